@@ -1,0 +1,253 @@
+import datetime
+
+from eventindex.v1 import event_pb2 as _event_pb2
+from eventindex.v1 import ingest_pb2 as _ingest_pb2
+from eventindex.v1 import lookup_pb2 as _lookup_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class ConflictResolution(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    CONFLICT_RESOLUTION_UNSPECIFIED: _ClassVar[ConflictResolution]
+    CONFLICT_RESOLUTION_KEEP: _ClassVar[ConflictResolution]
+    CONFLICT_RESOLUTION_REPLACE: _ClassVar[ConflictResolution]
+CONFLICT_RESOLUTION_UNSPECIFIED: ConflictResolution
+CONFLICT_RESOLUTION_KEEP: ConflictResolution
+CONFLICT_RESOLUTION_REPLACE: ConflictResolution
+
+class UpdateDatasetRequest(_message.Message):
+    __slots__ = ("dsid_raw", "name", "state", "comment")
+    DSID_RAW_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    COMMENT_FIELD_NUMBER: _ClassVar[int]
+    dsid_raw: int
+    name: str
+    state: _event_pb2.DatasetState
+    comment: str
+    def __init__(self, dsid_raw: _Optional[int] = ..., name: _Optional[str] = ..., state: _Optional[_Union[_event_pb2.DatasetState, str]] = ..., comment: _Optional[str] = ...) -> None: ...
+
+class UpdateDatasetResponse(_message.Message):
+    __slots__ = ("dataset",)
+    DATASET_FIELD_NUMBER: _ClassVar[int]
+    dataset: _lookup_pb2.Dataset
+    def __init__(self, dataset: _Optional[_Union[_lookup_pb2.Dataset, _Mapping]] = ...) -> None: ...
+
+class DeleteDatasetRequest(_message.Message):
+    __slots__ = ("dsid_raw",)
+    DSID_RAW_FIELD_NUMBER: _ClassVar[int]
+    dsid_raw: int
+    def __init__(self, dsid_raw: _Optional[int] = ...) -> None: ...
+
+class DeleteDatasetResponse(_message.Message):
+    __slots__ = ("events_removed", "events_left")
+    EVENTS_REMOVED_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_LEFT_FIELD_NUMBER: _ClassVar[int]
+    events_removed: int
+    events_left: int
+    def __init__(self, events_removed: _Optional[int] = ..., events_left: _Optional[int] = ...) -> None: ...
+
+class ResolveConflictRequest(_message.Message):
+    __slots__ = ("conflict_id", "resolution", "resolved_by")
+    CONFLICT_ID_FIELD_NUMBER: _ClassVar[int]
+    RESOLUTION_FIELD_NUMBER: _ClassVar[int]
+    RESOLVED_BY_FIELD_NUMBER: _ClassVar[int]
+    conflict_id: int
+    resolution: ConflictResolution
+    resolved_by: str
+    def __init__(self, conflict_id: _Optional[int] = ..., resolution: _Optional[_Union[ConflictResolution, str]] = ..., resolved_by: _Optional[str] = ...) -> None: ...
+
+class ResolveConflictResponse(_message.Message):
+    __slots__ = ("conflict",)
+    CONFLICT_FIELD_NUMBER: _ClassVar[int]
+    conflict: _lookup_pb2.Conflict
+    def __init__(self, conflict: _Optional[_Union[_lookup_pb2.Conflict, _Mapping]] = ...) -> None: ...
+
+class Criterion(_message.Message):
+    __slots__ = ("bit", "name", "run_first")
+    BIT_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    RUN_FIRST_FIELD_NUMBER: _ClassVar[int]
+    bit: int
+    name: str
+    run_first: int
+    def __init__(self, bit: _Optional[int] = ..., name: _Optional[str] = ..., run_first: _Optional[int] = ...) -> None: ...
+
+class ListCriteriaRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListCriteriaResponse(_message.Message):
+    __slots__ = ("criteria",)
+    CRITERIA_FIELD_NUMBER: _ClassVar[int]
+    criteria: _containers.RepeatedCompositeFieldContainer[Criterion]
+    def __init__(self, criteria: _Optional[_Iterable[_Union[Criterion, _Mapping]]] = ...) -> None: ...
+
+class SetCriterionRequest(_message.Message):
+    __slots__ = ("criterion",)
+    CRITERION_FIELD_NUMBER: _ClassVar[int]
+    criterion: Criterion
+    def __init__(self, criterion: _Optional[_Union[Criterion, _Mapping]] = ...) -> None: ...
+
+class SetCriterionResponse(_message.Message):
+    __slots__ = ("criterion",)
+    CRITERION_FIELD_NUMBER: _ClassVar[int]
+    criterion: Criterion
+    def __init__(self, criterion: _Optional[_Union[Criterion, _Mapping]] = ...) -> None: ...
+
+class DeadLetter(_message.Message):
+    __slots__ = ("dead_letter_id", "topic", "payload", "payload_bytes", "truncated", "reason", "detail", "source", "received")
+    DEAD_LETTER_ID_FIELD_NUMBER: _ClassVar[int]
+    TOPIC_FIELD_NUMBER: _ClassVar[int]
+    PAYLOAD_FIELD_NUMBER: _ClassVar[int]
+    PAYLOAD_BYTES_FIELD_NUMBER: _ClassVar[int]
+    TRUNCATED_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    DETAIL_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    RECEIVED_FIELD_NUMBER: _ClassVar[int]
+    dead_letter_id: int
+    topic: str
+    payload: bytes
+    payload_bytes: int
+    truncated: bool
+    reason: str
+    detail: str
+    source: str
+    received: _timestamp_pb2.Timestamp
+    def __init__(self, dead_letter_id: _Optional[int] = ..., topic: _Optional[str] = ..., payload: _Optional[bytes] = ..., payload_bytes: _Optional[int] = ..., truncated: _Optional[bool] = ..., reason: _Optional[str] = ..., detail: _Optional[str] = ..., source: _Optional[str] = ..., received: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class ListDeadLettersRequest(_message.Message):
+    __slots__ = ("page_size", "page_token", "reason", "topic")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    TOPIC_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    reason: str
+    topic: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., reason: _Optional[str] = ..., topic: _Optional[str] = ...) -> None: ...
+
+class ListDeadLettersResponse(_message.Message):
+    __slots__ = ("dead_letters", "next_page_token")
+    DEAD_LETTERS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    dead_letters: _containers.RepeatedCompositeFieldContainer[DeadLetter]
+    next_page_token: str
+    def __init__(self, dead_letters: _Optional[_Iterable[_Union[DeadLetter, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class GetDeadLetterRequest(_message.Message):
+    __slots__ = ("dead_letter_id",)
+    DEAD_LETTER_ID_FIELD_NUMBER: _ClassVar[int]
+    dead_letter_id: int
+    def __init__(self, dead_letter_id: _Optional[int] = ...) -> None: ...
+
+class GetDeadLetterResponse(_message.Message):
+    __slots__ = ("dead_letter",)
+    DEAD_LETTER_FIELD_NUMBER: _ClassVar[int]
+    dead_letter: DeadLetter
+    def __init__(self, dead_letter: _Optional[_Union[DeadLetter, _Mapping]] = ...) -> None: ...
+
+class ReplayDeadLetterRequest(_message.Message):
+    __slots__ = ("dead_letter_id",)
+    DEAD_LETTER_ID_FIELD_NUMBER: _ClassVar[int]
+    dead_letter_id: int
+    def __init__(self, dead_letter_id: _Optional[int] = ...) -> None: ...
+
+class ReplayDeadLetterResponse(_message.Message):
+    __slots__ = ("outcome",)
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    outcome: _ingest_pb2.IngestAck
+    def __init__(self, outcome: _Optional[_Union[_ingest_pb2.IngestAck, _Mapping]] = ...) -> None: ...
+
+class DiscardDeadLetterRequest(_message.Message):
+    __slots__ = ("dead_letter_id",)
+    DEAD_LETTER_ID_FIELD_NUMBER: _ClassVar[int]
+    dead_letter_id: int
+    def __init__(self, dead_letter_id: _Optional[int] = ...) -> None: ...
+
+class DiscardDeadLetterResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class VerifyRequest(_message.Message):
+    __slots__ = ("run_first", "run_last")
+    RUN_FIRST_FIELD_NUMBER: _ClassVar[int]
+    RUN_LAST_FIELD_NUMBER: _ClassVar[int]
+    run_first: int
+    run_last: int
+    def __init__(self, run_first: _Optional[int] = ..., run_last: _Optional[int] = ...) -> None: ...
+
+class VerifyResponse(_message.Message):
+    __slots__ = ("run_number", "events", "differences")
+    RUN_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    DIFFERENCES_FIELD_NUMBER: _ClassVar[int]
+    run_number: int
+    events: int
+    differences: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, run_number: _Optional[int] = ..., events: _Optional[int] = ..., differences: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class Token(_message.Message):
+    __slots__ = ("token_id", "subject", "scopes", "created", "expires", "revoked")
+    TOKEN_ID_FIELD_NUMBER: _ClassVar[int]
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    SCOPES_FIELD_NUMBER: _ClassVar[int]
+    CREATED_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_FIELD_NUMBER: _ClassVar[int]
+    REVOKED_FIELD_NUMBER: _ClassVar[int]
+    token_id: str
+    subject: str
+    scopes: _containers.RepeatedScalarFieldContainer[str]
+    created: _timestamp_pb2.Timestamp
+    expires: _timestamp_pb2.Timestamp
+    revoked: bool
+    def __init__(self, token_id: _Optional[str] = ..., subject: _Optional[str] = ..., scopes: _Optional[_Iterable[str]] = ..., created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expires: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., revoked: _Optional[bool] = ...) -> None: ...
+
+class CreateTokenRequest(_message.Message):
+    __slots__ = ("subject", "scopes", "lifetime_seconds")
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    SCOPES_FIELD_NUMBER: _ClassVar[int]
+    LIFETIME_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    subject: str
+    scopes: _containers.RepeatedScalarFieldContainer[str]
+    lifetime_seconds: int
+    def __init__(self, subject: _Optional[str] = ..., scopes: _Optional[_Iterable[str]] = ..., lifetime_seconds: _Optional[int] = ...) -> None: ...
+
+class CreateTokenResponse(_message.Message):
+    __slots__ = ("token", "secret")
+    TOKEN_FIELD_NUMBER: _ClassVar[int]
+    SECRET_FIELD_NUMBER: _ClassVar[int]
+    token: Token
+    secret: str
+    def __init__(self, token: _Optional[_Union[Token, _Mapping]] = ..., secret: _Optional[str] = ...) -> None: ...
+
+class ListTokensRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListTokensResponse(_message.Message):
+    __slots__ = ("tokens",)
+    TOKENS_FIELD_NUMBER: _ClassVar[int]
+    tokens: _containers.RepeatedCompositeFieldContainer[Token]
+    def __init__(self, tokens: _Optional[_Iterable[_Union[Token, _Mapping]]] = ...) -> None: ...
+
+class RevokeTokenRequest(_message.Message):
+    __slots__ = ("token_id",)
+    TOKEN_ID_FIELD_NUMBER: _ClassVar[int]
+    token_id: str
+    def __init__(self, token_id: _Optional[str] = ...) -> None: ...
+
+class RevokeTokenResponse(_message.Message):
+    __slots__ = ("token",)
+    TOKEN_FIELD_NUMBER: _ClassVar[int]
+    token: Token
+    def __init__(self, token: _Optional[_Union[Token, _Mapping]] = ...) -> None: ...

@@ -1,0 +1,365 @@
+import datetime
+
+from eventindex.v1 import event_pb2 as _event_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class CountBy(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    COUNT_BY_UNSPECIFIED: _ClassVar[CountBy]
+    COUNT_BY_RUN: _ClassVar[CountBy]
+    COUNT_BY_DATASET: _ClassVar[CountBy]
+    COUNT_BY_FILE: _ClassVar[CountBy]
+    COUNT_BY_OLT_BIT: _ClassVar[CountBy]
+    COUNT_BY_OLT_BIT_PAIR: _ClassVar[CountBy]
+COUNT_BY_UNSPECIFIED: CountBy
+COUNT_BY_RUN: CountBy
+COUNT_BY_DATASET: CountBy
+COUNT_BY_FILE: CountBy
+COUNT_BY_OLT_BIT: CountBy
+COUNT_BY_OLT_BIT_PAIR: CountBy
+
+class LookupRequest(_message.Message):
+    __slots__ = ("batch_id", "run_numbers", "event_numbers", "with_olt_result")
+    BATCH_ID_FIELD_NUMBER: _ClassVar[int]
+    RUN_NUMBERS_FIELD_NUMBER: _ClassVar[int]
+    EVENT_NUMBERS_FIELD_NUMBER: _ClassVar[int]
+    WITH_OLT_RESULT_FIELD_NUMBER: _ClassVar[int]
+    batch_id: int
+    run_numbers: _containers.RepeatedScalarFieldContainer[int]
+    event_numbers: _containers.RepeatedScalarFieldContainer[int]
+    with_olt_result: bool
+    def __init__(self, batch_id: _Optional[int] = ..., run_numbers: _Optional[_Iterable[int]] = ..., event_numbers: _Optional[_Iterable[int]] = ..., with_olt_result: _Optional[bool] = ...) -> None: ...
+
+class LookupResponse(_message.Message):
+    __slots__ = ("batch_id", "files", "file_indexes", "olt_results", "found", "not_found")
+    BATCH_ID_FIELD_NUMBER: _ClassVar[int]
+    FILES_FIELD_NUMBER: _ClassVar[int]
+    FILE_INDEXES_FIELD_NUMBER: _ClassVar[int]
+    OLT_RESULTS_FIELD_NUMBER: _ClassVar[int]
+    FOUND_FIELD_NUMBER: _ClassVar[int]
+    NOT_FOUND_FIELD_NUMBER: _ClassVar[int]
+    batch_id: int
+    files: _containers.RepeatedCompositeFieldContainer[_event_pb2.RawFile]
+    file_indexes: _containers.RepeatedScalarFieldContainer[int]
+    olt_results: _containers.RepeatedScalarFieldContainer[int]
+    found: int
+    not_found: int
+    def __init__(self, batch_id: _Optional[int] = ..., files: _Optional[_Iterable[_Union[_event_pb2.RawFile, _Mapping]]] = ..., file_indexes: _Optional[_Iterable[int]] = ..., olt_results: _Optional[_Iterable[int]] = ..., found: _Optional[int] = ..., not_found: _Optional[int] = ...) -> None: ...
+
+class GetEventRequest(_message.Message):
+    __slots__ = ("run_number", "event_number")
+    RUN_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    EVENT_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    run_number: int
+    event_number: int
+    def __init__(self, run_number: _Optional[int] = ..., event_number: _Optional[int] = ...) -> None: ...
+
+class GetEventResponse(_message.Message):
+    __slots__ = ("event", "file")
+    EVENT_FIELD_NUMBER: _ClassVar[int]
+    FILE_FIELD_NUMBER: _ClassVar[int]
+    event: _event_pb2.Event
+    file: _event_pb2.RawFile
+    def __init__(self, event: _Optional[_Union[_event_pb2.Event, _Mapping]] = ..., file: _Optional[_Union[_event_pb2.RawFile, _Mapping]] = ...) -> None: ...
+
+class EventSelection(_message.Message):
+    __slots__ = ("run_first", "run_last", "event_first", "event_last", "dsid_raw", "fuid_raw", "olt_all", "olt_any", "olt_none")
+    RUN_FIRST_FIELD_NUMBER: _ClassVar[int]
+    RUN_LAST_FIELD_NUMBER: _ClassVar[int]
+    EVENT_FIRST_FIELD_NUMBER: _ClassVar[int]
+    EVENT_LAST_FIELD_NUMBER: _ClassVar[int]
+    DSID_RAW_FIELD_NUMBER: _ClassVar[int]
+    FUID_RAW_FIELD_NUMBER: _ClassVar[int]
+    OLT_ALL_FIELD_NUMBER: _ClassVar[int]
+    OLT_ANY_FIELD_NUMBER: _ClassVar[int]
+    OLT_NONE_FIELD_NUMBER: _ClassVar[int]
+    run_first: int
+    run_last: int
+    event_first: int
+    event_last: int
+    dsid_raw: int
+    fuid_raw: str
+    olt_all: int
+    olt_any: int
+    olt_none: int
+    def __init__(self, run_first: _Optional[int] = ..., run_last: _Optional[int] = ..., event_first: _Optional[int] = ..., event_last: _Optional[int] = ..., dsid_raw: _Optional[int] = ..., fuid_raw: _Optional[str] = ..., olt_all: _Optional[int] = ..., olt_any: _Optional[int] = ..., olt_none: _Optional[int] = ...) -> None: ...
+
+class ListEventsRequest(_message.Message):
+    __slots__ = ("selection", "after_run_number", "after_event_number", "batch_events_max", "events_max")
+    SELECTION_FIELD_NUMBER: _ClassVar[int]
+    AFTER_RUN_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    AFTER_EVENT_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    BATCH_EVENTS_MAX_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_MAX_FIELD_NUMBER: _ClassVar[int]
+    selection: EventSelection
+    after_run_number: int
+    after_event_number: int
+    batch_events_max: int
+    events_max: int
+    def __init__(self, selection: _Optional[_Union[EventSelection, _Mapping]] = ..., after_run_number: _Optional[int] = ..., after_event_number: _Optional[int] = ..., batch_events_max: _Optional[int] = ..., events_max: _Optional[int] = ...) -> None: ...
+
+class CountEventsRequest(_message.Message):
+    __slots__ = ("selection", "by")
+    SELECTION_FIELD_NUMBER: _ClassVar[int]
+    BY_FIELD_NUMBER: _ClassVar[int]
+    selection: EventSelection
+    by: CountBy
+    def __init__(self, selection: _Optional[_Union[EventSelection, _Mapping]] = ..., by: _Optional[_Union[CountBy, str]] = ...) -> None: ...
+
+class EventCount(_message.Message):
+    __slots__ = ("events", "run_number", "dsid_raw", "fuid_raw", "olt_bit", "other_olt_bit", "olt_name", "other_olt_name")
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    RUN_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    DSID_RAW_FIELD_NUMBER: _ClassVar[int]
+    FUID_RAW_FIELD_NUMBER: _ClassVar[int]
+    OLT_BIT_FIELD_NUMBER: _ClassVar[int]
+    OTHER_OLT_BIT_FIELD_NUMBER: _ClassVar[int]
+    OLT_NAME_FIELD_NUMBER: _ClassVar[int]
+    OTHER_OLT_NAME_FIELD_NUMBER: _ClassVar[int]
+    events: int
+    run_number: int
+    dsid_raw: int
+    fuid_raw: str
+    olt_bit: int
+    other_olt_bit: int
+    olt_name: str
+    other_olt_name: str
+    def __init__(self, events: _Optional[int] = ..., run_number: _Optional[int] = ..., dsid_raw: _Optional[int] = ..., fuid_raw: _Optional[str] = ..., olt_bit: _Optional[int] = ..., other_olt_bit: _Optional[int] = ..., olt_name: _Optional[str] = ..., other_olt_name: _Optional[str] = ...) -> None: ...
+
+class CountEventsResponse(_message.Message):
+    __slots__ = ("total", "counts")
+    TOTAL_FIELD_NUMBER: _ClassVar[int]
+    COUNTS_FIELD_NUMBER: _ClassVar[int]
+    total: int
+    counts: _containers.RepeatedCompositeFieldContainer[EventCount]
+    def __init__(self, total: _Optional[int] = ..., counts: _Optional[_Iterable[_Union[EventCount, _Mapping]]] = ...) -> None: ...
+
+class Run(_message.Message):
+    __slots__ = ("run_number", "events", "event_first", "event_last", "files", "conflicts", "first_seen", "last_seen", "detector_id")
+    RUN_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    EVENT_FIRST_FIELD_NUMBER: _ClassVar[int]
+    EVENT_LAST_FIELD_NUMBER: _ClassVar[int]
+    FILES_FIELD_NUMBER: _ClassVar[int]
+    CONFLICTS_FIELD_NUMBER: _ClassVar[int]
+    FIRST_SEEN_FIELD_NUMBER: _ClassVar[int]
+    LAST_SEEN_FIELD_NUMBER: _ClassVar[int]
+    DETECTOR_ID_FIELD_NUMBER: _ClassVar[int]
+    run_number: int
+    events: int
+    event_first: int
+    event_last: int
+    files: int
+    conflicts: int
+    first_seen: _timestamp_pb2.Timestamp
+    last_seen: _timestamp_pb2.Timestamp
+    detector_id: str
+    def __init__(self, run_number: _Optional[int] = ..., events: _Optional[int] = ..., event_first: _Optional[int] = ..., event_last: _Optional[int] = ..., files: _Optional[int] = ..., conflicts: _Optional[int] = ..., first_seen: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_seen: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., detector_id: _Optional[str] = ...) -> None: ...
+
+class ListRunsRequest(_message.Message):
+    __slots__ = ("page_size", "page_token", "run_first", "run_last", "detector_id", "order_by")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    RUN_FIRST_FIELD_NUMBER: _ClassVar[int]
+    RUN_LAST_FIELD_NUMBER: _ClassVar[int]
+    DETECTOR_ID_FIELD_NUMBER: _ClassVar[int]
+    ORDER_BY_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    run_first: int
+    run_last: int
+    detector_id: str
+    order_by: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., run_first: _Optional[int] = ..., run_last: _Optional[int] = ..., detector_id: _Optional[str] = ..., order_by: _Optional[str] = ...) -> None: ...
+
+class ListRunsResponse(_message.Message):
+    __slots__ = ("runs", "next_page_token")
+    RUNS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    runs: _containers.RepeatedCompositeFieldContainer[Run]
+    next_page_token: str
+    def __init__(self, runs: _Optional[_Iterable[_Union[Run, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class Dataset(_message.Message):
+    __slots__ = ("dsid_raw", "name", "state", "comment", "created", "events", "files")
+    DSID_RAW_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    COMMENT_FIELD_NUMBER: _ClassVar[int]
+    CREATED_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    FILES_FIELD_NUMBER: _ClassVar[int]
+    dsid_raw: int
+    name: str
+    state: _event_pb2.DatasetState
+    comment: str
+    created: _timestamp_pb2.Timestamp
+    events: int
+    files: int
+    def __init__(self, dsid_raw: _Optional[int] = ..., name: _Optional[str] = ..., state: _Optional[_Union[_event_pb2.DatasetState, str]] = ..., comment: _Optional[str] = ..., created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., events: _Optional[int] = ..., files: _Optional[int] = ...) -> None: ...
+
+class ListDatasetsRequest(_message.Message):
+    __slots__ = ("page_size", "page_token", "state", "name_contains", "order_by")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    NAME_CONTAINS_FIELD_NUMBER: _ClassVar[int]
+    ORDER_BY_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    state: _event_pb2.DatasetState
+    name_contains: str
+    order_by: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., state: _Optional[_Union[_event_pb2.DatasetState, str]] = ..., name_contains: _Optional[str] = ..., order_by: _Optional[str] = ...) -> None: ...
+
+class ListDatasetsResponse(_message.Message):
+    __slots__ = ("datasets", "next_page_token")
+    DATASETS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    datasets: _containers.RepeatedCompositeFieldContainer[Dataset]
+    next_page_token: str
+    def __init__(self, datasets: _Optional[_Iterable[_Union[Dataset, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class FileOfRun(_message.Message):
+    __slots__ = ("file", "run_number", "events", "event_first", "event_last")
+    FILE_FIELD_NUMBER: _ClassVar[int]
+    RUN_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    EVENT_FIRST_FIELD_NUMBER: _ClassVar[int]
+    EVENT_LAST_FIELD_NUMBER: _ClassVar[int]
+    file: _event_pb2.RawFile
+    run_number: int
+    events: int
+    event_first: int
+    event_last: int
+    def __init__(self, file: _Optional[_Union[_event_pb2.RawFile, _Mapping]] = ..., run_number: _Optional[int] = ..., events: _Optional[int] = ..., event_first: _Optional[int] = ..., event_last: _Optional[int] = ...) -> None: ...
+
+class ListFilesRequest(_message.Message):
+    __slots__ = ("page_size", "page_token", "run_number", "dsid_raw", "order_by")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    RUN_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    DSID_RAW_FIELD_NUMBER: _ClassVar[int]
+    ORDER_BY_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    run_number: int
+    dsid_raw: int
+    order_by: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., run_number: _Optional[int] = ..., dsid_raw: _Optional[int] = ..., order_by: _Optional[str] = ...) -> None: ...
+
+class ListFilesResponse(_message.Message):
+    __slots__ = ("files", "next_page_token")
+    FILES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    files: _containers.RepeatedCompositeFieldContainer[FileOfRun]
+    next_page_token: str
+    def __init__(self, files: _Optional[_Iterable[_Union[FileOfRun, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class GetFileRequest(_message.Message):
+    __slots__ = ("fuid_raw", "with_events")
+    FUID_RAW_FIELD_NUMBER: _ClassVar[int]
+    WITH_EVENTS_FIELD_NUMBER: _ClassVar[int]
+    fuid_raw: str
+    with_events: bool
+    def __init__(self, fuid_raw: _Optional[str] = ..., with_events: _Optional[bool] = ...) -> None: ...
+
+class GetFileResponse(_message.Message):
+    __slots__ = ("runs", "events")
+    RUNS_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    runs: _containers.RepeatedCompositeFieldContainer[FileOfRun]
+    events: _containers.RepeatedCompositeFieldContainer[_event_pb2.EventBatch]
+    def __init__(self, runs: _Optional[_Iterable[_Union[FileOfRun, _Mapping]]] = ..., events: _Optional[_Iterable[_Union[_event_pb2.EventBatch, _Mapping]]] = ...) -> None: ...
+
+class Conflict(_message.Message):
+    __slots__ = ("conflict_id", "stored", "offered", "source", "first_seen", "last_seen", "times", "stored_record", "offered_record", "resolution", "resolved_by", "resolved")
+    CONFLICT_ID_FIELD_NUMBER: _ClassVar[int]
+    STORED_FIELD_NUMBER: _ClassVar[int]
+    OFFERED_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    FIRST_SEEN_FIELD_NUMBER: _ClassVar[int]
+    LAST_SEEN_FIELD_NUMBER: _ClassVar[int]
+    TIMES_FIELD_NUMBER: _ClassVar[int]
+    STORED_RECORD_FIELD_NUMBER: _ClassVar[int]
+    OFFERED_RECORD_FIELD_NUMBER: _ClassVar[int]
+    RESOLUTION_FIELD_NUMBER: _ClassVar[int]
+    RESOLVED_BY_FIELD_NUMBER: _ClassVar[int]
+    RESOLVED_FIELD_NUMBER: _ClassVar[int]
+    conflict_id: int
+    stored: _event_pb2.Event
+    offered: _event_pb2.Event
+    source: str
+    first_seen: _timestamp_pb2.Timestamp
+    last_seen: _timestamp_pb2.Timestamp
+    times: int
+    stored_record: str
+    offered_record: str
+    resolution: str
+    resolved_by: str
+    resolved: _timestamp_pb2.Timestamp
+    def __init__(self, conflict_id: _Optional[int] = ..., stored: _Optional[_Union[_event_pb2.Event, _Mapping]] = ..., offered: _Optional[_Union[_event_pb2.Event, _Mapping]] = ..., source: _Optional[str] = ..., first_seen: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_seen: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., times: _Optional[int] = ..., stored_record: _Optional[str] = ..., offered_record: _Optional[str] = ..., resolution: _Optional[str] = ..., resolved_by: _Optional[str] = ..., resolved: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class ListConflictsRequest(_message.Message):
+    __slots__ = ("page_size", "page_token", "run_number", "with_resolved")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    RUN_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    WITH_RESOLVED_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    run_number: int
+    with_resolved: bool
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., run_number: _Optional[int] = ..., with_resolved: _Optional[bool] = ...) -> None: ...
+
+class ListConflictsResponse(_message.Message):
+    __slots__ = ("conflicts", "next_page_token")
+    CONFLICTS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    conflicts: _containers.RepeatedCompositeFieldContainer[Conflict]
+    next_page_token: str
+    def __init__(self, conflicts: _Optional[_Iterable[_Union[Conflict, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class GetCosmicEventsRequest(_message.Message):
+    __slots__ = ("run_first", "run_last", "event_first", "event_last", "time_first", "time_last", "detector_id")
+    RUN_FIRST_FIELD_NUMBER: _ClassVar[int]
+    RUN_LAST_FIELD_NUMBER: _ClassVar[int]
+    EVENT_FIRST_FIELD_NUMBER: _ClassVar[int]
+    EVENT_LAST_FIELD_NUMBER: _ClassVar[int]
+    TIME_FIRST_FIELD_NUMBER: _ClassVar[int]
+    TIME_LAST_FIELD_NUMBER: _ClassVar[int]
+    DETECTOR_ID_FIELD_NUMBER: _ClassVar[int]
+    run_first: int
+    run_last: int
+    event_first: int
+    event_last: int
+    time_first: _timestamp_pb2.Timestamp
+    time_last: _timestamp_pb2.Timestamp
+    detector_id: str
+    def __init__(self, run_first: _Optional[int] = ..., run_last: _Optional[int] = ..., event_first: _Optional[int] = ..., event_last: _Optional[int] = ..., time_first: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., time_last: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., detector_id: _Optional[str] = ...) -> None: ...
+
+class GetCosmicEventsResponse(_message.Message):
+    __slots__ = ("events",)
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    events: _containers.RepeatedCompositeFieldContainer[_event_pb2.CosmicEvent]
+    def __init__(self, events: _Optional[_Iterable[_Union[_event_pb2.CosmicEvent, _Mapping]]] = ...) -> None: ...
+
+class ReadRawFileRequest(_message.Message):
+    __slots__ = ("fuid_raw",)
+    FUID_RAW_FIELD_NUMBER: _ClassVar[int]
+    fuid_raw: str
+    def __init__(self, fuid_raw: _Optional[str] = ...) -> None: ...
+
+class ReadRawFileResponse(_message.Message):
+    __slots__ = ("lines",)
+    LINES_FIELD_NUMBER: _ClassVar[int]
+    lines: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, lines: _Optional[_Iterable[str]] = ...) -> None: ...

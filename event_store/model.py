@@ -1,0 +1,116 @@
+"""What goes into the store and what comes out: plain values, no I/O.
+
+Columns are NumPy arrays of one length. Run and event numbers are int64 (0 to 2^63-1),
+`olt_result` is uint64.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Int64: TypeAlias = npt.NDArray[np.int64]
+UInt64: TypeAlias = npt.NDArray[np.uint64]
+Int32: TypeAlias = npt.NDArray[np.int32]
+UInt8: TypeAlias = npt.NDArray[np.uint8]
+
+NUMBER_MAX = 2**63 - 1
+DSID_MAX = 2**31 - 1
+COSMIC_DSID_FIRST = 2**30
+
+
+class RawFile(NamedTuple):
+    """A RAW file as the index knows it: its id and the dataset it was announced with."""
+
+    fuid: uuid.UUID
+    dsid: int
+
+
+class DatasetState(IntEnum):
+    """Whether a dataset takes new events; the numbers are those of the wire contract."""
+
+    OPEN = 1
+    FROZEN = 2
+    RETIRED = 3
+
+
+class Outcome(IntEnum):
+    """What became of an offered event."""
+
+    INSERTED = 0
+    DUPLICATE = 1
+    CONFLICT = 2
+    # Refused: its dataset is frozen or retired.
+    CLOSED_DATASET = 3
+
+
+@dataclass(frozen=True, slots=True)
+class CosmicRecord:
+    """The telescope's full record of one event.
+
+    `payload` is the record as it came (bytes), `canonical` the same record as JSON with sorted
+    keys: two records are equal when these are.
+    """
+
+    detector_id: str
+    payload: bytes
+    canonical: bytes
+    repaired: bool
+    unix_seconds: int | None = None
+    format: int | None = None
+    cosmic_block: int | None = None
+    trigger_bits: int | None = None
+    tdc: Mapping[str, object] | None = None
+    clock_count: int | None = None
+    trigger_counter: int | None = None
+    epoch: int | None = None
+    counter_clocks: int | None = None
+    event_counter: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EventColumns:
+    """A batch of validated events, n of them, as columns of length n.
+
+    Attributes:
+        runs, events: int64.
+        olt: uint64.
+        file_index: int32, index into `files`.
+        files: the RAW files of the batch; a repeated file is allowed.
+        source_index: int32, index into `sources`: who offered the event, for the conflicts.
+        cosmic: telescope records by position in the columns.
+    """
+
+    runs: Int64
+    events: Int64
+    olt: UInt64
+    file_index: Int32
+    files: Sequence[RawFile]
+    source_index: Int32
+    sources: Sequence[str]
+    cosmic: Mapping[int, CosmicRecord] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.runs)
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A refused message or element.
+
+    `reason` is a short code that is safe as a metric label, `detail` the sentence that names the
+    field and the value. A payload longer than the message limit arrives cut, with `truncated`.
+    """
+
+    topic: str
+    payload: bytes
+    reason: str
+    detail: str
+    source: str
+    truncated: bool = False

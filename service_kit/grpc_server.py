@@ -1,0 +1,139 @@
+"""A grpc.aio server as every service wants it: limits, keepalive, TLS, health, reflection.
+
+Never knows a service's own messages.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from collections.abc import Sequence
+
+import grpc
+from grpc import aio
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from service_kit.settings import MESSAGE_BYTES_MAX, Settings, is_loopback, split_address
+
+# Clients may ping an idle connection every 20 s (the Python client does every 60 s).
+_OPTIONS = [
+    ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
+    ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
+    ("grpc.so_reuseport", 0),
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_ping_interval_without_data_ms", 20_000),
+    ("grpc.http2.max_ping_strikes", 2),
+]
+
+
+class UnsafeAddressError(ValueError):
+    """An address that others can reach, without TLS and without leave."""
+
+
+class PortTakenError(OSError):
+    """Another process listens on the address."""
+
+
+class ManagedServer:
+    """A grpc.aio server with health checking that drains when it is told to stop."""
+
+    def __init__(
+        self, settings: Settings, address: str, *, concurrent_rpcs_max: int | None = None
+    ) -> None:
+        self._grace_s = settings.shutdown_grace_s
+        self.server = aio.server(options=_OPTIONS, maximum_concurrent_rpcs=concurrent_rpcs_max)
+        self._health = health.aio.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self.server)
+        self._services: tuple[str, ...] = ()
+        check_exposure(settings, address)
+        probe_port(address)
+        credentials = _credentials(settings)
+        self.port = (
+            self.server.add_secure_port(address, credentials)
+            if credentials
+            else self.server.add_insecure_port(address)
+        )
+
+    async def start(self, services: Sequence[str]) -> None:
+        """Serve, with the full names of the services in health and reflection."""
+        self._services = ("", *services)
+        reflection.enable_server_reflection(
+            (*services, health.SERVICE_NAME, reflection.SERVICE_NAME), self.server
+        )
+        await self.server.start()
+        await self.set_serving(serving=True)
+
+    async def set_serving(self, *, serving: bool) -> None:
+        """Tell health checks whether requests can be answered."""
+        states = health_pb2.HealthCheckResponse
+        state = states.SERVING if serving else states.NOT_SERVING
+        for name in self._services:
+            await self._health.set(name, state)
+
+    async def stop(self) -> None:
+        """Refuse new calls, let the running ones end within the grace period."""
+        await self._health.enter_graceful_shutdown()
+        await self.server.stop(self._grace_s)
+
+
+def stop_signal(loop: asyncio.AbstractEventLoop) -> asyncio.Event:
+    """Return an event that SIGTERM and SIGINT set."""
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    return stopping
+
+
+def check_exposure(settings: Settings, address: str, *, tls: bool = True) -> None:
+    """Refuse an address that others reach unless TLS is on or plaintext was allowed by name.
+
+    Args:
+        settings: the settings of the process.
+        address: host:port.
+        tls: whether this port uses the certificate of the settings (metrics ports do not).
+
+    Raises:
+        UnsafeAddressError: the address is not loopback, there is no TLS and no leave.
+    """
+    if is_loopback(address) or settings.allow_plaintext or (tls and settings.tls_cert):
+        return
+    raise UnsafeAddressError(
+        f"{address} can be reached from other machines and would serve without TLS: set "
+        "EVENTINDEX_TLS_CERT and EVENTINDEX_TLS_KEY, or EVENTINDEX_ALLOW_PLAINTEXT=true on a "
+        "network that nobody else reaches"
+    )
+
+
+def probe_port(address: str) -> None:
+    """Fail early when another process listens: gRPC itself may share the port in silence.
+
+    Raises:
+        PortTakenError: the address is taken or cannot be bound here.
+    """
+    host, port = split_address(address)
+    if port == 0:
+        return
+    family, kind, proto, _, sockaddr = socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    with socket.socket(family, kind, proto) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(sockaddr)
+        except OSError as error:
+            raise PortTakenError(error.errno, f"cannot listen on {address}: {error.strerror}") from error
+
+
+def _credentials(settings: Settings) -> grpc.ServerCredentials | None:
+    if settings.tls_cert is None or settings.tls_key is None:
+        return None
+    roots = settings.tls_client_ca.read_bytes() if settings.tls_client_ca else None
+    return grpc.ssl_server_credentials(
+        [(settings.tls_key.read_bytes(), settings.tls_cert.read_bytes())],
+        root_certificates=roots,
+        require_client_auth=roots is not None,
+    )

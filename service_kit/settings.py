@@ -1,0 +1,240 @@
+"""The settings of the services: `EVENTINDEX_*` environment variables or a `.env` file.
+
+Read and validated once at start. `docs/settings.md` is generated from this module by
+`python -m service_kit.settings`. Nothing else in the project reads the environment.
+"""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PAIRS_PER_MESSAGE_MAX = 100_000
+MESSAGE_BYTES_MAX = 16 * 1024 * 1024
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """Split `host:port` (`[::1]:50051` for IPv6) into its parts.
+
+    Raises:
+        ValueError: the address has no host or no port from 0 to 65535.
+    """
+    parts = urlsplit(f"//{address}")
+    if not parts.hostname or parts.port is None:
+        raise ValueError(f"address {address!r} is not host:port")
+    return parts.hostname, parts.port
+
+
+def is_loopback(address: str) -> bool:
+    """Whether an address can be reached from this machine alone."""
+    host, _ = split_address(address)
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class Settings(BaseSettings):
+    """All settings. The descriptions are what the reference page prints."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="EVENTINDEX_", env_file=".env", extra="ignore", validate_default=True
+    )
+
+    index_address: str = Field(
+        "127.0.0.1:50051", description="gRPC address of index_service, host:port."
+    )
+    index_metrics_address: str = Field(
+        "127.0.0.1:9101",
+        description="HTTP address of index_service for /metrics, /healthz and /readyz.",
+    )
+    ingest_address: str = Field(
+        "127.0.0.1:50052", description="gRPC address of ingest_service, host:port."
+    )
+    ingest_metrics_address: str = Field(
+        "127.0.0.1:9102",
+        description="HTTP address of ingest_service for /metrics, /healthz and /readyz.",
+    )
+    data_dir: Path = Field(
+        Path(".eventindex"), description="Data of the embedded stack (`eventindex up`)."
+    )
+
+    database_url: str = Field(
+        "",
+        description="PostgreSQL URL. Several hosts and `target_session_attrs` are allowed. "
+        "`eventindex up` uses its embedded server when this is empty.",
+    )
+    database_connections_max: int = Field(
+        4, ge=1, le=100, description="Connections of index_service to PostgreSQL."
+    )
+    database_connect_timeout_s: int = Field(
+        5, ge=1, le=60, description="Longest wait for a connection to PostgreSQL, seconds."
+    )
+    database_stall_timeout_s: float = Field(
+        25.0,
+        gt=0,
+        le=600,
+        description="A database call without an answer for so many seconds is given up and its "
+        "connection dropped.",
+    )
+    database_lock_timeout_ms: int = Field(
+        10_000, ge=1, le=600_000, description="Longest wait of a writer for a run, milliseconds."
+    )
+    database_idle_in_transaction_timeout_ms: int = Field(
+        30_000,
+        ge=1,
+        le=600_000,
+        description="PostgreSQL ends a writer that holds a run and is silent for so many "
+        "milliseconds.",
+    )
+
+    cache_bytes_max: int = Field(
+        256 * 1024 * 1024,
+        ge=1024 * 1024,
+        description="Memory of the page cache of index_service, bytes.",
+    )
+    lookups_at_once_max: int = Field(
+        1024, ge=1, le=100_000, description="Calls that index_service serves at once; more wait."
+    )
+
+    mqtt_url: str = Field(
+        "",
+        description="Broker: mqtt://[user:password@]host[:port] or mqtts://… for TLS (port 8883 "
+        "by default). Empty: no bridge. `eventindex up` uses its embedded broker when this is "
+        "empty.",
+    )
+    mqtt_version: Literal["auto", "5", "3.1.1"] = Field(
+        "auto", description="Protocol: 5, 3.1.1, or auto (5, then 3.1.1 where it is refused)."
+    )
+    mqtt_client_id: str = Field(
+        "eventindex-ingest",
+        min_length=1,
+        max_length=128,
+        description="Client id. The broker keeps the session under it: it must stay the same "
+        "over restarts and differ between instances.",
+    )
+    mqtt_session_expiry_s: int = Field(
+        604_800,
+        ge=1,
+        le=4_294_967_294,
+        description="How long the broker keeps the session while the service is away, seconds "
+        "(MQTT 5).",
+    )
+    mqtt_receive_maximum: int = Field(
+        1000,
+        ge=1,
+        le=65_535,
+        description="Messages that the broker may send ahead of their acknowledgement (MQTT 5). "
+        "AWS IoT Core allows 100.",
+    )
+    mqtt_keepalive_s: int = Field(30, ge=5, le=1200, description="Keep-alive interval, seconds.")
+    mqtt_reconnect_max_s: float = Field(
+        30.0, ge=1, le=3600, description="Longest wait between two attempts to connect, seconds."
+    )
+    mqtt_tls_ca: Path | None = Field(
+        None, description="CA certificates of the broker, PEM (default: the system's)."
+    )
+    mqtt_tls_cert: Path | None = Field(None, description="Client certificate, PEM.")
+    mqtt_tls_key: Path | None = Field(None, description="Key of the client certificate, PEM.")
+    mqtt_alpn: str = Field(
+        "",
+        description="ALPN protocol name; AWS IoT Core on port 443 needs x-amzn-mqtt-ca.",
+    )
+    mqtt_topic_batch: str = Field(
+        "eventindex/v1/batch", description="Topic prefix of EventBatch messages."
+    )
+    mqtt_topic_json: str = Field(
+        "eventindex/v1/json", description="Topic prefix of JSON events."
+    )
+    mqtt_topic_cosmic: str = Field(
+        "cosmic", description="Topic prefix of telescope events: <prefix>/<detector_id>/event."
+    )
+    cosmic_epoch: datetime.date = Field(
+        datetime.date(2000, 1, 1),
+        description="The day (UTC) from which a telescope's Timestamp counts seconds.",
+    )
+
+    batch_events_max: int = Field(
+        100_000, ge=1, le=1_000_000, description="Events that are committed together at most."
+    )
+    batch_age_max_ms: int = Field(
+        50,
+        ge=1,
+        le=60_000,
+        description="Longest wait of an event for others to be committed with, milliseconds.",
+    )
+    queue_messages_max: int = Field(
+        65_535,
+        ge=1,
+        le=1_000_000,
+        description="Messages and batches that wait to be stored. Beyond it gRPC callers wait and "
+        "the bridge disconnects until half of them are stored; nothing is discarded.",
+    )
+    queue_bytes_max: int = Field(
+        256 * 1024 * 1024,
+        ge=MESSAGE_BYTES_MAX,
+        description="Bytes of the messages and batches that wait to be stored; as above.",
+    )
+    ingest_batches_in_flight_max: int = Field(
+        4,
+        ge=1,
+        le=64,
+        description="Batches of one Ingest stream that wait for their acknowledgement.",
+    )
+    retry_max_s: float = Field(
+        5.0,
+        gt=0,
+        le=600,
+        description="Longest wait between two attempts to store a batch while PostgreSQL is "
+        "away, seconds.",
+    )
+
+    tls_cert: Path | None = Field(None, description="Server certificate of the services, PEM.")
+    tls_key: Path | None = Field(None, description="Key of the server certificate, PEM.")
+    tls_client_ca: Path | None = Field(
+        None, description="Clients must hold a certificate of this CA, PEM."
+    )
+    allow_plaintext: bool = Field(
+        False,
+        description="Allow gRPC and metrics without TLS on addresses other than loopback: for a "
+        "container network that nobody else reaches.",
+    )
+
+    shutdown_grace_s: float = Field(
+        10.0,
+        ge=0,
+        le=600,
+        description="After SIGTERM: time for running calls and the last commit, seconds.",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Log level.")
+    log_format: Literal["text", "json"] = Field(
+        "text", description="Log lines for people (text) or for a collector (json)."
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Settings:
+        for name in _ADDRESSES:
+            split_address(getattr(self, name))
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("EVENTINDEX_TLS_CERT and EVENTINDEX_TLS_KEY go together")
+        if (self.mqtt_tls_cert is None) != (self.mqtt_tls_key is None):
+            raise ValueError("EVENTINDEX_MQTT_TLS_CERT and EVENTINDEX_MQTT_TLS_KEY go together")
+        if self.mqtt_url and urlsplit(self.mqtt_url).scheme not in {"mqtt", "mqtts"}:
+            raise ValueError("EVENTINDEX_MQTT_URL must start with mqtt:// or mqtts://")
+        return self
+
+
+_ADDRESSES = ("index_address", "index_metrics_address", "ingest_address", "ingest_metrics_address")
+
+FIXED_LIMITS = {
+    "Pairs or events in a message": f"{PAIRS_PER_MESSAGE_MAX:,}",
+    "Size of a message, both ways": f"{MESSAGE_BYTES_MAX:,} bytes",
+}
