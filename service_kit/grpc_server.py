@@ -125,7 +125,9 @@ def probe_port(address: str) -> None:
         try:
             probe.bind(sockaddr)
         except OSError as error:
-            raise PortTakenError(error.errno, f"cannot listen on {address}: {error.strerror}") from error
+            raise PortTakenError(
+                error.errno, f"cannot listen on {address}: {error.strerror}"
+            ) from error
 
 
 def _credentials(settings: Settings) -> grpc.ServerCredentials | None:

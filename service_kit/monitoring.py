@@ -6,6 +6,7 @@ or 503 with one line a check. Never does the service's own work.
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
@@ -18,7 +19,7 @@ from prometheus_client.exposition import ThreadingWSGIServer
 from service_kit.settings import split_address
 
 if TYPE_CHECKING:
-    from wsgiref.types import StartResponse, WSGIEnvironment
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 # A check returns None when all is well, or one line that says what is wrong.
 Check = Callable[[], str | None]
@@ -27,7 +28,7 @@ Check = Callable[[], str | None]
 class _QuietHandler(WSGIRequestHandler):
     """Requests of probes are not worth a log line."""
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+    def log_message(self, format: str, *args: object) -> None:
         """Say nothing."""
 
 
@@ -39,8 +40,6 @@ class _Server(ThreadingWSGIServer):
 
 class _Server6(_Server):
     """The same on IPv6."""
-
-    import socket
 
     address_family = socket.AF_INET6
 
@@ -57,7 +56,7 @@ class MonitoringServer:
         registry: CollectorRegistry = REGISTRY,
     ) -> None:
         host, port = split_address(address)
-        metrics = make_wsgi_app(registry)
+        metrics: WSGIApplication = make_wsgi_app(registry)
         checks = {"/healthz": live, "/readyz": ready}
 
         def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

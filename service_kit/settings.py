@@ -1,7 +1,7 @@
 """The settings of the services: `EVENTINDEX_*` environment variables or a `.env` file.
 
 Read and validated once at start. `docs/settings.md` is generated from this module by
-`python -m service_kit.settings`. Nothing else in the project reads the environment.
+`python -m service_kit.settings_page`. Nothing else in the project reads the environment.
 """
 
 from __future__ import annotations
@@ -151,9 +151,7 @@ class Settings(BaseSettings):
     mqtt_topic_batch: str = Field(
         "eventindex/v1/batch", description="Topic prefix of EventBatch messages."
     )
-    mqtt_topic_json: str = Field(
-        "eventindex/v1/json", description="Topic prefix of JSON events."
-    )
+    mqtt_topic_json: str = Field("eventindex/v1/json", description="Topic prefix of JSON events.")
     mqtt_topic_cosmic: str = Field(
         "cosmic", description="Topic prefix of telescope events: <prefix>/<detector_id>/event."
     )
@@ -214,7 +212,9 @@ class Settings(BaseSettings):
         le=600,
         description="After SIGTERM: time for running calls and the last commit, seconds.",
     )
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Log level.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Log level."
+    )
     log_format: Literal["text", "json"] = Field(
         "text", description="Log lines for people (text) or for a collector (json)."
     )

@@ -1,0 +1,218 @@
+"""The tables beside the pages: runs, RAW files, datasets, dead letters.
+
+Statements on a cursor that somebody else opened; no transaction begins or ends here.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+from psycopg2.extras import execute_values
+
+from event_store.database import fetch_one
+from event_store.merge import Columns, FileTable
+from event_store.model import COSMIC_DSID_FIRST, DeadLetter
+
+# Telescope datasets are numbered by one writer at a time.
+_COSMIC_LOCK = 0x45764965
+_BACKSLASHED_NUL = "\\x00"
+
+
+@dataclass(frozen=True, slots=True)
+class LockedRun:
+    """A run whose row this transaction holds. No events: first and last are None."""
+
+    run_number: int
+    generation: int
+    first_event: int | None
+    last_event: int | None
+
+
+def lock_run(cursor: Cursor, run_number: int) -> LockedRun:
+    """Hold the run's row until the end of the transaction: its writers take turns."""
+    lock = (
+        "SELECT run_number, generation, first_event, last_event FROM run "
+        f"WHERE run_number = {run_number:d} FOR UPDATE"
+    )
+    cursor.execute(lock)
+    row = cursor.fetchone()
+    if row is None:
+        cursor.execute(
+            "INSERT INTO run (run_number) VALUES (%s) ON CONFLICT DO NOTHING", (run_number,)
+        )
+        cursor.execute(lock)
+        row = fetch_one(cursor)
+    return LockedRun(*row)
+
+
+def add_to_run(cursor: Cursor, run: LockedRun, inserted: Sequence[Columns]) -> None:
+    """Count new events in the run's row and raise its generation."""
+    cursor.execute(
+        "UPDATE run SET generation = %s, n_events = n_events + %s, "
+        "first_event = least(first_event, %s), last_event = greatest(last_event, %s), "
+        "last_seen = now() WHERE run_number = %s",
+        (
+            run.generation + 1,
+            sum(map(len, inserted)),
+            min(int(part.events[0]) for part in inserted),
+            max(int(part.events[-1]) for part in inserted),
+            run.run_number,
+        ),
+    )
+
+
+def set_detector(cursor: Cursor, run_number: int, detector_id: str) -> None:
+    """Note the first detector that sent events of the run."""
+    cursor.execute(
+        "UPDATE run SET detector_id = %s WHERE run_number = %s AND detector_id IS NULL",
+        (detector_id, run_number),
+    )
+
+
+def add_to_files(
+    cursor: Cursor, run_number: int, inserted: Sequence[Columns], table: FileTable
+) -> None:
+    """Count new events in the rows of their RAW files."""
+    files = np.concatenate([part.files for part in inserted])
+    events = np.concatenate([part.events for part in inserted])
+    counts = np.bincount(files, minlength=len(table))
+    first, last = np.empty(len(table), np.int64), np.empty(len(table), np.int64)
+    # Of repeated indexes NumPy keeps the last assignment, and the events ascend.
+    last[files] = events
+    first[files[::-1]] = events[::-1]
+    used = np.flatnonzero(counts)
+    fuids, dsids = table.arrays()
+    cursor.execute(
+        "INSERT INTO raw_file AS f (run_number, fuid_raw, dsid_raw, n_events, first_event, "
+        "last_event) SELECT %s, * FROM unnest(%s::uuid[], %s::integer[], %s::bigint[], "
+        "%s::bigint[], %s::bigint[]) ON CONFLICT (run_number, fuid_raw, dsid_raw) DO UPDATE SET "
+        "n_events = f.n_events + excluded.n_events, "
+        "first_event = least(f.first_event, excluded.first_event), "
+        "last_event = greatest(f.last_event, excluded.last_event)",
+        (
+            run_number,
+            [fuid.hex() for fuid in fuids[used].tolist()],
+            dsids[used].tolist(),
+            counts[used].tolist(),
+            first[used].tolist(),
+            last[used].tolist(),
+        ),
+    )
+
+
+def closed_datasets(cursor: Cursor, dsids: Sequence[int]) -> frozenset[int]:
+    """The datasets among these that take no new events."""
+    cursor.execute(
+        "SELECT dsid_raw FROM dataset WHERE dsid_raw = ANY (%s) AND state <> 1", (list(dsids),)
+    )
+    return frozenset(dsid for (dsid,) in cursor.fetchall())
+
+
+def register_datasets(cursor: Cursor, dsids: Sequence[int]) -> None:
+    """Register datasets that are seen for the first time as `dsid-<number>`."""
+    cursor.execute(
+        "INSERT INTO dataset (dsid_raw, name) "
+        "SELECT d, 'dsid-' || d FROM unnest(%s::integer[]) AS d "
+        "WHERE NOT EXISTS (SELECT FROM dataset WHERE dsid_raw = d) "
+        "ORDER BY d ON CONFLICT DO NOTHING",
+        (list(dsids),),
+    )
+
+
+def number_cosmic_datasets(cursor: Cursor, names: Sequence[str]) -> dict[str, int]:
+    """The number of each named dataset; a new one takes the first free number from 2³⁰ up."""
+    wanted = sorted(set(names))
+    numbers = _dataset_numbers(cursor, wanted)
+    missing = [name for name in wanted if name not in numbers]
+    if not missing:
+        return numbers
+    cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_COSMIC_LOCK,))
+    for name in missing:
+        cursor.execute(
+            "INSERT INTO dataset (dsid_raw, name) SELECT min(free.n), %s FROM ("
+            "  SELECT %s AS n UNION ALL"
+            "  SELECT dsid_raw + 1 FROM dataset WHERE dsid_raw >= %s AND dsid_raw < 2147483647"
+            ") AS free WHERE NOT EXISTS (SELECT FROM dataset d WHERE d.dsid_raw = free.n) "
+            "ON CONFLICT (name) DO NOTHING",
+            (name, COSMIC_DSID_FIRST, COSMIC_DSID_FIRST),
+        )
+    return _dataset_numbers(cursor, wanted)
+
+
+def _dataset_numbers(cursor: Cursor, names: Sequence[str]) -> dict[str, int]:
+    cursor.execute("SELECT name, dsid_raw FROM dataset WHERE name = ANY (%s)", (list(names),))
+    return dict(cursor.fetchall())
+
+
+def insert_dead_letters(cursor: Cursor, letters: Sequence[DeadLetter]) -> None:
+    """Store refused messages."""
+    execute_values(
+        cursor,
+        "INSERT INTO dead_letter (topic, payload, truncated, reason, detail, source) VALUES %s",
+        [
+            (
+                _text(letter.topic),
+                letter.payload,
+                letter.truncated,
+                letter.reason,
+                _text(letter.detail),
+                _text(letter.source),
+            )
+            for letter in letters
+        ],
+        page_size=100,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """A run as `list_runs` gives it; `first_seen` and `last_seen` are aware datetimes."""
+
+    run_number: int
+    n_events: int
+    first_event: int
+    last_event: int
+    n_files: int
+    n_conflicts: int
+    first_seen: Any
+    last_seen: Any
+    detector_id: str
+
+
+def list_runs(
+    cursor: Cursor,
+    *,
+    after: int,
+    run_first: int,
+    run_last: int,
+    detector_id: str | None,
+    limit: int,
+) -> list[RunRow]:
+    """Runs that hold events, ascending, from the first one above `after` on."""
+    cursor.execute(
+        "SELECT r.run_number, r.n_events, r.first_event, r.last_event, "
+        "(SELECT count(DISTINCT fuid_raw) FROM raw_file f WHERE f.run_number = r.run_number), "
+        "(SELECT count(*) FROM event_conflict c WHERE c.run_number = r.run_number), "
+        "r.first_seen, r.last_seen, coalesce(r.detector_id, '') "
+        "FROM run r WHERE r.n_events > 0 AND r.run_number > %s "
+        "AND r.run_number BETWEEN %s AND %s "
+        "AND (%s::text IS NULL OR r.detector_id = %s) ORDER BY r.run_number LIMIT %s",
+        (after, run_first, run_last, detector_id, detector_id, limit),
+    )
+    return [RunRow(*row) for row in cursor.fetchall()]
+
+
+def fuid_text(fuid: bytes) -> str:
+    """The canonical text of a RAW file id of 16 bytes."""
+    return str(uuid.UUID(bytes=fuid))
+
+
+def _text(value: str) -> str:
+    """Text that PostgreSQL takes: no NUL, no lone surrogates."""
+    clean = value.encode("utf-8", "backslashreplace").decode("utf-8")
+    return clean.replace("\0", _BACKSLASHED_NUL)

@@ -1,0 +1,193 @@
+"""Merging a batch into the pages of one run: the first stored value of an event stays.
+
+Pure: arrays in, arrays out. Events are handled as columns over all touched pages at once, so
+there is no Python loop over events; the loops here go over pages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from event_store.model import Int32, Int64, Outcome, RawFile, UInt8, UInt64
+from event_store.page import (
+    FUID_DTYPE,
+    SLOT_BITS,
+    SLOT_MASK,
+    Fuids,
+    PackedPage,
+    PageEvents,
+    pack,
+    unpack,
+)
+
+# Up to this many files a table lookup beats sorting when a page's own files are numbered.
+_FILE_TABLE_MAX = 1 << 14
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Events of one run in ascending event number; `files` numbers the rows of a file table."""
+
+    events: Int64
+    files: Int32
+    olt: UInt64
+
+    def __len__(self) -> int:
+        return len(self.events)
+
+    def take(self, where: npt.NDArray[np.bool_] | slice) -> Columns:
+        """The same columns at some positions."""
+        return Columns(self.events[where], self.files[where], self.olt[where])
+
+
+class FileTable:
+    """Numbers the distinct RAW files of a batch and of the pages it meets."""
+
+    def __init__(self, files: Sequence[RawFile]) -> None:
+        self._keys: dict[tuple[bytes, int], int] = {}
+        self.number = np.array([self._add(file.fuid.bytes, file.dsid) for file in files], np.int32)
+
+    def _add(self, fuid: bytes, dsid: int) -> int:
+        return self._keys.setdefault((fuid, dsid), len(self._keys))
+
+    def add_page(self, page: PageEvents) -> Int32:
+        """The number of each file of a page, int32, shape (k,)."""
+        pairs = zip(page.fuids.tolist(), page.dsids.tolist(), strict=True)
+        return np.array([self._add(fuid, dsid) for fuid, dsid in pairs], np.int32)
+
+    def arrays(self) -> tuple[Fuids, Int32]:
+        """The ids (V16) and datasets (int32) by number."""
+        fuids = np.frombuffer(b"".join(fuid for fuid, _ in self._keys), FUID_DTYPE)
+        return fuids, np.array([dsid for _, dsid in self._keys], np.int32)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """What a merge decided.
+
+    Attributes:
+        outcome: uint8, an `Outcome` for each offered event.
+        kept_files, kept_olt: the value that the index holds for each offered event.
+        inserted: the new events.
+        pages: the pages that changed, packed, by page number.
+    """
+
+    outcome: UInt8
+    kept_files: Int32
+    kept_olt: UInt64
+    inserted: Columns
+    pages: dict[int, PackedPage]
+
+
+def merge(offered: Columns, stored_pages: Mapping[int, PackedPage], table: FileTable) -> Merged:
+    """Merge offered events into the stored pages of their run.
+
+    Args:
+        offered: ascending by event number; of a repeat the first position wins.
+        stored_pages: every stored page that an offered event falls into, by page number.
+        table: numbers the files of `offered`; the files of the pages are added.
+    """
+    stored = _concatenate(stored_pages, table)
+    head = np.empty(len(offered), bool)
+    head[:1] = True
+    np.not_equal(offered.events[1:], offered.events[:-1], out=head[1:])
+    one_each = bool(head.all())
+    heads = offered if one_each else offered.take(head)
+
+    at = np.searchsorted(stored.events, heads.events)
+    known = np.zeros(len(heads), bool)
+    inside = at < len(stored)
+    known[inside] = stored.events[at[inside]] == heads.events[inside]
+
+    kept_files, kept_olt = heads.files, heads.olt
+    if known.any():
+        kept_files, kept_olt = kept_files.copy(), kept_olt.copy()
+        kept_files[known] = stored.files[at[known]]
+        kept_olt[known] = stored.olt[at[known]]
+    inserted = heads if not known.any() else heads.take(~known)
+    new_head = ~known
+    if not one_each:
+        owner = np.cumsum(head) - 1
+        kept_files, kept_olt = kept_files[owner], kept_olt[owner]
+        new_head = head & new_head[owner]
+    same = (offered.files == kept_files) & (offered.olt == kept_olt)
+    outcome = np.where(
+        new_head, Outcome.INSERTED, np.where(same, Outcome.DUPLICATE, Outcome.CONFLICT)
+    ).astype(np.uint8)
+    pages = dict(_changed_pages(inserted, stored, table)) if len(inserted) else {}
+    return Merged(outcome, kept_files, kept_olt, inserted, pages)
+
+
+def _concatenate(pages: Mapping[int, PackedPage], table: FileTable) -> Columns:
+    columns = []
+    for page_no in sorted(pages):
+        page = unpack(pages[page_no])
+        events = (page_no << SLOT_BITS) + page.slots.astype(np.int64)
+        columns.append(Columns(events, table.add_page(page)[page.file_index], page.olt))
+    if not columns:
+        return Columns(np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.uint64))
+    return Columns(
+        np.concatenate([c.events for c in columns]),
+        np.concatenate([c.files for c in columns]),
+        np.concatenate([c.olt for c in columns]),
+    )
+
+
+def _interleave(stored: Columns, new: Columns) -> Columns:
+    """Both columns as one, ascending; they have no event in common."""
+    if not len(stored):
+        return new
+    to = np.searchsorted(stored.events, new.events) + np.arange(len(new))
+    from_stored = np.ones(len(stored) + len(new), bool)
+    from_stored[to] = False
+    merged = []
+    for old, added in (
+        (stored.events, new.events),
+        (stored.files, new.files),
+        (stored.olt, new.olt),
+    ):
+        column = np.empty(len(from_stored), old.dtype)
+        column[from_stored] = old
+        column[to] = added
+        merged.append(column)
+    return Columns(*merged)
+
+
+def _changed_pages(
+    inserted: Columns, stored: Columns, table: FileTable
+) -> Iterator[tuple[int, PackedPage]]:
+    events = _interleave(stored, inserted)
+    fuids, dsids = table.arrays()
+    pages = inserted.events >> SLOT_BITS
+    changed = pages[np.flatnonzero(np.diff(pages, prepend=-1))]
+    firsts = np.searchsorted(events.events, changed << SLOT_BITS)
+    lasts = np.searchsorted(events.events, (changed << SLOT_BITS) | SLOT_MASK, side="right")
+    slots = (events.events & SLOT_MASK).astype(np.uint16)
+    for page_no, first, last in zip(changed.tolist(), firsts.tolist(), lasts.tolist(), strict=True):
+        used, index = _number_files(events.files[first:last], len(table))
+        page = PageEvents(
+            slots[first:last], index, events.olt[first:last], fuids[used], dsids[used]
+        )
+        yield page_no, pack(page)
+
+
+def _number_files(
+    files: Int32, table_size: int
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.uint16]]:
+    """The distinct files of a page and, for each event, its index among them."""
+    if table_size > _FILE_TABLE_MAX:
+        distinct, index = np.unique(files, return_inverse=True)
+        return distinct.astype(np.intp), index.astype(np.uint16)
+    mark = np.zeros(table_size, bool)
+    mark[files] = True
+    used = np.flatnonzero(mark)
+    number = np.empty(table_size, np.uint16)
+    number[used] = np.arange(len(used), dtype=np.uint16)
+    return used, number[files]

@@ -1,0 +1,201 @@
+"""The page format: the events of 8,192 consecutive event numbers as bit planes.
+
+A page is a bit-sliced index (O'Neil and Quass, 1997). A *plane* is one bit for each position,
+least significant bit first, as PostgreSQL's `get_bit` and NumPy's `packbits(bitorder="little")`
+read it.
+
+* Dense page (512 events and more): position = slot. `file_planes` is the presence plane, then a
+  plane for each bit of the index into `fuids`.
+* Sparse page: position = rank in `slots`. `file_planes` is the index planes alone.
+
+`olt_planes` has a plane for each bit of `olt_result`, up to the highest bit set in the page.
+
+Pure: no I/O, no knowledge of runs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from event_store.errors import CorruptPageError
+from event_store.model import Int32, UInt64
+
+SLOT_BITS = 13
+SLOTS_PER_PAGE = 1 << SLOT_BITS
+SLOT_MASK = SLOTS_PER_PAGE - 1
+DENSE_EVENTS_MIN = 512
+FILES_PER_PAGE_MAX = SLOTS_PER_PAGE
+_DENSE_PLANE_BYTES = SLOTS_PER_PAGE // 8
+
+UInt16 = npt.NDArray[np.uint16]
+Fuids = npt.NDArray[np.void]  # dtype V16, one RAW file id an element
+
+FUID_DTYPE = np.dtype("V16")
+
+
+@dataclass(frozen=True, slots=True)
+class PageEvents:
+    """The events of a page, unpacked: n events of k files.
+
+    Attributes:
+        slots: uint16, shape (n,), ascending, no repeats.
+        file_index: uint16, shape (n,), index into `fuids`.
+        olt: uint64, shape (n,).
+        fuids: V16, shape (k,), the RAW file ids; every one is used.
+        dsids: int32, shape (k,), the dataset of each file.
+    """
+
+    slots: UInt16
+    file_index: UInt16
+    olt: UInt64
+    fuids: Fuids
+    dsids: Int32
+
+
+@dataclass(frozen=True, slots=True)
+class PackedPage:
+    """A page as it is stored: the columns of a row of `event_page`.
+
+    `slots` is uint16 of shape (n_events,) for a sparse page, None for a dense one. `olt_planes`
+    may be left out by a reader that does not need it.
+    """
+
+    n_events: int
+    slots: UInt16 | None
+    fuids: Fuids
+    dsids: Int32
+    file_planes: bytes
+    olt_planes: bytes = b""
+
+
+def pack(page: PageEvents) -> PackedPage:
+    """Pack the events of a page into planes."""
+    n = len(page.slots)
+    index_planes = (len(page.fuids) - 1).bit_length() if n else 0
+    top = int(page.olt.max()) if n else 0
+    if n < DENSE_EVENTS_MIN:
+        return PackedPage(
+            n,
+            page.slots,
+            page.fuids,
+            page.dsids,
+            _pack_planes(page.file_index, index_planes),
+            _pack_planes(narrow(page.olt, top), top.bit_length()),
+        )
+    presence = np.zeros(SLOTS_PER_PAGE, np.uint8)
+    presence[page.slots] = 1
+    index: npt.NDArray[np.unsignedinteger] = np.zeros(
+        SLOTS_PER_PAGE, np.uint8 if index_planes <= 8 else np.uint16
+    )
+    index[page.slots] = page.file_index
+    values = narrow(page.olt, top)
+    olt = np.zeros(SLOTS_PER_PAGE, values.dtype)
+    olt[page.slots] = values
+    return PackedPage(
+        n,
+        None,
+        page.fuids,
+        page.dsids,
+        np.packbits(presence, bitorder="little").tobytes() + _pack_planes(index, index_planes),
+        _pack_planes(olt, top.bit_length()),
+    )
+
+
+def unpack(page: PackedPage) -> PageEvents:
+    """Unpack a stored page.
+
+    Raises:
+        CorruptPageError: the planes do not fit the number of events or files.
+    """
+    slots = page_slots(page)
+    index = unpack_file_index(page)
+    olt = unpack_olt(page)
+    if page.slots is None:
+        index, olt = index[slots], olt[slots]
+    return PageEvents(slots, index.astype(np.uint16), olt, page.fuids, page.dsids)
+
+
+def page_slots(page: PackedPage) -> UInt16:
+    """The slots that hold an event: uint16, shape (n_events,), ascending.
+
+    Raises:
+        CorruptPageError: the presence plane does not hold `n_events` bits.
+    """
+    slots = page.slots if page.slots is not None else np.flatnonzero(presence_bits(page))
+    if len(slots) != page.n_events:
+        raise CorruptPageError(f"page has {len(slots)} slots for n_events={page.n_events}")
+    return slots.astype(np.uint16)
+
+
+def presence_bits(page: PackedPage) -> npt.NDArray[np.uint8]:
+    """The presence plane of a dense page, unpacked: 0 or 1, uint8, shape (8192,)."""
+    return np.unpackbits(
+        np.frombuffer(page.file_planes, np.uint8, _DENSE_PLANE_BYTES), bitorder="little"
+    )
+
+
+def unpack_file_index(page: PackedPage) -> npt.NDArray[np.uint8] | UInt16:
+    """The index into `fuids` at each position; uint8 where the page has up to 256 files.
+
+    Shape (8192,) for a dense page (0 where there is no event), (n_events,) for a sparse one.
+
+    Raises:
+        CorruptPageError: `file_planes` has another length than the number of files asks for.
+    """
+    planes = (len(page.fuids) - 1).bit_length() if len(page.fuids) else 0
+    dtype = np.uint8 if planes <= 8 else np.uint16
+    buffer = page.file_planes
+    if page.slots is None:
+        buffer = buffer[_DENSE_PLANE_BYTES:]
+    positions = _positions(page)
+    if len(buffer) != planes * ((positions + 7) // 8):
+        raise CorruptPageError(
+            f"file_planes has {len(page.file_planes)} bytes for {len(page.fuids)} files"
+        )
+    return _unpack_planes(buffer, positions, np.dtype(dtype))
+
+
+def unpack_olt(page: PackedPage) -> UInt64:
+    """`olt_result` at each position: uint64, shape (8192,) dense or (n_events,) sparse.
+
+    Raises:
+        CorruptPageError: `olt_planes` is not a whole number of planes.
+    """
+    positions = _positions(page)
+    if positions and len(page.olt_planes) % ((positions + 7) // 8):
+        raise CorruptPageError(f"olt_planes has {len(page.olt_planes)} bytes")
+    return _unpack_planes(page.olt_planes, positions, np.dtype(np.uint64))
+
+
+def narrow(values: UInt64, top: int) -> npt.NDArray[np.unsignedinteger]:
+    """The same values in the smallest unsigned type that holds `top`."""
+    return values.astype(np.min_scalar_type(top), copy=False)
+
+
+def _positions(page: PackedPage) -> int:
+    return SLOTS_PER_PAGE if page.slots is None else page.n_events
+
+
+def _pack_planes(values: npt.NDArray[np.unsignedinteger], planes: int) -> bytes:
+    if planes == 0:
+        return b""
+    shifts = np.arange(planes, dtype=values.dtype)[:, np.newaxis]
+    one = values.dtype.type(1)
+    bits = ((values >> shifts) & one).astype(np.uint8, copy=False)
+    return np.packbits(bits, axis=1, bitorder="little").tobytes()
+
+
+def _unpack_planes(
+    buffer: bytes, positions: int, dtype: np.dtype[np.unsignedinteger]
+) -> npt.NDArray[np.unsignedinteger]:
+    values = np.zeros(positions, dtype)
+    if positions == 0 or not buffer:
+        return values
+    packed = np.frombuffer(buffer, np.uint8).reshape(-1, (positions + 7) // 8)
+    for bit, plane in enumerate(packed):
+        bits = np.unpackbits(plane, count=positions, bitorder="little")
+        values |= bits.astype(dtype, copy=False) << dtype.type(bit)
+    return values

@@ -1,0 +1,142 @@
+"""Rows of `event_page` in PostgreSQL's binary COPY format, from and to NumPy arrays.
+
+Pure. The published libraries for this format build it from one Python object a value and do not
+read it; here a page's arrays go through as whole buffers.
+Format: PostgreSQL documentation, COPY, "Binary Format"; arrays as `array_send` writes them.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from event_store.page import FUID_DTYPE, PackedPage
+
+COLUMNS = "run_number, page_no, generation, n_events, slots, fuids, dsids, file_planes, olt_planes"
+
+_SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+_TRAILER = struct.pack(">h", -1)
+_OID_INT2, _OID_INT4, _OID_UUID = 21, 23, 2950
+_HEAD = struct.Struct(">h iq iq iq ii")
+_FETCHED_HEAD = struct.Struct(">h iq iq")
+_INT = struct.Struct(">i")
+_ARRAY = struct.Struct(">iiiii")
+_NULL = _INT.pack(-1)
+_INT2_ITEM = np.dtype([("size", ">i4"), ("value", ">i2")])
+_INT4_ITEM = np.dtype([("size", ">i4"), ("value", ">i4")])
+_UUID_ITEM = np.dtype([("size", ">i4"), ("value", FUID_DTYPE)])
+
+
+class FetchedPage(NamedTuple):
+    """A page as it was read; `page` is None where the reader holds this generation already."""
+
+    page_no: int
+    generation: int
+    page: PackedPage | None
+
+
+def encode_rows(run_number: int, generation: int, pages: Iterable[tuple[int, PackedPage]]) -> bytes:
+    """Encode pages of one run for `COPY event_page (COLUMNS) FROM STDIN (FORMAT BINARY)`."""
+    parts = [_SIGNATURE]
+    for page_no, page in pages:
+        parts.append(_HEAD.pack(9, 8, run_number, 8, page_no, 8, generation, 4, page.n_events))
+        if page.slots is None:
+            parts.append(_NULL)
+        else:
+            parts.append(_field(_array(page.slots, _INT2_ITEM, _OID_INT2)))
+        parts.append(_field(_array(page.fuids, _UUID_ITEM, _OID_UUID)))
+        parts.append(_field(_array(page.dsids, _INT4_ITEM, _OID_INT4)))
+        parts.append(_field(page.file_planes))
+        parts.append(_field(page.olt_planes))
+    parts.append(_TRAILER)
+    return b"".join(parts)
+
+
+def fetch_sql(
+    run_number: int, page_nos: list[int], known: list[int] | None, *, with_olt: bool
+) -> str:
+    """The COPY that reads pages of one run, in the form that `decode_rows` takes.
+
+    The numbers stand in the text because COPY takes no parameters; they are integers of ours.
+
+    Args:
+        run_number: the run.
+        page_nos: the pages.
+        known: the generation of each page that the caller holds; its content is left out when
+            it is still the same. None: content always.
+        with_olt: whether to read `olt_planes`.
+    """
+    wanted = ",".join(map(str, page_nos))
+    olt = "p.olt_planes" if with_olt else "''::bytea"
+    content = f"p.n_events, p.slots, p.fuids, p.dsids, p.file_planes, {olt}"
+    if known is None:
+        query = (
+            f"SELECT p.page_no, p.generation, {content} FROM event_page p "
+            f"WHERE p.run_number = {run_number} AND p.page_no = ANY ('{{{wanted}}}'::bigint[])"
+        )
+    else:
+        held = ",".join(map(str, known))
+        cases = ", ".join(
+            f"CASE WHEN p.generation <> w.known THEN {column} END" for column in content.split(", ")
+        )
+        query = (
+            f"SELECT p.page_no, p.generation, {cases} FROM event_page p "
+            f"JOIN unnest('{{{wanted}}}'::bigint[], '{{{held}}}'::bigint[]) w (page_no, known) "
+            f"ON p.page_no = w.page_no WHERE p.run_number = {run_number}"
+        )
+    return f"COPY ({query}) TO STDOUT (FORMAT BINARY)"
+
+
+def decode_rows(data: bytes) -> Iterator[FetchedPage]:
+    """Decode what `fetch_sql` read."""
+    at = len(_SIGNATURE)
+    view = memoryview(data)
+    while data[at : at + 2] != _TRAILER:
+        _, _, page_no, _, generation = _FETCHED_HEAD.unpack_from(data, at)
+        at += _FETCHED_HEAD.size
+        fields: list[memoryview | None] = []
+        for _ in range(6):
+            (size,) = _INT.unpack_from(data, at)
+            at += 4
+            fields.append(view[at : at + size] if size >= 0 else None)
+            at += max(size, 0)
+        yield FetchedPage(page_no, generation, _page(fields))
+
+
+def _page(fields: list[memoryview | None]) -> PackedPage | None:
+    n_events, slots, fuids, dsids, file_planes, olt_planes = fields
+    if n_events is None or fuids is None or dsids is None:
+        return None
+    return PackedPage(
+        _INT.unpack(n_events)[0],
+        None if slots is None else _items(slots, _INT2_ITEM).astype(np.uint16),
+        _items(fuids, _UUID_ITEM).copy(),
+        _items(dsids, _INT4_ITEM).astype(np.int32),
+        bytes(file_planes or b""),
+        bytes(olt_planes or b""),
+    )
+
+
+def _items(field: memoryview, dtype: np.dtype[np.void]) -> npt.NDArray[Any]:
+    items = np.frombuffer(field[_ARRAY.size :], dtype) if len(field) > _ARRAY.size else None
+    if items is None:
+        return np.empty(0, dtype["value"])
+    values: npt.NDArray[Any] = items["value"]
+    return values
+
+
+def _array(values: npt.NDArray[Any], dtype: np.dtype[np.void], oid: int) -> bytes:
+    if len(values) == 0:
+        return struct.pack(">iii", 0, 0, oid)
+    items = np.empty(len(values), dtype)
+    items["size"] = dtype["value"].itemsize
+    items["value"] = values
+    return _ARRAY.pack(1, 0, oid, len(values), 1) + items.tobytes()
+
+
+def _field(data: bytes) -> bytes:
+    return _INT.pack(len(data)) + data

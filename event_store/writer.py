@@ -1,0 +1,253 @@
+"""Batches into the database. The only module that changes pages.
+
+One transaction a group of runs: lock each run, read the pages that its events fall into, merge in
+NumPy, write back what changed. Never decides what a page looks like or which value wins; that is
+`page` and `merge`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+from event_store import catalogue, pagecopy
+from event_store.conflicts import Conflicts, record_conflicts
+from event_store.cosmic import store_records
+from event_store.database import Connection, StoreOptions, copy_in, copy_out
+from event_store.merge import Columns, FileTable, Merged, merge
+from event_store.model import CosmicRecord, DeadLetter, EventColumns, Outcome, UInt8
+from event_store.page import SLOT_BITS, PackedPage
+from event_store.plan import RunPart, distinct_pages, page_cuts, sort_order, transactions
+
+# Pages that are unpacked at the same time: 256 dense ones are 30 MB of columns.
+_PAGES_AT_ONCE_MAX = 256
+_UPDATES_PER_STATEMENT_MAX = 64
+
+_INSERT_PAGES = f"COPY event_page ({pagecopy.COLUMNS}) FROM STDIN (FORMAT BINARY)"
+_UPDATE_PAGE = (
+    "UPDATE event_page SET generation = %s, n_events = %s, slots = %s::smallint[], "
+    "fuids = %s::uuid[], dsids = %s::integer[], file_planes = %s, olt_planes = %s "
+    "WHERE run_number = %s AND page_no = %s"
+)
+
+
+class Store:
+    """The writing side of the index. For one thread at a time; connects when first used."""
+
+    def __init__(self, database_url: str, options: StoreOptions | None = None) -> None:
+        self._connection = Connection(
+            database_url,
+            options or StoreOptions(),
+            autocommit=False,
+            name="eventindex ingest_service",
+        )
+        self._known_datasets: set[int] = set()
+
+    def write(self, batch: EventColumns) -> UInt8:
+        """Store a batch of n events; committed when this returns.
+
+        Of a repeat within the batch the first position wins.
+
+        Returns:
+            An `Outcome` for each position: uint8, shape (n,).
+
+        Raises:
+            StoreUnavailableError: nothing or a part of the batch is stored; offer it again.
+            StoreError: the database refuses a value of the batch.
+        """
+        outcome = np.empty(len(batch), np.uint8)
+        if len(batch) == 0:
+            return outcome
+        dsids = sorted({file.dsid for file in batch.files})
+        self._register_datasets(dsids)
+        order = sort_order(batch.runs, batch.events)
+        if order is None:
+            order = np.arange(len(batch))
+        runs, events = batch.runs[order], batch.events[order]
+        for parts in transactions(runs, events):
+            with self._connection.cursor() as cursor:
+                closed = catalogue.closed_datasets(cursor, dsids)
+                for part in parts:
+                    positions = order[part.first : part.last]
+                    writer = _RunWriter(cursor, self._connection, batch, part, closed)
+                    outcome[positions] = writer.write(positions)
+        return outcome
+
+    def cosmic_datasets(self, names: Sequence[str]) -> dict[str, int]:
+        """The number of each telescope dataset; new ones get the first free ones from 2³⁰ up.
+
+        Raises:
+            StoreUnavailableError: try again.
+        """
+        with self._connection.cursor() as cursor:
+            numbers = catalogue.number_cosmic_datasets(cursor, names)
+        self._known_datasets.update(numbers.values())
+        return numbers
+
+    def add_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
+        """Store refused messages; committed when this returns.
+
+        Raises:
+            StoreUnavailableError: try again.
+        """
+        with self._connection.cursor() as cursor:
+            catalogue.insert_dead_letters(cursor, letters)
+
+    def ping(self) -> None:
+        """Ask the database for a sign of life.
+
+        Raises:
+            StoreUnavailableError: there is none.
+        """
+        with self._connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+
+    def close(self) -> None:
+        """Drop the connection."""
+        self._connection.close()
+
+    def _register_datasets(self, dsids: Sequence[int]) -> None:
+        """Register new datasets in a transaction of their own.
+
+        Writers of runs then touch rows of their runs only and cannot deadlock.
+        """
+        new = set(dsids) - self._known_datasets
+        if new:
+            with self._connection.cursor() as cursor:
+                catalogue.register_datasets(cursor, sorted(new))
+            self._known_datasets |= new
+
+
+class _RunWriter:
+    """Writes the events of one run inside a transaction."""
+
+    def __init__(
+        self,
+        cursor: Cursor,
+        connection: Connection,
+        batch: EventColumns,
+        part: RunPart,
+        closed: frozenset[int],
+    ) -> None:
+        self._cursor = cursor
+        self._connection = connection
+        self._batch = batch
+        self._run = part.run_number
+        self._closed = closed
+
+    def write(self, positions: np.ndarray[tuple[int], np.dtype[np.intp]]) -> UInt8:
+        """Write the events at `positions` of the batch, ascending; the outcome of each."""
+        batch = self._batch
+        file_index = batch.file_index[positions]
+        used, number = np.unique(file_index, return_inverse=True)
+        files = [batch.files[i] for i in used.tolist()]
+        table = FileTable(files)
+        outcome = np.full(len(positions), Outcome.CLOSED_DATASET, np.uint8)
+        open_file = np.array([file.dsid not in self._closed for file in files], bool)
+        is_open = open_file[number]
+        columns = Columns(
+            batch.events[positions], table.number[number.astype(np.int32)], batch.olt[positions]
+        )
+        if not is_open.all():
+            positions, columns = positions[is_open], columns.take(is_open)
+        if len(positions):
+            outcome[is_open] = self._write_open(positions, columns, table)
+        return outcome
+
+    def _write_open(
+        self,
+        positions: np.ndarray[tuple[int], np.dtype[np.intp]],
+        columns: Columns,
+        table: FileTable,
+    ) -> UInt8:
+        run = catalogue.lock_run(self._cursor, self._run)
+        outcome = np.empty(len(positions), np.uint8)
+        inserted: list[Columns] = []
+        for piece in page_cuts(columns.events, _PAGES_AT_ONCE_MAX):
+            offered = columns.take(piece)
+            stored = self._read_pages(distinct_pages(offered.events), run)
+            merged = merge(offered, stored, table)
+            self._write_pages(merged.pages, stored, run.generation + 1)
+            outcome[piece] = self._settle(merged, positions[piece], offered, table)
+            inserted.append(merged.inserted)
+            self._connection.step()
+        new = [part for part in inserted if len(part)]
+        if new:
+            catalogue.add_to_files(self._cursor, self._run, new, table)
+            catalogue.add_to_run(self._cursor, run, new)
+        return outcome
+
+    def _read_pages(self, page_nos: list[int], run: catalogue.LockedRun) -> dict[int, PackedPage]:
+        """The stored pages among these; outside of the run's known events there are none."""
+        if run.first_event is None or run.last_event is None:
+            return {}
+        first, last = run.first_event >> SLOT_BITS, run.last_event >> SLOT_BITS
+        page_nos = [page_no for page_no in page_nos if first <= page_no <= last]
+        if not page_nos:
+            return {}
+        sql = pagecopy.fetch_sql(self._run, page_nos, None, with_olt=True)
+        rows = pagecopy.decode_rows(copy_out(self._cursor, sql))
+        return {row.page_no: row.page for row in rows if row.page is not None}
+
+    def _write_pages(
+        self, pages: dict[int, PackedPage], stored: dict[int, PackedPage], generation: int
+    ) -> None:
+        fresh = [(page_no, page) for page_no, page in pages.items() if page_no not in stored]
+        if fresh:
+            copy_in(self._cursor, _INSERT_PAGES, pagecopy.encode_rows(self._run, generation, fresh))
+        changed = [(page_no, page) for page_no, page in pages.items() if page_no in stored]
+        for first in range(0, len(changed), _UPDATES_PER_STATEMENT_MAX):
+            statements = [
+                self._cursor.mogrify(_UPDATE_PAGE, self._update_values(generation, page_no, page))
+                for page_no, page in changed[first : first + _UPDATES_PER_STATEMENT_MAX]
+            ]
+            self._cursor.execute(b";".join(statements))
+
+    def _update_values(self, generation: int, page_no: int, page: PackedPage) -> tuple[object, ...]:
+        return (
+            generation,
+            page.n_events,
+            None if page.slots is None else page.slots.tolist(),
+            [fuid.hex() for fuid in page.fuids.tolist()],
+            page.dsids.tolist(),
+            page.file_planes,
+            page.olt_planes,
+            self._run,
+            page_no,
+        )
+
+    def _settle(
+        self,
+        merged: Merged,
+        positions: np.ndarray[tuple[int], np.dtype[np.intp]],
+        offered: Columns,
+        table: FileTable,
+    ) -> UInt8:
+        """Store the telescope records and the conflicts; the final outcome of each position."""
+        batch, outcome = self._batch, merged.outcome
+        differing: dict[int, bytes] = {}
+        if batch.cosmic:
+            records = list(self._cosmic(positions, offered))
+            if records:
+                differing = store_records(self._cursor, self._run, records)
+                catalogue.set_detector(self._cursor, self._run, records[0][2].detector_id)
+        for row in differing:
+            if outcome[row] == Outcome.DUPLICATE:
+                outcome[row] = Outcome.CONFLICT
+        rows = sorted({*np.flatnonzero(outcome == Outcome.CONFLICT).tolist(), *differing})
+        if rows:
+            conflicts = Conflicts(self._run, offered, merged, table, rows, differing)
+            record_conflicts(self._cursor, conflicts, batch, positions)
+        return outcome
+
+    def _cosmic(
+        self, positions: np.ndarray[tuple[int], np.dtype[np.intp]], offered: Columns
+    ) -> Iterator[tuple[int, int, CosmicRecord]]:
+        cosmic = self._batch.cosmic
+        for row, (position, event) in enumerate(
+            zip(positions.tolist(), offered.events.tolist(), strict=True)
+        ):
+            if position in cosmic:
+                yield row, event, cosmic[position]

@@ -1,0 +1,81 @@
+"""Fixtures that several test modules need: a database, a broker, the services."""
+
+from __future__ import annotations
+
+import uuid
+
+import psycopg2
+import pytest
+
+from event_store.migrate import migrate
+from tests.processes import Mosquitto, PostgresServer, Service
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """A PostgreSQL server for the whole session; tests that stop it take one of their own."""
+    server = PostgresServer()
+    server.start()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def _template(postgres):
+    """A migrated database that each test's own is copied from."""
+    execute(postgres.url(), "CREATE DATABASE template_eventindex")
+    migrate(postgres.url("template_eventindex"))
+    return "template_eventindex"
+
+
+@pytest.fixture
+def database_url(postgres, _template):
+    """The URL of a fresh, migrated database."""
+    name = f"test_{uuid.uuid4().hex}"
+    execute(postgres.url(), f"CREATE DATABASE {name} TEMPLATE {_template}")
+    yield postgres.url(name)
+    execute(postgres.url(), f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def mosquitto():
+    """A running Mosquitto for the whole session."""
+    broker = Mosquitto()
+    broker.start()
+    yield broker
+    broker.close()
+
+
+@pytest.fixture
+def index_address(database_url):
+    """The gRPC address of a running index_service on a fresh database."""
+    service = Service("index_service", database_url=database_url)
+    yield service.start().address
+    service.close()
+
+
+@pytest.fixture
+def ingest_address(database_url):
+    """The gRPC address of a running ingest_service without a broker, on the same database."""
+    service = Service("ingest_service", database_url=database_url)
+    yield service.start().address
+    service.close()
+
+
+def execute(url: str, sql: str) -> None:
+    """Run a statement outside of a transaction."""
+    connection = psycopg2.connect(url)
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+    connection.close()
+
+
+def query(url: str, sql: str, values: tuple = ()) -> list[tuple]:
+    """The rows of a query."""
+    connection = psycopg2.connect(url)
+    with connection, connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        rows = cursor.fetchall()
+    connection.close()
+    return rows

@@ -1,0 +1,108 @@
+"""The settings: what is refused at start, and the reference page that lists them all."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from service_kit import settings_page
+from service_kit.settings import Settings, is_loopback, split_address
+
+_PAGE = Path(__file__).parents[1] / "docs" / "settings.md"
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Neither variables nor a .env file of the machine reach these tests."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"EVENTINDEX_{name.upper()}", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_reference_page_is_what_the_code_says() -> None:
+    """docs/settings.md is the output of the generator, to the letter."""
+    assert _PAGE.read_text("utf-8") == settings_page.render(Settings)
+
+
+def test_reference_page_lists_every_setting_once() -> None:
+    """Each setting has one row, in a section, with a description."""
+    page = settings_page.render(Settings)
+    listed = re.findall(r"^\| `EVENTINDEX_([A-Z0-9_]+)` \|", page, re.MULTILINE)
+    assert [name.lower() for name in listed] == list(Settings.model_fields)
+    assert "None" not in page
+    assert page.index("\n## ") < page.index("| `EVENTINDEX_")
+
+
+def test_sections_name_settings_that_exist() -> None:
+    """A renamed setting cannot lose its section in silence."""
+    assert set(settings_page._SECTIONS) <= set(Settings.model_fields)
+
+
+def test_defaults_are_valid_and_stay_on_this_machine() -> None:
+    """Without any variable the services listen on loopback only and take no plaintext leave."""
+    settings = Settings()
+    for name in ("index", "index_metrics", "ingest", "ingest_metrics"):
+        assert is_loopback(getattr(settings, f"{name}_address"))
+    assert not settings.allow_plaintext
+
+
+def test_variable_wins_over_env_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A .env file in the working directory is read, and a variable wins over it."""
+    (tmp_path / ".env").write_text("EVENTINDEX_LOG_LEVEL=debug\nEVENTINDEX_RETRY_MAX_S=7\n")
+    monkeypatch.setenv("EVENTINDEX_LOG_LEVEL", "error")
+    settings = Settings()
+    assert (settings.log_level, settings.retry_max_s) == ("error", 7.0)
+
+
+@pytest.mark.parametrize(
+    ("variables", "named"),
+    [
+        ({"INDEX_ADDRESS": "50051"}, "'50051' is not host:port"),
+        ({"INGEST_METRICS_ADDRESS": "localhost"}, "'localhost' is not host:port"),
+        ({"TLS_CERT": "server.pem"}, "EVENTINDEX_TLS_CERT and EVENTINDEX_TLS_KEY go together"),
+        ({"TLS_KEY": "server.key"}, "EVENTINDEX_TLS_CERT and EVENTINDEX_TLS_KEY go together"),
+        ({"MQTT_TLS_CERT": "c.pem"}, "EVENTINDEX_MQTT_TLS_CERT and EVENTINDEX_MQTT_TLS_KEY"),
+        ({"MQTT_URL": "tcp://broker:1883"}, "must start with mqtt:// or mqtts://"),
+        ({"MQTT_VERSION": "4"}, "mqtt_version"),
+        ({"MQTT_CLIENT_ID": ""}, "mqtt_client_id"),
+        ({"BATCH_EVENTS_MAX": "0"}, "batch_events_max"),
+        ({"QUEUE_BYTES_MAX": "1000"}, "queue_bytes_max"),
+        ({"SHUTDOWN_GRACE_S": "soon"}, "shutdown_grace_s"),
+        ({"LOG_FORMAT": "xml"}, "log_format"),
+    ],
+)
+def test_wrong_value_is_refused_by_name(
+    variables: dict[str, str], named: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wrong setting ends the start with a message that names it."""
+    for name, value in variables.items():
+        monkeypatch.setenv(f"EVENTINDEX_{name}", value)
+    with pytest.raises(ValidationError, match=re.escape(named)):
+        Settings()
+
+
+@pytest.mark.parametrize(
+    ("address", "parts", "loopback"),
+    [
+        ("127.0.0.1:1", ("127.0.0.1", 1), True),
+        ("localhost:0", ("localhost", 0), True),
+        ("[::1]:50051", ("::1", 50051), True),
+        ("0.0.0.0:9101", ("0.0.0.0", 9101), False),
+        ("[::]:9101", ("::", 9101), False),
+        ("index.example.org:443", ("index.example.org", 443), False),
+    ],
+)
+def test_address_parts(address: str, parts: tuple[str, int], loopback: bool) -> None:
+    """Addresses are host:port, and only loopback counts as this machine."""
+    assert split_address(address) == parts
+    assert is_loopback(address) is loopback
+
+
+@pytest.mark.parametrize("address", ["", ":50051", "host", "host:65536", "host:port"])
+def test_address_without_host_or_port_is_refused(address: str) -> None:
+    """An address needs a host and a port from 0 to 65535."""
+    with pytest.raises(ValueError, match=r"host:port|[Pp]ort"):
+        split_address(address)
