@@ -137,8 +137,8 @@ class Connection:
         raw.autocommit = True
         with raw.cursor() as cursor:
             cursor.execute(
-                "SELECT system_identifier || '/' || timeline_id || '/' || pg_postmaster_start_time()"
-                " FROM pg_control_system(), pg_control_checkpoint()"
+                "SELECT system_identifier || '/' || timeline_id || '/' || "
+                "pg_postmaster_start_time() FROM pg_control_system(), pg_control_checkpoint()"
             )
             self.server = str(fetch_one(cursor)[0])
         raw.autocommit = self._autocommit

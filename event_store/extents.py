@@ -1,0 +1,62 @@
+"""Short runs of int32 in one array: taken from the end, closed up when too much is free. Pure."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from event_store.model import Int32, Int64
+
+_CELLS_MIN = 1 << 12
+
+
+class Extents:
+    """For each of `rows_max` rows a run of int32 values at `offset[row]`, `length[row]` long.
+
+    Row numbers are the caller's. `values[0]` is always 0 and belongs to nobody.
+    """
+
+    def __init__(self, rows_max: int) -> None:
+        self.offset: Int64 = np.zeros(rows_max, np.int64)
+        self.length: Int32 = np.zeros(rows_max, np.int32)
+        self.values: Int32 = np.zeros(_CELLS_MIN, np.int32)
+        self._end = 1
+        self._live = 0
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the array."""
+        return self.values.nbytes
+
+    def put(self, row: int, values: npt.NDArray[np.int32]) -> None:
+        """Give a row its values; it must have none."""
+        n = len(values)
+        if self._end + n > len(self.values):
+            self._close_up(n)
+        self.values[self._end : self._end + n] = values
+        self.offset[row], self.length[row] = self._end, n
+        self._end += n
+        self._live += n
+
+    def get(self, row: int) -> Int32:
+        """The values of a row."""
+        first = int(self.offset[row])
+        return self.values[first : first + int(self.length[row])]
+
+    def drop(self, row: int) -> None:
+        """Free a row's values."""
+        self._live -= int(self.length[row])
+        self.offset[row] = self.length[row] = 0
+
+    def _close_up(self, n: int) -> None:
+        """Move the live values together, into an array with room for `n` more."""
+        rows = np.flatnonzero(self.length)
+        lengths = self.length[rows].astype(np.int64)
+        to = np.cumsum(lengths) - lengths + 1
+        source = np.repeat(self.offset[rows] - to, lengths) + np.arange(1, 1 + lengths.sum())
+        # An eighth of spare room: the moves then cost 8 copies of a value in all.
+        values = np.zeros(max(_CELLS_MIN, 1 + (self._live + n) * 9 // 8), np.int32)
+        values[1 : 1 + len(source)] = self.values[source]
+        self.values = values
+        self.offset[rows] = to
+        self._end = 1 + len(source)

@@ -1,0 +1,94 @@
+"""Database work in a bounded number of threads, each with a connection of its own.
+
+The event loop never waits for PostgreSQL. When a caller goes away its query is cancelled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from event_store.database import Connection, StoreOptions
+from event_store.errors import StoreUnavailableError
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class _Job:
+    """The connection that a piece of work uses while it runs."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._connection: Connection | None = None
+        self.cancelled = False
+
+    def enter(self, connection: Connection | None) -> None:
+        """Note the connection, or None at the end."""
+        with self._lock:
+            self._connection = connection
+
+    def cancel(self) -> None:
+        """Cancel the query that runs now, if the work is still at it."""
+        with self._lock:
+            self.cancelled = True
+            if self._connection is not None:
+                self._connection.cancel()
+
+
+class DatabaseThreads:
+    """Runs functions of a connection; at most `connections_max` at a time, the others wait."""
+
+    def __init__(self, database_url: str, options: StoreOptions, connections_max: int) -> None:
+        self._url = database_url
+        self._options = options
+        self._local = threading.local()
+        self._pool = ThreadPoolExecutor(connections_max, "database")
+        self._cancels = ThreadPoolExecutor(1, "cancel")
+
+    async def run(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` with a connection; once more at once when that was lost meanwhile.
+
+        Raises:
+            StoreUnavailableError: the database does not answer.
+        """
+        job = _Job()
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._pool, self._call, job, work)
+        except asyncio.CancelledError:
+            self._cancels.submit(job.cancel)
+            raise
+
+    def close(self) -> None:
+        """Let running work end."""
+        self._cancels.shutdown()
+        self._pool.shutdown(cancel_futures=True)
+
+    def _call(self, job: _Job, work: Callable[[Connection], T]) -> T:
+        connection = self._connection()
+        job.enter(connection)
+        try:
+            return work(connection)
+        except StoreUnavailableError as error:
+            if job.cancelled:
+                raise
+            log.warning("database call failed, once more on a new connection: %s", error)
+            connection.close()
+            return work(connection)
+        finally:
+            job.enter(None)
+
+    def _connection(self) -> Connection:
+        connection: Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = Connection(
+                self._url, self._options, autocommit=True, name="eventindex index_service"
+            )
+            self._local.connection = connection
+        return connection

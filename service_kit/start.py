@@ -1,0 +1,50 @@
+"""How every service starts: settings from the environment, a log, one clear line when it cannot.
+
+Exit codes: 0 stopped when told to, 1 failed, 2 wrong settings.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from service_kit.grpc_server import PortTakenError, UnsafeAddressError
+from service_kit.log import set_up_logging
+from service_kit.settings import Settings
+
+
+def run_service(name: str, serve: Callable[[Settings], Coroutine[Any, Any, int]]) -> int:
+    """Read the settings, set up the log and serve; the exit code of the process.
+
+    Args:
+        name: what stands before a complaint.
+        serve: the service; returns its exit code.
+    """
+    try:
+        settings = Settings.model_validate({})
+    except ValidationError as error:
+        return _complain(name, "; ".join(map(_sentence, error.errors())), 2)
+    if not settings.database_url:
+        return _complain(name, "EVENTINDEX_DATABASE_URL is not set", 2)
+    set_up_logging(settings)
+    try:
+        return asyncio.run(serve(settings))
+    except UnsafeAddressError as error:
+        return _complain(name, str(error), 2)
+    except PortTakenError as error:
+        return _complain(name, error.strerror or str(error), 1)
+
+
+def _sentence(error: Mapping[str, Any]) -> str:
+    """One of pydantic's errors with the name of its variable."""
+    variable = "_".join(str(part) for part in error["loc"]).upper()
+    return f"EVENTINDEX_{variable}: {error['msg']}" if variable else str(error["msg"])
+
+
+def _complain(name: str, text: str, code: int) -> int:
+    sys.stderr.write(f"{name}: {text}\n")
+    return code
