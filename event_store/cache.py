@@ -13,6 +13,7 @@ Not thread-safe, no I/O; `reader` holds a lock around it.
 
 from __future__ import annotations
 
+import itertools
 import mmap
 from dataclasses import dataclass
 from typing import Generic
@@ -34,6 +35,7 @@ from event_store.page import (
     unpack_file_index,
 )
 from event_store.pagetable import PageTable
+from event_store.plan import starts
 
 # Metadata of a row in all arrays here, and its share of the hash table.
 ROW_BYTES = 64
@@ -143,8 +145,7 @@ class PageCache(Generic[Reply]):
         results = np.zeros(len(rows), np.uint64)
         order = np.argsort(rows, kind="stable")
         ordered = rows[order]
-        cuts = np.flatnonzero(np.diff(ordered, prepend=-1)).tolist()
-        for first, last in zip(cuts, [*cuts[1:], len(rows)], strict=True):
+        for first, last in itertools.pairwise([*starts(ordered).tolist(), len(rows)]):
             page = self._olt.get(int(ordered[first]))
             if page is not None:
                 where = order[first:last]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
@@ -11,6 +12,7 @@ import numpy.typing as npt
 
 from event_store.model import Int64, UInt64
 from event_store.page import SLOT_BITS, SLOT_MASK
+from event_store.plan import starts
 
 Reply = TypeVar("Reply", bound=Hashable)
 Pairs = npt.NDArray[np.intp]
@@ -108,10 +110,9 @@ class LookupBatch(Generic[Reply]):
             run_of = self._run_of_pair[pairs]
         order = np.lexsort((pages, run_of))
         pairs, pages, run_of = pairs[order], pages[order], run_of[order]
-        starts = np.flatnonzero(np.diff(run_of, prepend=-1)).tolist()
-        for first, last in zip(starts, [*starts[1:], len(pairs)], strict=True):
+        for first, last in itertools.pairwise([*starts(run_of).tolist(), len(pairs)]):
             own = pages[first:last]
-            cuts = np.flatnonzero(np.diff(own, prepend=-1))
+            cuts = starts(own)
             pair = pairs[first]
             stamp = self.stamps if isinstance(self.stamps, int) else int(self.stamps[pair])
             run = int(self.distinct_runs[run_of[first]])

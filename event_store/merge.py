@@ -23,6 +23,7 @@ from event_store.page import (
     pack,
     unpack,
 )
+from event_store.plan import starts
 
 # Up to this many files a table lookup beats sorting when a page's own files are numbered.
 _FILE_TABLE_MAX = 1 << 14
@@ -100,19 +101,14 @@ def merge(offered: Columns, stored_pages: Mapping[int, PackedPage], table: FileT
     np.not_equal(offered.events[1:], offered.events[:-1], out=head[1:])
     one_each = bool(head.all())
     heads = offered if one_each else offered.take(head)
+    known, at = _find(stored, heads)
+    if one_each and not known.any():
+        pages = dict(_changed_pages(heads, stored, table))
+        return Merged(np.zeros(len(offered), np.uint8), heads.files, heads.olt, heads, pages)
 
-    at = np.searchsorted(stored.events, heads.events)
-    known = np.zeros(len(heads), bool)
-    inside = at < len(stored)
-    known[inside] = stored.events[at[inside]] == heads.events[inside]
-
-    kept_files, kept_olt = heads.files, heads.olt
-    if known.any():
-        kept_files, kept_olt = kept_files.copy(), kept_olt.copy()
-        kept_files[known] = stored.files[at[known]]
-        kept_olt[known] = stored.olt[at[known]]
-    inserted = heads if not known.any() else heads.take(~known)
-    new_head = ~known
+    kept_files, kept_olt = heads.files.copy(), heads.olt.copy()
+    kept_files[known], kept_olt[known] = stored.files[at], stored.olt[at]
+    inserted, new_head = heads.take(~known), ~known
     if not one_each:
         owner = np.cumsum(head) - 1
         kept_files, kept_olt = kept_files[owner], kept_olt[owner]
@@ -123,6 +119,18 @@ def merge(offered: Columns, stored_pages: Mapping[int, PackedPage], table: FileT
     ).astype(np.uint8)
     pages = dict(_changed_pages(inserted, stored, table)) if len(inserted) else {}
     return Merged(outcome, kept_files, kept_olt, inserted, pages)
+
+
+def _find(stored: Columns, heads: Columns) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.intp]]:
+    """Which heads are stored, and where: bool of shape (n,), and a place for each that is."""
+    known = np.zeros(len(heads), bool)
+    if not len(stored):
+        return known, np.empty(0, np.intp)
+    # Ingest goes forward: most heads lie behind everything stored and need no search.
+    last = int(np.searchsorted(heads.events, stored.events[-1], side="right"))
+    at = np.searchsorted(stored.events, heads.events[:last])
+    known[:last] = stored.events[at] == heads.events[:last]
+    return known, at[known[:last]]
 
 
 def _concatenate(pages: Mapping[int, PackedPage], table: FileTable) -> Columns:
@@ -144,6 +152,12 @@ def _interleave(stored: Columns, new: Columns) -> Columns:
     """Both columns as one, ascending; they have no event in common."""
     if not len(stored):
         return new
+    if stored.events[-1] < new.events[0]:
+        return Columns(
+            np.concatenate([stored.events, new.events]),
+            np.concatenate([stored.files, new.files]),
+            np.concatenate([stored.olt, new.olt]),
+        )
     to = np.searchsorted(stored.events, new.events) + np.arange(len(new))
     from_stored = np.ones(len(stored) + len(new), bool)
     from_stored[to] = False
@@ -166,22 +180,22 @@ def _changed_pages(
     events = _interleave(stored, inserted)
     fuids, dsids = table.arrays()
     pages = inserted.events >> SLOT_BITS
-    changed = pages[np.flatnonzero(np.diff(pages, prepend=-1))]
+    changed = pages[starts(pages)]
     firsts = np.searchsorted(events.events, changed << SLOT_BITS)
     lasts = np.searchsorted(events.events, (changed << SLOT_BITS) | SLOT_MASK, side="right")
     slots = (events.events & SLOT_MASK).astype(np.uint16)
     for page_no, first, last in zip(changed.tolist(), firsts.tolist(), lasts.tolist(), strict=True):
-        used, index = _number_files(events.files[first:last], len(table))
+        used, index = number_files(events.files[first:last], len(table))
         page = PageEvents(
             slots[first:last], index, events.olt[first:last], fuids[used], dsids[used]
         )
         yield page_no, pack(page)
 
 
-def _number_files(
+def number_files(
     files: Int32, table_size: int
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.uint16]]:
-    """The distinct files of a page and, for each event, its index among them."""
+    """The distinct numbers below `table_size` that occur, and the place of each among them."""
     if table_size > _FILE_TABLE_MAX:
         distinct, index = np.unique(files, return_inverse=True)
         return distinct.astype(np.intp), index.astype(np.uint16)

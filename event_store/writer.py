@@ -10,16 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+import numpy.typing as npt
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from event_store import catalogue, pagecopy
 from event_store.conflicts import Conflicts, record_conflicts
 from event_store.cosmic import store_records
 from event_store.database import Connection, StoreOptions, copy_in, copy_out
-from event_store.merge import Columns, FileTable, Merged, merge
+from event_store.merge import Columns, FileTable, Merged, merge, number_files
 from event_store.model import CosmicRecord, DeadLetter, EventColumns, Outcome, UInt8
 from event_store.page import SLOT_BITS, PackedPage
-from event_store.plan import RunPart, distinct_pages, page_cuts, sort_order, transactions
+from event_store.plan import RunPart, distinct_pages, in_order, page_cuts, transactions
 
 # Pages that are unpacked at the same time: 256 dense ones are 30 MB of columns.
 _PAGES_AT_ONCE_MAX = 256
@@ -62,17 +63,15 @@ class Store:
             return outcome
         dsids = sorted({file.dsid for file in batch.files})
         self._register_datasets(dsids)
-        order = sort_order(batch.runs, batch.events)
-        if order is None:
-            order = np.arange(len(batch))
-        runs, events = batch.runs[order], batch.events[order]
-        for parts in transactions(runs, events):
+        batch, order = in_order(batch)
+        for parts in transactions(batch.runs, batch.events):
             with self._connection.cursor() as cursor:
                 closed = catalogue.closed_datasets(cursor, dsids)
                 for part in parts:
-                    positions = order[part.first : part.last]
                     writer = _RunWriter(cursor, self._connection, batch, part, closed)
-                    outcome[positions] = writer.write(positions)
+                    outcome[part.first : part.last] = writer.write()
+        if order is not None:
+            outcome[order] = outcome.copy()
         return outcome
 
     def cosmic_datasets(self, names: Sequence[str]) -> dict[str, int]:
@@ -134,43 +133,41 @@ class _RunWriter:
         self._cursor = cursor
         self._connection = connection
         self._batch = batch
+        self._part = part
         self._run = part.run_number
         self._closed = closed
 
-    def write(self, positions: np.ndarray[tuple[int], np.dtype[np.intp]]) -> UInt8:
-        """Write the events at `positions` of the batch, ascending; the outcome of each."""
-        batch = self._batch
-        file_index = batch.file_index[positions]
-        used, number = np.unique(file_index, return_inverse=True)
+    def write(self) -> UInt8:
+        """Write the events of the run; the outcome of each."""
+        batch, here = self._batch, slice(self._part.first, self._part.last)
+        used, number = number_files(batch.file_index[here], len(batch.files))
         files = [batch.files[i] for i in used.tolist()]
         table = FileTable(files)
-        outcome = np.full(len(positions), Outcome.CLOSED_DATASET, np.uint8)
-        open_file = np.array([file.dsid not in self._closed for file in files], bool)
-        is_open = open_file[number]
-        columns = Columns(
-            batch.events[positions], table.number[number.astype(np.int32)], batch.olt[positions]
-        )
-        if not is_open.all():
-            positions, columns = positions[is_open], columns.take(is_open)
-        if len(positions):
-            outcome[is_open] = self._write_open(positions, columns, table)
+        columns = Columns(batch.events[here], table.number[number], batch.olt[here])
+        if self._closed.isdisjoint(file.dsid for file in files):
+            return self._write_open(None, columns, table)
+        is_open = np.array([file.dsid not in self._closed for file in files], bool)[number]
+        outcome = np.full(len(columns), Outcome.CLOSED_DATASET, np.uint8)
+        if is_open.any():
+            outcome[is_open] = self._write_open(
+                np.flatnonzero(is_open), columns.take(is_open), table
+            )
         return outcome
 
     def _write_open(
-        self,
-        positions: np.ndarray[tuple[int], np.dtype[np.intp]],
-        columns: Columns,
-        table: FileTable,
+        self, rows: npt.NDArray[np.intp] | None, columns: Columns, table: FileTable
     ) -> UInt8:
+        """Write the given rows of the part (None: all of them)."""
         run = catalogue.lock_run(self._cursor, self._run)
-        outcome = np.empty(len(positions), np.uint8)
+        outcome = np.empty(len(columns), np.uint8)
         inserted: list[Columns] = []
         for piece in page_cuts(columns.events, _PAGES_AT_ONCE_MAX):
             offered = columns.take(piece)
             stored = self._read_pages(distinct_pages(offered.events), run)
             merged = merge(offered, stored, table)
             self._write_pages(merged.pages, stored, run.generation + 1)
-            outcome[piece] = self._settle(merged, positions[piece], offered, table)
+            places = np.arange(piece.start, piece.stop) if rows is None else rows[piece]
+            outcome[piece] = self._settle(merged, self._part.first + places, offered, table)
             inserted.append(merged.inserted)
             self._connection.step()
         new = [part for part in inserted if len(part)]
@@ -221,7 +218,7 @@ class _RunWriter:
     def _settle(
         self,
         merged: Merged,
-        positions: np.ndarray[tuple[int], np.dtype[np.intp]],
+        positions: npt.NDArray[np.intp],
         offered: Columns,
         table: FileTable,
     ) -> UInt8:
@@ -243,7 +240,7 @@ class _RunWriter:
         return outcome
 
     def _cosmic(
-        self, positions: np.ndarray[tuple[int], np.dtype[np.intp]], offered: Columns
+        self, positions: npt.NDArray[np.intp], offered: Columns
     ) -> Iterator[tuple[int, int, CosmicRecord]]:
         cosmic = self._batch.cosmic
         for row, (position, event) in enumerate(
