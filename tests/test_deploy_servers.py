@@ -1,0 +1,139 @@
+"""What deploy/ sets up, in the real servers: the broker's configuration and the reader's role."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import psycopg2
+import pytest
+
+from event_store.migrate import migrate
+from eventindex.v1 import lookup_pb2, lookup_pb2_grpc
+from tests.conftest import execute, query
+from tests.processes import POSTGRES_BIN_PATH, Service, free_port, server_directory, wait_until
+
+DEPLOY = Path(__file__).parents[1] / "deploy"
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[int]:
+    """Mosquitto as docker-compose.yml starts it, on a free port of this machine; the port."""
+    port = free_port()
+    data = server_directory("deploy-mqtt")
+    config = tmp_path / "config"
+    shutil.copytree(DEPLOY / "mosquitto", config)
+    file = config / "mosquitto.conf"
+    text = file.read_text("utf-8").replace("/mosquitto/data", str(data))
+    file.write_text(text.replace("listener 1883", f"listener {port} 127.0.0.1"), "utf-8")
+    data.chmod(0o777)
+    environment = os.environ | {"MQTT_INGEST_PASSWORD": "in", "MQTT_PUBLISHER_PASSWORD": "out"}
+    process = subprocess.Popen(
+        ["sh", config / "start.sh", data, config], env=environment, stderr=subprocess.DEVNULL
+    )
+    wait_until(lambda: listens(port), what="Mosquitto")
+    yield port
+    process.terminate()
+    assert process.wait(30) == 0
+    shutil.rmtree(data)
+
+
+def listens(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
+
+
+def mqtt(program: str, port: int, user: str | None, *arguments: str) -> Any:
+    login = ["-u", user, "-P", {"ingest": "in", "publisher": "out"}[user]] if user else []
+    return subprocess.Popen(
+        [program, "-h", "127.0.0.1", "-p", str(port), "-V", "5", "-q", "1", *login, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_broker_keeps_strangers_out_and_lets_each_side_do_its_own(broker: int) -> None:
+    """Nobody enters without a password; publishers write, the ingest service reads."""
+    stranger = mqtt("mosquitto_pub", broker, None, "-t", "cosmic/0/event", "-m", "x")
+    stranger.communicate(timeout=20)
+    assert stranger.returncode != 0
+    session = ("-c", "-i", "test", "-t", "cosmic/+/event")
+    first = mqtt("mosquitto_sub", broker, "ingest", *session, "-E")
+    first.communicate(timeout=20)
+    for user, text in (("ingest", "own side"), ("publisher", "event")):
+        mqtt("mosquitto_pub", broker, user, "-t", "cosmic/0/event", "-m", text).communicate()
+    out, _ = mqtt("mosquitto_sub", broker, "ingest", *session, "-C", "1").communicate(timeout=20)
+    assert out == "event\n"
+
+
+def test_ingest_service_takes_events_from_the_broker(broker: int, database_url: str) -> None:
+    """The ingest user may subscribe to all topics, and what a publisher sends is stored."""
+    service = Service(
+        "ingest_service", database_url=database_url, mqtt_url=f"mqtt://ingest:in@127.0.0.1:{broker}"
+    )
+    event = {"run_number": 1, "event_number": 2, "olt_result": 0, "dsid_raw": 3}
+    text = json.dumps(event | {"fuid_raw": str(uuid.uuid4())})
+    try:
+        service.start()
+        topic = ("-t", "eventindex/v1/json/deploy", "-m", text)
+        mqtt("mosquitto_pub", broker, "publisher", *topic).communicate(timeout=20)
+        wait_until(lambda: service.metric("eventindex_ingest_inserted_events_total"), what="event")
+    finally:
+        service.close()
+    assert query(database_url, "SELECT run_number, event_number FROM events") == [(1, 2)]
+
+
+@pytest.fixture
+def reader_url(postgres: Any) -> Iterator[str]:
+    """A migrated database as docker-compose.yml makes it, with the role of index_service."""
+    execute(postgres.url(), "CREATE DATABASE deploy_reader")
+    environment = os.environ | {
+        "PATH": f"{POSTGRES_BIN_PATH}:{os.environ['PATH']}",
+        "PGHOST": "127.0.0.1",
+        "PGPORT": str(postgres.port),
+        "POSTGRES_USER": "owner",
+        "POSTGRES_DB": "deploy_reader",
+        "READER_PASSWORD": "it's secret",
+    }
+    subprocess.run([DEPLOY / "postgres/10-reader.sh"], check=True, env=environment)
+    migrate(postgres.url("deploy_reader"))
+    yield postgres.url("deploy_reader").replace("owner@", "eventindex_reader@")
+    execute(postgres.url(), "DROP DATABASE deploy_reader WITH (FORCE)")
+    execute(postgres.url(), "DROP ROLE eventindex_reader")
+
+
+def test_reader_role_may_read_what_the_migrations_make_and_change_nothing(reader_url: str) -> None:
+    """The role of index_service selects from every table and the view, and writes none."""
+    with contextlib.closing(psycopg2.connect(reader_url)) as connection:
+        connection.autocommit = True
+        cursor = connection.cursor()
+        cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        for (table,) in cursor.fetchall():
+            cursor.execute(f"SELECT count(*) FROM {table}")
+        cursor.execute("SELECT * FROM events, lookup_event(1, 1)")
+        cursor.execute("SET default_transaction_read_only = off")
+        with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+            cursor.execute("INSERT INTO run (run_number) VALUES (1)")
+
+
+def test_index_service_answers_with_the_reader_role(reader_url: str) -> None:
+    """Lookups need no more than the role that may only read."""
+    service = Service("index_service", database_url=reader_url)
+    try:
+        with grpc.insecure_channel(service.start().address) as channel:
+            request = lookup_pb2.LookupRequest(run_numbers=[1], event_numbers=[1, 2])
+            answer = lookup_pb2_grpc.IndexServiceStub(channel).Lookup(request, timeout=20)
+    finally:
+        service.close()
+    assert (list(answer.file_indexes), answer.not_found) == ([0, 0], 2)
