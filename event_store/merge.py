@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -28,13 +29,19 @@ from event_store.plan import starts
 # Up to this many files a table lookup beats sorting when a page's own files are numbered.
 _FILE_TABLE_MAX = 1 << 14
 
+Files = npt.NDArray[np.intp]
+T = TypeVar("T", bound=np.generic)
+
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Events of one run in ascending event number; `files` numbers the rows of a file table."""
+    """Events of one run in ascending event number; `files` numbers the rows of a file table.
+
+    `files` is intp, NumPy's index type: it is an index many times over.
+    """
 
     events: Int64
-    files: Int32
+    files: Files
     olt: UInt64
 
     def __len__(self) -> int:
@@ -50,15 +57,17 @@ class FileTable:
 
     def __init__(self, files: Sequence[RawFile]) -> None:
         self._keys: dict[tuple[bytes, int], int] = {}
-        self.number = np.array([self._add(file.fuid.bytes, file.dsid) for file in files], np.int32)
+        self.number: Files = np.array(
+            [self._add(file.fuid.bytes, file.dsid) for file in files], np.int32
+        )
 
     def _add(self, fuid: bytes, dsid: int) -> int:
         return self._keys.setdefault((fuid, dsid), len(self._keys))
 
-    def add_page(self, page: PageEvents) -> Int32:
-        """The number of each file of a page, int32, shape (k,)."""
+    def add_page(self, page: PageEvents) -> Files:
+        """The number of each file of a page, intp, shape (k,)."""
         pairs = zip(page.fuids.tolist(), page.dsids.tolist(), strict=True)
-        return np.array([self._add(fuid, dsid) for fuid, dsid in pairs], np.int32)
+        return np.array([self._add(fuid, dsid) for fuid, dsid in pairs], np.intp)
 
     def arrays(self) -> tuple[Fuids, Int32]:
         """The ids (V16) and datasets (int32) by number."""
@@ -81,7 +90,7 @@ class Merged:
     """
 
     outcome: UInt8
-    kept_files: Int32
+    kept_files: Files
     kept_olt: UInt64
     inserted: Columns
     pages: dict[int, PackedPage]
@@ -140,7 +149,7 @@ def _concatenate(pages: Mapping[int, PackedPage], table: FileTable) -> Columns:
         events = (page_no << SLOT_BITS) + page.slots.astype(np.int64)
         columns.append(Columns(events, table.add_page(page)[page.file_index], page.olt))
     if not columns:
-        return Columns(np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.uint64))
+        return Columns(np.empty(0, np.int64), np.empty(0, np.intp), np.empty(0, np.uint64))
     return Columns(
         np.concatenate([c.events for c in columns]),
         np.concatenate([c.files for c in columns]),
@@ -161,17 +170,18 @@ def _interleave(stored: Columns, new: Columns) -> Columns:
     to = np.searchsorted(stored.events, new.events) + np.arange(len(new))
     from_stored = np.ones(len(stored) + len(new), bool)
     from_stored[to] = False
-    merged = []
-    for old, added in (
-        (stored.events, new.events),
-        (stored.files, new.files),
-        (stored.olt, new.olt),
-    ):
+
+    def both(old: npt.NDArray[T], added: npt.NDArray[T]) -> npt.NDArray[T]:
         column = np.empty(len(from_stored), old.dtype)
         column[from_stored] = old
         column[to] = added
-        merged.append(column)
-    return Columns(*merged)
+        return column
+
+    return Columns(
+        both(stored.events, new.events),
+        both(stored.files, new.files),
+        both(stored.olt, new.olt),
+    )
 
 
 def _changed_pages(
@@ -193,8 +203,8 @@ def _changed_pages(
 
 
 def number_files(
-    files: Int32, table_size: int
-) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.uint16]]:
+    files: npt.NDArray[np.signedinteger[Any]], table_size: int
+) -> tuple[Files, npt.NDArray[np.uint16]]:
     """The distinct numbers below `table_size` that occur, and the place of each among them."""
     if table_size > _FILE_TABLE_MAX:
         distinct, index = np.unique(files, return_inverse=True)

@@ -85,15 +85,16 @@ def pack(page: PageEvents) -> PackedPage:
             _pack_planes(page.file_index, index_planes),
             _pack_planes(narrow(page.olt, top), top.bit_length()),
         )
+    at = page.slots.astype(np.intp)
     presence = np.zeros(SLOTS_PER_PAGE, np.uint8)
-    presence[page.slots] = 1
+    presence[at] = 1
     index: npt.NDArray[np.unsignedinteger] = np.zeros(
         SLOTS_PER_PAGE, np.uint8 if index_planes <= 8 else np.uint16
     )
-    index[page.slots] = page.file_index
+    index[at] = page.file_index
     values = narrow(page.olt, top)
     olt = np.zeros(SLOTS_PER_PAGE, values.dtype)
-    olt[page.slots] = values
+    olt[at] = values
     return PackedPage(
         n,
         None,
