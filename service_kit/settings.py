@@ -173,8 +173,8 @@ class Settings(BaseSettings):
         65_535,
         ge=1,
         le=1_000_000,
-        description="Messages and batches that wait to be stored. Beyond it gRPC callers wait and "
-        "the bridge disconnects until half of them are stored; nothing is discarded.",
+        description="Messages and batches that wait to be stored. Beyond it gRPC callers wait, and "
+        "the bridge takes no more until half are stored, then has the broker send the rest again.",
     )
     queue_bytes_max: int = Field(
         256 * 1024 * 1024,

@@ -1,0 +1,284 @@
+"""The MQTT door: keeps one connection to the broker and puts its messages into the intake.
+
+Callbacks only enqueue. A message is acknowledged by the pipeline, after its commit, on the
+connection that brought it; where that has ended, the broker sends the message again.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+
+from paho.mqtt.client import MQTTMessage
+from paho.mqtt.enums import MQTTProtocolVersion
+
+from ingest_service.decode_batch import decode_batch, parse_batch
+from ingest_service.decode_cosmic import decode_cosmic, epoch_offset_s
+from ingest_service.decode_json import decode_json
+from ingest_service.intake import Intake
+from ingest_service.metrics import Metrics
+from ingest_service.model import Decoded, Door, Kind, MalformedBatch, Reason, Receipt, Submission
+from ingest_service.mqtt_client import (
+    Accepted,
+    BrokerError,
+    Connection,
+    NoAnswerError,
+    VersionRefusedError,
+)
+from ingest_service.topics import Topics
+from service_kit.settings import MESSAGE_BYTES_MAX, Settings
+
+log = logging.getLogger(__name__)
+
+_V5, _V311 = MQTTProtocolVersion.MQTTv5, MQTTProtocolVersion.MQTTv311
+_BACKOFF_FIRST_S = 0.25
+# A connection that lived so long was a good one: the next attempt comes at once.
+_GOOD_S = 5.0
+_POLL_S = 1.0
+_ALARMS_MAX = 1_000
+_SILENCE_MAX_S = 120.0
+
+
+class MqttSubmission(Submission):
+    """A message with the connection to acknowledge it on."""
+
+    __slots__ = ("_bridge", "_connection", "_message_id", "_payload")
+    door = Door.MQTT
+
+    def __init__(
+        self, bridge: Bridge, connection: Connection, message: MQTTMessage, topic: str
+    ) -> None:
+        route = bridge.topics.route(topic)
+        payload = bytes(message.payload)
+        super().__init__(
+            Kind.BATCH if route is None else route.kind,
+            topic,
+            "" if route is None else route.source,
+            len(payload),
+        )
+        self._payload = payload
+        self._bridge = bridge
+        self._connection = connection
+        self._message_id = message.mid if message.qos == 1 else 0
+
+    def decode(self) -> Decoded:
+        """Return the events; the topic says what the payload is."""
+        if self.size_bytes > MESSAGE_BYTES_MAX:
+            raise MalformedBatch(
+                f"a message of {self.size_bytes} bytes; the limit is {MESSAGE_BYTES_MAX}",
+                Reason.TOO_LARGE,
+            )
+        return self._bridge.decode(self.topic, self._payload)
+
+    def payload(self) -> tuple[bytes, bool]:
+        """Return the message as it came, cut at the limit."""
+        return self._payload[:MESSAGE_BYTES_MAX], self.size_bytes > MESSAGE_BYTES_MAX
+
+    def finish(self, receipt: Receipt) -> None:  # noqa: ARG002 (the broker is told no counts)
+        """Acknowledge, unless the connection that brought the message has ended."""
+        if self._message_id and not self._connection.ack(self._message_id):
+            self._bridge.metrics.acks_dropped(1)
+
+
+class Bridge:
+    """Supervises the connection to the broker from a thread of its own."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        intake: Intake,
+        metrics: Metrics,
+        on_crash: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.topics = Topics(settings)
+        self.metrics = metrics
+        self._settings = settings
+        self._intake = intake
+        self._epoch_s = epoch_offset_s(settings.cosmic_epoch)
+        self._version = _V311 if settings.mqtt_version == "3.1.1" else _V5
+        self._spoke_5 = False
+        self._connections = 0
+        self._current: Connection | None = None
+        self._full: Connection | None = None
+        self._alarmed: set[str] = set()
+        self._intake_stopped = False
+        self._stopping = threading.Event()
+        self._on_crash = on_crash
+        self._beat = time.monotonic()
+        self._problem: str | None = "not connected yet"
+        self._thread = threading.Thread(target=self._run, name="mqtt-bridge", daemon=True)
+
+    def start(self) -> None:
+        """Start to connect."""
+        self._thread.start()
+
+    def stop_intake(self) -> None:
+        """Take no more messages; the connection stays, for acknowledgements."""
+        self._intake_stopped = True
+
+    def close(self) -> None:
+        """Disconnect; the broker keeps the session."""
+        self._stopping.set()
+        connection = self._current
+        if connection is not None:
+            connection.disconnect()
+        self._thread.join(5.0)
+
+    def broker_problem(self) -> str | None:
+        """Return why the broker is not there, None when the bridge is subscribed."""
+        return self._problem
+
+    def problem(self) -> str | None:
+        """Return what is wrong with the supervisor thread, None when it makes progress."""
+        if not self._thread.is_alive():
+            return "the bridge's thread has ended"
+        silence_s = time.monotonic() - self._beat
+        return f"no progress for {silence_s:.0f} s" if silence_s > _SILENCE_MAX_S else None
+
+    def decode(self, topic: str, payload: bytes) -> Decoded:
+        """Return the events of a message.
+
+        Raises:
+            MalformedBatch: nothing of the message can be read, or the topic is none of ours.
+        """
+        route = self.topics.route(topic)
+        if route is None:
+            raise MalformedBatch(f"nothing is defined for topic {topic!a}", Reason.BAD_TOPIC)
+        if route.kind is Kind.JSON:
+            return decode_json(payload)
+        if route.kind is Kind.BATCH:
+            return decode_batch(parse_batch(payload))
+        return decode_cosmic(payload, route.source, self._epoch_s)
+
+    def _run(self) -> None:
+        failures = 0
+        try:
+            while not self._stopping.is_set():
+                self._wait_for_room()
+                lived_s = self._serve_one_connection()
+                failures = 0 if lived_s >= _GOOD_S else failures + 1
+                self._stopping.wait(self._backoff_s(failures))
+                self._beat = time.monotonic()
+        except Exception:
+            log.critical("the bridge's thread ends", exc_info=True)
+            self._on_crash()
+
+    def _serve_one_connection(self) -> float:
+        """Connect, subscribe, wait for the end; how long that went well, seconds."""
+        try:
+            connection = Connection(self._settings, self._version, self._on_message)
+        except OSError as error:
+            self._is_down(f"the TLS files cannot be used: {error}")
+            return 0.0
+        self._current = connection
+        started = None
+        try:
+            self._on_accepted(connection.open())
+            connection.subscribe(self.topics.filters)
+            self._is_up()
+            started = time.monotonic()
+            self._wait_for_end(connection)
+            self._is_down(connection.end_reason)
+        except BrokerError as error:
+            self._is_down(str(error))
+            self._choose_version(error)
+        finally:
+            self.metrics.broker_up(up=False)
+            connection.close()
+        if self._full is connection:
+            return _GOOD_S
+        return 0.0 if started is None else time.monotonic() - started
+
+    def _wait_for_end(self, connection: Connection) -> None:
+        while not connection.wait_for_end(_POLL_S):
+            self._beat = time.monotonic()
+            if self._stopping.is_set():
+                return
+
+    def _wait_for_room(self) -> None:
+        """Stay away while the queue is full: what the broker would send has no place."""
+        room = threading.Event()
+        self._intake.when_half_empty(room.set)
+        while not room.wait(_POLL_S) and not self._stopping.is_set():
+            self._beat = time.monotonic()
+
+    def _on_accepted(self, accepted: Accepted) -> None:
+        self._spoke_5 |= self._version == _V5
+        self._connections += 1
+        self.metrics.broker_connected()
+        if self._connections > 1 and not accepted.session_present:
+            self.metrics.session_lost()
+            log.error("the broker has lost the session: messages sent meanwhile may be gone")
+
+    def _choose_version(self, error: BrokerError) -> None:
+        """Fall back where MQTT 5 is refused, in words or by silence before it ever worked."""
+        if self._settings.mqtt_version != "auto":
+            return
+        refused = isinstance(error, VersionRefusedError)
+        silent = isinstance(error, NoAnswerError) and not self._spoke_5
+        if not (refused or silent):
+            return
+        self._version = _V311 if self._version == _V5 else _V5
+        log.info("trying %s next", self._version.name)
+
+    def _on_message(self, connection: Connection, message: MQTTMessage) -> None:
+        """Put a message into the intake. An exception here would end the network thread."""
+        try:
+            self._enqueue(connection, message)
+        except Exception:
+            log.exception("a message could not be taken in; the broker will send it again")
+            self._full = connection
+            connection.disconnect()
+
+    def _enqueue(self, connection: Connection, message: MQTTMessage) -> None:
+        # After one message was left out, later ones of the connection must be too: the broker
+        # sends all of them again, and in order.
+        if self._intake_stopped or self._full is connection:
+            return
+        if message.qos != 1:
+            self._alarm_once(_topic(message), message.qos)
+        if not self._intake.offer(MqttSubmission(self, connection, message, _topic(message))):
+            self._pause(connection)
+
+    def _alarm_once(self, topic: str, qos: int) -> None:
+        if topic not in self._alarmed and len(self._alarmed) < _ALARMS_MAX:
+            self._alarmed.add(topic)
+            log.error("a message came at QoS %d on %s; only QoS 1 is safe", qos, topic)
+
+    def _pause(self, connection: Connection) -> None:
+        """Leave messages out until half of the queue is acknowledged, then connect anew for them.
+
+        Disconnecting at once would drop the acknowledgements of all that is in the queue, and the
+        broker would send the very same messages again.
+        """
+        self._full = connection
+        log.warning("the queue is full: taking no messages until half of it is stored")
+        self._intake.when_half_empty(connection.disconnect)
+
+    def _is_up(self) -> None:
+        self._problem = None
+        self.metrics.broker_up(up=True)
+        log.info("subscribed over %s to %s", self._version.name, ", ".join(self.topics.filters))
+
+    def _is_down(self, problem: str) -> None:
+        if self._stopping.is_set():
+            return
+        if self._problem != problem:
+            log.warning("the broker is away: %s", problem)
+        self._problem = problem
+
+    def _backoff_s(self, failures: int) -> float:
+        longest = min(
+            self._settings.mqtt_reconnect_max_s, _BACKOFF_FIRST_S * 2 ** min(failures, 20)
+        )
+        return random.uniform(longest / 2, longest)  # noqa: S311 (spreads reconnections, no secret)
+
+
+def _topic(message: MQTTMessage) -> str:
+    try:
+        return message.topic
+    except UnicodeDecodeError:
+        return "(a topic that is not UTF-8)"

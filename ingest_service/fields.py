@@ -1,0 +1,74 @@
+"""Checks of single values, the same for every decoder: numbers, file ids, detector ids. Pure."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from functools import lru_cache
+
+from event_store.model import NUMBER_MAX
+from ingest_service.model import Reason, RefusedError
+
+UINT64_MAX = 2**64 - 1
+INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
+_SHOWN_MAX = 60
+
+# uuid.UUID itself would take braces, underscores and non-ASCII digits.
+_UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
+# A level of a topic and a part of a dataset name: no separators, wildcards or control characters.
+_DETECTOR = re.compile(r"[^\x00-\x20\x7f-\xa0/+#\ud800-\udfff]{1,128}")
+
+
+def describe(value: object) -> str:
+    """Return a short ASCII text of a value from a message, safe in a log line."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, str):
+        text = ascii(value[:_SHOWN_MAX])
+        return text if len(value) <= _SHOWN_MAX else f"{text}… ({len(value)} characters)"
+    if isinstance(value, int):
+        bits = value.bit_length()
+        return str(value) if bits <= 128 else f"a number of {bits} bits"
+    if isinstance(value, float):
+        return repr(value)
+    return "an array" if isinstance(value, list) else "an object"
+
+
+def number(name: str, value: object, low: int = 0, high: int = NUMBER_MAX) -> int:
+    """Return `value` when it is an integer (no boolean, no 1.0) from `low` to `high`.
+
+    Raises:
+        RefusedError: it is not; the text names the field and the value.
+    """
+    if type(value) is not int:
+        raise RefusedError(Reason.WRONG_TYPE, f"{name} is {describe(value)}, not an integer")
+    if not low <= value <= high:
+        raise RefusedError(
+            Reason.OUT_OF_RANGE, f"{name} is {describe(value)}, not from {low} to {high}"
+        )
+    return value
+
+
+@lru_cache(maxsize=65_536)
+def parse_fuid(text: str) -> uuid.UUID | None:
+    """Return the UUID of a canonical ASCII text (either case), None for any other text."""
+    return uuid.UUID(text) if _UUID.fullmatch(text) else None
+
+
+def fuid(name: str, value: object) -> uuid.UUID:
+    """Return the file id of a JSON field.
+
+    Raises:
+        RefusedError: it is not a UUID in canonical form.
+    """
+    found = parse_fuid(value) if isinstance(value, str) else None
+    if found is None:
+        raise RefusedError(
+            Reason.WRONG_TYPE, f"{name} is {describe(value)}, not a UUID in canonical form"
+        )
+    return found
+
+
+def is_detector_id(text: str) -> bool:
+    """Whether a text can name a detector: 1 to 128 characters, none of `/`, `+`, `#`, space."""
+    return _DETECTOR.fullmatch(text) is not None

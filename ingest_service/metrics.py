@@ -1,0 +1,153 @@
+"""What the service counts. The only module here that knows Prometheus.
+
+In events: received = inserted + duplicate + conflict + rejected + pending. A message that cannot
+be decoded counts as one event.
+"""
+
+from __future__ import annotations
+
+from collections import Counter as Tally
+from collections.abc import Iterable
+from importlib.metadata import version
+
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
+
+from ingest_service.model import Door, Kind, Reason, Receipt
+
+_EVENTS_BUCKETS = (1, 10, 100, 1_000, 10_000, 100_000, 1_000_000)
+_SECONDS_BUCKETS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+
+class Metrics:
+    """Observations in, metrics out. All methods may be called from any thread."""
+
+    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(f"eventindex_{name}", text, labels, registry=registry)
+
+        def gauge(name: str, text: str, *labels: str) -> Gauge:
+            return Gauge(f"eventindex_{name}", text, labels, registry=registry)
+
+        def histogram(name: str, text: str, buckets: tuple[float, ...]) -> Histogram:
+            return Histogram(f"eventindex_{name}", text, buckets=buckets, registry=registry)
+
+        self._messages = counter(
+            "ingest_received_messages", "Messages and batches that came in.", "door", "kind"
+        )
+        self._received = counter("ingest_received_events", "Events that came in.", "door")
+        self._inserted = counter("ingest_inserted_events", "New events, committed.", "door")
+        self._duplicates = counter(
+            "ingest_duplicate_events", "Events that were there with the same values.", "door"
+        )
+        self._conflicts = counter(
+            "ingest_conflict_events", "Events that were there with other values.", "door"
+        )
+        self._rejected = counter(
+            "ingest_rejected_events", "Events that were refused.", "door", "reason"
+        )
+        self._pending = gauge(
+            "ingest_pending_events", "Events that are decoded and not yet committed.", "door"
+        )
+        self._repaired = counter(
+            "ingest_repaired_events", "Telescope records whose brackets were repaired."
+        )
+        self._letters = counter("ingest_dead_letters", "Dead letters that were stored.", "reason")
+        self._batch_events = histogram(
+            "ingest_batch_events", "Events that were stored together.", _EVENTS_BUCKETS
+        )
+        self._commit_seconds = histogram(
+            "ingest_commit_seconds", "Seconds from a batch to its commit.", _SECONDS_BUCKETS
+        )
+        self._retries = counter("ingest_store_retries", "Attempts that PostgreSQL did not answer.")
+        self._dropped_acks = counter(
+            "ingest_dropped_acks", "Acknowledgements of connections that had ended."
+        )
+        self._broker_up = gauge("broker_up", "Whether the bridge is connected and subscribed.")
+        self._connections = counter("broker_connections", "Connections to the broker.")
+        self._sessions_lost = counter(
+            "broker_sessions_lost", "Reconnections after which the broker had lost the session."
+        )
+        self._database_up = gauge("database_up", "Whether PostgreSQL answered last time.")
+        info = gauge("build_info", "The version of the service.", "service", "version")
+        info.labels("ingest_service", version("eventindex")).set(1)
+        self._show_zeros()
+
+    def _show_zeros(self) -> None:
+        """Counters that start at their first event hide that event from rate()."""
+        for door in Door:
+            for metric in (self._received, self._inserted, self._duplicates, self._conflicts):
+                metric.labels(door)
+            self._pending.labels(door)
+
+    def message_refused(self, door: Door, kind: Kind, reason: Reason) -> None:
+        """A message came in and was refused as a whole, before the pipeline."""
+        self._messages.labels(door, kind).inc()
+        self._received.labels(door).inc()
+        self._rejected.labels(door, reason).inc()
+
+    def messages_received(self, tally: Tally[tuple[Door, Kind]], events: Tally[Door]) -> None:
+        """Many messages at once: their number by door and kind, their events by door."""
+        for (door, kind), count in tally.items():
+            self._messages.labels(door, kind).inc(count)
+        for door, count in events.items():
+            self._received.labels(door).inc(count)
+            self._pending.labels(door).inc(count)
+
+    def repaired(self, events: int) -> None:
+        """Telescope records were repaired."""
+        self._repaired.inc(events)
+
+    def finished(self, door: Door, receipts: Iterable[Receipt]) -> None:
+        """Submissions are done: committed or recorded as refused."""
+        inserted = duplicates = conflicts = 0
+        reasons: Tally[Reason] = Tally()
+        for receipt in receipts:
+            inserted += receipt.inserted
+            duplicates += receipt.duplicates
+            conflicts += receipt.conflicts
+            if receipt.rejections:
+                reasons.update(rejection.reason for rejection in receipt.rejections)
+        self._inserted.labels(door).inc(inserted)
+        self._duplicates.labels(door).inc(duplicates)
+        self._conflicts.labels(door).inc(conflicts)
+        for reason, count in reasons.items():
+            self.rejected(door, reason, count)
+        self._pending.labels(door).dec(inserted + duplicates + conflicts)
+
+    def rejected(self, door: Door, reason: Reason, events: int) -> None:
+        """Pending events were refused."""
+        self._rejected.labels(door, reason).inc(events)
+        self._pending.labels(door).dec(events)
+
+    def dead_letter(self, reason: str) -> None:
+        """A dead letter was stored."""
+        self._letters.labels(reason).inc()
+
+    def committed(self, events: int, seconds: float) -> None:
+        """A batch was committed."""
+        self._batch_events.observe(events)
+        self._commit_seconds.observe(seconds)
+
+    def store_retry(self) -> None:
+        """PostgreSQL did not answer; the same will be tried again."""
+        self._retries.inc()
+
+    def database_up(self, *, up: bool) -> None:
+        """PostgreSQL answered, or did not."""
+        self._database_up.set(up)
+
+    def acks_dropped(self, messages: int) -> None:
+        """Acknowledgements came too late for their connection."""
+        self._dropped_acks.inc(messages)
+
+    def broker_up(self, *, up: bool) -> None:
+        """The bridge is subscribed, or is not."""
+        self._broker_up.set(up)
+
+    def broker_connected(self) -> None:
+        """The broker accepted a connection."""
+        self._connections.inc()
+
+    def session_lost(self) -> None:
+        """The broker had forgotten the session: messages may be gone."""
+        self._sessions_lost.inc()

@@ -1,0 +1,158 @@
+"""What travels from a door through the pipeline and back: plain values, no I/O."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple, TypeAlias
+
+from event_store.model import CosmicRecord, Int32, Int64, RawFile, UInt64
+
+
+class Door(StrEnum):
+    """Where a submission came in."""
+
+    MQTT = "mqtt"
+    GRPC = "grpc"
+
+
+class Kind(StrEnum):
+    """What a submission holds."""
+
+    BATCH = "batch"
+    JSON = "json"
+    COSMIC = "cosmic"
+
+
+class Reason(StrEnum):
+    """Why something was refused: short codes, safe as metric labels."""
+
+    MALFORMED = "malformed"
+    TOO_LARGE = "too_large"
+    BAD_TOPIC = "bad_topic"
+    WRONG_FIELDS = "wrong_fields"
+    WRONG_TYPE = "wrong_type"
+    OUT_OF_RANGE = "out_of_range"
+    WRONG_DETECTOR = "wrong_detector"
+    CLOSED_DATASET = "closed_dataset"
+    CANNOT_STORE = "cannot_store"
+
+
+class RefusedError(ValueError):
+    """An event or a record that cannot be stored; the text names the field and the value."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+
+class MalformedBatch(RefusedError):  # noqa: N818 (the name that the callers' texts use)
+    """A whole message that cannot be read; the text names the first bad index."""
+
+    def __init__(self, detail: str, reason: Reason = Reason.MALFORMED) -> None:
+        super().__init__(reason, detail)
+
+
+class Rejection(NamedTuple):
+    """One refused event: its position in the message (from 0), a code and the sentence."""
+
+    position: int
+    reason: Reason
+    detail: str
+
+
+class CosmicFile(NamedTuple):
+    """A RAW file of a telescope: the number of its dataset is the store's to give."""
+
+    fuid: uuid.UUID
+    dataset_name: str
+
+
+AnyFile: TypeAlias = RawFile | CosmicFile
+
+
+def _no_piece(position: int) -> bytes:
+    raise IndexError(position)
+
+
+@dataclass(slots=True)
+class Decoded:
+    """The events of one message that may be stored, and the refused rest.
+
+    Attributes:
+        offered: events in the message, stored or refused.
+        runs, events, olt, file_index: columns of one length, arrays (int64, int64, uint64, int32)
+            or, for messages of few events, lists.
+        files: what `file_index` counts in.
+        positions: the position in the message of each kept event; None when all were kept.
+        rejections: the refused events, in ascending position.
+        cosmic: telescope records by index into the columns.
+        repaired: records whose brackets were repaired.
+        piece: the event at a position of the message as a payload of its own.
+    """
+
+    offered: int
+    runs: Int64 | list[int]
+    events: Int64 | list[int]
+    olt: UInt64 | list[int]
+    file_index: Int32 | list[int]
+    files: Sequence[AnyFile]
+    positions: Int64 | list[int] | None = None
+    rejections: Sequence[Rejection] = ()
+    cosmic: Mapping[int, CosmicRecord] = field(default_factory=dict)
+    repaired: int = 0
+    piece: Callable[[int], bytes] = _no_piece
+
+
+@dataclass(slots=True)
+class Receipt:
+    """What became of one submission, once its events are committed.
+
+    `failed` is set, with the reason as text, when the submission was given up as a whole; then
+    nothing of it was stored.
+    """
+
+    inserted: int = 0
+    duplicates: int = 0
+    conflicts: int = 0
+    rejections: Sequence[Rejection] = ()
+    failed: str | None = None
+
+
+class Submission:
+    """A message or batch on its way to the store.
+
+    `finish` is called once, from the writer thread, in the order of submission, after everything
+    of the submission is committed or recorded as refused.
+    """
+
+    __slots__ = ("kind", "size_bytes", "source", "topic")
+    door: Door
+
+    def __init__(self, kind: Kind, topic: str, source: str, size_bytes: int) -> None:
+        self.kind = kind
+        self.topic = topic
+        self.source = source
+        self.size_bytes = size_bytes
+
+    def decode(self) -> Decoded:
+        """Return the events.
+
+        Raises:
+            MalformedBatch: nothing of the message can be read.
+        """
+        raise NotImplementedError
+
+    def payload(self) -> tuple[bytes, bool]:
+        """Return the message as it came and whether it was cut."""
+        raise NotImplementedError
+
+    def finish(self, receipt: Receipt) -> None:
+        """Tell the sender."""
+        raise NotImplementedError
+
+    def abandon(self) -> None:
+        """Tell the sender that the service stops before this was stored."""

@@ -1,0 +1,130 @@
+"""The ingest service as a process: puts the parts together, serves, drains.
+
+Never decodes or stores anything itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from event_store.database import StoreOptions
+from event_store.writer import Store
+from eventindex.v1 import admin_pb2, admin_pb2_grpc, ingest_pb2, ingest_pb2_grpc
+from ingest_service.admin_door import AdminDoor
+from ingest_service.bridge import Bridge
+from ingest_service.grpc_door import IngestDoor
+from ingest_service.metrics import Metrics
+from ingest_service.pipeline import Pipeline
+from service_kit.grpc_server import ManagedServer, check_exposure, probe_port, stop_signal
+from service_kit.monitoring import Check, MonitoringServer
+from service_kit.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_CALLS_AT_ONCE_MAX = 1024
+_SERVICES = tuple(
+    file.services_by_name[name].full_name
+    for file, name in (
+        (ingest_pb2.DESCRIPTOR, "IngestService"),
+        (admin_pb2.DESCRIPTOR, "AdminService"),
+    )
+)
+
+
+async def serve(settings: Settings) -> int:
+    """Serve until SIGTERM or SIGINT; the exit code.
+
+    Raises:
+        UnsafeAddressError: an address is open to others without TLS and without leave.
+        PortTakenError: another process listens on an address.
+    """
+    stop = _Stop(asyncio.get_running_loop())
+    check_exposure(settings, settings.ingest_metrics_address, tls=False)
+    probe_port(settings.ingest_metrics_address)
+    server = ManagedServer(
+        settings, settings.ingest_address, concurrent_rpcs_max=_CALLS_AT_ONCE_MAX
+    )
+    metrics = Metrics()
+    pipeline = Pipeline(Store(settings.database_url, _options(settings)), settings, metrics, stop)
+    door = IngestDoor(settings, pipeline.intake, metrics)
+    bridge = Bridge(settings, pipeline.intake, metrics, stop) if settings.mqtt_url else None
+
+    with MonitoringServer(
+        settings.ingest_metrics_address,
+        live=_live_checks(pipeline, bridge),
+        ready=_ready_checks(pipeline, bridge),
+    ):
+        pipeline.start()
+        await _start_server(server, door)
+        if bridge:
+            bridge.start()
+        log.info("serving gRPC on %s", settings.ingest_address)
+        await stop.requested.wait()
+        await _drain(settings, server, door, bridge, pipeline)
+    return 1 if stop.crashed else 0
+
+
+class _Stop:
+    """A signal, or a thread that ended by mistake (it calls this)."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self.requested = stop_signal(loop)
+        self.crashed = False
+
+    def __call__(self) -> None:
+        """Stop the service because one of its threads has ended."""
+        self.crashed = True
+        self._loop.call_soon_threadsafe(self.requested.set)
+
+
+async def _start_server(server: ManagedServer, door: IngestDoor) -> None:
+    ingest_pb2_grpc.add_IngestServiceServicer_to_server(door, server.server)
+    admin = AdminDoor()  # type: ignore[abstract]  # its methods come from the descriptor
+    admin_pb2_grpc.add_AdminServiceServicer_to_server(admin, server.server)
+    await server.start(_SERVICES)
+
+
+async def _drain(
+    settings: Settings,
+    server: ManagedServer,
+    door: IngestDoor,
+    bridge: Bridge | None,
+    pipeline: Pipeline,
+) -> None:
+    """Stop taking in, store and acknowledge what was taken in, then say goodbye."""
+    log.info("stopping: storing what was taken in")
+    await server.set_serving(serving=False)
+    if bridge:
+        bridge.stop_intake()
+    door.stop()
+    await asyncio.to_thread(pipeline.drain, settings.shutdown_grace_s)
+    if bridge:
+        await asyncio.to_thread(bridge.close)
+    await server.stop()
+    log.info("stopped")
+
+
+def _live_checks(pipeline: Pipeline, bridge: Bridge | None) -> dict[str, Check]:
+    checks: dict[str, Check] = {"writer": pipeline.problem}
+    if bridge:
+        checks["bridge"] = bridge.problem
+    return checks
+
+
+def _ready_checks(pipeline: Pipeline, bridge: Bridge | None) -> dict[str, Check]:
+    checks: dict[str, Callable[[], str | None]] = {"database": pipeline.database_problem}
+    if bridge:
+        checks["broker"] = bridge.broker_problem
+    return checks
+
+
+def _options(settings: Settings) -> StoreOptions:
+    return StoreOptions(
+        connect_timeout_s=settings.database_connect_timeout_s,
+        stall_timeout_s=settings.database_stall_timeout_s,
+        lock_timeout_ms=settings.database_lock_timeout_ms,
+        idle_in_transaction_timeout_ms=settings.database_idle_in_transaction_timeout_ms,
+    )

@@ -1,0 +1,103 @@
+"""JSON as RFC 8259 has it and no wider: UTF-8, no NaN, no repeated keys. Pure.
+
+Python's own decoder takes more than the standard, and some of what it takes it cannot store.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+
+_BLANKS = re.compile(r"[ \t\r\n]*")
+_DIGITS_MAX = 1_000
+
+
+class StrictJsonError(ValueError):
+    """Text that is not strict JSON; the message says where or why."""
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) == len(pairs):
+        return found
+    seen: set[str] = set()
+    repeated = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+    raise StrictJsonError(f"key {repeated[:60]!a} is repeated")
+
+
+def _constant(text: str) -> object:
+    raise StrictJsonError(f"{text} is not a JSON value")
+
+
+def _integer(text: str) -> int:
+    if len(text) > _DIGITS_MAX:
+        raise StrictJsonError(f"a number of {len(text)} digits")
+    return int(text)
+
+
+def _real(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise StrictJsonError(f"number {text[:60]} is out of range")
+    return value
+
+
+_STRICT = json.JSONDecoder(
+    object_pairs_hook=_object, parse_constant=_constant, parse_int=_integer, parse_float=_real
+)
+# Finds where a value ends, whatever numbers and keys it holds.
+_LENIENT = json.JSONDecoder(parse_int=str, parse_float=str)
+
+
+def text_of(payload: bytes) -> str:
+    """Return the text of a payload.
+
+    Raises:
+        StrictJsonError: it is not UTF-8.
+    """
+    try:
+        return payload.decode()
+    except UnicodeDecodeError as error:
+        raise StrictJsonError(f"not UTF-8 at byte {error.start}") from None
+
+
+def skip_blanks(text: str, at: int) -> int:
+    """Return the index of the next character that is not white space."""
+    found = _BLANKS.match(text, at)
+    return found.end() if found else at
+
+
+def value_at(text: str, at: int) -> tuple[object, int]:
+    """Return the value that starts at an index, and the index after it.
+
+    Raises:
+        StrictJsonError: the text there is not strict JSON.
+    """
+    try:
+        return _STRICT.raw_decode(text, at)
+    except json.JSONDecodeError as error:
+        raise StrictJsonError(f"{error.msg} at character {error.pos}") from None
+    except RecursionError:
+        raise StrictJsonError("nested too deeply") from None
+
+
+def end_of_value(text: str, at: int) -> int | None:
+    """Return the index after the value that starts at an index, None where none can be read."""
+    try:
+        return _LENIENT.raw_decode(text, at)[1]
+    except (ValueError, RecursionError):
+        return None
+
+
+def single_value(text: str) -> object:
+    """Return the one value of a text.
+
+    Raises:
+        StrictJsonError: the text is not one strict JSON value.
+    """
+    value, end = value_at(text, skip_blanks(text, 0))
+    end = skip_blanks(text, end)
+    if end != len(text):
+        raise StrictJsonError(f"more text after the value, at character {end}")
+    return value

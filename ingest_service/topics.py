@@ -1,0 +1,53 @@
+"""Which topic holds what: the topic decides the decoder, payloads are not guessed at. Pure."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ingest_service.fields import is_detector_id
+from ingest_service.model import Kind
+from service_kit.settings import Settings
+
+
+class Route(NamedTuple):
+    """What a topic holds and from whom: the last level, or the detector."""
+
+    kind: Kind
+    source: str
+
+
+class Topics:
+    """The topics of the settings."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._prefixes = {
+            f"{settings.mqtt_topic_batch}/": Kind.BATCH,
+            f"{settings.mqtt_topic_json}/": Kind.JSON,
+        }
+        self._cosmic = f"{settings.mqtt_topic_cosmic}/"
+        self._known: dict[str, Route] = {}
+
+    @property
+    def filters(self) -> list[str]:
+        """What to subscribe to."""
+        return [*(f"{prefix}+" for prefix in self._prefixes), f"{self._cosmic}+/event"]
+
+    def route(self, topic: str) -> Route | None:
+        """Return what a topic holds, None when it is none of ours."""
+        known = self._known.get(topic)
+        if known is None:
+            known = self._find(topic)
+            # Topics are the senders' to choose: remember a bounded number.
+            if known is not None and len(self._known) < 10_000:
+                self._known[topic] = known
+        return known
+
+    def _find(self, topic: str) -> Route | None:
+        for prefix, kind in self._prefixes.items():
+            source = topic.removeprefix(prefix)
+            if source != topic and "/" not in source:
+                return Route(kind, source)
+        detector = topic.removeprefix(self._cosmic).removesuffix("/event")
+        if topic == f"{self._cosmic}{detector}/event" and is_detector_id(detector):
+            return Route(Kind.COSMIC, detector)
+        return None
