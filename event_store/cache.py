@@ -30,9 +30,11 @@ from event_store.page import (
     SLOT_MASK,
     SLOTS_PER_PAGE,
     PackedPage,
+    olt_plane_rows,
     page_slots,
     presence_bits,
     unpack_file_index,
+    values_at,
 )
 from event_store.pagetable import PageTable
 from event_store.plan import starts
@@ -289,14 +291,9 @@ def _olt_size(page: PackedPage) -> int:
 def _olt_at(page: PackedPage, slots: npt.NDArray[np.int64]) -> UInt64:
     """`olt_result` at some slots of a page, without unpacking the others."""
     if page.slots is None:
-        width, at, held = SLOTS_PER_PAGE // 8, slots, None
-    else:
-        width = (page.n_events + 7) // 8
-        at = np.searchsorted(page.slots, slots)
-        at[at == page.n_events] = 0
-        held = page.slots[at] == slots
-    planes = np.frombuffer(page.olt_planes, np.uint8).reshape(-1, width)
-    bits = (planes[:, at >> 3] >> (at & 7).astype(np.uint8)) & np.uint8(1)
-    shifts = np.arange(len(planes), dtype=np.uint64)[:, np.newaxis]
-    results: UInt64 = np.bitwise_or.reduce(bits.astype(np.uint64) << shifts, axis=0)
-    return results if held is None else np.where(held, results, np.uint64(0))
+        return values_at(olt_plane_rows(page), slots)
+    at = np.searchsorted(page.slots, slots)
+    at[at == page.n_events] = 0
+    results = values_at(olt_plane_rows(page), at)
+    results[page.slots[at] != slots] = 0
+    return results

@@ -16,6 +16,7 @@ Pure: no I/O, no knowledge of runs.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -171,9 +172,40 @@ def unpack_olt(page: PackedPage) -> UInt64:
     return _unpack_planes(page.olt_planes, positions, np.dtype(np.uint64))
 
 
+def presence_plane(page: PackedPage) -> npt.NDArray[np.uint8]:
+    """One bit for each position that holds an event: uint8, shape (1024,) or (⌈n/8⌉,)."""
+    if page.slots is None:
+        return np.frombuffer(page.file_planes, np.uint8, _DENSE_PLANE_BYTES)
+    return np.packbits(np.ones(page.n_events, bool), bitorder="little")
+
+
+def index_plane_rows(page: PackedPage) -> npt.NDArray[np.uint8]:
+    """The planes of the index into `fuids`: uint8, shape (planes, bytes of a plane)."""
+    skip = _DENSE_PLANE_BYTES if page.slots is None else 0
+    return _rows(page.file_planes[skip:], _positions(page))
+
+
+def olt_plane_rows(page: PackedPage) -> npt.NDArray[np.uint8]:
+    """The planes of `olt_result`: uint8, shape (planes, bytes of a plane)."""
+    return _rows(page.olt_planes, _positions(page))
+
+
+def values_at(planes: npt.NDArray[np.uint8], at: npt.NDArray[np.integer[Any]]) -> UInt64:
+    """The values that planes hold at some positions: uint64, shape (len(at),)."""
+    bits = (planes[:, at >> 3] >> (at & 7).astype(np.uint8)) & np.uint8(1)
+    shifts = np.arange(len(planes), dtype=np.uint64)[:, np.newaxis]
+    values: UInt64 = np.bitwise_or.reduce(bits.astype(np.uint64) << shifts, axis=0)
+    return values
+
+
 def narrow(values: UInt64, top: int) -> npt.NDArray[np.unsignedinteger]:
     """The same values in the smallest unsigned type that holds `top`."""
     return values.astype(np.min_scalar_type(top), copy=False)
+
+
+def _rows(buffer: bytes, positions: int) -> npt.NDArray[np.uint8]:
+    width = max(1, (positions + 7) // 8)
+    return np.frombuffer(buffer, np.uint8).reshape(-1, width)
 
 
 def _positions(page: PackedPage) -> int:
