@@ -121,8 +121,10 @@ class Bridge:
 
     def close(self) -> None:
         """Disconnect; the broker keeps the session."""
-        self._stopping.set()
         connection = self._current
+        if connection is not None and self._problem is None:
+            connection.flush(self.topics.filters[0])
+        self._stopping.set()
         if connection is not None:
             connection.disconnect()
         self._thread.join(5.0)

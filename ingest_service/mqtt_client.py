@@ -117,6 +117,18 @@ class Connection:
         """Acknowledge a message of this connection; False when the connection has ended."""
         return self._alive and self._client.ack(message_id, 1) is MQTTErrorCode.MQTT_ERR_SUCCESS
 
+    def flush(self, name: str) -> None:
+        """Wait until the broker has read every acknowledgement.
+
+        Closing a socket with unread input resets it, and the broker then drops what it has not
+        read either. It answers in order: a subscription made once more comes after the rest.
+        """
+        self._subscribed = Future()
+        try:
+            self.subscribe([name])
+        except BrokerError as error:
+            log.info("the broker may send some messages again: %s", error)
+
     def wait_for_end(self, timeout_s: float) -> bool:
         """Wait for the end of the connection or of its network thread; whether it has ended."""
         thread = self._network_thread

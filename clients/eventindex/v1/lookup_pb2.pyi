@@ -19,12 +19,25 @@ class CountBy(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     COUNT_BY_FILE: _ClassVar[CountBy]
     COUNT_BY_OLT_BIT: _ClassVar[CountBy]
     COUNT_BY_OLT_BIT_PAIR: _ClassVar[CountBy]
+
+class CosmicCountBy(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    COSMIC_COUNT_BY_UNSPECIFIED: _ClassVar[CosmicCountBy]
+    COSMIC_COUNT_BY_RUN: _ClassVar[CosmicCountBy]
+    COSMIC_COUNT_BY_BLOCK: _ClassVar[CosmicCountBy]
+    COSMIC_COUNT_BY_HOUR: _ClassVar[CosmicCountBy]
+    COSMIC_COUNT_BY_DETECTOR: _ClassVar[CosmicCountBy]
 COUNT_BY_UNSPECIFIED: CountBy
 COUNT_BY_RUN: CountBy
 COUNT_BY_DATASET: CountBy
 COUNT_BY_FILE: CountBy
 COUNT_BY_OLT_BIT: CountBy
 COUNT_BY_OLT_BIT_PAIR: CountBy
+COSMIC_COUNT_BY_UNSPECIFIED: CosmicCountBy
+COSMIC_COUNT_BY_RUN: CosmicCountBy
+COSMIC_COUNT_BY_BLOCK: CosmicCountBy
+COSMIC_COUNT_BY_HOUR: CosmicCountBy
+COSMIC_COUNT_BY_DETECTOR: CosmicCountBy
 
 class LookupRequest(_message.Message):
     __slots__ = ("batch_id", "run_numbers", "event_numbers", "with_olt_result")
@@ -329,7 +342,7 @@ class ListConflictsResponse(_message.Message):
     def __init__(self, conflicts: _Optional[_Iterable[_Union[Conflict, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class GetCosmicEventsRequest(_message.Message):
-    __slots__ = ("run_first", "run_last", "event_first", "event_last", "time_first", "time_last", "detector_id")
+    __slots__ = ("run_first", "run_last", "event_first", "event_last", "time_first", "time_last", "detector_id", "events_max")
     RUN_FIRST_FIELD_NUMBER: _ClassVar[int]
     RUN_LAST_FIELD_NUMBER: _ClassVar[int]
     EVENT_FIRST_FIELD_NUMBER: _ClassVar[int]
@@ -337,6 +350,7 @@ class GetCosmicEventsRequest(_message.Message):
     TIME_FIRST_FIELD_NUMBER: _ClassVar[int]
     TIME_LAST_FIELD_NUMBER: _ClassVar[int]
     DETECTOR_ID_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_MAX_FIELD_NUMBER: _ClassVar[int]
     run_first: int
     run_last: int
     event_first: int
@@ -344,13 +358,44 @@ class GetCosmicEventsRequest(_message.Message):
     time_first: _timestamp_pb2.Timestamp
     time_last: _timestamp_pb2.Timestamp
     detector_id: str
-    def __init__(self, run_first: _Optional[int] = ..., run_last: _Optional[int] = ..., event_first: _Optional[int] = ..., event_last: _Optional[int] = ..., time_first: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., time_last: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., detector_id: _Optional[str] = ...) -> None: ...
+    events_max: int
+    def __init__(self, run_first: _Optional[int] = ..., run_last: _Optional[int] = ..., event_first: _Optional[int] = ..., event_last: _Optional[int] = ..., time_first: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., time_last: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., detector_id: _Optional[str] = ..., events_max: _Optional[int] = ...) -> None: ...
 
 class GetCosmicEventsResponse(_message.Message):
     __slots__ = ("events",)
     EVENTS_FIELD_NUMBER: _ClassVar[int]
     events: _containers.RepeatedCompositeFieldContainer[_event_pb2.CosmicEvent]
     def __init__(self, events: _Optional[_Iterable[_Union[_event_pb2.CosmicEvent, _Mapping]]] = ...) -> None: ...
+
+class CountCosmicEventsRequest(_message.Message):
+    __slots__ = ("selection", "by")
+    SELECTION_FIELD_NUMBER: _ClassVar[int]
+    BY_FIELD_NUMBER: _ClassVar[int]
+    selection: GetCosmicEventsRequest
+    by: CosmicCountBy
+    def __init__(self, selection: _Optional[_Union[GetCosmicEventsRequest, _Mapping]] = ..., by: _Optional[_Union[CosmicCountBy, str]] = ...) -> None: ...
+
+class CosmicCount(_message.Message):
+    __slots__ = ("events", "detector_id", "run_number", "cosmic_block", "hour")
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    DETECTOR_ID_FIELD_NUMBER: _ClassVar[int]
+    RUN_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    COSMIC_BLOCK_FIELD_NUMBER: _ClassVar[int]
+    HOUR_FIELD_NUMBER: _ClassVar[int]
+    events: int
+    detector_id: str
+    run_number: int
+    cosmic_block: int
+    hour: _timestamp_pb2.Timestamp
+    def __init__(self, events: _Optional[int] = ..., detector_id: _Optional[str] = ..., run_number: _Optional[int] = ..., cosmic_block: _Optional[int] = ..., hour: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class CountCosmicEventsResponse(_message.Message):
+    __slots__ = ("total", "counts")
+    TOTAL_FIELD_NUMBER: _ClassVar[int]
+    COUNTS_FIELD_NUMBER: _ClassVar[int]
+    total: int
+    counts: _containers.RepeatedCompositeFieldContainer[CosmicCount]
+    def __init__(self, total: _Optional[int] = ..., counts: _Optional[_Iterable[_Union[CosmicCount, _Mapping]]] = ...) -> None: ...
 
 class ReadRawFileRequest(_message.Message):
     __slots__ = ("fuid_raw",)

@@ -90,6 +90,11 @@ class IndexServiceStub:
                 request_serializer=eventindex_dot_v1_dot_lookup__pb2.GetCosmicEventsRequest.SerializeToString,
                 response_deserializer=eventindex_dot_v1_dot_lookup__pb2.GetCosmicEventsResponse.FromString,
                 _registered_method=True)
+        self.CountCosmicEvents = channel.unary_unary(
+                '/eventindex.v1.IndexService/CountCosmicEvents',
+                request_serializer=eventindex_dot_v1_dot_lookup__pb2.CountCosmicEventsRequest.SerializeToString,
+                response_deserializer=eventindex_dot_v1_dot_lookup__pb2.CountCosmicEventsResponse.FromString,
+                _registered_method=True)
         self.ReadRawFile = channel.unary_stream(
                 '/eventindex.v1.IndexService/ReadRawFile',
                 request_serializer=eventindex_dot_v1_dot_lookup__pb2.ReadRawFileRequest.SerializeToString,
@@ -173,6 +178,13 @@ class IndexServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CountCosmicEvents(self, request, context):
+        """Numbers of telescope events.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ReadRawFile(self, request, context):
         """The lines of a RAW file that the ingest service wrote for a telescope.
         """
@@ -237,6 +249,11 @@ def add_IndexServiceServicer_to_server(servicer, server):
                     servicer.GetCosmicEvents,
                     request_deserializer=eventindex_dot_v1_dot_lookup__pb2.GetCosmicEventsRequest.FromString,
                     response_serializer=eventindex_dot_v1_dot_lookup__pb2.GetCosmicEventsResponse.SerializeToString,
+            ),
+            'CountCosmicEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.CountCosmicEvents,
+                    request_deserializer=eventindex_dot_v1_dot_lookup__pb2.CountCosmicEventsRequest.FromString,
+                    response_serializer=eventindex_dot_v1_dot_lookup__pb2.CountCosmicEventsResponse.SerializeToString,
             ),
             'ReadRawFile': grpc.unary_stream_rpc_method_handler(
                     servicer.ReadRawFile,
@@ -541,6 +558,33 @@ class IndexService:
             '/eventindex.v1.IndexService/GetCosmicEvents',
             eventindex_dot_v1_dot_lookup__pb2.GetCosmicEventsRequest.SerializeToString,
             eventindex_dot_v1_dot_lookup__pb2.GetCosmicEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CountCosmicEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/eventindex.v1.IndexService/CountCosmicEvents',
+            eventindex_dot_v1_dot_lookup__pb2.CountCosmicEventsRequest.SerializeToString,
+            eventindex_dot_v1_dot_lookup__pb2.CountCosmicEventsResponse.FromString,
             options,
             channel_credentials,
             insecure,

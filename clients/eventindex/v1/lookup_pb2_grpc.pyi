@@ -50,6 +50,8 @@ class IndexServiceStub:
     """Events that were offered again with other values than the stored ones."""
     GetCosmicEvents: _grpc.UnaryStreamMultiCallable[_lookup_pb2.GetCosmicEventsRequest, _lookup_pb2.GetCosmicEventsResponse]
     """Full telescope records."""
+    CountCosmicEvents: _grpc.UnaryUnaryMultiCallable[_lookup_pb2.CountCosmicEventsRequest, _lookup_pb2.CountCosmicEventsResponse]
+    """Numbers of telescope events."""
     ReadRawFile: _grpc.UnaryStreamMultiCallable[_lookup_pb2.ReadRawFileRequest, _lookup_pb2.ReadRawFileResponse]
     """The lines of a RAW file that the ingest service wrote for a telescope."""
 
@@ -74,6 +76,8 @@ class IndexServiceAsyncStub(IndexServiceStub):
     """Events that were offered again with other values than the stored ones."""
     GetCosmicEvents: _aio.UnaryStreamMultiCallable[_lookup_pb2.GetCosmicEventsRequest, _lookup_pb2.GetCosmicEventsResponse]  # type: ignore[assignment]
     """Full telescope records."""
+    CountCosmicEvents: _aio.UnaryUnaryMultiCallable[_lookup_pb2.CountCosmicEventsRequest, _lookup_pb2.CountCosmicEventsResponse]  # type: ignore[assignment]
+    """Numbers of telescope events."""
     ReadRawFile: _aio.UnaryStreamMultiCallable[_lookup_pb2.ReadRawFileRequest, _lookup_pb2.ReadRawFileResponse]  # type: ignore[assignment]
     """The lines of a RAW file that the ingest service wrote for a telescope."""
 
@@ -161,6 +165,14 @@ class IndexServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_lookup_pb2.GetCosmicEventsResponse], _abc.AsyncIterator[_lookup_pb2.GetCosmicEventsResponse]]:
         """Full telescope records."""
+
+    @_abc_1.abstractmethod
+    def CountCosmicEvents(
+        self,
+        request: _lookup_pb2.CountCosmicEventsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_lookup_pb2.CountCosmicEventsResponse, _abc.Awaitable[_lookup_pb2.CountCosmicEventsResponse]]:
+        """Numbers of telescope events."""
 
     @_abc_1.abstractmethod
     def ReadRawFile(

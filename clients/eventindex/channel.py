@@ -1,0 +1,83 @@
+"""How a client reaches a server: channel options, TLS, and retries of calls.
+
+Never knows what is asked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+from tenacity import Retrying, retry_if_exception_type, stop_before_delay, wait_random_exponential
+
+from eventindex.errors import UnavailableError
+
+MESSAGE_BYTES_MAX = 16 * 1024 * 1024
+PAIRS_PER_MESSAGE_MAX = 100_000
+
+# The servers allow a ping every 20 s. gRPC's own reconnect back-off grows to two minutes, which
+# would outlast `retry_seconds_max`.
+_OPTIONS: list[tuple[str, int | str]] = [
+    ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
+    ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+    ("grpc.lb_policy_name", "round_robin"),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """TLS of a connection. Files are PEM.
+
+    Attributes:
+        ca: certificates to trust; none: those that gRPC brings.
+        cert, key: the client's own certificate and key, for servers that ask for one.
+        server_name: the name in the server's certificate, where it is not the address.
+    """
+
+    ca: Path | None = None
+    cert: Path | None = None
+    key: Path | None = None
+    server_name: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.cert is None) != (self.key is None):
+            raise ValueError("a client certificate and its key go together")
+
+
+def open_channel(address: str, tls: Tls | None) -> grpc.Channel:
+    """Return a channel; it connects when it is first used.
+
+    Raises:
+        OSError: a TLS file cannot be read.
+    """
+    if tls is None:
+        return grpc.insecure_channel(address, options=_OPTIONS)
+    credentials = grpc.ssl_channel_credentials(
+        tls.ca.read_bytes() if tls.ca else None,
+        tls.key.read_bytes() if tls.key else None,
+        tls.cert.read_bytes() if tls.cert else None,
+    )
+    options = list(_OPTIONS)
+    if tls.server_name:
+        options.append(("grpc.ssl_target_name_override", tls.server_name))
+    return grpc.secure_channel(address, credentials, options=options)
+
+
+def retrying(seconds_max: float) -> Retrying:
+    """Return what calls a function again while the server is away, `seconds_max` in all.
+
+    Waits are random and grow to 5 s, so that many clients do not come back at one moment.
+    """
+    return Retrying(
+        retry=retry_if_exception_type(UnavailableError),
+        stop=stop_before_delay(seconds_max),
+        wait=wait_random_exponential(multiplier=0.2, max=5, min=0.05),
+        reraise=True,
+    )

@@ -1,0 +1,137 @@
+"""What the commands share: where the services are, one-line errors, exit codes.
+
+Exit codes: 0 all is well, 1 failure, 2 bad usage, 3 done but not for all.
+"""
+
+from __future__ import annotations
+
+import errno
+import functools
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from io import BufferedReader, FileIO, UnsupportedOperation
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
+
+import click
+
+import eventindex
+from eventindex.client import Client
+from eventindex.errors import EventIndexError
+
+EXIT_FAILURE = 1
+EXIT_USAGE = 2
+EXIT_NOT_ALL = 3
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Failure(click.ClickException):
+    """A failure that is one line on standard error and exit code 1."""
+
+    exit_code = EXIT_FAILURE
+
+    def show(self, file: Any = None) -> None:
+        """Print the line."""
+        click.echo(f"eventindex: {self.format_message()}", err=True, file=file)
+
+
+class Cli(click.Group):
+    """A group of commands whose errors are one line, never a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except EventIndexError as error:
+            raise Failure(_one_line(error)) from error
+        except OSError as error:
+            if error.errno == errno.EPIPE:
+                raise
+            raise Failure(_one_line(error)) from error
+
+
+def connection_options(function: F) -> F:
+    """Add --address and TLS to a command; it gets a `connect` that returns a client."""
+
+    @click.option("--address", metavar="HOST:PORT", help="Service to talk to.")
+    @click.option("--tls", is_flag=True, help="Use TLS; the next three turn it on too.")
+    @click.option("--tls-ca", type=_FILE, help="Certificates to trust, PEM.")
+    @click.option("--tls-cert", type=_FILE, help="Own certificate, PEM.")
+    @click.option("--tls-key", type=_FILE, help="Key of the own certificate, PEM.")
+    @click.option(
+        "--timeout",
+        type=click.FloatRange(min=0, min_open=True),
+        default=30.0,
+        show_default=True,
+        help="Longest wait for an answer, seconds.",
+    )
+    @click.option(
+        "--retry",
+        type=click.FloatRange(min=0),
+        default=10.0,
+        show_default=True,
+        help="How long to try again while a service is away, seconds.",
+    )
+    @functools.wraps(function)
+    def wrapped(address: str | None, tls: bool, timeout: float, retry: float, **rest: Any) -> Any:
+        files = {name: rest.pop(name) for name in ("tls_ca", "tls_cert", "tls_key")}
+        if (files["tls_cert"] is None) != (files["tls_key"] is None):
+            raise click.UsageError("--tls-cert and --tls-key go together")
+
+        def connect() -> Client:
+            return eventindex.connect(
+                address,
+                ingest_address=address,
+                tls=tls,
+                timeout=timeout,
+                retry_seconds_max=retry,
+                **files,
+            )
+
+        return function(connect=connect, **rest)
+
+    return wrapped  # type: ignore[return-value]
+
+
+@contextmanager
+def open_input(path: str) -> Iterator[BinaryIO]:
+    """Open a file, or standard input for "-", for a thread to read.
+
+    Standard input is read beside `sys.stdin`: at exit Python takes that one's lock, which a thread
+    that waits for input holds, and aborts.
+
+    Raises:
+        click.UsageError: the file cannot be opened.
+    """
+    if path != "-":
+        try:
+            stream = Path(path).open("rb")  # noqa: SIM115  # closed below
+        except OSError as error:
+            raise click.UsageError(f"{path}: {error.strerror}") from error
+        with stream:
+            yield stream
+        return
+    yield _standard_input()
+
+
+def _standard_input() -> BinaryIO:
+    try:
+        return BufferedReader(FileIO(sys.stdin.fileno(), closefd=False))
+    except UnsupportedOperation:
+        return sys.stdin.buffer
+
+
+def note(text: str) -> None:
+    """Print a line for people, beside the output."""
+    click.echo(text, err=True)
+
+
+def _one_line(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)

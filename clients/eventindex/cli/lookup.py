@@ -1,0 +1,102 @@
+"""`eventindex lookup`: a list of pairs in, their RAW files out, in flat memory."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from io import BytesIO
+from typing import BinaryIO
+
+import click
+
+from eventindex.cli.common import EXIT_FAILURE, EXIT_NOT_ALL, connection_options, note, open_input
+from eventindex.cli.lookup_output import make_writer
+from eventindex.cli.pair_text import BadLine, read_pairs
+from eventindex.client import Client
+from eventindex.pairs import Pairs
+
+_BAD_LINES_SHOWN = 20
+
+
+@click.command()
+@click.argument("pairs", nargs=-1, metavar="[FILE | - | RUN EVENT]")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "csv", "json", "files"]),
+    default="table",
+    show_default=True,
+    help="What to print; files groups the events by RAW file.",
+)
+@click.option("--olt", is_flag=True, help="Print the online filter's bits too.")
+@click.option("--quiet", is_flag=True, help="No summary on standard error.")
+@connection_options
+def lookup(
+    connect: Callable[[], Client], pairs: tuple[str, ...], form: str, olt: bool, quiet: bool
+) -> None:
+    """Find the RAW files of events.
+
+    FILE, or standard input, has a pair on each line: "run event", "run,event", "run:event" or
+    "run/event". A header, blank lines and # comments are skipped. Two numbers on the command line
+    are one pair.
+
+    Exit code: 0 all were found, 3 some were not, 1 failure or lines that are no pairs, 2 bad
+    usage.
+    """
+    with _open_pairs(pairs) as stream, connect() as client:
+        source = _Source(stream)
+        results = client.lookup_stream(source.batches(), with_olt_result=olt)
+        writer = make_writer(form, sys.stdout, olt)
+        found = missing = 0
+        for result in results:
+            writer.write(result)
+            found += result.found
+            missing += result.not_found
+            sys.stdout.flush()
+        writer.close()
+    source.report()
+    if not quiet:
+        total = found + missing
+        note(
+            f"{total:,} {'pair' if total == 1 else 'pairs'}: {found:,} found, {missing:,} not found"
+        )
+    if source.bad_count:
+        sys.exit(EXIT_FAILURE)
+    if missing:
+        sys.exit(EXIT_NOT_ALL)
+
+
+class _Source:
+    """Batches of pairs from a stream; keeps the first lines that are none."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._bad: list[BadLine] = []
+        self.bad_count = 0
+
+    def batches(self) -> Iterator[Pairs]:
+        """Yield the batches; runs in the client's thread."""
+        for block in read_pairs(self._stream):
+            self.bad_count += len(block.bad_lines)
+            room = _BAD_LINES_SHOWN - len(self._bad)
+            self._bad += block.bad_lines[:room]
+            if len(block.pairs.runs):
+                yield block.pairs
+
+    def report(self) -> None:
+        """Print the lines that were no pairs."""
+        for line in self._bad:
+            note(f"eventindex: {line}")
+        if self.bad_count > len(self._bad):
+            note(f"eventindex: and {self.bad_count - len(self._bad):,} more such lines")
+
+
+def _open_pairs(arguments: tuple[str, ...]) -> AbstractContextManager[BinaryIO]:
+    if len(arguments) == 2 and all(text.isascii() and text.isdigit() for text in arguments):
+        return BytesIO(" ".join(arguments).encode() + b"\n")
+    if len(arguments) > 1:
+        raise click.UsageError("give one FILE, or a run number and an event number")
+    if not arguments and sys.stdin.isatty():
+        note("Reading pairs from the terminal; end with Ctrl-D.")
+    return open_input(arguments[0] if arguments else "-")

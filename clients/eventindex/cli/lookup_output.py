@@ -1,0 +1,198 @@
+"""Lookup results as text: table, csv, json, or grouped by file.
+
+Writes to a stream; asks nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections import defaultdict
+from typing import Any, Protocol, TextIO
+
+import numpy as np
+
+from eventindex.pairs import Int64
+from eventindex.results import DatasetState, LookupResult, RawFile
+
+
+class Writer(Protocol):
+    """Takes results in order."""
+
+    def write(self, result: LookupResult) -> None:
+        """Take one result."""
+
+    def close(self) -> None:
+        """Write what is left."""
+
+
+class CsvWriter:
+    """One line a pair; the file's columns are empty where the event was not found."""
+
+    def __init__(self, out: TextIO, with_olt: bool) -> None:
+        self._out = out
+        olt = ",olt_result" if with_olt else ""
+        out.write(f"run_number,event_number,fuid_raw,dsid_raw,dataset_state{olt}\n")
+
+    def write(self, result: LookupResult) -> None:
+        """Write the lines of a result."""
+        texts = _texts(result, ",,", lambda f: f"{f.fuid_raw},{f.dsid_raw},{_state(f)}")
+        if result.olt_results is None:
+            lines = [f"{run},{event},{file}\n" for run, event, file in _columns(result, texts)]
+        else:
+            olt = ["" if i == 0 else str(bits) for i, bits in _olt(result)]
+            rows = zip(_columns(result, texts), olt, strict=True)
+            lines = [f"{run},{event},{file},{bits}\n" for (run, event, file), bits in rows]
+        self._out.write("".join(lines))
+
+    def close(self) -> None:
+        """Nothing is left."""
+
+
+class JsonWriter:
+    """A JSON array with one object a line; null where the event was not found."""
+
+    def __init__(self, out: TextIO, with_olt: bool) -> None:
+        self._out = out
+        self._with_olt = with_olt
+        self._separator = "[\n"
+
+    def write(self, result: LookupResult) -> None:
+        """Write the objects of a result."""
+        texts = _texts(result, _json_file(None), _json_file)
+        rows = [
+            f'{{"run_number": {run}, "event_number": {event}, {file}'
+            for run, event, file in _columns(result, texts)
+        ]
+        if self._with_olt:
+            olt = ["null" if i == 0 else str(bits) for i, bits in _olt(result)]
+            rows = [f'{row}, "olt_result": {b}' for row, b in zip(rows, olt, strict=True)]
+        if rows:
+            self._out.write(self._separator + "},\n".join(rows) + "}")
+            self._separator = ",\n"
+
+    def close(self) -> None:
+        """Close the array."""
+        self._out.write("[]\n" if self._separator == "[\n" else "\n]\n")
+
+
+class TableWriter:
+    """Columns for people; their widths are those that the first result needs."""
+
+    def __init__(self, out: TextIO, with_olt: bool) -> None:
+        self._out = out
+        self._with_olt = with_olt
+        self._form = ""
+
+    def write(self, result: LookupResult) -> None:
+        """Write the lines of a result."""
+        if not len(result):
+            return
+        if not self._form:
+            self._form = self._start(result)
+        texts = _texts(result, ("not found", ""), lambda f: (f.fuid_raw, f"{f.dsid_raw}{_mark(f)}"))
+        rows = [(run, event, *file) for run, event, file in _columns(result, texts)]
+        if self._with_olt:
+            olt = ["" if i == 0 else f"{bits:#x}" for i, bits in _olt(result)]
+            rows = [(*row, bits) for row, bits in zip(rows, olt, strict=True)]
+        self._out.write("".join((self._form % row).rstrip() + "\n" for row in rows))
+
+    def close(self) -> None:
+        """Nothing is left."""
+
+    def _start(self, result: LookupResult) -> str:
+        run = max(3, len(str(result.run_numbers.max())))
+        event = max(5, len(str(result.event_numbers.max())))
+        dataset = max([7, *(len(f"{f.dsid_raw}{_mark(f)}") for f in result.files)])
+        form = f"%{run}s  %{event}s  %-36s  %-{dataset}s"
+        titles = ["run", "event", "RAW file", "dataset"]
+        if self._with_olt:
+            form += "  %s"
+            titles.append("olt")
+        self._out.write((form % tuple(titles)).rstrip() + "\n")
+        return form
+
+
+class FilesWriter:
+    """Each RAW file once, with its events by run; those not found come last. Holds all pairs."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._events: dict[RawFile | None, list[tuple[Int64, Int64]]] = defaultdict(list)
+
+    def write(self, result: LookupResult) -> None:
+        """Keep the pairs of a result by file."""
+        groups: list[tuple[RawFile | None, Int64]] = [*result.by_file().items()]
+        if result.not_found:
+            groups.append((None, result.missing()))
+        for file, places in groups:
+            numbers = result.run_numbers[places], result.event_numbers[places]
+            self._events[file].append(numbers)
+
+    def close(self) -> None:
+        """Write the files in the order in which they came."""
+        missing = self._events.pop(None, None)
+        for file, parts in self._events.items():
+            assert file is not None  # noqa: S101  # None was taken out
+            self._write(f"{file.fuid_raw}  dataset {file.dsid_raw}{_mark(file)}", parts)
+        if missing:
+            self._write("not found", missing)
+
+    def _write(self, title: str, parts: list[tuple[Int64, Int64]]) -> None:
+        runs = np.concatenate([part[0] for part in parts])
+        events = np.concatenate([part[1] for part in parts])
+        self._out.write(f"{title}  {len(runs):,} {'event' if len(runs) == 1 else 'events'}\n")
+        order = np.argsort(runs, kind="stable")
+        distinct, starts = np.unique(runs[order], return_index=True)
+        for run, part in zip(distinct, np.split(events[order], starts[1:]), strict=True):
+            words = " ".join(map(str, part.tolist()))
+            first = f"  run {run}: "
+            lines = textwrap.wrap(words, 79, initial_indent=first, subsequent_indent=" " * 6)
+            self._out.write("\n".join(lines) + "\n")
+
+
+def make_writer(form: str, out: TextIO, with_olt: bool) -> Writer:
+    """Return the writer of a format: table, csv, json or files."""
+    if form == "csv":
+        return CsvWriter(out, with_olt)
+    if form == "json":
+        return JsonWriter(out, with_olt)
+    return FilesWriter(out) if form == "files" else TableWriter(out, with_olt)
+
+
+def _texts(result: LookupResult, missing: Any, form: Any) -> list[Any]:
+    """Return what stands for the file of each pair: one object a file, not one a pair."""
+    table = [missing, *(form(file) for file in result.files)]
+    return [table[index] for index in result.file_indexes.tolist()]
+
+
+def _columns(result: LookupResult, texts: list[Any]) -> Any:
+    return zip(result.run_numbers.tolist(), result.event_numbers.tolist(), texts, strict=True)
+
+
+def _olt(result: LookupResult) -> Any:
+    bits = result.olt_results
+    values = [] if bits is None else bits.tolist()
+    return zip(result.file_indexes.tolist(), values, strict=True)
+
+
+def _state(file: RawFile) -> str:
+    return DatasetState(file.dataset_state).name.lower()
+
+
+def _mark(file: RawFile) -> str:
+    """Return a mark for files that are going away."""
+    return " retired" if file.dataset_state == DatasetState.RETIRED else ""
+
+
+def _json_file(file: RawFile | None) -> str:
+    fields = (
+        {"fuid_raw": None, "dsid_raw": None, "dataset_state": None}
+        if file is None
+        else {
+            "fuid_raw": file.fuid_raw,
+            "dsid_raw": file.dsid_raw,
+            "dataset_state": _state(file),
+        }
+    )
+    return json.dumps(fields)[1:-1]

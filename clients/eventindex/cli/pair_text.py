@@ -1,0 +1,111 @@
+"""Pairs as people write them: "run event", "run,event", "run:event" or "run/event", one a line.
+
+A header, blank lines and # comments are skipped. Regular text is read as a whole, the rest line
+by line. Never holds more than a block of the input.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+import numpy as np
+
+from eventindex.pairs import NUMBER_MAX, Pairs
+
+# At least four bytes a line: a block has fewer pairs than a message takes.
+_BLOCK_BYTES = 256 * 1024
+_LINE_BYTES_MAX = 64 * 1024
+
+# Possessive quantifiers: text that does not match is left at once. Up to 18 digits fit 63 bits.
+_REGULAR = re.compile(
+    rb"(?:[0-9]{1,18}+(?:[ \t]++|[ \t]*+[,:/][ \t]*+)[0-9]{1,18}+[ \t]*+\r?+\n)*+"
+)
+_LINE = re.compile(rb"\s*([0-9]+)(?:\s+|\s*[,:/]\s*)([0-9]+)\s*")
+_HEADER = re.compile(
+    rb"\s*\"?run(?:_?number)?\"?(?:\s+|\s*[,:/]\s*)\"?event(?:_?number)?\"?\s*", re.IGNORECASE
+)
+_SEPARATORS = bytes.maketrans(b",:/", b"   ")
+_BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True)
+class BadLine:
+    """A line that is no pair: its number from 1, what it says and what is wrong with it."""
+
+    number: int
+    text: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"line {self.number}: {self.reason}: {self.text}"
+
+
+@dataclass(frozen=True, slots=True)
+class PairBlock:
+    """The pairs of some consecutive lines, and the lines among them that are none."""
+
+    pairs: Pairs
+    bad_lines: list[BadLine] = field(default_factory=list)
+
+
+def read_pairs(stream: BinaryIO) -> Iterator[PairBlock]:
+    """Yield the pairs of a stream in blocks of up to 100,000, as soon as they can be read."""
+    first_line = 1
+    for text in _blocks(stream):
+        if first_line == 1:
+            text = text.removeprefix(_BOM)  # noqa: PLW2901  # once, at the start of the file
+        yield parse_block(text, first_line)
+        first_line += text.count(b"\n")
+
+
+def parse_block(text: bytes, first_line: int) -> PairBlock:
+    """Return the pairs of whole lines; a header may stand on line 1 or below comments."""
+    if _REGULAR.fullmatch(text):
+        numbers = np.fromstring(text.translate(_SEPARATORS), dtype=np.int64, sep=" ")
+        return PairBlock(Pairs(numbers[::2], numbers[1::2]))
+    found: list[tuple[int, int]] = []
+    bad: list[BadLine] = []
+    header_allowed = first_line == 1
+    for number, line in enumerate(text.splitlines(), first_line):
+        content = line.partition(b"#")[0]
+        if not content.strip():
+            continue
+        if not (header_allowed and _HEADER.fullmatch(content)):
+            _parse_line(number, content, found, bad)
+        header_allowed = False
+    table = np.array(found, np.int64).reshape(-1, 2)
+    return PairBlock(Pairs(table[:, 0], table[:, 1]), bad)
+
+
+def _parse_line(number: int, line: bytes, found: list[tuple[int, int]], bad: list[BadLine]) -> None:
+    match = _LINE.fullmatch(line) if len(line) <= _LINE_BYTES_MAX else None
+    reason = "not a run and an event number"
+    if match:
+        if max(len(match[1]), len(match[2])) <= 1000:
+            pair = int(match[1]), int(match[2])
+            if max(pair) <= NUMBER_MAX:
+                found.append(pair)
+                return
+        reason = "a number above 2^63-1"
+    text = line.strip()[:60].decode(errors="backslashreplace")
+    bad.append(BadLine(number, text if text.isprintable() else ascii(text)[1:-1], reason))
+
+
+def _blocks(stream: BinaryIO) -> Iterator[bytes]:
+    """Yield whole lines as they come; a slow pipe need not fill a block."""
+    rest = b""
+    # Every binary file of Python has it, though BinaryIO does not say so.
+    read_available = getattr(stream, "read1")  # noqa: B009
+    while block := read_available(_BLOCK_BYTES):
+        end = block.rfind(b"\n") + 1
+        if end:
+            yield rest + block[:end]
+            rest = block[end:]
+        else:
+            # A line without end is no pair; what is kept of it is enough to say so.
+            rest = (rest + block)[: 2 * _LINE_BYTES_MAX]
+    if rest:
+        yield rest if rest.endswith(b"\n") else rest + b"\n"

@@ -1,0 +1,116 @@
+"""Events of text files, held to the contract: integers only, canonical UUIDs, no repeated keys.
+
+Pure: no I/O.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+
+from eventindex.columns import DSID_MAX, OLT_MAX, is_canonical_uuid
+from eventindex.pairs import NUMBER_MAX
+
+FIELDS = ("run_number", "event_number", "olt_result", "dsid_raw", "fuid_raw")
+NUMBER_MAXIMA = {
+    "run_number": NUMBER_MAX,
+    "event_number": NUMBER_MAX,
+    "olt_result": OLT_MAX,
+    "dsid_raw": DSID_MAX,
+}
+_DIGITS = re.compile(r"[0-9]{1,1000}", re.ASCII)
+
+
+class BadFieldError(ValueError):
+    """A field of a row that cannot be stored: its name and what is wrong."""
+
+    def __init__(self, name: str, problem: str) -> None:
+        super().__init__(f"{name}: {problem}" if name else problem)
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """One event of a file."""
+
+    run_number: int
+    event_number: int
+    olt_result: int
+    dsid_raw: int
+    fuid_raw: str
+
+
+def checked_number(name: str, value: object) -> int:
+    """Return an integer within the range of its field.
+
+    Raises:
+        BadFieldError: another type or out of range.
+    """
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise BadFieldError(name, f"{shorten(value)} is not an integer")
+    if not 0 <= value <= NUMBER_MAXIMA[name]:
+        raise BadFieldError(name, f"{value} is outside 0 to {NUMBER_MAXIMA[name]}")
+    return value
+
+
+def parsed_number(name: str, text: str) -> int:
+    """Return the integer that a text of digits stands for, within the range of its field."""
+    stripped = text.strip()
+    if not _DIGITS.fullmatch(stripped):
+        raise BadFieldError(name, f"{shorten(text)} is not an integer from 0 on")
+    return checked_number(name, int(stripped))
+
+
+def checked_uuid(name: str, value: object) -> str:
+    """Return a UUID in canonical form."""
+    if not isinstance(value, str) or not is_canonical_uuid(value):
+        raise BadFieldError(name, f"{shorten(value)} is not a UUID")
+    return value
+
+
+def parse_json_object(line: bytes) -> dict[str, object]:
+    """Return the object of a JSON line.
+
+    Raises:
+        BadFieldError: not UTF-8, not JSON, no object, a repeated key, NaN or Infinity.
+    """
+    try:
+        value = _DECODER.decode(line.decode())
+    except RecursionError:
+        raise BadFieldError("", "nested too deeply") from None
+    except json.JSONDecodeError as error:
+        problem = f"{error.msg} at character {error.pos + 1}"
+        raise BadFieldError("", f"not JSON: {problem}") from None
+    except UnicodeDecodeError as error:
+        raise BadFieldError("", f"not UTF-8 at byte {error.start + 1}") from None
+    if not isinstance(value, dict):
+        raise BadFieldError("", f"{shorten(value)} is not an object")
+    return value
+
+
+def shorten(value: object) -> str:
+    """Return a value as it may stand in a message."""
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _object(items: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(items)
+    if len(found) != len(items):
+        names = [name for name, _ in items]
+        repeated = next(name for name in names if names.count(name) > 1)
+        raise BadFieldError(repeated[:60], "is there twice")
+    return found
+
+
+def _constant(text: str) -> object:
+    raise BadFieldError("", f"not JSON: {text}")
+
+
+def _integer(text: str) -> int:
+    if len(text) > 1000:
+        raise BadFieldError("", f"a number of {len(text)} digits")
+    return int(text)
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant, parse_int=_integer)

@@ -1,0 +1,293 @@
+"""The client: lookups, single questions and ingest over gRPC.
+
+Checks what it sends before anything is sent. Never caches an answer.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TypeVar
+
+import grpc
+
+from eventindex import channel as channels
+from eventindex.addresses import find_address
+from eventindex.channel import PAIRS_PER_MESSAGE_MAX, Tls
+from eventindex.columns import EventColumns, to_cosmic_message, to_message
+from eventindex.errors import from_rpc_error
+from eventindex.lookups import slices, to_request, to_requests, to_result
+from eventindex.pairs import PairsLike, to_numbers, to_pairs
+from eventindex.results import Ack, Event, LookupResult, Run, join, to_ack, to_event, to_run
+from eventindex.stream import Exchange, StreamLimits
+from eventindex.v1 import event_pb2, ingest_pb2, lookup_pb2
+from eventindex.v1.ingest_pb2_grpc import IngestServiceStub
+from eventindex.v1.lookup_pb2_grpc import IndexServiceStub
+
+Q = TypeVar("Q")
+A = TypeVar("A")
+
+_PAGE_RUNS = 1000
+
+
+class Client:
+    """A connection to the index, and to ingest when that is used. Threads may share it.
+
+    Use it as a context manager or call `close`. `connect` makes one.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        ingest_address: str,
+        *,
+        tls: Tls | None,
+        timeout: float,
+        retry_seconds_max: float,
+    ) -> None:
+        self._limits = StreamLimits(answer_seconds_max=timeout, retry_seconds_max=retry_seconds_max)
+        self._address = address
+        self._ingest_address = ingest_address
+        self._index_channel = channels.open_channel(address, tls)
+        self._ingest_channel = channels.open_channel(ingest_address, tls)
+        self._index = IndexServiceStub(self._index_channel)
+        self._ingest = IngestServiceStub(self._ingest_channel)
+
+    def close(self) -> None:
+        """Close the connections; calls that still run end with an error."""
+        self._index_channel.close()
+        self._ingest_channel.close()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def lookup(
+        self, pairs: PairsLike, *, with_olt_result: bool = False, timeout: float | None = None
+    ) -> LookupResult:
+        """Find the RAW files of any number of (run, event) pairs.
+
+        Args:
+            pairs: a list of (run, event), an integer array of shape (n, 2), a tuple
+                (runs, events) of arrays, or a pandas frame with the columns run_number and
+                event_number.
+            with_olt_result: ask for the online filter's bits too.
+            timeout: seconds to wait, default as in `connect`; for each 100,000 pairs where
+                there are more.
+
+        Raises:
+            ValueError: a pair that is no pair of numbers from 0 to 2^63-1, before anything is
+                sent; names the index and the value.
+            EventIndexError: the server refused, failed, or is away.
+        """
+        columns = to_pairs(pairs)
+        if len(columns.runs) <= PAIRS_PER_MESSAGE_MAX:
+            request = to_request(1, columns, with_olt_result)
+            return to_result(columns, self._unary(self._index.Lookup, request, timeout))
+        parts = self.lookup_stream(
+            slices(columns), with_olt_result=with_olt_result, timeout=timeout
+        )
+        return join(columns, list(parts))
+
+    def lookup_stream(
+        self,
+        batches: Iterable[PairsLike],
+        *,
+        with_olt_result: bool = False,
+        batches_in_flight_max: int = 8,
+        timeout: float | None = None,
+        retry_seconds_max: float | None = None,
+    ) -> Generator[LookupResult, None, None]:
+        """Look up batches of pairs, one result a batch, in order, while batches are still made.
+
+        The batches are taken from the iterator in another thread, at most
+        `batches_in_flight_max` ahead of the results. When the server goes away, the batches
+        without an answer are sent again. Close the generator to end early.
+
+        Args:
+            batches: an iterable of any length; each batch as in `lookup`, up to 100,000 pairs.
+            with_olt_result: ask for the online filter's bits too.
+            batches_in_flight_max: batches that were read and not yet answered.
+            timeout: longest wait for one result, seconds; default as in `connect`.
+            retry_seconds_max: how long to try again when the server is away, since the last
+                result; default as in `connect`.
+
+        Raises:
+            ValueError: a batch with a value that is no pair, after the results before it.
+            InvalidRequestError: the server refused a batch.
+            UnavailableError: the server is away for too long.
+            DeadlineError: no result in time.
+        """
+        limits = self._stream_limits(batches_in_flight_max, timeout, retry_seconds_max)
+        requests = to_requests(batches, with_olt_result)
+        exchange = Exchange(self._index.LookupStream, requests, limits, self._address)
+        return exchange.answers(to_result)
+
+    def get_event(
+        self, run_number: int, event_number: int, *, timeout: float | None = None
+    ) -> Event:
+        """Return one event with all its fields.
+
+        Raises:
+            NotFoundError: it is not in the index.
+            ValueError: a number outside 0 to 2^63-1.
+        """
+        (run,) = to_numbers([run_number], "run_number").tolist()
+        (event,) = to_numbers([event_number], "event_number").tolist()
+        request = lookup_pb2.GetEventRequest(run_number=run, event_number=event)
+        return to_event(self._unary(self._index.GetEvent, request, timeout))
+
+    def runs(
+        self,
+        *,
+        run_first: int | None = None,
+        run_last: int | None = None,
+        detector_id: str | None = None,
+        order_by: str = "",
+        timeout: float | None = None,
+    ) -> Iterator[Run]:
+        """Yield the runs of the index; pages are fetched as they are needed.
+
+        Args:
+            run_first, run_last: bounds, inclusive.
+            detector_id: runs of one telescope only.
+            order_by: "run_number" (default), "events" or "last_seen"; " desc" turns it round.
+            timeout: seconds for each page.
+        """
+        request = lookup_pb2.ListRunsRequest(
+            page_size=_PAGE_RUNS,
+            run_first=run_first,
+            run_last=run_last,
+            detector_id=detector_id,
+            order_by=order_by,
+        )
+        while True:
+            page = self._unary(self._index.ListRuns, request, timeout)
+            yield from map(to_run, page.runs)
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    def ingest(
+        self,
+        batches: Iterable[EventColumns],
+        *,
+        batches_in_flight_max: int = 8,
+        timeout: float | None = None,
+        retry_seconds_max: float | None = None,
+    ) -> Generator[Ack, None, None]:
+        """Store batches of events; an acknowledgement, one a batch, in order, says: committed.
+
+        When the server goes away, the batches without an acknowledgement are sent again. Those
+        that were stored all the same are then counted as duplicates, which is harmless. The
+        other arguments and errors are those of `lookup_stream`.
+        """
+        limits = self._stream_limits(batches_in_flight_max, timeout, retry_seconds_max)
+        requests = ((to_message(number, batch), None) for number, batch in enumerate(batches, 1))
+        exchange: Exchange[event_pb2.EventBatch, ingest_pb2.IngestAck, None] = Exchange(
+            self._ingest.Ingest, requests, limits, self._ingest_address
+        )
+        return exchange.answers(_ack)
+
+    def ingest_cosmic(
+        self,
+        batches: Iterable[Sequence[bytes]],
+        *,
+        detector_id: str = "",
+        batches_in_flight_max: int = 8,
+        timeout: float | None = None,
+        retry_seconds_max: float | None = None,
+    ) -> Generator[Ack, None, None]:
+        """Store batches of telescope records, JSON as the detectors write it, one an element.
+
+        Args:
+            batches: each a sequence of up to 100,000 records.
+            detector_id: stands in for a null DetectorId; another DetectorId is refused.
+            batches_in_flight_max, timeout, retry_seconds_max: as in `ingest`.
+        """
+        limits = self._stream_limits(batches_in_flight_max, timeout, retry_seconds_max)
+        requests = (
+            (to_cosmic_message(number, records, detector_id), None)
+            for number, records in enumerate(batches, 1)
+        )
+        exchange: Exchange[ingest_pb2.CosmicBatch, ingest_pb2.IngestAck, None] = Exchange(
+            self._ingest.IngestCosmic, requests, limits, self._ingest_address
+        )
+        return exchange.answers(_ack)
+
+    def _stream_limits(
+        self, in_flight_max: int, timeout: float | None, retry_seconds_max: float | None
+    ) -> StreamLimits:
+        default = self._limits
+        return StreamLimits(
+            in_flight_max,
+            default.answer_seconds_max if timeout is None else timeout,
+            default.retry_seconds_max if retry_seconds_max is None else retry_seconds_max,
+        )
+
+    def _unary(
+        self, method: grpc.UnaryUnaryMultiCallable[Q, A], request: Q, timeout: float | None
+    ) -> A:
+        """Call until there is an answer or the time is over, retries included."""
+        seconds = self._limits.answer_seconds_max if timeout is None else timeout
+        deadline = time.monotonic() + seconds
+
+        def attempt() -> A:
+            try:
+                return method(request, timeout=max(deadline - time.monotonic(), 0.001))
+            except grpc.RpcError as error:
+                raise from_rpc_error(error, self._address) from error
+
+        return channels.retrying(min(self._limits.retry_seconds_max, seconds))(attempt)
+
+
+def connect(
+    address: str | None = None,
+    *,
+    ingest_address: str | None = None,
+    tls: bool = False,
+    tls_ca: str | Path | None = None,
+    tls_cert: str | Path | None = None,
+    tls_key: str | Path | None = None,
+    tls_server_name: str | None = None,
+    timeout: float = 30.0,
+    retry_seconds_max: float = 60.0,
+) -> Client:
+    """Return a client. It connects when it is first used.
+
+    Args:
+        address: host:port of the index service. Without one: EVENTINDEX_INDEX_ADDRESS, then what
+            `eventindex up` wrote to ./.eventindex, then 127.0.0.1:50051.
+        ingest_address: host:port of the ingest service, for `ingest` only; found likewise.
+        tls: use TLS; any of the following turns it on.
+        tls_ca: PEM file with the certificates to trust.
+        tls_cert, tls_key: PEM files of the client's own certificate.
+        tls_server_name: the name in the server's certificate where it is not the address.
+        timeout: seconds to wait for an answer.
+        retry_seconds_max: how long to try again when a server is away, seconds.
+    """
+    given = (tls_ca, tls_cert, tls_key)
+    security = None
+    if tls or tls_server_name or any(path is not None for path in given):
+        ca, cert, key = (None if path is None else Path(path) for path in given)
+        security = Tls(ca, cert, key, tls_server_name)
+    return Client(
+        find_address("index", address),
+        find_address("ingest", ingest_address),
+        tls=security,
+        timeout=timeout,
+        retry_seconds_max=retry_seconds_max,
+    )
+
+
+def _ack(_: None, message: ingest_pb2.IngestAck) -> Ack:
+    return to_ack(message)

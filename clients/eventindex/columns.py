@@ -1,0 +1,118 @@
+"""Events to be stored, as columns. Pure: no I/O."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from eventindex.channel import PAIRS_PER_MESSAGE_MAX
+from eventindex.pairs import Int64, to_numbers
+from eventindex.results import RawFile
+from eventindex.v1 import event_pb2, ingest_pb2
+
+DSID_MAX = 2**31 - 1
+OLT_MAX = 2**64 - 1
+_CANONICAL = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EventColumns:
+    """A batch of n events, up to 100,000, and the files that hold them.
+
+    Attributes:
+        files: the RAW files of the batch.
+        run_numbers: one for all or one each, 0 to 2^63-1.
+        event_numbers: shape (n,), 0 to 2^63-1.
+        file_indexes: shape (n,), 1 is files[0], as in a `LookupResult`.
+        olt_results: shape (n,), uint64; None when all are 0.
+    """
+
+    files: Sequence[RawFile]
+    run_numbers: npt.ArrayLike
+    event_numbers: npt.ArrayLike
+    file_indexes: npt.ArrayLike
+    olt_results: npt.ArrayLike | None = None
+
+    def __len__(self) -> int:
+        return len(np.asarray(self.event_numbers))
+
+
+def is_canonical_uuid(text: str) -> bool:
+    """Whether a text is a UUID as 8-4-4-4-12 hexadecimal digits, and nothing else."""
+    return _CANONICAL.fullmatch(text) is not None
+
+
+def to_message(batch_id: int, batch: EventColumns) -> event_pb2.EventBatch:
+    """Return a batch as the wire carries it.
+
+    Raises:
+        ValueError: columns of different lengths, more events than a message takes, a file id
+            that is no UUID, or a number out of range; names the index and the value.
+    """
+    runs = to_numbers(np.atleast_1d(np.asarray(batch.run_numbers)), "run_number")
+    events = to_numbers(batch.event_numbers, "event_number")
+    count = len(events)
+    if count > PAIRS_PER_MESSAGE_MAX:
+        raise ValueError(f"a batch has {count:,} events, above {PAIRS_PER_MESSAGE_MAX:,}")
+    if len(runs) not in {1, count}:
+        raise ValueError(f"there are {len(runs)} run numbers for {count} events")
+    return event_pb2.EventBatch(
+        batch_id=batch_id,
+        files=[_file_message(index, file) for index, file in enumerate(batch.files)],
+        run_numbers=_shortest(runs),
+        event_numbers=events.tolist(),
+        file_indexes=_file_indexes(batch, count),
+        olt_results=_olt_results(batch, count),
+    )
+
+
+def to_cosmic_message(
+    batch_id: int, records: Sequence[bytes], detector_id: str
+) -> ingest_pb2.CosmicBatch:
+    """Return telescope records as the wire carries them."""
+    if len(records) > PAIRS_PER_MESSAGE_MAX:
+        raise ValueError(f"a batch has {len(records):,} events, above {PAIRS_PER_MESSAGE_MAX:,}")
+    return ingest_pb2.CosmicBatch(batch_id=batch_id, detector_id=detector_id, records=records)
+
+
+def _shortest(runs: Int64) -> list[int]:
+    """One run number stands for all where they are equal."""
+    if len(runs) > 1 and bool((runs == runs[0]).all()):
+        return [int(runs[0])]
+    return list(runs.tolist())
+
+
+def _file_message(index: int, file: RawFile) -> event_pb2.RawFile:
+    if not is_canonical_uuid(file.fuid_raw):
+        raise ValueError(f"fuid_raw of file {index} is {file.fuid_raw!r}, not a UUID")
+    if not 0 <= file.dsid_raw <= DSID_MAX:
+        raise ValueError(f"dsid_raw of file {index} is {file.dsid_raw}, outside 0 to 2^31-1")
+    return event_pb2.RawFile(fuid_raw=file.fuid_raw, dsid_raw=file.dsid_raw)
+
+
+def _file_indexes(batch: EventColumns, count: int) -> list[int]:
+    indexes = to_numbers(batch.file_indexes, "file_index")
+    if len(indexes) != count:
+        raise ValueError(f"there are {len(indexes)} file indexes for {count} events")
+    bad = (indexes < 1) | (indexes > len(batch.files))
+    if bad.any():
+        index = int(np.argmax(bad))
+        raise ValueError(
+            f"file_index {index} is {indexes[index]}, and there are {len(batch.files)} files"
+        )
+    return list(indexes.tolist())
+
+
+def _olt_results(batch: EventColumns, count: int) -> list[int]:
+    if batch.olt_results is None:
+        return []
+    bits = np.asarray(batch.olt_results)
+    if bits.shape != (count,):
+        raise ValueError(f"olt_results has shape {bits.shape}, not ({count},)")
+    if count and (bits.dtype.kind not in "iu" or (bits.dtype.kind == "i" and bits.min() < 0)):
+        raise ValueError(f"olt_results must be integers from 0 to 2^64-1, not {bits.dtype}")
+    return list(bits.tolist())

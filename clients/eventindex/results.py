@@ -1,0 +1,208 @@
+"""What comes back from the services, as plain values and columns.
+
+Files become Python objects only when somebody looks at them. No I/O.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import cached_property
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from eventindex.pairs import Int64, Pairs
+from eventindex.v1 import event_pb2, ingest_pb2, lookup_pb2
+
+UInt32: TypeAlias = npt.NDArray[np.uint32]
+UInt64: TypeAlias = npt.NDArray[np.uint64]
+
+
+class DatasetState(IntEnum):
+    """Whether a dataset takes new events; the numbers are those of the wire contract."""
+
+    UNKNOWN = 0
+    OPEN = 1
+    FROZEN = 2
+    RETIRED = 3
+
+    @classmethod
+    def _missing_(cls, _value: object) -> DatasetState:
+        return cls.UNKNOWN
+
+
+class RawFile(NamedTuple):
+    """A RAW file: its UUID as text, its dataset, and the dataset's state at the time of asking."""
+
+    fuid_raw: str
+    dsid_raw: int
+    dataset_state: DatasetState = DatasetState.UNKNOWN
+
+
+class Event(NamedTuple):
+    """One event of the index."""
+
+    run_number: int
+    event_number: int
+    olt_result: int
+    file: RawFile
+
+
+class Run(NamedTuple):
+    """One run of the index. Times are UTC; `detector_id` is empty unless a telescope sent it."""
+
+    run_number: int
+    events: int
+    event_first: int
+    event_last: int
+    files: int
+    conflicts: int
+    first_seen: datetime.datetime
+    last_seen: datetime.datetime
+    detector_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """An event that was not stored: its index in the batch, from 0, and why."""
+
+    index: int
+    reason: str
+
+
+class Ack(NamedTuple):
+    """A batch is committed; what became of its events."""
+
+    inserted: int
+    duplicates: int
+    conflicts: int
+    rejected: int
+    rejections: tuple[Rejection, ...]
+
+
+class LookupResult:
+    """The answer to a batch of n pairs, in their order.
+
+    Attributes:
+        run_numbers, event_numbers: int64, shape (n,), the pairs that were asked for.
+        file_indexes: uint32, shape (n,): 0 is not found, 1 is files[0].
+        olt_results: uint64, shape (n,), 0 where not found; None unless asked for.
+        found, not_found: numbers of pairs.
+    """
+
+    def __init__(self, pairs: Pairs, message: lookup_pb2.LookupResponse) -> None:
+        self.run_numbers, self.event_numbers = pairs
+        self.file_indexes: UInt32 = np.array(message.file_indexes, np.uint32)
+        self.olt_results: UInt64 | None = (
+            np.array(message.olt_results, np.uint64) if message.olt_results else None
+        )
+        self.found = message.found
+        self.not_found = message.not_found
+        self._files: Sequence[event_pb2.RawFile] = message.files
+
+    def __len__(self) -> int:
+        return len(self.file_indexes)
+
+    def __repr__(self) -> str:
+        return (
+            f"<LookupResult: {self.found} found in {len(self._files)} files, "
+            f"{self.not_found} not found>"
+        )
+
+    @cached_property
+    def files(self) -> list[RawFile]:
+        """The distinct RAW files of the answer."""
+        return [to_file(message) for message in self._files]
+
+    def fuids(self) -> npt.NDArray[np.object_]:
+        """Return the file id of each pair as text, shape (n,); None where not found."""
+        return self._per_pair([file.fuid_raw for file in self.files])
+
+    def dsids(self) -> Int64:
+        """Return the dataset number of each pair, int64, shape (n,); -1 where not found."""
+        dsids: Int64 = np.array([-1, *(file.dsid_raw for file in self.files)], np.int64)
+        return dsids[self.file_indexes]
+
+    def by_file(self) -> dict[RawFile, Int64]:
+        """Return for each file the positions of its pairs, ascending, int64."""
+        order = np.argsort(self.file_indexes, kind="stable").astype(np.int64, copy=False)
+        counts = np.bincount(self.file_indexes, minlength=len(self.files) + 1)
+        groups = np.split(order, np.cumsum(counts)[:-1])
+        return dict(zip(self.files, groups[1:], strict=True))
+
+    def missing(self) -> Int64:
+        """Return the positions of the pairs that were not found, ascending, int64."""
+        return np.flatnonzero(self.file_indexes == 0)
+
+    def _per_pair(self, values: list[str]) -> npt.NDArray[np.object_]:
+        table = np.empty(len(values) + 1, object)
+        table[1:] = values
+        picked: npt.NDArray[np.object_] = table[self.file_indexes]
+        return picked
+
+
+def join(pairs: Pairs, parts: Sequence[LookupResult]) -> LookupResult:
+    """Return one result from those of consecutive slices of the pairs."""
+    whole = LookupResult(pairs, lookup_pb2.LookupResponse())
+    files: dict[tuple[str, int], RawFile] = {}
+    places: dict[tuple[str, int], int] = {}
+    columns = []
+    for part in parts:
+        table = np.zeros(len(part.files) + 1, np.uint32)
+        for index, file in enumerate(part.files, 1):
+            key = file[:2]
+            table[index] = places.setdefault(key, len(places) + 1)
+            files[key] = file
+        columns.append(table[part.file_indexes])
+        whole.found += part.found
+        whole.not_found += part.not_found
+    whole.file_indexes = np.concatenate(columns)
+    olt = [part.olt_results for part in parts if part.olt_results is not None]
+    whole.olt_results = np.concatenate(olt) if olt else None
+    whole.files = list(files.values())
+    return whole
+
+
+def to_file(message: event_pb2.RawFile) -> RawFile:
+    """Return a file of the wire as a value."""
+    return RawFile(message.fuid_raw, message.dsid_raw, DatasetState(message.dataset_state))
+
+
+def to_event(message: lookup_pb2.GetEventResponse) -> Event:
+    """Return an event of the wire as a value."""
+    event = message.event
+    file = message.file if message.HasField("file") else event_pb2.RawFile()
+    state = DatasetState(file.dataset_state)
+    return Event(
+        event.run_number,
+        event.event_number,
+        event.olt_result,
+        RawFile(event.fuid_raw, event.dsid_raw, state),
+    )
+
+
+def to_run(message: lookup_pb2.Run) -> Run:
+    """Return a run of the wire as a value."""
+    return Run(
+        message.run_number,
+        message.events,
+        message.event_first,
+        message.event_last,
+        message.files,
+        message.conflicts,
+        message.first_seen.ToDatetime(datetime.UTC),
+        message.last_seen.ToDatetime(datetime.UTC),
+        message.detector_id,
+    )
+
+
+def to_ack(message: ingest_pb2.IngestAck) -> Ack:
+    """Return an acknowledgement of the wire as a value."""
+    rejections = tuple(Rejection(r.index, r.reason) for r in message.rejections)
+    return Ack(
+        message.inserted, message.duplicates, message.conflicts, message.rejected, rejections
+    )

@@ -1,0 +1,249 @@
+"""One long exchange of requests and answers that outlives the calls it is made of.
+
+Requests go out while answers come in, a bounded number ahead of their answers. When the server
+goes away a new call is opened and the unanswered requests are sent again, so every request is
+answered once and in order. Never knows what the messages mean.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Generic, Protocol, TypeAlias, TypeVar
+
+import grpc
+
+from eventindex.channel import retrying
+from eventindex.errors import DeadlineError, ServerError, UnavailableError, from_rpc_error
+
+
+class _Numbered(Protocol):
+    @property
+    def batch_id(self) -> int: ...
+
+
+Q = TypeVar("Q", bound=_Numbered)
+A = TypeVar("A", bound=_Numbered)
+A_co = TypeVar("A_co", covariant=True)
+C = TypeVar("C")
+R = TypeVar("R")
+
+
+class Call(Protocol[A_co]):
+    """The answers of one gRPC call."""
+
+    def __iter__(self) -> Iterator[A_co]: ...
+
+    def cancel(self) -> bool:
+        """End the call."""
+
+
+OpenCall: TypeAlias = Callable[[Iterator[Q]], Call[A]]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamLimits:
+    """Bounds of an exchange.
+
+    Attributes:
+        batches_in_flight_max: requests that were read and not yet answered.
+        answer_seconds_max: longest wait for one answer.
+        retry_seconds_max: how long a server that is away is tried again, since the last answer.
+    """
+
+    batches_in_flight_max: int = 8
+    answer_seconds_max: float = 30.0
+    retry_seconds_max: float = 60.0
+
+    def __post_init__(self) -> None:
+        if self.batches_in_flight_max < 1:
+            raise ValueError(f"batches_in_flight_max is {self.batches_in_flight_max}, below 1")
+        if self.answer_seconds_max <= 0:
+            raise ValueError(f"timeout is {self.answer_seconds_max}, not above 0 seconds")
+        if self.retry_seconds_max < 0:
+            raise ValueError(f"retry_seconds_max is {self.retry_seconds_max}, below 0")
+
+
+class _Step(Enum):
+    """What the sender of a call does next."""
+
+    SEND = auto()
+    READ = auto()
+    END = auto()
+
+
+class Exchange(Generic[Q, A, C]):
+    """Sends the requests of an iterator, each with a context that comes back with its answer.
+
+    gRPC reads requests in a thread of its own, one a call. Of these only the newest call's sends;
+    any of them may be the one that waits for the input, and what it reads then is sent by the
+    newest.
+    """
+
+    def __init__(
+        self,
+        open_call: OpenCall[Q, A],
+        requests: Iterator[tuple[Q, C]],
+        limits: StreamLimits,
+        address: str,
+    ) -> None:
+        self._open_call = open_call
+        self._input = requests
+        self._limits = limits
+        self._address = address
+        self._changed = threading.Condition()
+        self._unanswered: deque[tuple[Q, C]] = deque()
+        self._sent = 0  # of the unanswered, how many the newest call has sent
+        self._call_number = 0
+        self._call: Call[A] | None = None
+        self._reading = False
+        self._input_done = False
+        self._input_error: BaseException | None = None
+        self._closed = threading.Event()
+        self._waiting_since: float | None = None
+        self._timed_out = False
+
+    def answers(self, convert: Callable[[C, A], R]) -> Generator[R, None, None]:
+        """Yield convert(context, answer) for every request, in order.
+
+        Raises:
+            EventIndexError: the server refused a request, is away for too long, or is silent.
+            BaseException: what the input iterator raised, after the answers to what came before.
+        """
+        retry = retrying(self._limits.retry_seconds_max)
+        threading.Thread(target=self._watch, name="eventindex-watch", daemon=True).start()
+        try:
+            while True:
+                answer = self._next_answer() or retry(self._reopen)
+                if answer is None:
+                    break
+                yield convert(*answer)
+        finally:
+            self._close()
+        if self._input_error is not None:
+            raise self._input_error
+
+    def _next_answer(self) -> tuple[C, A] | None:
+        """Return the next answer of the open call; nothing when it must be opened (again)."""
+        if self._call is None:
+            return None
+        try:
+            return self._receive(self._call)
+        except UnavailableError:
+            return None
+
+    def _reopen(self) -> tuple[C, A] | None:
+        """Open a call and return its first answer; nothing when all requests are answered."""
+        with self._changed:
+            if self._input_done and not self._unanswered:
+                return None
+            self._call_number += 1
+            self._sent = 0
+            self._changed.notify_all()
+            number = self._call_number
+        call = self._open_call(self._requests(number))
+        self._call = call
+        return self._receive(call)
+
+    def _receive(self, call: Call[A]) -> tuple[C, A] | None:
+        with self._changed:
+            self._waiting_since = time.monotonic()
+        try:
+            answer = next(iter(call), None)
+        except grpc.RpcError as error:
+            if self._timed_out:
+                raise DeadlineError(
+                    f"{self._address}: no answer within {self._limits.answer_seconds_max:g} s"
+                ) from error
+            raise from_rpc_error(error, self._address) from error
+        finally:
+            self._waiting_since = None
+        if answer is not None:
+            return self._match(answer)
+        # A server that stops may end a stream in good order before the last answer.
+        if not self._input_done or self._unanswered:
+            raise UnavailableError(f"{self._address}: the stream ended before its last answer")
+        return None
+
+    def _match(self, answer: A) -> tuple[C, A]:
+        with self._changed:
+            if not self._sent or self._unanswered[0][0].batch_id != answer.batch_id:
+                raise ServerError(f"{self._address}: batch {answer.batch_id} answered out of turn")
+            _, context = self._unanswered.popleft()
+            self._sent -= 1
+            self._changed.notify_all()
+        return context, answer
+
+    def _requests(self, number: int) -> Iterator[Q]:
+        """Yield the requests of a call until it is over; runs in gRPC's thread of that call."""
+        while True:
+            with self._changed:
+                while (step := self._step(number)) is None:
+                    self._changed.wait()
+                if step is _Step.END:
+                    return
+                if step is _Step.SEND:
+                    request = self._unanswered[self._sent][0]
+                    if self._sent == 0 and self._waiting_since is not None:
+                        self._waiting_since = time.monotonic()
+                    self._sent += 1
+                else:
+                    self._reading = True
+            if step is _Step.SEND:
+                yield request
+            else:
+                self._read()
+
+    def _step(self, number: int) -> _Step | None:
+        if self._closed.is_set() or number != self._call_number:
+            return _Step.END
+        if self._sent < len(self._unanswered):
+            return _Step.SEND
+        if self._input_done:
+            return _Step.END
+        if not self._reading and len(self._unanswered) < self._limits.batches_in_flight_max:
+            return _Step.READ
+        return None
+
+    def _read(self) -> None:
+        """Take one request from the input, outside the lock: it may wait for a long time."""
+        item: tuple[Q, C] | None = None
+        problem: BaseException | None = None
+        try:
+            item = next(self._input, None)
+        except BaseException as error:  # noqa: BLE001  # raised again in the reader's thread
+            problem = error
+        with self._changed:
+            self._reading = False
+            if item is None:
+                self._input_done = True
+                self._input_error = problem
+            else:
+                self._unanswered.append(item)
+            self._changed.notify_all()
+
+    def _watch(self) -> None:
+        """Cancel the call when the oldest sent request waits too long for its answer.
+
+        gRPC's own deadline covers a whole call, and a stream may last for days.
+        """
+        seconds_max = self._limits.answer_seconds_max
+        silent = 0.0
+        while not self._closed.wait(max(seconds_max - silent, 0.01)):
+            since = self._waiting_since
+            silent = time.monotonic() - since if since is not None and self._sent else 0.0
+            if silent >= seconds_max and self._call is not None:
+                self._timed_out = True
+                self._call.cancel()
+                return
+
+    def _close(self) -> None:
+        with self._changed:
+            self._closed.set()
+            self._changed.notify_all()
+        if self._call is not None:
+            self._call.cancel()
