@@ -1,4 +1,73 @@
-protos:
-	.venv/bin/python -m grpc_tools.protoc -I protos --python_out=clients --pyi_out=clients \
-	  --grpc_python_out=clients --mypy_grpc_out=clients protos/eventindex/v1/*.proto
-.PHONY: protos
+# Python >= 3.11 and make are all that is needed. `make` lists the targets.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
+PROTOS := protos/eventindex/v1/*.proto
+# protoc looks for its plugins on the PATH.
+PROTOC = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I protos --python_out=$(1) --pyi_out=$(1) \
+	--grpc_python_out=$(1) --mypy_grpc_out=$(1) $(PROTOS)
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint format protos protos-check bench up down clean
+.DELETE_ON_ERROR:
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
+
+run: $(VENV)/.server ## start everything here, send sample events, look them up, serve until Ctrl-C
+	@exec $(BIN)/python -m local_stack.demo
+
+test: $(VENV)/.dev ## run the tests (PYTEST_ARGS="-k lookup" to choose)
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/.dev ## check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.dev ## format the code and repair what ruff can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+protos: $(VENV)/.dev ## generate the Python code of protos/ into clients/eventindex/v1/
+	$(call PROTOC,clients)
+
+protos-check: $(VENV)/.dev ## fail when clients/eventindex/v1/ is not what protos/ gives
+	@scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && $(call PROTOC,"$$scratch") \
+	  && if diff -r -q -x __init__.py -x __pycache__ clients/eventindex/v1 "$$scratch/eventindex/v1"; \
+	  then echo "clients/eventindex/v1 agrees with protos/"; \
+	  else echo "run make protos and commit the result" >&2; exit 1; fi
+
+bench: $(VENV)/.dev ## measure bytes an event, events/s and lookups/s
+	@$(BIN)/python -m benchmarks
+
+up: deploy/.env ## start the containers (needs Docker)
+	docker compose --env-file deploy/.env up --detach --build --wait
+
+down: ## stop the containers; the data stays
+	docker compose --env-file deploy/.env down
+
+deploy/.env: # random passwords, made once
+	deploy/make-env
+
+clean: ## remove the environment and caches; the data in .eventindex stays
+	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and \
+	  f"Python 3.11 or newer is needed, {sys.executable} is {v[0]}.{v[1]}: make PYTHON=python3.12")'
+	@echo "making the Python environment in $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+
+# Stamps: installed again when the requirements change. `dev` contains `server`.
+$(VENV)/.server: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "installing what the services need"
+	@$(PIP) -e '.[server]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "installing what the services and the tests need"
+	@$(PIP) -e '.[dev]'
+	@touch $(VENV)/.server $@

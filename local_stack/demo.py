@@ -1,0 +1,168 @@
+"""`make run`: the local stack with sample events sent over MQTT and looked up over gRPC.
+
+Keeps serving until Ctrl-C. Never sends anything to a broker or a database that was not started
+here unless EVENTINDEX_MQTT_URL or EVENTINDEX_DATABASE_URL says so.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import numpy as np
+import numpy.typing as npt
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
+from prometheus_client.parser import text_string_to_metric_families
+
+import eventindex
+from eventindex.columns import EventColumns, to_message
+from local_stack.command import run_stack, say, say_ready
+from local_stack.errors import StackError
+from local_stack.samples import (
+    RUNS,
+    TELESCOPE_DETECTOR,
+    TELESCOPE_EVENTS,
+    TELESCOPE_RUN,
+    generated_events,
+    sample_pairs,
+    telescope_lines,
+)
+from local_stack.stack import Stack
+from service_kit.settings import Settings
+
+_OUTCOMES = ("inserted", "duplicate", "conflict", "rejected")
+_LIMIT_S = 60.0
+_POLL_S = 0.05
+
+
+def demonstrate(stack: Stack) -> None:
+    """Send the samples, look them up, say so, and serve until stopped."""
+    say_ready(stack)
+    before = _outcomes(stack)
+    batches = generated_events()
+    pairs = sample_pairs(batches)
+    n_events = len(pairs[0])
+    sent = _publish(stack, list(_messages(stack.settings, batches)))
+    say(
+        f"Sent {sent} MQTT messages: {len(TELESCOPE_EVENTS)} events of a cosmic-ray telescope "
+        f"(run {TELESCOPE_RUN}) and {n_events - len(TELESCOPE_EVENTS):,} generated events "
+        f"(runs {RUNS[0]} to {RUNS[-1]})."
+    )
+    stored = _wait_until_stored(stack, before, n_events)
+    say(
+        f"Stored {stored['inserted']:,} new events; {stored['duplicate']:,} were there before, "
+        f"{stored['conflict']:,} in conflict, {stored['rejected']:,} rejected."
+    )
+    _look_up(stack, *pairs)
+    say("Try it from another terminal:")
+    say(f"  echo {TELESCOPE_RUN} {TELESCOPE_EVENTS[0]} | {_command(stack.settings)} lookup -")
+    say("Ctrl-C stops everything.")
+    stack.wait()
+
+
+def _messages(settings: Settings, batches: Sequence[EventColumns]) -> Iterator[tuple[str, bytes]]:
+    """Topic and payload of every sample message."""
+    for line in telescope_lines():
+        yield f"{settings.mqtt_topic_cosmic}/{TELESCOPE_DETECTOR}/event", line
+    for number, batch in enumerate(batches):
+        message = to_message(number, batch)
+        yield f"{settings.mqtt_topic_batch}/demo", message.SerializeToString()
+
+
+def _publish(stack: Stack, messages: Sequence[tuple[str, bytes]]) -> int:
+    """Send the messages at QoS 1 and wait until the broker has taken them all."""
+    url = urlsplit(stack.endpoints.mqtt)
+    client = mqtt.Client(CallbackAPIVersion.VERSION2)
+    if url.username:
+        client.username_pw_set(unquote(url.username), unquote(url.password or "") or None)
+    if url.scheme == "mqtts":
+        client.tls_set()
+    try:
+        client.connect(url.hostname or "", url.port or (8883 if url.scheme == "mqtts" else 1883))
+        client.loop_start()
+        waiting = [client.publish(topic, payload, qos=1) for topic, payload in messages]
+        _wait_until(stack, lambda: all(info.is_published() for info in waiting), "the broker")
+    except OSError as error:
+        raise StackError(f"cannot send the samples to {stack.endpoints.mqtt}: {error}") from error
+    finally:
+        client.disconnect()
+        client.loop_stop()
+    return len(messages)
+
+
+def _outcomes(stack: Stack) -> dict[str, int]:
+    """What ingest_service has counted over MQTT since it started, events by outcome."""
+    counts = dict.fromkeys(_OUTCOMES, 0)
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(stack.endpoints.ingest_metrics, timeout=5) as page:
+            families = list(text_string_to_metric_families(page.read().decode()))
+    except OSError as error:
+        # Where ingest_service has died, its own last words say more.
+        stack.family.wait(1)
+        raise StackError(f"{stack.endpoints.ingest_metrics}: {error}") from error
+    for family in families:
+        for sample in family.samples:
+            for outcome in _OUTCOMES:
+                if (
+                    sample.name == f"eventindex_ingest_{outcome}_events_total"
+                    and sample.labels.get("door") == "mqtt"
+                ):
+                    counts[outcome] += int(sample.value)
+    return counts
+
+
+def _wait_until_stored(stack: Stack, before: Mapping[str, int], n_events: int) -> dict[str, int]:
+    stored: dict[str, int] = {}
+
+    def all_stored() -> bool:
+        now = _outcomes(stack)
+        stored.update({outcome: now[outcome] - before[outcome] for outcome in _OUTCOMES})
+        return sum(stored.values()) >= n_events
+
+    _wait_until(stack, all_stored, "ingest_service")
+    return stored
+
+
+def _look_up(stack: Stack, runs: npt.NDArray[np.int64], events: npt.NDArray[np.int64]) -> None:
+    try:
+        with eventindex.connect(stack.endpoints.index) as index:
+            started = time.perf_counter()
+            result = index.lookup((runs, events))
+            seconds = time.perf_counter() - started
+            telescope = index.lookup([(TELESCOPE_RUN, event) for event in TELESCOPE_EVENTS])
+    except eventindex.EventIndexError as error:
+        raise StackError(f"cannot look up the samples: {error}") from error
+    say(f"Found {result.found:,} of {len(runs):,} (run, event) pairs over gRPC in {seconds:.2f} s:")
+    for event, fuid in zip(TELESCOPE_EVENTS, telescope.fuids(), strict=True):
+        say(f"  run {TELESCOPE_RUN} event {event} is in RAW file {fuid}")
+
+
+def _wait_until(stack: Stack, done: Callable[[], bool], who: str) -> None:
+    """Poll, and notice signals and failures meanwhile."""
+    limit = time.monotonic() + _LIMIT_S
+    while not done():
+        if time.monotonic() > limit:
+            raise StackError(f"{who} has not taken the samples within {_LIMIT_S:g} s")
+        stack.family.wait(_POLL_S)
+
+
+def _command(settings: Settings) -> str:
+    """The command line of this environment, as it can be pasted into another terminal here."""
+    program = Path(sys.executable).with_name("eventindex")
+    if program.is_relative_to(Path.cwd()):
+        program = program.relative_to(Path.cwd())
+    data = settings.data_dir.absolute()
+    if data == Path.cwd() / ".eventindex":
+        return shlex.quote(str(program))
+    return f"EVENTINDEX_DATA_DIR={shlex.quote(str(data))} {shlex.quote(str(program))}"
+
+
+if __name__ == "__main__":
+    sys.exit(run_stack(None, demonstrate))

@@ -1,0 +1,202 @@
+"""The local stack from start to stop: PostgreSQL, migrations, broker, services.
+
+`running_stack` reads as the list of steps. Never prints: progress goes to `say`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from event_store.errors import StoreError, StoreUnavailableError
+from event_store.migrate import migrate
+from local_stack.account import Account, unprivileged_account
+from local_stack.broker import (
+    AMQTT_NOTICE,
+    USER,
+    broker_problem,
+    find_mosquitto,
+    prepare_amqtt,
+    prepare_mosquitto,
+)
+from local_stack.children import Family, stop_leftovers
+from local_stack.data_dir import DataDir, opened_data_dir
+from local_stack.endpoints import Endpoints
+from local_stack.errors import StackError
+from local_stack.ports import PortChooser
+from local_stack.postgres import postgres_problem, prepare_postgres, stop_leftover_postgres
+from local_stack.services import Addresses, BrokerInUse, service_problem, service_spec
+from service_kit.settings import Settings
+
+_POSTGRES_ADDRESS = "127.0.0.1:5432"
+_BROKER_ADDRESS = "127.0.0.1:1883"
+# Crash recovery after a kill -9 may take a while; a healthy start takes about a second.
+_POSTGRES_START_S = 120.0
+_START_S = 30.0
+# A child gets its own grace period and this much more before it is killed.
+_STOP_MARGIN_S = 10.0
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """A stack in which everything answers."""
+
+    settings: Settings
+    endpoints: Endpoints
+    family: Family
+
+    def wait(self) -> None:
+        """Wait until a signal or a failure ends the stack.
+
+        Raises:
+            StopRequestedError: a signal asked for it.
+            ChildDiedError: a child ended by itself.
+        """
+        while True:
+            self.family.wait()
+
+
+@contextlib.contextmanager
+def running_stack(settings: Settings, say: Say, *, broker: str = "auto") -> Iterator[Stack]:
+    """Start everything, and stop it on the way out.
+
+    Args:
+        settings: addresses, URLs and the data directory.
+        say: receives one line at a time for the person who waits.
+        broker: "auto", "mosquitto" or "amqtt".
+
+    Raises:
+        StackError: something cannot start; the text says what.
+        StopRequestedError: a signal came before everything answered.
+    """
+    if settings.tls_cert is not None:
+        raise StackError("`eventindex up` serves without TLS: unset EVENTINDEX_TLS_CERT")
+    account = unprivileged_account()
+    asked = "data_dir" in settings.model_fields_set
+    with opened_data_dir(settings.data_dir, account, asked=asked) as data:
+        family = Family(data, grace_s=settings.shutdown_grace_s + _STOP_MARGIN_S)
+        with family.signals_noticed(), contextlib.closing(PortChooser()) as ports:
+            _clear_leftovers(data, settings, say)
+            try:
+                starter = _Starter(settings, data, account, family, say, broker, ports)
+                endpoints = starter.start()
+                endpoints.write(data.endpoints)
+                yield Stack(settings, endpoints, family)
+            finally:
+                data.endpoints.unlink(missing_ok=True)
+                say("stopping")
+                for name in family.stop():
+                    say(f"{name} did not stop in time and was killed")
+
+
+def _clear_leftovers(data: DataDir, settings: Settings, say: Say) -> None:
+    data.endpoints.unlink(missing_ok=True)
+    grace_s = settings.shutdown_grace_s + _STOP_MARGIN_S
+    for name in stop_leftovers(data, grace_s=grace_s):
+        say(f"stopped {name}, left by a stack that was killed")
+    stop_leftover_postgres(data, grace_s=grace_s)
+
+
+@dataclass(frozen=True, slots=True)
+class _Starter:
+    """What every step of a start needs."""
+
+    settings: Settings
+    data: DataDir
+    account: Account
+    family: Family
+    say: Say
+    broker: str
+    ports: PortChooser
+
+    def start(self) -> Endpoints:
+        """Start the children in order, each once the one before it answers."""
+        addresses = choose_addresses(self.settings, self.ports)
+        self.say(f"data in {self.data.root}")
+        if self.data.servers != self.data.root:
+            self.say(f"user {self.account.name} cannot enter it: servers in {self.data.servers}")
+        database = self.settings.database_url or self._start_postgres()
+        self._migrate(database)
+        mqtt = self._broker_in_use()
+        self._start_services(addresses, database, mqtt)
+        return Endpoints(
+            index=addresses.index,
+            ingest=addresses.ingest,
+            mqtt=mqtt.url,
+            database=database,
+            index_metrics=f"http://{addresses.index_metrics}/metrics",
+            ingest_metrics=f"http://{addresses.ingest_metrics}/metrics",
+            pids={"up": os.getpid(), **self.family.pids()},
+        )
+
+    def _start_postgres(self) -> str:
+        spec, url = prepare_postgres(self.data, self.account, self.ports.choose(_POSTGRES_ADDRESS))
+        child = self.family.start(spec)
+        self.family.wait_until_ready(
+            child, lambda: postgres_problem(url), limit_s=_POSTGRES_START_S
+        )
+        return url
+
+    def _migrate(self, database: str) -> None:
+        try:
+            applied = migrate(database)
+        except (StoreError, StoreUnavailableError) as error:
+            raise StackError(f"cannot migrate the database: {error}") from error
+        if applied:
+            self.say(f"migrated the database: {', '.join(applied)}")
+
+    def _broker_in_use(self) -> BrokerInUse:
+        if self.settings.mqtt_url:
+            return BrokerInUse(self.settings.mqtt_url, self.settings.mqtt_version)
+        address = self.ports.choose(_BROKER_ADDRESS)
+        # amqtt keeps the sessions of clients that give a user name; Mosquitto takes any name.
+        url = f"mqtt://{USER}@{address}"
+        mosquitto = find_mosquitto() if self.broker != "amqtt" else None
+        if mosquitto is not None:
+            window = self.settings.mqtt_receive_maximum
+            spec = prepare_mosquitto(mosquitto, self.data, self.account, address, window=window)
+            in_use = BrokerInUse(url, self.settings.mqtt_version)
+        elif self.broker == "mosquitto":
+            raise StackError("Mosquitto is not on the PATH")
+        else:
+            self.say(AMQTT_NOTICE)
+            spec = prepare_amqtt(address, self.data.root)
+            # It leaves an MQTT 5 client without an answer; finding that out takes 15 s.
+            in_use = BrokerInUse(url, "3.1.1")
+        child = self.family.start(spec)
+        self.family.wait_until_ready(child, lambda: broker_problem(address), limit_s=_START_S)
+        return in_use
+
+    def _start_services(self, addresses: Addresses, database: str, mqtt: BrokerInUse) -> None:
+        for module, address, metrics in (
+            ("ingest_service", addresses.ingest, addresses.ingest_metrics),
+            ("index_service", addresses.index, addresses.index_metrics),
+        ):
+            spec = service_spec(
+                module, self.data, database=database, mqtt=mqtt, addresses=addresses
+            )
+            child = self.family.start(spec)
+            self.family.wait_until_ready(child, service_problem(address, metrics), limit_s=_START_S)
+
+
+def choose_addresses(settings: Settings, ports: PortChooser) -> Addresses:
+    """The addresses of the services; a taken port is replaced unless its setting was given.
+
+    Raises:
+        StackError: a port that was asked for is taken, or an address is not loopback.
+    """
+
+    def choose(field: str) -> str:
+        asked = f"EVENTINDEX_{field.upper()}" if field in settings.model_fields_set else None
+        return ports.choose(getattr(settings, field), asked_as=asked)
+
+    return Addresses(
+        index=choose("index_address"),
+        index_metrics=choose("index_metrics_address"),
+        ingest=choose("ingest_address"),
+        ingest_metrics=choose("ingest_metrics_address"),
+    )
