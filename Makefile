@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c const
 PROTOS := protos/eventindex/v1/*.proto
 # protoc looks for its plugins on the PATH.
 PROTOC = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I protos --python_out=$(1) --pyi_out=$(1) \
-	--grpc_python_out=$(1) --mypy_grpc_out=$(1) $(PROTOS)
+	--grpc_python_out=$(1) --mypy_grpc_out=quiet:$(1) $(PROTOS)
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint format protos protos-check bench up down clean

@@ -39,6 +39,25 @@ class FetchedPage(NamedTuple):
     page: PackedPage | None
 
 
+class ScannedPage(NamedTuple):
+    """A page that a scan came by."""
+
+    run_number: int
+    page_no: int
+    page: PackedPage
+
+
+class ScanRange(NamedTuple):
+    """The pages of runs up to `run_last`, behind (after_run, after_page), with these numbers."""
+
+    after_run: int
+    after_page: int
+    run_last: int
+    page_first: int
+    page_last: int
+    pages_max: int
+
+
 def encode_rows(run_number: int, generation: int, pages: Iterable[tuple[int, PackedPage]]) -> bytes:
     """Encode pages of one run for `COPY event_page (COLUMNS) FROM STDIN (FORMAT BINARY)`."""
     parts = [_SIGNATURE]
@@ -91,12 +110,52 @@ def fetch_sql(
     return f"COPY ({query}) TO STDOUT (FORMAT BINARY)"
 
 
+def scan_sql(scan: ScanRange, *, with_files: bool, with_olt: bool) -> str:
+    """The COPY that reads the next pages in the order of the key, for `decode_scanned`.
+
+    Args:
+        scan: which pages.
+        with_files: whether the RAW files matter; without them `fuids`, `dsids` and the planes of
+            the file index are left out.
+        with_olt: whether to read `olt_planes`.
+    """
+    files = (
+        "p.fuids, p.dsids, p.file_planes"
+        if with_files
+        else "'{}'::uuid[], '{}'::integer[], CASE WHEN p.slots IS NULL "
+        "THEN substring(p.file_planes, 1, 1024) ELSE ''::bytea END"
+    )
+    olt = "p.olt_planes" if with_olt else "''::bytea"
+    query = (
+        f"SELECT p.run_number, p.page_no, p.n_events, p.slots, {files}, {olt} FROM event_page p "
+        f"WHERE (p.run_number, p.page_no) > ({scan.after_run}, {scan.after_page}) "
+        f"AND p.run_number <= {scan.run_last} "
+        f"AND p.page_no BETWEEN {scan.page_first} AND {scan.page_last} AND p.n_events > 0 "
+        f"ORDER BY p.run_number, p.page_no LIMIT {scan.pages_max}"
+    )
+    return f"COPY ({query}) TO STDOUT (FORMAT BINARY)"
+
+
 def decode_rows(data: bytes) -> Iterator[FetchedPage]:
     """Decode what `fetch_sql` read."""
+    for page_no, generation, fields in _rows(data):
+        yield FetchedPage(page_no, generation, _page(fields))
+
+
+def decode_scanned(data: bytes) -> Iterator[ScannedPage]:
+    """Decode what `scan_sql` read."""
+    for run_number, page_no, fields in _rows(data):
+        page = _page(fields)
+        if page is not None:
+            yield ScannedPage(run_number, page_no, page)
+
+
+def _rows(data: bytes) -> Iterator[tuple[int, int, list[memoryview | None]]]:
+    """Rows of two bigint columns and the six of a page."""
     at = len(_SIGNATURE)
     view = memoryview(data)
     while data[at : at + 2] != _TRAILER:
-        _, _, page_no, _, generation = _FETCHED_HEAD.unpack_from(data, at)
+        _, _, first, _, second = _FETCHED_HEAD.unpack_from(data, at)
         at += _FETCHED_HEAD.size
         fields: list[memoryview | None] = []
         for _ in range(6):
@@ -104,7 +163,7 @@ def decode_rows(data: bytes) -> Iterator[FetchedPage]:
             at += 4
             fields.append(view[at : at + size] if size >= 0 else None)
             at += max(size, 0)
-        yield FetchedPage(page_no, generation, _page(fields))
+        yield first, second, fields
 
 
 def _page(fields: list[memoryview | None]) -> PackedPage | None:

@@ -71,9 +71,7 @@ class PostgresServer:
         self.data = self.directory / "data"
         self.port = free_port()
         self._process: subprocess.Popen | None = None
-        self._run(
-            "initdb", "-D", str(self.data), "-U", "owner", "--auth=trust", "-E", "UTF8", "-N"
-        )
+        self._run("initdb", "-D", str(self.data), "-U", "owner", "--auth=trust", "-E", "UTF8", "-N")
 
     def url(self, database: str = "postgres") -> str:
         return f"postgresql://owner@127.0.0.1:{self.port}/{database}"

@@ -105,8 +105,7 @@ def test_a_stream_answers_what_came_before_a_bad_batch(database_url, stub):
     received = []
     call = stub.LookupStream(iter(requests))
     with pytest.raises(grpc.RpcError) as failure:
-        for answer in call:
-            received.append((answer.batch_id, answer.found))
+        received.extend((answer.batch_id, answer.found) for answer in call)
     assert received == [(1, 1), (2, 0)]
     assert failure.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
@@ -138,9 +137,7 @@ def test_runs_come_page_by_page(database_url, stub):
     for run in (3, 1, 2):
         store_events(database_url, run, range(run))
     first = stub.ListRuns(lookup_pb2.ListRunsRequest(page_size=2))
-    rest = stub.ListRuns(
-        lookup_pb2.ListRunsRequest(page_size=2, page_token=first.next_page_token)
-    )
+    rest = stub.ListRuns(lookup_pb2.ListRunsRequest(page_size=2, page_token=first.next_page_token))
     assert [(r.run_number, r.events, r.event_last) for r in (*first.runs, *rest.runs)] == [
         (1, 1, 0),
         (2, 2, 1),

@@ -35,7 +35,9 @@ INSERT = "INSERT INTO kept VALUES (4917)"
 class Up:
     """One `eventindex up` on a data directory."""
 
-    def __init__(self, data: Path, *arguments: str, **environment: str) -> None:
+    def __init__(
+        self, data: Path, *arguments: str, stdout: int | None = None, **environment: str
+    ) -> None:
         self.data = data
         self.output = data.parent / f"up-{time.monotonic_ns()}.txt"
         kept = {n: v for n, v in os.environ.items() if not n.startswith("EVENTINDEX_")}
@@ -44,7 +46,7 @@ class Up:
                 [sys.executable, "-m", "local_stack.command", "--data-dir", str(data), *arguments],
                 env={**kept, **environment},
                 stdin=subprocess.DEVNULL,
-                stdout=output,
+                stdout=output if stdout is None else stdout,
                 stderr=subprocess.STDOUT,
                 cwd=data.parent,
                 start_new_session=True,
@@ -410,10 +412,24 @@ def test_a_signal_is_noticed_whichever_thread_takes_it(data):
     other = threading.Thread(target=done.wait)
     other.start()
     family = Family(DataDir(data, data), grace_s=1)
-    with family.signals_noticed(), pytest.raises(StopRequestedError, match="SIGTERM"):
-        timer = threading.Timer(0.2, signal.pthread_kill, (other.ident, signal.SIGTERM))
+    timer = threading.Timer(0.2, signal.pthread_kill, (other.ident, signal.SIGTERM))
+    with family.signals_noticed():
         timer.start()
-        family.wait(10)
+        with pytest.raises(StopRequestedError, match="SIGTERM"):
+            family.wait(10)
     done.set()
     other.join()
     timer.join()
+
+
+def test_a_reader_of_its_output_that_goes_away_does_not_end_it(data):
+    """`eventindex up | head -1` goes on serving."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    data.mkdir()
+    up = Up(data, stdout=writer)
+    os.close(writer)
+    try:
+        up.endpoints()
+    finally:
+        assert up.stop() == 0

@@ -76,9 +76,7 @@ def test_planes_are_as_postgresql_reads_them():
 @pytest.mark.parametrize(
     "page",
     [
-        PackedPage(
-            600, None, np.zeros(1, FUID_DTYPE), np.zeros(1, np.int32), bytes(1024), b""
-        ),
+        PackedPage(600, None, np.zeros(1, FUID_DTYPE), np.zeros(1, np.int32), bytes(1024), b""),
         PackedPage(
             600, None, np.zeros(3, FUID_DTYPE), np.zeros(3, np.int32), b"\xff" * 75 + bytes(949)
         ),

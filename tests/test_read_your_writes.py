@@ -25,9 +25,10 @@ def test_ten_thousand_events_are_found_right_after_their_acknowledgement(
     def write_and_look(writer: int) -> None:
         fuid = str(uuid.UUID(int=writer + 1))
         batches: queue.SimpleQueue = queue.SimpleQueue()
-        with grpc.insecure_channel(ingest_address) as to, grpc.insecure_channel(
-            index_address
-        ) as of:
+        with (
+            grpc.insecure_channel(ingest_address) as to,
+            grpc.insecure_channel(index_address) as of,
+        ):
             acks = ingest_pb2_grpc.IngestServiceStub(to).Ingest(iter(batches.get, None))
             index = lookup_pb2_grpc.IndexServiceStub(of)
             for turn in range(EVENTS_EACH):

@@ -86,7 +86,7 @@ def test_lookups_follow_every_write(database_url, connection, cache_bytes):
 
 
 def test_a_warm_lookup_reads_no_page(database_url, connection, monkeypatch):
-    """A second lookup of the same pairs asks for generations alone, also after other runs change."""
+    """A second lookup asks for generations alone, also when other runs changed."""
     store, reader = Store(database_url), Reader(1 << 24, reply)
     files = [RawFile(uuid.UUID(int=1), 1)]
     events = np.arange(20_000)
@@ -125,8 +125,11 @@ def test_another_server_empties_the_cache(database_url, connection):
     store.close()
     pair = (np.array([1]), np.array([1]))
     assert reader.lookup(connection, *pair).file_indexes.tolist() == [1]
-    execute(database_url, "UPDATE event_page SET n_events = 0, slots = '{}', fuids = '{}', "
-            "dsids = '{}', file_planes = '', olt_planes = ''")
+    execute(
+        database_url,
+        "UPDATE event_page SET n_events = 0, slots = '{}', fuids = '{}', "
+        "dsids = '{}', file_planes = '', olt_planes = ''",
+    )
     connection.close()
     reader._server = "another server"
     assert reader.lookup(connection, *pair).file_indexes.tolist() == [0]

@@ -94,9 +94,7 @@ def test_any_batches_give_the_dictionary(database_url, offered):
     store.close()
     assert stored_events(database_url) == model
     assert query(database_url, "SELECT coalesce(sum(n_events), 0) FROM run") == [(len(model),)]
-    assert query(database_url, "SELECT coalesce(sum(n_events), 0) FROM raw_file") == [
-        (len(model),)
-    ]
+    assert query(database_url, "SELECT coalesce(sum(n_events), 0) FROM raw_file") == [(len(model),)]
     assert query(database_url, "SELECT coalesce(sum(times), 0) FROM event_conflict") == [
         (conflicts,)
     ]
@@ -160,9 +158,7 @@ def test_writers_of_the_same_runs_do_not_deadlock_or_lose(database_url):
         try:
             for _ in range(10):
                 runs = rng.integers(0, 20, 200)
-                events = [
-                    (int(run), int(rng.integers(0, 500)), 0, int(run)) for run in runs
-                ]
+                events = [(int(run), int(rng.integers(0, 500)), 0, int(run)) for run in runs]
                 store.write(columns(events))
         except Exception as error:  # noqa: BLE001
             problems.append(error)
