@@ -32,11 +32,14 @@ _ROWS_SHARE = 10
 @click.option(
     "--runs", default=40, show_default=True, help="Runs of workload W, 450,000 events each."
 )
+@click.option(
+    "--whole-runs/--small-batches", default=True, help="A run or 100,000 numbers a batch."
+)
 @click.option("--repeats", default=5, show_default=True, help="Medians of so many measurements.")
-def main(runs: int, repeats: int) -> None:
+def main(runs: int, whole_runs: bool, repeats: int) -> None:
     """Measure EventIndex beside plain SQL in the same run."""
     console = Console()
-    stored = batches(runs)
+    stored = batches(runs, whole_runs=whole_runs)
     events = sum(map(len, stored))
     console.print(f"{machine()}\nworkload W: {runs} runs, {events:,} events")
     with stack() as endpoints:
@@ -58,16 +61,20 @@ def machine() -> str:
 
 
 def load_table(stored: Sequence[EventColumns], pages: PageIndex, rows: RowTable) -> Table:
-    """Load both systems batch by batch in turn."""
-    seconds = {"pages": 0.0, "rows": 0.0}
-    for batch in track(stored, "loading", transient=True):
-        seconds["pages"] += timed(lambda: pages.load(batch))  # noqa: B023
-        seconds["rows"] += timed(lambda: rows.load(batch))  # noqa: B023
-    rows.finish()
+    """Load one system, let the disk come to rest, load the other."""
+    seconds = {}
+    for name, system in (("pages", pages), ("rows", rows)):
+        began = time.perf_counter()
+        for batch in track(stored, f"loading {name}", transient=True):
+            system.load(batch)
+        seconds[name] = time.perf_counter() - began
+        rows.rest()
     events = sum(map(len, stored))
     rate = {name: events / spent for name, spent in seconds.items()}
     size = {"pages": pages.bytes() / events, "rows": rows.bytes() / events}
-    table = Table("", "EventIndex", "rows", "ratio", title="load, 100,000 event numbers a batch")
+    table = Table(
+        "", "EventIndex", "rows", "ratio", title=f"load, {events // len(stored):,} events a batch"
+    )
     table.add_row(
         "events/s",
         f"{rate['pages']:,.0f}",

@@ -54,9 +54,10 @@ class RowTable:
                 "COPY bench_rows FROM STDIN (FORMAT BINARY)", BytesIO(data), size=1 << 20
             )
 
-    def finish(self) -> None:
-        """Give the planner its statistics."""
-        self._execute("VACUUM ANALYZE bench_rows")
+    def rest(self) -> None:
+        """Give the planner its statistics and write out what is pending, of both systems."""
+        self._execute("VACUUM ANALYZE")
+        self._execute("CHECKPOINT")
 
     def bytes(self) -> int:
         """Disk of the table and its key."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,26 +11,50 @@ import numpy as np
 import numpy.typing as npt
 
 from event_store.model import EventColumns, Int64, RawFile
+from eventindex import columns as client
 from eventindex.generate import workload_w
 
 
-def batches(runs: int) -> list[EventColumns]:
-    """Workload W as the store takes it: 100,000 event numbers a batch, 10 % of them gaps."""
-    made = []
-    for columns in workload_w(runs):
-        n = len(columns.event_numbers)
-        made.append(
-            EventColumns(
-                np.broadcast_to(np.asarray(columns.run_numbers, np.int64), n).copy(),
-                np.asarray(columns.event_numbers, np.int64),
-                np.asarray(columns.olt_results, np.uint64),
-                (np.asarray(columns.file_indexes) - 1).astype(np.int32),
-                [RawFile(uuid.UUID(file.fuid_raw), file.dsid_raw) for file in columns.files],
-                np.zeros(n, np.int32),
-                ["benchmark"],
-            )
-        )
-    return made
+def batches(runs: int, *, whole_runs: bool) -> list[EventColumns]:
+    """Workload W as the store takes it, 10 % of the event numbers gaps.
+
+    Args:
+        runs: how many runs of 500,000 event numbers.
+        whole_runs: a batch is a run; otherwise 100,000 event numbers.
+    """
+    made = [_to_store(columns) for columns in workload_w(runs)]
+    if not whole_runs:
+        return made
+    by_run = itertools.groupby(made, key=lambda batch: int(batch.runs[0]))
+    return [_join(list(parts)) for _, parts in by_run]
+
+
+def _to_store(columns: client.EventColumns) -> EventColumns:
+    n = len(columns.event_numbers)
+    return EventColumns(
+        np.broadcast_to(np.asarray(columns.run_numbers, np.int64), n).copy(),
+        np.asarray(columns.event_numbers, np.int64),
+        np.asarray(columns.olt_results, np.uint64),
+        (np.asarray(columns.file_indexes) - 1).astype(np.int32),
+        [RawFile(uuid.UUID(file.fuid_raw), file.dsid_raw) for file in columns.files],
+        np.zeros(n, np.int32),
+        ["benchmark"],
+    )
+
+
+def _join(parts: list[EventColumns]) -> EventColumns:
+    first_file = np.cumsum([0, *(len(part.files) for part in parts)])
+    return EventColumns(
+        np.concatenate([part.runs for part in parts]),
+        np.concatenate([part.events for part in parts]),
+        np.concatenate([part.olt for part in parts]),
+        np.concatenate(
+            [part.file_index + first for part, first in zip(parts, first_file, strict=False)]
+        ).astype(np.int32),
+        [file for part in parts for file in part.files],
+        np.concatenate([part.source_index for part in parts]),
+        parts[0].sources,
+    )
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ there is no Python loop over events; the loops here go over pages.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -159,14 +160,6 @@ def _concatenate(pages: Mapping[int, PackedPage], table: FileTable) -> Columns:
 
 def _interleave(stored: Columns, new: Columns) -> Columns:
     """Both columns as one, ascending; they have no event in common."""
-    if not len(stored):
-        return new
-    if stored.events[-1] < new.events[0]:
-        return Columns(
-            np.concatenate([stored.events, new.events]),
-            np.concatenate([stored.files, new.files]),
-            np.concatenate([stored.olt, new.olt]),
-        )
     to = np.searchsorted(stored.events, new.events) + np.arange(len(new))
     from_stored = np.ones(len(stored) + len(new), bool)
     from_stored[to] = False
@@ -187,19 +180,22 @@ def _interleave(stored: Columns, new: Columns) -> Columns:
 def _changed_pages(
     inserted: Columns, stored: Columns, table: FileTable
 ) -> Iterator[tuple[int, PackedPage]]:
-    events = _interleave(stored, inserted)
     fuids, dsids = table.arrays()
     pages = inserted.events >> SLOT_BITS
-    changed = pages[starts(pages)]
-    firsts = np.searchsorted(events.events, changed << SLOT_BITS)
-    lasts = np.searchsorted(events.events, (changed << SLOT_BITS) | SLOT_MASK, side="right")
-    slots = (events.events & SLOT_MASK).astype(np.uint16)
-    for page_no, first, last in zip(changed.tolist(), firsts.tolist(), lasts.tolist(), strict=True):
-        used, index = number_files(events.files[first:last], len(table))
-        page = PageEvents(
-            slots[first:last], index, events.olt[first:last], fuids[used], dsids[used]
-        )
-        yield page_no, pack(page)
+    cuts = starts(pages)
+    changed = pages[cuts]
+    firsts = np.searchsorted(stored.events, changed << SLOT_BITS).tolist()
+    lasts = np.searchsorted(stored.events, (changed << SLOT_BITS) | SLOT_MASK, side="right")
+    bounds = itertools.pairwise([*cuts.tolist(), len(inserted)])
+    for page_no, (first, last), old_first, old_last in zip(
+        changed.tolist(), bounds, firsts, lasts.tolist(), strict=True
+    ):
+        events = inserted.take(slice(first, last))
+        if old_first < old_last:
+            events = _interleave(stored.take(slice(old_first, old_last)), events)
+        used, index = number_files(events.files, len(table))
+        slots = (events.events & SLOT_MASK).astype(np.uint16)
+        yield page_no, pack(PageEvents(slots, index, events.olt, fuids[used], dsids[used]))
 
 
 def number_files(
