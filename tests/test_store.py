@@ -199,7 +199,8 @@ def test_a_conflict_keeps_both_values_and_counts_offers(database_url):
     store = Store(database_url)
     store.write(columns([(1, 1, 5, 0)], source="first"))
     for _ in range(2):
-        store.write(columns([(1, 1, 2**64 - 1, 0), (1, 1, 5, 1)], source="second"))
+        other_file = (1, 1, 5, 1)
+        store.write(columns([(1, 1, 2**64 - 1, 0), other_file, other_file], source="second"))
     store.close()
     rows = query(
         database_url,
@@ -207,7 +208,7 @@ def test_a_conflict_keeps_both_values_and_counts_offers(database_url):
         "times FROM event_conflict ORDER BY conflict_id",
     )
     first, other = str(FILES[0].fuid), str(FILES[1].fuid)
-    assert rows == [(5, first, -1, first, "second", 2), (5, first, 5, other, "second", 2)]
+    assert rows == [(5, first, -1, first, "second", 2), (5, first, 5, other, "second", 4)]
 
 
 def test_telescope_datasets_get_the_first_free_numbers(database_url):
