@@ -47,6 +47,7 @@ def main(runs: int, whole_runs: bool, repeats: int) -> None:
         rows = RowTable(endpoints["database"])
         console.print(load_table(stored, pages, rows))
         console.print(lookup_table(stored, pages, rows, repeats))
+        console.print(selection_table(stored, pages, rows, repeats))
         rows.close()
         pages.close()
 
@@ -127,6 +128,49 @@ def lookup_table(
         f"{ours_one / theirs_one:.2f}",
     )
     return table
+
+
+def selection_table(
+    stored: Sequence[EventColumns], pages: PageIndex, rows: RowTable, repeats: int
+) -> Table:
+    """Counting all criteria and listing by a mask, over gRPC, beside plain SQL."""
+    table = Table("seconds", "EventIndex", "rows", "ratio", title="selections over all events")
+    olt = np.concatenate([batch.olt for batch in stored])
+    expected = {bit: int(np.count_nonzero(olt >> np.uint64(bit) & 1)) for bit in range(12)}
+    if pages.count_bits() != {bit: n for bit, n in expected.items() if n}:
+        raise SystemExit("wrong answer: the criteria's counts differ from the workload's")
+    measured = [("count 12 criteria", pages.count_bits, rows.count_masks, "GROUP BY")]
+    for bit, peer in ((2, "sequential scan"), (11, "sequential scan")):
+        measured.append(_listing(bit, pages, rows, expected[bit], peer))
+    for name, ours, theirs, peer in measured:
+        table.add_row(*_timed_pair(name, ours, theirs, peer, repeats))
+    rows.index_mask(1 << 11)
+    name, ours, theirs, peer = _listing(11, pages, rows, expected[11], "partial covering index")
+    table.add_row(*_timed_pair(name, ours, theirs, peer, repeats))
+    return table
+
+
+def _listing(
+    bit: int, pages: PageIndex, rows: RowTable, expected: int, peer: str
+) -> tuple[str, Callable[[], object], Callable[[], object], str]:
+    for found in (pages.list_mask(1 << bit), rows.list_mask(1 << bit)):
+        if found != expected:
+            raise SystemExit(f"wrong answer: {found} of {expected} events with bit {bit} listed")
+    return (
+        f"list {expected:,} events by a mask",
+        lambda: pages.list_mask(1 << bit),
+        lambda: rows.list_mask(1 << bit),
+        peer,
+    )
+
+
+def _timed_pair(
+    name: str, ours: Callable[[], object], theirs: Callable[[], object], peer: str, repeats: int
+) -> tuple[str, str, str, str]:
+    pairs = [(timed(ours), timed(theirs)) for _ in range(repeats)]
+    ratio = statistics.median(b / a for a, b in pairs)
+    own, other = (statistics.median(column) for column in zip(*pairs, strict=True))
+    return name, f"{own:.3f}", f"{other:.3f} ({peer})", f"{ratio:.1f}"
 
 
 def check(found: int, batches_drawn: Sequence[tuple[np.ndarray, np.ndarray]]) -> None:

@@ -13,11 +13,13 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import grpc
 import psycopg2
 
 import eventindex
 from event_store.model import EventColumns, Int64
 from event_store.writer import Store
+from eventindex.v1 import lookup_pb2, lookup_pb2_grpc
 
 START_TIMEOUT_S = 90
 
@@ -56,6 +58,9 @@ class PageIndex:
         self._store = Store(database_url)
         self._database_url = database_url
         self._client = eventindex.connect(index_address)
+        options = [("grpc.max_receive_message_length", 16 << 20)]
+        self._channel = grpc.insecure_channel(index_address, options)
+        self._stub = lookup_pb2_grpc.IndexServiceStub(self._channel)
 
     def load(self, batch: EventColumns) -> None:
         """Store a batch from arrays in memory to committed pages."""
@@ -78,6 +83,18 @@ class PageIndex:
         """Look up batches over one LookupStream; the number found."""
         return sum(result.found for result in self._client.lookup_stream(pairs))
 
+    def count_bits(self) -> dict[int, int]:
+        """How many events have each bit of olt_result, over gRPC."""
+        request = lookup_pb2.CountEventsRequest(by=lookup_pb2.COUNT_BY_OLT_BIT)
+        return {count.olt_bit: count.events for count in self._stub.CountEvents(request).counts}
+
+    def list_mask(self, mask: int) -> int:
+        """List the events that have every bit of a mask, over gRPC; how many there are."""
+        request = lookup_pb2.ListEventsRequest(
+            selection=lookup_pb2.EventSelection(olt_all=mask), batch_events_max=50_000
+        )
+        return sum(len(batch.event_numbers) for batch in self._stub.ListEvents(request))
+
     def lookup_one_by_one(self, runs: Int64, events: Int64) -> int:
         """Look up pairs with one unary call each; the number found."""
         pairs = zip(runs.tolist(), events.tolist(), strict=True)
@@ -87,3 +104,4 @@ class PageIndex:
         """Close the connections."""
         self._store.close()
         self._client.close()
+        self._channel.close()

@@ -27,6 +27,17 @@ _ROW = np.dtype(
 )
 
 
+class _Counter:
+    """A file that counts what is written to it."""
+
+    def __init__(self) -> None:
+        self.size = 0
+
+    def write(self, data: bytes) -> None:
+        """Count and forget."""
+        self.size += len(data)
+
+
 class RowTable:
     """The five columns of an event as a table with its primary key."""
 
@@ -91,6 +102,31 @@ class RowTable:
                 )
                 found += len(cursor.fetchall())
         return found
+
+    def count_masks(self) -> dict[int, int]:
+        """How many events have each mask, by GROUP BY: the bits' counts are sums of these."""
+        with self._connection.cursor() as cursor:
+            cursor.execute("SELECT olt_result, count(*) FROM bench_rows GROUP BY olt_result")
+            return dict(cursor.fetchall())
+
+    def list_mask(self, mask: int) -> int:
+        """All five columns of the events that have every bit of a mask; how many there are."""
+        buffer = _Counter()
+        with self._connection.cursor() as cursor:
+            cursor.copy_expert(
+                f"COPY (SELECT * FROM bench_rows WHERE olt_result & {mask} = {mask}) "
+                "TO STDOUT (FORMAT BINARY)",
+                buffer,
+            )
+        return (buffer.size - 21) // _ROW.itemsize
+
+    def index_mask(self, mask: int) -> None:
+        """Make a partial covering index for a mask."""
+        self._execute(
+            f"CREATE INDEX bench_rows_{mask} ON bench_rows (run_number, event_number) "
+            f"INCLUDE (olt_result, dsid_raw, fuid_raw) WHERE olt_result & {mask} = {mask}"
+        )
+        self._execute("VACUUM ANALYZE bench_rows")
 
     def close(self) -> None:
         """Drop the table."""

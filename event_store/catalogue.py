@@ -8,7 +8,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
@@ -20,6 +19,8 @@ from event_store.model import COSMIC_DSID_FIRST, DeadLetter
 
 # Telescope datasets are numbered by one writer at a time.
 _COSMIC_LOCK = 0x45764965
+# Shared by all who write events; alone by who changed a dataset's state.
+_WRITERS_LOCK = 0x45764966
 _BACKSLASHED_NUL = "\\x00"
 
 
@@ -31,12 +32,14 @@ class LockedRun:
     generation: int
     first_event: int | None
     last_event: int | None
+    # Whether pages without events may lie outside of the first and last event.
+    has_emptied_pages: bool
 
 
 def lock_run(cursor: Cursor, run_number: int) -> LockedRun:
     """Hold the run's row until the end of the transaction: its writers take turns."""
     lock = (
-        "SELECT run_number, generation, first_event, last_event FROM run "
+        "SELECT run_number, generation, first_event, last_event, has_emptied_pages FROM run "
         f"WHERE run_number = {run_number:d} FOR UPDATE"
     )
     cursor.execute(lock)
@@ -106,11 +109,25 @@ def add_to_files(
 
 
 def closed_datasets(cursor: Cursor, dsids: Sequence[int]) -> frozenset[int]:
-    """The datasets among these that take no new events."""
+    """The datasets among these that take no new events until the transaction ends.
+
+    Two statements in one round trip: the second one's snapshot is taken once the lock is held, so
+    that `wait_for_writers` waits for everyone who may have read an older state.
+    """
     cursor.execute(
-        "SELECT dsid_raw FROM dataset WHERE dsid_raw = ANY (%s) AND state <> 1", (list(dsids),)
+        f"SELECT pg_advisory_xact_lock_shared({_WRITERS_LOCK});"
+        "SELECT dsid_raw FROM dataset WHERE dsid_raw = ANY (%s) AND state <> 1",
+        (list(dsids),),
     )
     return frozenset(dsid for (dsid,) in cursor.fetchall())
+
+
+def wait_for_writers(cursor: Cursor) -> None:
+    """Wait until every writer has ended that may know datasets by an older state.
+
+    In a transaction of its own, after the one that changed the state: new writers wait meanwhile.
+    """
+    cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_WRITERS_LOCK,))
 
 
 def register_datasets(cursor: Cursor, dsids: Sequence[int]) -> None:
@@ -167,44 +184,6 @@ def insert_dead_letters(cursor: Cursor, letters: Sequence[DeadLetter]) -> None:
         ],
         page_size=100,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class RunRow:
-    """A run as `list_runs` gives it; `first_seen` and `last_seen` are aware datetimes."""
-
-    run_number: int
-    n_events: int
-    first_event: int
-    last_event: int
-    n_files: int
-    n_conflicts: int
-    first_seen: Any
-    last_seen: Any
-    detector_id: str
-
-
-def list_runs(
-    cursor: Cursor,
-    *,
-    after: int,
-    run_first: int,
-    run_last: int,
-    detector_id: str | None,
-    limit: int,
-) -> list[RunRow]:
-    """Runs that hold events, ascending, from the first one above `after` on."""
-    cursor.execute(
-        "SELECT r.run_number, r.n_events, r.first_event, r.last_event, "
-        "(SELECT count(DISTINCT fuid_raw) FROM raw_file f WHERE f.run_number = r.run_number), "
-        "(SELECT count(*) FROM event_conflict c WHERE c.run_number = r.run_number), "
-        "r.first_seen, r.last_seen, coalesce(r.detector_id, '') "
-        "FROM run r WHERE r.n_events > 0 AND r.run_number > %s "
-        "AND r.run_number BETWEEN %s AND %s "
-        "AND (%s::text IS NULL OR r.detector_id = %s) ORDER BY r.run_number LIMIT %s",
-        (after, run_first, run_last, detector_id, detector_id, limit),
-    )
-    return [RunRow(*row) for row in cursor.fetchall()]
 
 
 def fuid_text(fuid: bytes) -> str:

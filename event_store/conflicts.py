@@ -20,12 +20,25 @@ from event_store.cosmic import signed
 from event_store.merge import Columns, FileTable, Merged
 from event_store.model import CosmicRecord, EventColumns
 
+# An offer that once took the stored value's place and conflicts again is open again.
+_REOPENED = ", ".join(
+    f"{column} = CASE c.resolution WHEN 'kept' THEN c.{column} ELSE excluded.{column} END"
+    for column in (
+        "stored_fuid_raw",
+        "stored_dsid_raw",
+        "stored_olt_result",
+        "stored_record",
+        "resolution",
+        "resolved_by",
+        "resolved",
+    )
+)
 _UPSERT = (
     "INSERT INTO event_conflict AS c (run_number, event_number, offer_digest, "
     "stored_fuid_raw, stored_dsid_raw, stored_olt_result, stored_record, "
     "offered_fuid_raw, offered_dsid_raw, offered_olt_result, offered_record, source, times) "
     "VALUES %s ON CONFLICT (run_number, event_number, offer_digest) "
-    "DO UPDATE SET times = c.times + excluded.times, last_seen = now()"
+    f"DO UPDATE SET times = c.times + excluded.times, last_seen = now(), {_REOPENED}"
 )
 
 

@@ -53,6 +53,21 @@ def store_records(
     }
 
 
+def replace_record(
+    cursor: Cursor, run_number: int, event_number: int, record: CosmicRecord
+) -> None:
+    """Store a record in place of the one that its detector has for the event."""
+    columns = _COLUMNS.split(", ")
+    changes = ", ".join(f"{column} = excluded.{column}" for column in columns[3:])
+    execute_values(
+        cursor,
+        f"INSERT INTO cosmic_event ({_COLUMNS}) VALUES %s "
+        f"ON CONFLICT (run_number, event_number, detector_id) DO UPDATE SET {changes}, "
+        "received = now()",
+        [_row(run_number, event_number, record)],
+    )
+
+
 def _stored(
     cursor: Cursor, run_number: int, keys: Mapping[tuple[int, str], object]
 ) -> dict[tuple[int, str], bytes]:

@@ -11,3 +11,15 @@ class StoreError(Exception):
 
 class CorruptPageError(StoreError):
     """A stored page contradicts itself."""
+
+
+class NotFoundError(LookupError):
+    """What was asked for by name or number is not in the index."""
+
+
+class NameTakenError(ValueError):
+    """Another thing has this name, which must be unique."""
+
+
+class WrongStateError(RuntimeError):
+    """Not in the state that the request needs, for example an open dataset is not deleted."""

@@ -6,6 +6,7 @@ A mask is one bit a position, packed like a plane: uint8 of shape (1024,) for a 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -24,6 +25,7 @@ from event_store.page import (
     values_at,
 )
 
+_DENSE_BYTES = SLOTS_PER_PAGE // 8
 # More wanted files than this in a page, and unpacking their indexes is quicker than the planes.
 _FILES_BY_PLANES_MAX = 8
 
@@ -54,6 +56,11 @@ class Selection:
     def by_olt(self) -> bool:
         """Whether `olt_result` matters."""
         return bool(self.olt_all or self.olt_any or self.olt_none)
+
+    @property
+    def whole_pages(self) -> bool:
+        """Whether every event of every page of its runs is meant."""
+        return not (self.by_file or self.by_olt or self.by_event)
 
     @property
     def by_event(self) -> bool:
@@ -103,6 +110,24 @@ def count_bits(page: PackedPage, mask: UInt8) -> Int64:
     counts = np.zeros(64, np.int64)
     planes = olt_plane_rows(page)
     counts[: len(planes)] = np.bitwise_count(planes & mask).sum(axis=1, dtype=np.int64)
+    return counts
+
+
+def count_all_bits(pages: Sequence[PackedPage]) -> Int64:
+    """How many events of some pages have each bit: int64, shape (64,).
+
+    All pages with equally many planes in one go: no mask, no loop over pages.
+    """
+    counts = np.zeros(64, np.int64)
+    by_size: dict[tuple[int, int], list[bytes]] = {}
+    for page in pages:
+        width = _DENSE_BYTES if page.slots is None else (page.n_events + 7) // 8
+        by_size.setdefault((width, len(page.olt_planes)), []).append(page.olt_planes)
+    for (width, size), planes in by_size.items():
+        if size:
+            dtype = np.uint64 if width % 8 == 0 else np.uint8
+            bits = np.frombuffer(b"".join(planes), dtype).reshape(len(planes), size // width, -1)
+            counts[: size // width] += np.bitwise_count(bits).sum(axis=(0, 2), dtype=np.int64)
     return counts
 
 

@@ -1,4 +1,4 @@
-"""Batches into the database. The only module that changes pages.
+"""Batches into the database.
 
 One transaction a group of runs: lock each run, read the pages that its events fall into, merge in
 NumPy, write back what changed. Never decides what a page looks like or which value wins; that is
@@ -13,25 +13,15 @@ import numpy as np
 import numpy.typing as npt
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-from event_store import catalogue, pagecopy
+from event_store import catalogue
 from event_store.conflicts import Conflicts, record_conflicts
 from event_store.cosmic import store_records
-from event_store.database import Connection, StoreOptions, copy_in, copy_out
+from event_store.database import Connection, StoreOptions
 from event_store.merge import Columns, FileTable, Merged, merge, number_files
 from event_store.model import CosmicRecord, DeadLetter, EventColumns, Outcome, UInt8
 from event_store.page import SLOT_BITS, PackedPage
+from event_store.pagestore import PAGES_AT_ONCE_MAX, insert_pages, read_pages, update_pages
 from event_store.plan import RunPart, distinct_pages, in_order, page_cuts, transactions
-
-# Pages that are unpacked at the same time: 256 dense ones are 30 MB of columns.
-_PAGES_AT_ONCE_MAX = 256
-_UPDATES_PER_STATEMENT_MAX = 64
-
-_INSERT_PAGES = f"COPY event_page ({pagecopy.COLUMNS}) FROM STDIN (FORMAT BINARY)"
-_UPDATE_PAGE = (
-    "UPDATE event_page SET generation = %s, n_events = %s, slots = %s::smallint[], "
-    "fuids = %s::uuid[], dsids = %s::integer[], file_planes = %s, olt_planes = %s "
-    "WHERE run_number = %s AND page_no = %s"
-)
 
 
 class Store:
@@ -161,7 +151,7 @@ class _RunWriter:
         run = catalogue.lock_run(self._cursor, self._run)
         outcome = np.empty(len(columns), np.uint8)
         inserted: list[Columns] = []
-        for piece in page_cuts(columns.events, _PAGES_AT_ONCE_MAX):
+        for piece in page_cuts(columns.events, PAGES_AT_ONCE_MAX):
             offered = columns.take(piece)
             stored = self._read_pages(distinct_pages(offered.events), run)
             merged = merge(offered, stored, table)
@@ -178,42 +168,20 @@ class _RunWriter:
 
     def _read_pages(self, page_nos: list[int], run: catalogue.LockedRun) -> dict[int, PackedPage]:
         """The stored pages among these; outside of the run's known events there are none."""
-        if run.first_event is None or run.last_event is None:
-            return {}
-        first, last = run.first_event >> SLOT_BITS, run.last_event >> SLOT_BITS
-        page_nos = [page_no for page_no in page_nos if first <= page_no <= last]
-        if not page_nos:
-            return {}
-        sql = pagecopy.fetch_sql(self._run, page_nos, None, with_olt=True)
-        rows = pagecopy.decode_rows(copy_out(self._cursor, sql))
-        return {row.page_no: row.page for row in rows if row.page is not None}
+        if not run.has_emptied_pages:
+            if run.first_event is None or run.last_event is None:
+                return {}
+            first, last = run.first_event >> SLOT_BITS, run.last_event >> SLOT_BITS
+            page_nos = [page_no for page_no in page_nos if first <= page_no <= last]
+        return read_pages(self._cursor, self._run, page_nos)
 
     def _write_pages(
         self, pages: dict[int, PackedPage], stored: dict[int, PackedPage], generation: int
     ) -> None:
         fresh = [(page_no, page) for page_no, page in pages.items() if page_no not in stored]
-        if fresh:
-            copy_in(self._cursor, _INSERT_PAGES, pagecopy.encode_rows(self._run, generation, fresh))
+        insert_pages(self._cursor, self._run, generation, fresh)
         changed = [(page_no, page) for page_no, page in pages.items() if page_no in stored]
-        for first in range(0, len(changed), _UPDATES_PER_STATEMENT_MAX):
-            statements = [
-                self._cursor.mogrify(_UPDATE_PAGE, self._update_values(generation, page_no, page))
-                for page_no, page in changed[first : first + _UPDATES_PER_STATEMENT_MAX]
-            ]
-            self._cursor.execute(b";".join(statements))
-
-    def _update_values(self, generation: int, page_no: int, page: PackedPage) -> tuple[object, ...]:
-        return (
-            generation,
-            page.n_events,
-            None if page.slots is None else page.slots.tolist(),
-            [fuid.hex() for fuid in page.fuids.tolist()],
-            page.dsids.tolist(),
-            page.file_planes,
-            page.olt_planes,
-            self._run,
-            page_no,
-        )
+        update_pages(self._cursor, self._run, generation, changed)
 
     def _settle(
         self,

@@ -6,8 +6,9 @@ page by page, by popcount.
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,16 +22,17 @@ from event_store.scan import Scan
 from event_store.selection import (
     Selection,
     count,
+    count_all_bits,
     count_bit_pairs,
     count_bits,
     count_files,
     select,
 )
+from event_store.threads import DatabaseThreads
 from eventindex.v1 import lookup_pb2
 from index_service.errors import InvalidRequestError
 from index_service.events import check_exists
 from index_service.selection_plan import plan_selection
-from index_service.threads import DatabaseThreads
 
 COUNTS_MAX = 100_000
 
@@ -76,8 +78,7 @@ class EventCounts:
 
         def read(connection: Connection) -> bool:
             found = pages.read(connection)
-            for page in found:
-                tally.add(page)
+            tally.add(found)
             return bool(found)
 
         while await self._threads.run(read):
@@ -93,13 +94,14 @@ class _Tally:
         self._selection = selection
         self._names = names
 
-    def add(self, page: ScannedPage) -> None:
-        """Count the selected events of a page."""
-        mask = select(page.page, page.page_no, self._selection)
-        events = count(mask)
-        self.total += events
-        if events:
-            self._add(page, mask, events)
+    def add(self, pages: Sequence[ScannedPage]) -> None:
+        """Count the selected events of some pages."""
+        for page in pages:
+            mask = select(page.page, page.page_no, self._selection)
+            events = count(mask)
+            self.total += events
+            if events:
+                self._add(page, mask, events)
 
     def counts(self) -> Iterable[lookup_pb2.EventCount]:
         """The counts, in ascending order of what they are by."""
@@ -170,11 +172,24 @@ class _BitTally(_Tally):
         super().__init__(selection, names)
         self._epochs: dict[int, Int64] = {}
 
+    def add(self, pages: Sequence[ScannedPage]) -> None:
+        if not self._selection.whole_pages or self.shape != (64,):
+            super().add(pages)
+            return
+        self.total += sum(page.page.n_events for page in pages)
+        for _, same in itertools.groupby(pages, lambda page: self._names.epoch(page.run_number)):
+            run = list(same)
+            self._of_run(run[0].run_number)[:] += count_all_bits([page.page for page in run])
+
     def _add(self, page: ScannedPage, mask: Any, events: int) -> None:  # noqa: ARG002
-        epoch = self._names.epoch(page.run_number)
+        self._of_run(page.run_number)[:] += self._count(page, mask)
+
+    def _of_run(self, run_number: int) -> Int64:
+        """The counts of the run's epoch."""
+        epoch = self._names.epoch(run_number)
         if epoch not in self._epochs:
             self._epochs[epoch] = np.zeros(self.shape, np.int64)
-        self._epochs[epoch] += self._count(page, mask)
+        return self._epochs[epoch]
 
     def _count(self, page: ScannedPage, mask: Any) -> Int64:
         return count_bits(page.page, mask)

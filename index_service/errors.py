@@ -1,9 +1,6 @@
 """What is wrong with a request, in the words the caller gets; mapped to a status in `registry`."""
 
+from event_store.errors import NotFoundError
+from service_kit.errors import InvalidRequestError
 
-class InvalidRequestError(ValueError):
-    """The request cannot be answered as it stands; names the field and the value."""
-
-
-class NotFoundError(LookupError):
-    """What was asked for by name or number is not in the index."""
+__all__ = ["InvalidRequestError", "NotFoundError"]

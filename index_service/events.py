@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -10,15 +12,42 @@ import numpy.typing as npt
 from event_store import scan
 from event_store.catalogue import fuid_text
 from event_store.database import Connection
+from event_store.merge import number_files
 from event_store.model import Int64, UInt64
-from event_store.page import FUID_DTYPE
 from event_store.pagecopy import ScannedPage
 from event_store.scan import Scan
 from event_store.selection import Selection, select, take
+from event_store.threads import DatabaseThreads
 from eventindex.v1 import event_pb2, lookup_pb2
+from eventindex.wire import packed_field
 from index_service.errors import NotFoundError
 from index_service.selection_plan import ListPlan, plan_list
-from index_service.threads import DatabaseThreads
+
+_FIELDS = event_pb2.EventBatch.DESCRIPTOR.fields_by_name
+_EVENT_NUMBERS = _FIELDS["event_numbers"].number
+_FILE_INDEXES = _FIELDS["file_indexes"].number
+_OLT_RESULTS = _FIELDS["olt_results"].number
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Events of one run, ascending; `files` are places in `keys`: (id of 16 bytes, dataset)."""
+
+    run_number: int
+    events: Int64
+    files: npt.NDArray[np.intp]
+    olt: UInt64
+    keys: Sequence[tuple[bytes, int]]
+
+    def take(self, where: npt.NDArray[np.bool_] | slice) -> Columns:
+        """Some of the events."""
+        return replace(
+            self, events=self.events[where], files=self.files[where], olt=self.olt[where]
+        )
+
+    def first(self, events: int) -> Columns:
+        """The first so many events."""
+        return self.take(slice(events))
 
 
 class EventLists:
@@ -29,26 +58,29 @@ class EventLists:
 
     async def ListEvents(  # noqa: N802
         self, request: lookup_pb2.ListEventsRequest
-    ) -> AsyncIterator[event_pb2.EventBatch]:
-        """The events of a selection, ascending; the next pages are read when these have left."""
+    ) -> AsyncIterator[bytes]:
+        """The events of a selection, ascending; the next pages are read while these leave."""
         planned = plan_list(request)
         await self._threads.run(lambda connection: check_exists(connection, planned.selection))
         pages = Scan(planned.selection, after=planned.after_page, with_olt=True, with_files=True)
+        left = planned.events_max
 
-        def read(connection: Connection) -> list[event_pb2.EventBatch] | None:
+        def read(connection: Connection) -> list[Columns] | None:
             found = pages.read(connection)
             return list(batches(found, planned)) if found else None
 
-        left = planned.events_max
-        while (made := await self._threads.run(read)) is not None:
-            for batch in made:
-                if left is not None and len(batch.event_numbers) > left:
-                    _cut(batch, left)
-                yield batch
-                if left is not None:
-                    left -= len(batch.event_numbers)
-                    if left <= 0:
-                        return
+        ahead = asyncio.create_task(self._threads.run(read))
+        try:
+            while (made := await ahead) is not None:
+                ahead = asyncio.create_task(self._threads.run(read))
+                for columns in made:
+                    yield encode(columns if left is None else columns.first(left))
+                    if left is not None:
+                        left -= len(columns.events)
+                        if left <= 0:
+                            return
+        finally:
+            ahead.cancel()
 
 
 def check_exists(connection: Connection, selection: Selection) -> None:
@@ -67,65 +99,52 @@ def check_exists(connection: Connection, selection: Selection) -> None:
             raise NotFoundError(f"RAW file {fuid_text(selection.fuid)} is not in the index")
 
 
-def batches(pages: Sequence[ScannedPage], planned: ListPlan) -> Iterator[event_pb2.EventBatch]:
-    """The selected events of some pages as messages of one run each."""
+def batches(pages: Sequence[ScannedPage], planned: ListPlan) -> Iterator[Columns]:
+    """The selected events of some pages, of one run and as many as a message takes each."""
     first = 0
     for index in range(1, len(pages) + 1):
         if index == len(pages) or pages[index].run_number != pages[first].run_number:
-            yield from _run_batches(pages[first:index], planned)
+            run = _columns(pages[first:index], planned.selection)
+            if run.run_number == planned.after_run:
+                run = run.take(run.events > planned.after_event)
+            for start in range(0, len(run.events), planned.batch_events_max):
+                yield run.take(slice(start, start + planned.batch_events_max))
             first = index
 
 
-def _run_batches(pages: Sequence[ScannedPage], planned: ListPlan) -> Iterator[event_pb2.EventBatch]:
-    run = pages[0].run_number
-    events, files, olt, keys = _columns(pages, planned.selection)
-    if run == planned.after_run:
-        new = events > planned.after_event
-        events, files, olt = events[new], files[new], olt[new]
-    for first in range(0, len(events), planned.batch_events_max):
-        part = slice(first, first + planned.batch_events_max)
-        used, index = np.unique(files[part], return_inverse=True)
-        yield event_pb2.EventBatch(
-            files=[
-                event_pb2.RawFile(fuid_raw=fuid_text(fuid), dsid_raw=dsid)
-                for fuid, dsid in (keys[number] for number in used.tolist())
-            ],
-            run_numbers=[run],
-            event_numbers=events[part].tolist(),
-            file_indexes=(index + 1).tolist(),
-            olt_results=olt[part].tolist() if olt[part].any() else None,
+def encode(columns: Columns) -> bytes:
+    """The EventBatch of some events, serialized."""
+    used, index = number_files(columns.files, len(columns.keys))
+    head = event_pb2.EventBatch(
+        files=[
+            event_pb2.RawFile(fuid_raw=fuid_text(fuid), dsid_raw=dsid)
+            for fuid, dsid in (columns.keys[number] for number in used.tolist())
+        ],
+        run_numbers=[columns.run_number],
+    )
+    return b"".join(
+        (
+            head.SerializeToString(),
+            packed_field(_EVENT_NUMBERS, columns.events),
+            packed_field(_FILE_INDEXES, index.astype(np.uint32) + 1),
+            packed_field(_OLT_RESULTS, columns.olt) if columns.olt.any() else b"",
         )
+    )
 
 
-def _columns(
-    pages: Sequence[ScannedPage], selection: Selection
-) -> tuple[Int64, npt.NDArray[np.intp], UInt64, list[tuple[bytes, int]]]:
-    """Selected events of one run, the number of the file of each, the masks, and the files."""
+def _columns(pages: Sequence[ScannedPage], selection: Selection) -> Columns:
+    """The selected events of pages of one run."""
     numbers: dict[tuple[bytes, int], int] = {}
     chosen = []
     for _, page_no, page in pages:
         events, index, olt = take(page, page_no, select(page, page_no, selection))
-        assert page.fuids.dtype == FUID_DTYPE  # noqa: S101
         keys = zip(page.fuids.tolist(), page.dsids.tolist(), strict=True)
         number = np.array([numbers.setdefault(key, len(numbers)) for key in keys], np.intp)
         chosen.append((events, number[index], olt))
-    return (
+    return Columns(
+        pages[0].run_number,
         np.concatenate([part[0] for part in chosen]),
         np.concatenate([part[1] for part in chosen]),
         np.concatenate([part[2] for part in chosen]),
         list(numbers),
     )
-
-
-def _cut(batch: event_pb2.EventBatch, events: int) -> None:
-    """Leave the first events of a batch, and the files that they use."""
-    del batch.event_numbers[events:]
-    del batch.file_indexes[events:]
-    del batch.olt_results[events:]
-    used = sorted(set(batch.file_indexes))
-    files = [batch.files[index - 1] for index in used]
-    place = {index: number + 1 for number, index in enumerate(used)}
-    indexes = [place[index] for index in batch.file_indexes]
-    del batch.files[:]
-    batch.files.extend(files)
-    batch.file_indexes[:] = indexes

@@ -1,4 +1,4 @@
-"""The methods of IndexService: each reads as request, plan, fetch, reply."""
+"""The lookups of IndexService: each reads as request, plan, fetch, reply."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from typing import Protocol
 
 import numpy as np
 
-from event_store import catalogue
 from event_store.database import Connection
 from event_store.lookup_batch import Answer
 from event_store.reader import Reader
+from event_store.threads import DatabaseThreads
 from eventindex.v1 import lookup_pb2
 from index_service import plan, reply
 from index_service.errors import NotFoundError
-from index_service.threads import DatabaseThreads
 
 
 class Observer(Protocol):
@@ -24,7 +23,7 @@ class Observer(Protocol):
         """A batch was answered."""
 
 
-class IndexService:
+class Lookups:
     """Answers from the reader's cache and the database."""
 
     def __init__(self, reader: Reader[bytes], threads: DatabaseThreads, observer: Observer) -> None:
@@ -54,25 +53,6 @@ class IndexService:
                 f"run {request.run_number} event {request.event_number} is not in the index"
             )
         return reply.event_response(planned, answer)
-
-    async def ListRuns(  # noqa: N802
-        self, request: lookup_pb2.ListRunsRequest
-    ) -> lookup_pb2.ListRunsResponse:
-        """A page of runs, ascending."""
-        planned = plan.plan_runs(request)
-
-        def fetch(connection: Connection) -> list[catalogue.RunRow]:
-            with connection.cursor() as cursor:
-                return catalogue.list_runs(
-                    cursor,
-                    after=planned.after,
-                    run_first=planned.run_first,
-                    run_last=planned.run_last,
-                    detector_id=planned.detector_id,
-                    limit=planned.limit + 1,
-                )
-
-        return reply.runs_response(planned, await self._threads.run(fetch))
 
     async def _lookup(self, request: lookup_pb2.LookupRequest) -> bytes:
         planned = plan.plan_lookup(request)

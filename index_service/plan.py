@@ -12,9 +12,6 @@ from eventindex.v1 import lookup_pb2
 from index_service.errors import InvalidRequestError
 from service_kit.settings import PAIRS_PER_MESSAGE_MAX
 
-RUNS_PAGE_MAX = 10_000
-RUNS_PAGE_DEFAULT = 1000
-
 
 class LookupPlan(NamedTuple):
     """A checked lookup: `runs` is int64 of shape (n,) or (1,), `events` int64 of shape (n,)."""
@@ -23,16 +20,6 @@ class LookupPlan(NamedTuple):
     runs: Int64
     events: Int64
     with_olt: bool
-
-
-class RunsPlan(NamedTuple):
-    """A checked listing of runs: those above `after`, from `run_first` to `run_last`."""
-
-    after: int
-    run_first: int
-    run_last: int
-    detector_id: str | None
-    limit: int
 
 
 def plan_lookup(request: lookup_pb2.LookupRequest) -> LookupPlan:
@@ -71,43 +58,6 @@ def plan_event(request: lookup_pb2.GetEventRequest) -> LookupPlan:
         if value > NUMBER_MAX:
             raise InvalidRequestError(f"{name}={value} is above 2^63-1")
     return LookupPlan(0, np.array([run], np.int64), np.array([event], np.int64), with_olt=True)
-
-
-def plan_runs(request: lookup_pb2.ListRunsRequest) -> RunsPlan:
-    """Check a listing of runs.
-
-    Raises:
-        InvalidRequestError: a page size, token, range or order that cannot be.
-    """
-    if request.page_size > RUNS_PAGE_MAX:
-        raise InvalidRequestError(
-            f"page_size={request.page_size} is above the limit of {RUNS_PAGE_MAX}"
-        )
-    if request.order_by not in {"", "run_number"}:
-        raise InvalidRequestError(f"order_by={request.order_by!r} is not 'run_number'")
-    first = request.run_first
-    last = request.run_last if request.HasField("run_last") else NUMBER_MAX
-    for name, value in (("run_first", first), ("run_last", last)):
-        if value > NUMBER_MAX:
-            raise InvalidRequestError(f"{name}={value} is above 2^63-1")
-    if first > last:
-        raise InvalidRequestError(f"run_first={first} is above run_last={last}")
-    return RunsPlan(
-        _run_token(request.page_token),
-        first,
-        last,
-        request.detector_id if request.HasField("detector_id") else None,
-        request.page_size or RUNS_PAGE_DEFAULT,
-    )
-
-
-def _run_token(token: str) -> int:
-    """A page token is the last run of the page before; none is -1."""
-    if not token:
-        return -1
-    if not (token.isascii() and token.isdigit() and len(token) < 20 and int(token) <= NUMBER_MAX):
-        raise InvalidRequestError(f"page_token={token[:40]!r} is not one of this service")
-    return int(token)
 
 
 def _numbers(name: str, field: RepeatedScalarFieldContainer[int]) -> Int64:

@@ -8,11 +8,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from event_store.catalogue import RunRow, fuid_text
+from event_store.catalogue import fuid_text
 from event_store.lookup_batch import Answer
 from event_store.model import DatasetState
 from eventindex.v1 import event_pb2, lookup_pb2
-from index_service.plan import LookupPlan, RunsPlan
+from eventindex.wire import packed_field
+from index_service.plan import LookupPlan
+
+_FIELDS = lookup_pb2.LookupResponse.DESCRIPTOR.fields_by_name
+_FILE_INDEXES = _FIELDS["file_indexes"].number
+_OLT_RESULTS = _FIELDS["olt_results"].number
 
 
 def encode_file(fuid: bytes, dsid: int, state: DatasetState) -> bytes:
@@ -29,13 +34,16 @@ def encode_lookup(plan: LookupPlan, answer: Answer[bytes]) -> bytes:
     """The LookupResponse to a batch, serialized."""
     found = int(np.count_nonzero(answer.file_indexes))
     response = lookup_pb2.LookupResponse(
-        batch_id=plan.batch_id,
-        file_indexes=answer.file_indexes.tolist(),
-        olt_results=None if answer.olt is None else answer.olt.tolist(),
-        found=found,
-        not_found=len(answer.file_indexes) - found,
+        batch_id=plan.batch_id, found=found, not_found=len(answer.file_indexes) - found
     )
-    return response.SerializeToString() + b"".join(answer.files)
+    return b"".join(
+        (
+            response.SerializeToString(),
+            *answer.files,
+            packed_field(_FILE_INDEXES, answer.file_indexes),
+            b"" if answer.olt is None else packed_field(_OLT_RESULTS, answer.olt),
+        )
+    )
 
 
 def event_response(plan: LookupPlan, answer: Answer[bytes]) -> lookup_pb2.GetEventResponse:
@@ -51,27 +59,3 @@ def event_response(plan: LookupPlan, answer: Answer[bytes]) -> lookup_pb2.GetEve
         ),
         file=file,
     )
-
-
-def runs_response(plan: RunsPlan, rows: list[RunRow]) -> lookup_pb2.ListRunsResponse:
-    """A page of runs; `rows` holds one more than the page where there are more."""
-    page = rows[: plan.limit]
-    return lookup_pb2.ListRunsResponse(
-        runs=[_run(row) for row in page],
-        next_page_token=str(page[-1].run_number) if len(rows) > plan.limit else "",
-    )
-
-
-def _run(row: RunRow) -> lookup_pb2.Run:
-    run = lookup_pb2.Run(
-        run_number=row.run_number,
-        events=row.n_events,
-        event_first=row.first_event,
-        event_last=row.last_event,
-        files=row.n_files,
-        conflicts=row.n_conflicts,
-        detector_id=row.detector_id,
-    )
-    run.first_seen.FromDatetime(row.first_seen)
-    run.last_seen.FromDatetime(row.last_seen)
-    return run

@@ -9,10 +9,14 @@ import time
 from event_store.database import Connection, StoreOptions
 from event_store.errors import StoreUnavailableError
 from event_store.reader import Reader
+from event_store.threads import DatabaseThreads
 from index_service import metrics, registry
-from index_service.lookups import IndexService
+from index_service.catalogue import Catalogue
+from index_service.cosmic import Cosmic
+from index_service.counts import EventCounts
+from index_service.events import EventLists
+from index_service.lookups import Lookups
 from index_service.reply import encode_file
-from index_service.threads import DatabaseThreads
 from service_kit.grpc_server import ManagedServer, check_exposure, stop_signal
 from service_kit.monitoring import MonitoringServer
 from service_kit.settings import Settings
@@ -35,12 +39,23 @@ async def serve(settings: Settings) -> int:
     observer = metrics.Metrics()
     reader = Reader(settings.cache_bytes_max, encode_file)
     metrics.register(reader.cache)
-    threads = DatabaseThreads(settings.database_url, options, settings.database_connections_max)
+    threads = DatabaseThreads(
+        settings.database_url,
+        options,
+        settings.database_connections_max,
+        name="eventindex index_service",
+    )
     server = ManagedServer(
         settings, settings.index_address, concurrent_rpcs_max=settings.lookups_at_once_max
     )
-    service = IndexService(reader, threads, observer)
-    server.server.add_generic_rpc_handlers((registry.handlers(service, observer),))
+    parts = (
+        Lookups(reader, threads, observer),
+        Catalogue(threads),
+        Cosmic(threads),
+        EventLists(threads),
+        EventCounts(threads),
+    )
+    server.server.add_generic_rpc_handlers((registry.handlers(parts, observer),))
     heart = Heartbeat()
     probe = DatabaseProbe(settings.database_url, options, observer)
     with MonitoringServer(

@@ -44,15 +44,30 @@ class _Job:
 class DatabaseThreads:
     """Runs functions of a connection; at most `connections_max` at a time, the others wait."""
 
-    def __init__(self, database_url: str, options: StoreOptions, connections_max: int) -> None:
+    def __init__(
+        self,
+        database_url: str,
+        options: StoreOptions,
+        connections_max: int,
+        *,
+        name: str,
+        autocommit: bool = True,
+    ) -> None:
         self._url = database_url
         self._options = options
+        self._name = name
+        self._autocommit = autocommit
         self._local = threading.local()
         self._pool = ThreadPoolExecutor(connections_max, "database")
         self._cancels = ThreadPoolExecutor(1, "cancel")
 
-    async def run(self, work: Callable[[Connection], T]) -> T:
+    async def run(self, work: Callable[[Connection], T], *, repeatable: bool = True) -> T:
         """Run `work` with a connection; once more at once when that was lost meanwhile.
+
+        Args:
+            work: the function.
+            repeatable: whether doing the work twice is the same as once. Where it is not, the
+                connection is tried first and the work then begun once only.
 
         Raises:
             StoreUnavailableError: the database does not answer.
@@ -60,7 +75,7 @@ class DatabaseThreads:
         job = _Job()
         loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(self._pool, self._call, job, work)
+            return await loop.run_in_executor(self._pool, self._call, job, work, repeatable)
         except asyncio.CancelledError:
             self._cancels.submit(job.cancel)
             raise
@@ -70,16 +85,13 @@ class DatabaseThreads:
         self._cancels.shutdown()
         self._pool.shutdown(cancel_futures=True)
 
-    def _call(self, job: _Job, work: Callable[[Connection], T]) -> T:
+    def _call(self, job: _Job, work: Callable[[Connection], T], repeatable: bool) -> T:
         connection = self._connection()
         job.enter(connection)
         try:
-            return work(connection)
-        except StoreUnavailableError as error:
-            if job.cancelled:
-                raise
-            log.warning("database call failed, once more on a new connection: %s", error)
-            connection.close()
+            if repeatable:
+                return _patiently(job, work, connection)
+            _patiently(job, _ping, connection)
             return work(connection)
         finally:
             job.enter(None)
@@ -88,7 +100,23 @@ class DatabaseThreads:
         connection: Connection | None = getattr(self._local, "connection", None)
         if connection is None:
             connection = Connection(
-                self._url, self._options, autocommit=True, name="eventindex index_service"
+                self._url, self._options, autocommit=self._autocommit, name=self._name
             )
             self._local.connection = connection
         return connection
+
+
+def _patiently(job: _Job, work: Callable[[Connection], T], connection: Connection) -> T:
+    try:
+        return work(connection)
+    except StoreUnavailableError as error:
+        if job.cancelled:
+            raise
+        log.warning("database call failed, once more on a new connection: %s", error)
+        connection.close()
+        return work(connection)
+
+
+def _ping(connection: Connection) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")

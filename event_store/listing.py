@@ -1,0 +1,292 @@
+"""The lists of the catalogue: runs, datasets, RAW files, conflicts, page by page.
+
+A page begins behind the last key of the page before (keyset), so that rows which come and go do
+not shift it. Counts come from the tables that the writing transaction keeps. Never writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, NamedTuple, TypeVar
+
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+# Records of telescopes in one page of conflicts; one conflict always fits.
+_RECORD_BYTES_MAX = 4 * 1024 * 1024
+
+# The columns that each order compares, the last ones to tell equal rows apart.
+RUN_ORDERS: Mapping[str, Sequence[str]] = {
+    "run_number": ("run_number",),
+    "events": ("n_events", "run_number"),
+    "first_seen": ("first_seen", "run_number"),
+    "last_seen": ("last_seen", "run_number"),
+}
+DATASET_ORDERS: Mapping[str, Sequence[str]] = {
+    "dsid_raw": ("dsid_raw",),
+    "name": ("name",),
+    "events": ("n_events", "dsid_raw"),
+    "created": ("created", "dsid_raw"),
+}
+FILE_ORDERS: Mapping[str, Sequence[str]] = {
+    "run_number": ("run_number", "fuid_raw", "dsid_raw"),
+    "fuid_raw": ("fuid_raw", "run_number", "dsid_raw"),
+    "events": ("n_events", "run_number", "fuid_raw", "dsid_raw"),
+}
+CONFLICT_ORDER: Sequence[str] = ("run_number", "event_number", "conflict_id")
+# The type of each column that is not a number.
+KEY_TYPES: Mapping[str, str] = {
+    "first_seen": "timestamptz",
+    "last_seen": "timestamptz",
+    "created": "timestamptz",
+    "name": "text",
+    "fuid_raw": "uuid",
+}
+
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True, slots=True)
+class PageOf:
+    """Which page of a list: the rows behind `after` (none: the first) in the order of `columns`.
+
+    `columns` is one of the orders above, `after` a value for each of them.
+    """
+
+    columns: Sequence[str]
+    descending: bool
+    after: Sequence[object] | None
+    limit: int
+
+
+class Rows(NamedTuple, Generic[Row]):
+    """The rows of a page, and whether there are more behind them."""
+
+    rows: list[Row]
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """A run; `first_seen` and `last_seen` are aware, `detector_id` is "" without a telescope."""
+
+    run_number: int
+    n_events: int
+    first_event: int
+    last_event: int
+    first_seen: datetime
+    last_seen: datetime
+    detector_id: str
+    n_files: int
+    n_conflicts: int
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetRow:
+    """A dataset; `state` is the number of a DatasetState, `created` is aware."""
+
+    dsid_raw: int
+    name: str
+    state: int
+    comment: str
+    created: datetime
+    n_events: int
+    n_files: int
+
+
+@dataclass(frozen=True, slots=True)
+class FileRow:
+    """A RAW file in one run and dataset; `fuid_raw` is its canonical text."""
+
+    run_number: int
+    fuid_raw: str
+    dsid_raw: int
+    state: int
+    n_events: int
+    first_event: int
+    last_event: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConflictRow:
+    """What is stored and what was offered; `olt_result` is signed, records are canonical JSON."""
+
+    conflict_id: int
+    run_number: int
+    event_number: int
+    stored_fuid_raw: str
+    stored_dsid_raw: int
+    stored_olt_result: int
+    offered_fuid_raw: str
+    offered_dsid_raw: int
+    offered_olt_result: int
+    source: str
+    first_seen: datetime
+    last_seen: datetime
+    times: int
+    resolution: str
+    resolved_by: str
+    resolved: datetime | None
+    stored_record: str
+    offered_record: str
+
+
+def list_runs(
+    cursor: Cursor, page: PageOf, *, run_first: int, run_last: int, detector_id: str | None
+) -> Rows[RunRow]:
+    """Runs that hold events; `detector_id` "" means those that no telescope sent."""
+    conditions = ["n_events > 0", "run_number BETWEEN %s AND %s"]
+    values: list[object] = [run_first, run_last]
+    if detector_id == "":
+        conditions.append("detector_id IS NULL")
+    elif detector_id is not None:
+        # The column holds the run's first detector; others may have sent events of it too.
+        conditions.append(
+            "detector_id IS NOT NULL AND EXISTS (SELECT FROM cosmic_event c "
+            "WHERE c.run_number = run.run_number AND c.detector_id = %s OFFSET 0)"
+        )
+        values.append(detector_id)
+    inner = (
+        "SELECT run_number, n_events, first_event, last_event, first_seen, last_seen, "
+        f"coalesce(detector_id, '') AS detector_id FROM run WHERE {' AND '.join(conditions)}"
+    )
+    sql = (
+        "SELECT p.*, "
+        "(SELECT count(DISTINCT fuid_raw) FROM raw_file f "
+        " WHERE f.run_number = p.run_number AND f.n_events > 0), "
+        "(SELECT count(*) FROM event_conflict c WHERE c.run_number = p.run_number) "
+        f"FROM ({{page}}) p ORDER BY {_order(page)}"
+    )
+    return _read(cursor, sql, inner, values, page=page, make=RunRow)
+
+
+def list_datasets(
+    cursor: Cursor, page: PageOf, *, state: int | None, name_contains: str
+) -> Rows[DatasetRow]:
+    """Datasets; `name_contains` does not look at capitals, "" takes all."""
+    inner = (
+        "SELECT dsid_raw, name, state, comment, created, "
+        "coalesce((SELECT sum(f.n_events) FROM raw_file f WHERE f.dsid_raw = dataset.dsid_raw), 0)"
+        "::bigint AS n_events FROM dataset "
+        "WHERE (%s::smallint IS NULL OR state = %s) AND strpos(lower(name), lower(%s)) > 0"
+    )
+    sql = (
+        "SELECT p.*, (SELECT count(DISTINCT fuid_raw) FROM raw_file f "
+        "WHERE f.dsid_raw = p.dsid_raw AND f.n_events > 0) "
+        f"FROM ({{page}}) p ORDER BY {_order(page)}"
+    )
+    return _read(cursor, sql, inner, [state, state, name_contains], page=page, make=DatasetRow)
+
+
+def list_files(
+    cursor: Cursor, page: PageOf, *, run_number: int | None, dsid: int | None
+) -> Rows[FileRow]:
+    """RAW files that have events, one row for each run and dataset."""
+    conditions, values = ["n_events > 0"], []
+    for column, value in (("run_number", run_number), ("dsid_raw", dsid)):
+        if value is not None:
+            conditions.append(f"{column} = %s")
+            values.append(value)
+    inner = (
+        "SELECT run_number, fuid_raw, dsid_raw, n_events, first_event, last_event "
+        f"FROM raw_file WHERE {' AND '.join(conditions)}"
+    )
+    sql = f"{_FILE_ROWS} FROM ({{page}}) p {_FILE_STATE} ORDER BY {_order(page)}"
+    return _read(cursor, sql, inner, values, page=page, make=FileRow)
+
+
+def file_rows(cursor: Cursor, fuid_raw: str, limit: int) -> list[FileRow]:
+    """The runs and datasets of a RAW file, ascending, at most `limit` of them."""
+    cursor.execute(
+        f"{_FILE_ROWS} FROM raw_file p {_FILE_STATE} "
+        "WHERE p.fuid_raw = %s::uuid AND p.n_events > 0 "
+        "ORDER BY p.run_number, p.dsid_raw LIMIT %s",
+        (fuid_raw, limit),
+    )
+    return [FileRow(*row) for row in cursor.fetchall()]
+
+
+_FILE_ROWS = (
+    "SELECT p.run_number, p.fuid_raw, p.dsid_raw, coalesce(d.state, 1), p.n_events, "
+    "p.first_event, p.last_event"
+)
+_FILE_STATE = "LEFT JOIN dataset d ON d.dsid_raw = p.dsid_raw"
+
+
+def list_conflicts(
+    cursor: Cursor, page: PageOf, *, run_number: int | None, with_resolved: bool
+) -> Rows[ConflictRow]:
+    """Conflicts in the order of run and event; pages with long records hold fewer rows."""
+    conditions, values = ["true"], []
+    if run_number is not None:
+        conditions.append("run_number = %s")
+        values.append(run_number)
+    if not with_resolved:
+        conditions.append("resolution = ''")
+    inner = (
+        "SELECT *, coalesce(octet_length(stored_record), 0) "
+        f"+ coalesce(octet_length(offered_record), 0) AS size FROM event_conflict "
+        f"WHERE {' AND '.join(conditions)}"
+    )
+    order = _order(page)
+    sql = (
+        f"SELECT {_CONFLICT_COLUMNS}, p.n FROM (SELECT q.*, count(*) OVER () AS n, "
+        f"sum(size) OVER (ORDER BY {order}) - size AS before FROM ({{page}}) q) p "
+        f"WHERE p.before < {_RECORD_BYTES_MAX} ORDER BY {order}"
+    )
+    found = _read(cursor, sql, inner, values, page=page, make=lambda *row: row)
+    rows = [ConflictRow(*row[:-1]) for row in found.rows]
+    return Rows(rows, bool(rows) and found.rows[0][-1] > len(rows))
+
+
+_CONFLICT_COLUMNS = (
+    "conflict_id, run_number, event_number, stored_fuid_raw, stored_dsid_raw, stored_olt_result, "
+    "offered_fuid_raw, offered_dsid_raw, offered_olt_result, source, first_seen, last_seen, "
+    "times, resolution, coalesce(resolved_by, ''), resolved, "
+    "coalesce(convert_from(stored_record, 'UTF8'), ''), "
+    "coalesce(convert_from(offered_record, 'UTF8'), '')"
+)
+
+
+def detector_known(cursor: Cursor, detector_id: str) -> bool:
+    """Whether a telescope of this name sent any event."""
+    # OFFSET 0: one look into an index for each run, never a scan of all records.
+    cursor.execute(
+        "SELECT EXISTS (SELECT FROM run WHERE detector_id = %s) OR EXISTS ("
+        "SELECT FROM run r WHERE r.detector_id IS NOT NULL AND EXISTS ("
+        "SELECT FROM cosmic_event c WHERE c.run_number = r.run_number AND c.detector_id = %s "
+        "OFFSET 0))",
+        (detector_id, detector_id),
+    )
+    row = cursor.fetchone()
+    return row is not None and bool(row[0])
+
+
+def _order(page: PageOf) -> str:
+    direction = " DESC" if page.descending else ""
+    return ", ".join(f"{column}{direction}" for column in page.columns)
+
+
+def _read(
+    cursor: Cursor,
+    sql: str,
+    inner: str,
+    values: Sequence[object],
+    *,
+    page: PageOf,
+    make: Callable[..., Row],
+) -> Rows[Row]:
+    """Run `sql` with `{page}` being the rows of `inner` behind the last key, one more than asked.
+
+    Numbers are compared as bigint, so that no value of a page token is out of a column's range.
+    """
+    after = ""
+    if page.after is not None:
+        marks = ", ".join(f"%s::{KEY_TYPES.get(column, 'bigint')}" for column in page.columns)
+        sign = "<" if page.descending else ">"
+        after = f"WHERE ({', '.join(page.columns)}) {sign} ({marks})"
+    limited = f"SELECT * FROM ({inner}) l {after} ORDER BY {_order(page)} LIMIT %s"
+    cursor.execute(sql.format(page=limited), (*values, *(page.after or ()), page.limit + 1))
+    rows = [make(*row) for row in cursor.fetchall()]
+    return Rows(rows[: page.limit], len(rows) > page.limit)

@@ -1,0 +1,165 @@
+"""The lists of IndexService, and what it says of one RAW file: request, plan, fetch, reply."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+from event_store import listing
+from event_store.database import Connection
+from event_store.file_events import FileEvents, TooManyEventsError, read_file_events
+from event_store.scan import dataset_exists, run_exists
+from event_store.threads import DatabaseThreads
+from eventindex.v1 import lookup_pb2
+from index_service import checks, lists_plan, lists_reply
+from index_service.errors import InvalidRequestError, NotFoundError
+from service_kit.settings import PAIRS_PER_MESSAGE_MAX
+
+# Runs and datasets of one file in a response.
+_FILE_ROWS_MAX = 50_000
+
+T = TypeVar("T")
+
+
+class Catalogue:
+    """Answers from the tables beside the pages."""
+
+    def __init__(self, threads: DatabaseThreads) -> None:
+        self._threads = threads
+
+    async def ListRuns(  # noqa: N802
+        self, request: lookup_pb2.ListRunsRequest
+    ) -> lookup_pb2.ListRunsResponse:
+        """A page of runs."""
+        planned = lists_plan.plan_runs(request)
+
+        def fetch(cursor: Cursor) -> listing.Rows[listing.RunRow]:
+            require_run(cursor, planned.run)
+            require_detector(cursor, planned.detector_id)
+            return listing.list_runs(
+                cursor,
+                planned.page,
+                run_first=planned.runs.first,
+                run_last=planned.runs.last,
+                detector_id=planned.detector_id,
+            )
+
+        return lists_reply.runs_response(request, planned.page, await self._fetch(fetch))
+
+    async def ListDatasets(  # noqa: N802
+        self, request: lookup_pb2.ListDatasetsRequest
+    ) -> lookup_pb2.ListDatasetsResponse:
+        """A page of datasets."""
+        planned = lists_plan.plan_datasets(request)
+
+        def fetch(cursor: Cursor) -> listing.Rows[listing.DatasetRow]:
+            return listing.list_datasets(
+                cursor, planned.page, state=planned.state, name_contains=planned.name_contains
+            )
+
+        return lists_reply.datasets_response(request, planned.page, await self._fetch(fetch))
+
+    async def ListFiles(  # noqa: N802
+        self, request: lookup_pb2.ListFilesRequest
+    ) -> lookup_pb2.ListFilesResponse:
+        """A page of RAW files, one row for each run and dataset."""
+        planned = lists_plan.plan_files(request)
+
+        def fetch(cursor: Cursor) -> listing.Rows[listing.FileRow]:
+            require_run(cursor, planned.run)
+            require_dataset(cursor, planned.dsid)
+            return listing.list_files(
+                cursor, planned.page, run_number=planned.run, dsid=planned.dsid
+            )
+
+        return lists_reply.files_response(request, planned.page, await self._fetch(fetch))
+
+    async def ListConflicts(  # noqa: N802
+        self, request: lookup_pb2.ListConflictsRequest
+    ) -> lookup_pb2.ListConflictsResponse:
+        """A page of conflicts."""
+        planned = lists_plan.plan_conflicts(request)
+
+        def fetch(cursor: Cursor) -> listing.Rows[listing.ConflictRow]:
+            require_run(cursor, planned.run)
+            return listing.list_conflicts(
+                cursor, planned.page, run_number=planned.run, with_resolved=planned.with_resolved
+            )
+
+        return lists_reply.conflicts_response(request, planned.page, await self._fetch(fetch))
+
+    async def GetFile(  # noqa: N802
+        self, request: lookup_pb2.GetFileRequest
+    ) -> lookup_pb2.GetFileResponse:
+        """A RAW file over its runs, and on request its events."""
+        fuid = checks.fuid(request.fuid_raw)
+        rows = await self._fetch(lambda cursor: listing.file_rows(cursor, fuid, _FILE_ROWS_MAX + 1))
+        if not rows:
+            raise NotFoundError(f"fuid_raw={fuid} is not in the index")
+        if len(rows) > _FILE_ROWS_MAX:
+            raise InvalidRequestError(
+                f"fuid_raw={fuid} has events in more than {_FILE_ROWS_MAX:,} runs: use ListFiles"
+            )
+        if not request.with_events:
+            return lists_reply.file_response(rows, [])
+        _check_size(fuid, sum(row.n_events for row in rows))
+        events = await self._threads.run(lambda connection: _file_events(connection, fuid))
+        return lists_reply.file_response(rows, lists_reply.batches(fuid, rows, events))
+
+    async def _fetch(self, work: Callable[[Cursor], T]) -> T:
+        def run(connection: Connection) -> T:
+            with connection.cursor() as cursor:
+                return work(cursor)
+
+        return await self._threads.run(run)
+
+
+def require_run(cursor: Cursor, run: int | None) -> None:
+    """Check that a run, where one was asked for by number, is in the index.
+
+    Raises:
+        NotFoundError: it is not.
+    """
+    if run is not None and not run_exists(cursor, run):
+        raise NotFoundError(f"run {run} is not in the index")
+
+
+def require_dataset(cursor: Cursor, dsid: int | None) -> None:
+    """Check that a dataset, where one was asked for by number, is in the index.
+
+    Raises:
+        NotFoundError: it is not.
+    """
+    if dsid is not None and not dataset_exists(cursor, dsid):
+        raise NotFoundError(f"dataset {dsid} is not in the index")
+
+
+def require_detector(cursor: Cursor, detector_id: str | None) -> None:
+    """Check that a detector, where one was asked for by name, is in the index.
+
+    Raises:
+        NotFoundError: it is not.
+    """
+    if detector_id and not listing.detector_known(cursor, detector_id):
+        raise NotFoundError(f"detector_id={detector_id!r} is not in the index")
+
+
+def _file_events(connection: Connection, fuid: str) -> list[FileEvents]:
+    try:
+        return read_file_events(connection, fuid, PAIRS_PER_MESSAGE_MAX)
+    except TooManyEventsError:
+        raise _too_many(fuid, f"more than {PAIRS_PER_MESSAGE_MAX:,}") from None
+
+
+def _check_size(fuid: str, events: int) -> None:
+    if events > PAIRS_PER_MESSAGE_MAX:
+        raise _too_many(fuid, f"{events:,}")
+
+
+def _too_many(fuid: str, events: str) -> InvalidRequestError:
+    return InvalidRequestError(
+        f"fuid_raw={fuid} has {events} events, with_events answers up to "
+        f"{PAIRS_PER_MESSAGE_MAX:,}: use ListEvents with the same fuid_raw"
+    )

@@ -1,0 +1,117 @@
+"""Checks that several requests share; each names the field and the value. Pure."""
+
+from __future__ import annotations
+
+import uuid
+from typing import NamedTuple, Protocol
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from event_store.model import DSID_MAX, NUMBER_MAX
+from index_service.errors import InvalidRequestError
+
+TEXT_CHARACTERS_MAX = 1000
+# 0001-01-01T00:00:00Z and 9999-12-31T23:59:59Z, as the protobuf type has it.
+_UNIX_MIN_S, _UNIX_MAX_S = -62_135_596_800, 253_402_300_799
+
+
+class RangeRequest(Protocol):
+    """A request with a run or event range."""
+
+    def HasField(self, field_name: str, /) -> bool:  # noqa: N802
+        """Whether an optional field is set."""
+
+
+class Range(NamedTuple):
+    """Numbers `first` to `last`, both included."""
+
+    first: int
+    last: int
+
+    @property
+    def one(self) -> bool:
+        """Whether a single number is meant."""
+        return self.first == self.last
+
+
+def number(name: str, value: int) -> int:
+    """A run or event number.
+
+    Raises:
+        InvalidRequestError: above 2^63-1.
+    """
+    if value > NUMBER_MAX:
+        raise InvalidRequestError(f"{name}={value} is above 2^63-1")
+    return value
+
+
+def dsid(value: int) -> int:
+    """A dataset number.
+
+    Raises:
+        InvalidRequestError: above 2^31-1.
+    """
+    if value > DSID_MAX:
+        raise InvalidRequestError(f"dsid_raw={value} is above 2^31-1")
+    return value
+
+
+def number_range(request: RangeRequest, what: str) -> Range:
+    """The range of `<what>_first` and `<what>_last`; an absent bound does not restrict.
+
+    Raises:
+        InvalidRequestError: a bound above 2^63-1, or the first above the last.
+    """
+    names = (f"{what}_first", f"{what}_last")
+    first, last = (
+        number(name, getattr(request, name)) if request.HasField(name) else absent
+        for name, absent in zip(names, (0, NUMBER_MAX), strict=True)
+    )
+    if first > last:
+        raise InvalidRequestError(f"{names[0]}={first} is above {names[1]}={last}")
+    return Range(first, last)
+
+
+def fuid(value: str) -> str:
+    """A RAW file id as canonical text in lower case.
+
+    Raises:
+        InvalidRequestError: not 8-4-4-4-12 hexadecimal digits.
+    """
+    try:
+        found = str(uuid.UUID(value))
+    except ValueError:
+        found = ""
+    # uuid.UUID takes braces, prefixes and missing hyphens too.
+    if not value or found != value.lower():
+        raise InvalidRequestError(f"fuid_raw={value[:60]!r} is not a UUID")
+    return found
+
+
+def text(name: str, value: str) -> str:
+    """A text that is compared with stored ones.
+
+    Raises:
+        InvalidRequestError: too long, or with a NUL, which no stored text has.
+    """
+    if len(value) > TEXT_CHARACTERS_MAX:
+        raise InvalidRequestError(
+            f"{name} has {len(value):,} characters: the limit is {TEXT_CHARACTERS_MAX:,}"
+        )
+    if "\0" in value:
+        raise InvalidRequestError(f"{name}={value!r} has a NUL character")
+    return value
+
+
+def unix_seconds(name: str, value: Timestamp, *, round_up: bool) -> int:
+    """A time as whole Unix seconds.
+
+    Raises:
+        InvalidRequestError: not in the years 1 to 9999.
+    """
+    seconds = value.seconds + (1 if round_up and value.nanos else 0)
+    if not _UNIX_MIN_S <= value.seconds <= _UNIX_MAX_S or not 0 <= value.nanos < 10**9:
+        raise InvalidRequestError(
+            f"{name}=({value.seconds} s, {value.nanos} ns) is not a time of the years 1 to 9999"
+        )
+    return seconds

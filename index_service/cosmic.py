@@ -1,0 +1,105 @@
+"""Telescope records and files of IndexService: request, plan, fetch, reply.
+
+Streams read a piece, send it, and read the next when the caller has taken it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from event_store.cosmic_count import count
+from event_store.cosmic_file import TelescopeFile
+from event_store.cosmic_lookup import dataset_numbers, file_known, find_file
+from event_store.cosmic_read import CosmicRow, CosmicScan, CosmicSelection
+from event_store.database import Connection
+from event_store.threads import DatabaseThreads
+from eventindex.v1 import lookup_pb2
+from index_service import checks, cosmic_plan, cosmic_reply
+from index_service.catalogue import require_detector, require_run
+from index_service.errors import InvalidRequestError, NotFoundError
+
+# Counts in a response.
+_GROUPS_MAX = 100_000
+
+
+class Cosmic:
+    """Answers from the records that the telescopes sent."""
+
+    def __init__(self, threads: DatabaseThreads) -> None:
+        self._threads = threads
+
+    async def GetCosmicEvents(  # noqa: N802
+        self, request: lookup_pb2.GetCosmicEventsRequest
+    ) -> AsyncIterator[lookup_pb2.GetCosmicEventsResponse]:
+        """The records of a selection in ascending (run, event, detector) order."""
+        selection = cosmic_plan.plan_selection(request)
+        await self._threads.run(lambda connection: _check_known(connection, selection))
+        scan = CosmicScan(selection)
+        left = request.events_max or None
+        while left is None or left > 0:
+            rows, datasets = await self._threads.run(
+                lambda connection, limit=left: _read(connection, scan, limit)  # type: ignore[misc]
+            )
+            if not rows:
+                return
+            left = None if left is None else left - len(rows)
+            for message in cosmic_reply.event_messages(rows, datasets):
+                yield message
+
+    async def CountCosmicEvents(  # noqa: N802
+        self, request: lookup_pb2.CountCosmicEventsRequest
+    ) -> lookup_pb2.CountCosmicEventsResponse:
+        """Numbers of records of a selection."""
+        selection = cosmic_plan.plan_selection(request.selection)
+        by = cosmic_plan.plan_count(request.by)
+
+        def fetch(connection: Connection) -> dict[tuple[Any, ...], int]:
+            _check_known(connection, selection)
+            return count(connection, selection, by, _GROUPS_MAX)
+
+        counts = await self._threads.run(fetch)
+        if len(counts) > _GROUPS_MAX:
+            raise InvalidRequestError(
+                f"more than {_GROUPS_MAX:,} counts by {by}: narrow the run or time range"
+            )
+        return cosmic_reply.count_response(by, counts)
+
+    async def ReadRawFile(  # noqa: N802
+        self, request: lookup_pb2.ReadRawFileRequest
+    ) -> AsyncIterator[lookup_pb2.ReadRawFileResponse]:
+        """The lines of a telescope's RAW file in ascending event number."""
+        fuid = checks.fuid(request.fuid_raw)
+        file = await self._threads.run(lambda connection: _find(connection, fuid))
+        run = file.run_number
+        scan = CosmicScan(CosmicSelection(run, run, detector_id=file.detector_id), file)
+        while rows := await self._threads.run(scan.read):
+            for message in cosmic_reply.line_messages(rows):
+                yield message
+
+
+def _check_known(connection: Connection, selection: CosmicSelection) -> None:
+    one = selection.run_first == selection.run_last
+    with connection.cursor() as cursor:
+        require_run(cursor, selection.run_first if one else None)
+        require_detector(cursor, selection.detector_id)
+
+
+def _read(
+    connection: Connection, scan: CosmicScan, limit: int | None
+) -> tuple[list[CosmicRow], dict[TelescopeFile, int]]:
+    rows = scan.read(connection)[:limit]
+    with connection.cursor() as cursor:
+        return rows, dataset_numbers(cursor, sorted({row.file for row in rows}))
+
+
+def _find(connection: Connection, fuid: str) -> TelescopeFile:
+    with connection.cursor() as cursor:
+        file = find_file(cursor, fuid)
+        if file is not None:
+            return file
+        if file_known(cursor, fuid):
+            raise InvalidRequestError(
+                f"fuid_raw={fuid} is not the file of a telescope: the index keeps no lines of it"
+            )
+    raise NotFoundError(f"fuid_raw={fuid} is not in the index")

@@ -1,0 +1,53 @@
+"""From requests for telescope records to checked selections. Pure: no I/O, no database."""
+
+from __future__ import annotations
+
+from event_store.cosmic_read import CosmicSelection
+from eventindex.v1 import lookup_pb2
+from index_service import checks
+from index_service.errors import InvalidRequestError
+
+# The keys of `event_store.cosmic_count.COUNT_KEYS`.
+_COUNTS: dict[int, str] = {
+    lookup_pb2.COSMIC_COUNT_BY_UNSPECIFIED: "total",
+    lookup_pb2.COSMIC_COUNT_BY_RUN: "run",
+    lookup_pb2.COSMIC_COUNT_BY_BLOCK: "block",
+    lookup_pb2.COSMIC_COUNT_BY_HOUR: "hour",
+    lookup_pb2.COSMIC_COUNT_BY_DETECTOR: "detector",
+}
+
+
+def plan_selection(request: lookup_pb2.GetCosmicEventsRequest) -> CosmicSelection:
+    """Check a selection of telescope records.
+
+    Raises:
+        InvalidRequestError: a number, time or detector that cannot be, or a reversed range.
+    """
+    runs, events = checks.number_range(request, "run"), checks.number_range(request, "event")
+    first = last = detector = None
+    if request.HasField("time_first"):
+        first = checks.unix_seconds("time_first", request.time_first, round_up=True)
+    if request.HasField("time_last"):
+        last = checks.unix_seconds("time_last", request.time_last, round_up=False)
+    if request.HasField("time_first") and request.HasField("time_last"):
+        begin, end = request.time_first, request.time_last
+        if (begin.seconds, begin.nanos) > (end.seconds, end.nanos):
+            raise InvalidRequestError(
+                f"time_first={begin.ToJsonString()} is after time_last={end.ToJsonString()}"
+            )
+    if request.HasField("detector_id"):
+        detector = checks.text("detector_id", request.detector_id)
+        if not detector:
+            raise InvalidRequestError("detector_id='' is no detector; leave it out to take all")
+    return CosmicSelection(*runs, *events, first, last, detector)
+
+
+def plan_count(by: int) -> str:
+    """The name of a way to count.
+
+    Raises:
+        InvalidRequestError: there is none with this number.
+    """
+    if by not in _COUNTS:
+        raise InvalidRequestError(f"by={by} is no way to count telescope events")
+    return _COUNTS[by]

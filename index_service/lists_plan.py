@@ -1,0 +1,155 @@
+"""From requests for lists to checked filters and pages. Pure: no I/O, no database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, TypeAlias
+
+from event_store.listing import (
+    CONFLICT_ORDER,
+    DATASET_ORDERS,
+    FILE_ORDERS,
+    RUN_ORDERS,
+    PageOf,
+)
+from event_store.model import DatasetState
+from eventindex.v1 import lookup_pb2
+from index_service import checks, page_token
+from index_service.errors import InvalidRequestError
+
+PAGE_SIZE_MAX = 10_000
+PAGE_SIZE_DEFAULT = 1000
+
+_ListRequest: TypeAlias = (
+    lookup_pb2.ListRunsRequest
+    | lookup_pb2.ListDatasetsRequest
+    | lookup_pb2.ListFilesRequest
+    | lookup_pb2.ListConflictsRequest
+)
+
+
+class RunsPlan(NamedTuple):
+    """A checked listing of runs; `run` is the run that was asked for by number."""
+
+    page: PageOf
+    runs: checks.Range
+    run: int | None
+    detector_id: str | None
+
+
+class DatasetsPlan(NamedTuple):
+    """A checked listing of datasets."""
+
+    page: PageOf
+    state: int | None
+    name_contains: str
+
+
+class FilesPlan(NamedTuple):
+    """A checked listing of RAW files."""
+
+    page: PageOf
+    run: int | None
+    dsid: int | None
+
+
+class ConflictsPlan(NamedTuple):
+    """A checked listing of conflicts."""
+
+    page: PageOf
+    run: int | None
+    with_resolved: bool
+
+
+def plan_runs(request: lookup_pb2.ListRunsRequest) -> RunsPlan:
+    """Check a listing of runs.
+
+    Raises:
+        InvalidRequestError: a page size, token, order, range or detector that cannot be.
+    """
+    runs = checks.number_range(request, "run")
+    detector = None
+    if request.HasField("detector_id"):
+        detector = checks.text("detector_id", request.detector_id)
+    return RunsPlan(
+        _page(request, *_order(request.order_by, RUN_ORDERS)),
+        runs,
+        runs.first if runs.one else None,
+        detector,
+    )
+
+
+def plan_datasets(request: lookup_pb2.ListDatasetsRequest) -> DatasetsPlan:
+    """Check a listing of datasets.
+
+    Raises:
+        InvalidRequestError: a page size, token, order, state or name that cannot be.
+    """
+    state = None
+    if request.HasField("state"):
+        state = int(request.state)
+        if state not in set(DatasetState):
+            known = ", ".join(f"{one.value} ({one.name})" for one in DatasetState)
+            raise InvalidRequestError(f"state={state} is none of {known}")
+    return DatasetsPlan(
+        _page(request, *_order(request.order_by, DATASET_ORDERS)),
+        state,
+        checks.text("name_contains", request.name_contains),
+    )
+
+
+def plan_files(request: lookup_pb2.ListFilesRequest) -> FilesPlan:
+    """Check a listing of RAW files.
+
+    Raises:
+        InvalidRequestError: a page size, token, order, run or dataset that cannot be.
+    """
+    return FilesPlan(
+        _page(request, *_order(request.order_by, FILE_ORDERS)),
+        _run_number(request),
+        checks.dsid(request.dsid_raw) if request.HasField("dsid_raw") else None,
+    )
+
+
+def plan_conflicts(request: lookup_pb2.ListConflictsRequest) -> ConflictsPlan:
+    """Check a listing of conflicts.
+
+    Raises:
+        InvalidRequestError: a page size, token or run that cannot be.
+    """
+    return ConflictsPlan(
+        _page(request, CONFLICT_ORDER, descending=False),
+        _run_number(request),
+        request.with_resolved,
+    )
+
+
+def _run_number(
+    request: lookup_pb2.ListFilesRequest | lookup_pb2.ListConflictsRequest,
+) -> int | None:
+    if not request.HasField("run_number"):
+        return None
+    return checks.number("run_number", request.run_number)
+
+
+def _order(order_by: str, orders: Mapping[str, Sequence[str]]) -> tuple[Sequence[str], bool]:
+    """The columns of an order, the first of `orders` by default, and whether it descends."""
+    name, _, direction = (order_by or next(iter(orders))).partition(" ")
+    if name not in orders or direction not in {"", "desc"} or order_by.endswith(" "):
+        raise InvalidRequestError(
+            f"order_by={order_by[:60]!r} is none of {', '.join(orders)}, nor one with ' desc'"
+        )
+    return orders[name], direction == "desc"
+
+
+def _page(request: _ListRequest, columns: Sequence[str], descending: bool) -> PageOf:
+    if request.page_size > PAGE_SIZE_MAX:
+        raise InvalidRequestError(
+            f"page_size={request.page_size} is above the limit of {PAGE_SIZE_MAX}"
+        )
+    return PageOf(
+        columns,
+        descending,
+        page_token.decode(request, request.page_token, columns),
+        request.page_size or PAGE_SIZE_DEFAULT,
+    )
