@@ -17,7 +17,8 @@ from event_store.page import SLOT_BITS
 from event_store.pagecopy import ScannedPage, ScanRange
 from event_store.selection import Selection
 
-PAGES_PER_STATEMENT_MAX = 64
+# Dense pages of 12 criteria: 2 MB.
+PAGES_PER_STATEMENT_MAX = 128
 _SPANS_PER_STATEMENT_MAX = 1000
 
 

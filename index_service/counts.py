@@ -6,9 +6,11 @@ page by page, by popcount.
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import aclosing
 from typing import Any
 
 import numpy as np
@@ -31,7 +33,7 @@ from event_store.selection import (
 from event_store.threads import DatabaseThreads
 from eventindex.v1 import lookup_pb2
 from index_service.errors import InvalidRequestError
-from index_service.events import check_exists
+from index_service.events import check_exists, scanned
 from index_service.selection_plan import plan_selection
 
 COUNTS_MAX = 100_000
@@ -76,13 +78,10 @@ class EventCounts:
         tally = _TALLIES[by](selection, names)
         pages = Scan(selection, with_olt=by in _BY_BIT, with_files=by in _BY_FILE)
 
-        def read(connection: Connection) -> bool:
-            found = pages.read(connection)
-            tally.add(found)
-            return bool(found)
-
-        while await self._threads.run(read):
-            _check_size(tally.size())
+        async with aclosing(scanned(self._threads, pages)) as pieces:
+            async for found in pieces:
+                await asyncio.to_thread(tally.add, found)
+                _check_size(tally.size())
         return lookup_pb2.CountEventsResponse(total=tally.total, counts=tally.counts())
 
 

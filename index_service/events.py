@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -64,23 +65,27 @@ class EventLists:
         await self._threads.run(lambda connection: check_exists(connection, planned.selection))
         pages = Scan(planned.selection, after=planned.after_page, with_olt=True, with_files=True)
         left = planned.events_max
-
-        def read(connection: Connection) -> list[Columns] | None:
-            found = pages.read(connection)
-            return list(batches(found, planned)) if found else None
-
-        ahead = asyncio.create_task(self._threads.run(read))
-        try:
-            while (made := await ahead) is not None:
-                ahead = asyncio.create_task(self._threads.run(read))
-                for columns in made:
+        async with aclosing(scanned(self._threads, pages)) as pieces:
+            async for found in pieces:
+                for columns in await asyncio.to_thread(_all_batches, found, planned):
                     yield encode(columns if left is None else columns.first(left))
                     if left is not None:
                         left -= len(columns.events)
                         if left <= 0:
                             return
-        finally:
-            ahead.cancel()
+
+
+async def scanned(
+    threads: DatabaseThreads, pages: Scan
+) -> AsyncGenerator[Sequence[ScannedPage], None]:
+    """The pages of a scan, piece by piece; one piece is read ahead, while another is worked on."""
+    ahead = asyncio.create_task(threads.run(pages.read))
+    try:
+        while found := await ahead:
+            ahead = asyncio.create_task(threads.run(pages.read))
+            yield found
+    finally:
+        ahead.cancel()
 
 
 def check_exists(connection: Connection, selection: Selection) -> None:
@@ -110,6 +115,10 @@ def batches(pages: Sequence[ScannedPage], planned: ListPlan) -> Iterator[Columns
             for start in range(0, len(run.events), planned.batch_events_max):
                 yield run.take(slice(start, start + planned.batch_events_max))
             first = index
+
+
+def _all_batches(pages: Sequence[ScannedPage], planned: ListPlan) -> list[Columns]:
+    return list(batches(pages, planned))
 
 
 def encode(columns: Columns) -> bytes:
