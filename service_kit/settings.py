@@ -102,7 +102,11 @@ class Settings(BaseSettings):
         description="Memory of the page cache of index_service, bytes.",
     )
     lookups_at_once_max: int = Field(
-        1024, ge=1, le=100_000, description="Calls that index_service serves at once; more wait."
+        1024,
+        ge=1,
+        le=100_000,
+        description="Calls and streams that index_service serves at once; one more is refused with "
+        "RESOURCE_EXHAUSTED.",
     )
 
     mqtt_url: str = Field(
