@@ -15,7 +15,7 @@ from psycopg2.extras import execute_values
 
 from event_store.database import fetch_one
 from event_store.merge import Columns, FileTable
-from event_store.model import COSMIC_DSID_FIRST, DeadLetter
+from event_store.model import COSMIC_DSID_FIRST, DatasetState, DeadLetter
 
 # Telescope datasets are numbered by one writer at a time.
 _COSMIC_LOCK = 0x45764965
@@ -128,6 +128,12 @@ def wait_for_writers(cursor: Cursor) -> None:
     In a transaction of its own, after the one that changed the state: new writers wait meanwhile.
     """
     cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_WRITERS_LOCK,))
+
+
+def closed_states(cursor: Cursor) -> dict[int, DatasetState]:
+    """The state of every dataset that takes no new events."""
+    cursor.execute("SELECT dsid_raw, state FROM dataset WHERE state <> 1")
+    return {dsid: DatasetState(state) for dsid, state in cursor.fetchall()}
 
 
 def register_datasets(cursor: Cursor, dsids: Sequence[int]) -> None:

@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 # SQLSTATE classes of values that the database will never take: data exception, cardinality,
 # integrity constraint, program limit. Everything else may be gone at the next attempt.
 _REFUSED_CLASSES = frozenset({"21", "22", "23", "54"})
+# data_corrupted, index_corrupted
+_DAMAGED = frozenset({"XX001", "XX002"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,9 +178,31 @@ def copy_out(cursor: psycopg2.extensions.cursor, sql: str) -> bytes:
     return buffer.getvalue()
 
 
+@contextmanager
+def damage_contained(cursor: psycopg2.extensions.cursor) -> Iterator[list[str]]:
+    """Let statements of a transaction fail on damaged storage, and the transaction go on.
+
+    Yields a list that holds what PostgreSQL said, once it said so.
+    """
+    damage: list[str] = []
+    cursor.execute("SAVEPOINT damage")
+    try:
+        yield damage
+    except psycopg2.Error as error:
+        if error.pgcode not in _DAMAGED:
+            raise
+        cursor.execute("ROLLBACK TO SAVEPOINT damage")
+        damage.append(_first_line(error))
+    cursor.execute("RELEASE SAVEPOINT damage")
+
+
+def _first_line(error: psycopg2.Error) -> str:
+    return str(error).strip().split("\n", maxsplit=1)[0]
+
+
 def _translate(error: psycopg2.Error) -> Exception:
     code = error.pgcode or ""
-    first_line = str(error).strip().split("\n", maxsplit=1)[0]
+    first_line = _first_line(error)
     if code[:2] in _REFUSED_CLASSES:
         return StoreError(f"the database refused the values ({code}): {first_line}")
     if code in {"42P01", "42883"}:

@@ -13,13 +13,13 @@ from typing import Generic
 
 import numpy as np
 
-from event_store import pagecopy
+from event_store import catalogue, pagecopy
 from event_store.cache import ROW_BYTES, PageCache
 from event_store.database import Connection, copy_out
 from event_store.errors import StoreUnavailableError
 from event_store.filetable import FILE_BYTES, MakeReply
 from event_store.lookup_batch import Answer, LookupBatch, MissingPages, Pairs, Reply
-from event_store.model import DatasetState, Int32, Int64
+from event_store.model import Int32, Int64
 from event_store.page import SLOTS_PER_PAGE
 
 # Pages of one run in a query: 256 dense ones are about 5 MB on the wire.
@@ -31,7 +31,6 @@ _GENERATIONS = (
     "SELECT run_number, generation FROM run WHERE run_number = ANY (%s::bigint[]) "
     f"UNION ALL SELECT {_VERSION_KEY}, version FROM dataset_version"
 )
-_CLOSED_DATASETS = "SELECT dsid_raw, state FROM dataset WHERE state <> 1"
 
 
 class ServerChangedError(StoreUnavailableError):
@@ -87,8 +86,7 @@ class Reader(Generic[Reply]):
             version = generations.pop(_VERSION_KEY)
             closed = None
             if version != self._dataset_version or connection.server != self._server:
-                cursor.execute(_CLOSED_DATASETS)
-                closed = {dsid: DatasetState(state) for dsid, state in cursor.fetchall()}
+                closed = catalogue.closed_states(cursor)
         with self._lock:
             if connection.server != self._server:
                 self.cache.clear()

@@ -6,6 +6,7 @@ Never repairs anything.
 
 from __future__ import annotations
 
+import contextlib
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from event_store import pagecopy
 from event_store.catalogue import fuid_text
-from event_store.database import Connection, copy_out
+from event_store.database import Connection, copy_out, damage_contained
 from event_store.page import SLOT_BITS
 from event_store.pagecheck import FileCount, FileKey, count_page
 from event_store.pagecopy import FetchedPage
@@ -73,17 +74,22 @@ def verify_run(connection: Connection, run_number: int, stopped: Callable[[], bo
     with connection.cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         tally = _Tally()
-        for page in _pages(cursor, run_number):
-            if stopped():
-                raise StoppedError
-            connection.step()
-            tally.add(page)
-        differences = [
-            *tally.problems,
-            *_run_differences(_read_run(cursor, run_number), tally),
-            *_file_differences(_read_files(cursor, run_number), tally.files),
-            *_dataset_differences(cursor, tally.files),
-        ]
+        with damage_contained(cursor) as damage:
+            for page in _pages(cursor, run_number):
+                if stopped():
+                    raise StoppedError
+                connection.step()
+                tally.add(page)
+        tally.problems += [f"its pages cannot be read further: {text}" for text in damage]
+        with damage_contained(cursor) as damage:
+            differences = [
+                *_run_differences(_read_run(cursor, run_number), tally),
+                *_file_differences(_read_files(cursor, run_number), tally.files),
+                *_dataset_differences(cursor, tally.files),
+            ]
+        if damage:
+            differences = [f"its catalogue cannot be read: {text}" for text in damage]
+        differences = tally.problems + differences
     if len(differences) > DIFFERENCES_MAX:
         more = len(differences) - DIFFERENCES_MAX
         differences[DIFFERENCES_MAX:] = [f"and {more} more differences"]
@@ -104,7 +110,7 @@ class _Tally:
         self.generation = max(self.generation, fetched.generation)
         self.pages = [*self.pages[:1], fetched.page_no]
         if fetched.page is None:
-            self.problems.append(f"page {fetched.page_no}: its row cannot be decoded")
+            self.problems.append(f"page {fetched.page_no}: its row cannot be read")
             return
         count = count_page(fetched.page_no, fetched.page)
         self.problems += [f"page {fetched.page_no}: {problem}" for problem in count.problems]
@@ -128,19 +134,18 @@ def _pages(cursor: Cursor, run_number: int) -> Iterator[FetchedPage]:
 
 
 def _decoded(cursor: Cursor, run_number: int, page_nos: list[int]) -> Iterator[FetchedPage]:
-    """Pages as they are stored, in order; one that cannot be decoded comes without content."""
+    """Pages as they are stored, in order; one that cannot be read comes without content."""
     sql = pagecopy.fetch_sql(run_number, page_nos, None, with_olt=True)
-    data = copy_out(cursor, sql)
-    try:
-        pages = sorted(pagecopy.decode_rows(data), key=lambda page: page.page_no)
-    except (ValueError, IndexError, struct.error):
-        if len(page_nos) == 1:
-            yield FetchedPage(page_nos[0], 0, None)
-            return
+    pages = None
+    with damage_contained(cursor), contextlib.suppress(ValueError, IndexError, struct.error):
+        pages = list(pagecopy.decode_rows(copy_out(cursor, sql)))
+    if pages is not None:
+        yield from sorted(pages, key=lambda page: page.page_no)
+    elif len(page_nos) == 1:
+        yield FetchedPage(page_nos[0], 0, None)
+    else:
         for page_no in page_nos:
             yield from _decoded(cursor, run_number, [page_no])
-    else:
-        yield from pages
 
 
 def _read_run(cursor: Cursor, run_number: int) -> tuple[Any, ...] | None:

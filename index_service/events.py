@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from event_store import scan
-from event_store.catalogue import fuid_text
+from event_store.catalogue import closed_states, fuid_text
 from event_store.database import Connection
 from event_store.merge import number_files
-from event_store.model import Int64, UInt64
+from event_store.model import DatasetState, Int64, UInt64
 from event_store.pagecopy import ScannedPage
 from event_store.scan import Scan
 from event_store.selection import Selection, select, take
@@ -62,13 +62,13 @@ class EventLists:
     ) -> AsyncIterator[bytes]:
         """The events of a selection, ascending; the next pages are read while these leave."""
         planned = plan_list(request)
-        await self._threads.run(lambda connection: check_exists(connection, planned.selection))
+        states = await self._threads.run(lambda connection: _prepare(connection, planned.selection))
         pages = Scan(planned.selection, after=planned.after_page, with_olt=True, with_files=True)
         left = planned.events_max
         async with aclosing(scanned(self._threads, pages)) as pieces:
             async for found in pieces:
                 for columns in await asyncio.to_thread(_all_batches, found, planned):
-                    yield encode(columns if left is None else columns.first(left))
+                    yield encode(columns if left is None else columns.first(left), states)
                     if left is not None:
                         left -= len(columns.events)
                         if left <= 0:
@@ -117,16 +117,26 @@ def batches(pages: Sequence[ScannedPage], planned: ListPlan) -> Iterator[Columns
             first = index
 
 
+def _prepare(connection: Connection, selection: Selection) -> dict[int, DatasetState]:
+    check_exists(connection, selection)
+    with connection.cursor() as cursor:
+        return closed_states(cursor)
+
+
 def _all_batches(pages: Sequence[ScannedPage], planned: ListPlan) -> list[Columns]:
     return list(batches(pages, planned))
 
 
-def encode(columns: Columns) -> bytes:
-    """The EventBatch of some events, serialized."""
+def encode(columns: Columns, states: Mapping[int, DatasetState]) -> bytes:
+    """The EventBatch of some events, serialized; `states` names the datasets that are not open."""
     used, index = number_files(columns.files, len(columns.keys))
     head = event_pb2.EventBatch(
         files=[
-            event_pb2.RawFile(fuid_raw=fuid_text(fuid), dsid_raw=dsid)
+            event_pb2.RawFile(
+                fuid_raw=fuid_text(fuid),
+                dsid_raw=dsid,
+                dataset_state=event_pb2.DatasetState.Name(states.get(dsid, DatasetState.OPEN)),
+            )
             for fuid, dsid in (columns.keys[number] for number in used.tolist())
         ],
         run_numbers=[columns.run_number],

@@ -255,6 +255,17 @@ def test_named_criteria_show_in_counts(index, stub, database_url):
     assert counts[40, "never"] == 0
 
 
+def test_a_retired_dataset_is_listed_and_marked(index, stub, database_url):
+    """Events of a retired dataset are still listed; their files say that it is retired."""
+    execute(database_url, "UPDATE dataset SET state = 3 WHERE dsid_raw = 1")
+    states = {
+        (file.dsid_raw, file.dataset_state)
+        for batch in stub.ListEvents(lookup_pb2.ListEventsRequest())
+        for file in batch.files
+    }
+    assert states == {(0, 1), (1, 3), (2, 1)}
+
+
 @pytest.mark.parametrize(
     ("fields", "code", "word"),
     [
