@@ -1,6 +1,6 @@
 """Real gRPC servers with a dictionary behind, which can be cut, held and stopped at will."""
 
-# ruff: noqa: D102, N802  # the names are the contract's; what they do is above each class
+# ruff: noqa: N802  # the names are the contract's; what they do is above each class
 
 from __future__ import annotations
 

@@ -211,11 +211,11 @@ def test_lookup_groups_by_file(server: Server):
 
 
 def test_lookup_exit_codes(server: Server, tmp_path: Path):
-    """0 all found, 3 some not, 1 for lines that are no pairs, 2 for bad usage."""
+    """0 all found, 3 some not, 2 for bad usage and for lines that are no pairs."""
     assert run("lookup", "1", "5").exit_code == 0
     assert run("lookup", "1", "500").exit_code == 3
     bad = run("lookup", "-", text="1 1\nnonsense\n")
-    assert bad.exit_code == 1
+    assert bad.exit_code == 2
     assert "line 2: not a run and an event number: nonsense" in bad.stderr
     assert fuid(1) in bad.stdout
     assert run("lookup", "nofile").exit_code == 2

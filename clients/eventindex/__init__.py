@@ -7,6 +7,18 @@
 Needs grpcio, protobuf and numpy; never imports the services.
 """
 
+from eventindex.admin_results import Criterion, DeadLetter, DeleteProgress, RunCheck
+from eventindex.catalogue_results import (
+    Conflict,
+    CosmicCount,
+    CosmicCountBy,
+    CosmicCounts,
+    CosmicEvent,
+    Dataset,
+    FileContent,
+    FileOfRun,
+    TdcChannel,
+)
 from eventindex.client import Client, connect
 from eventindex.columns import EventColumns
 from eventindex.errors import (
@@ -21,16 +33,33 @@ from eventindex.errors import (
     UnsupportedError,
 )
 from eventindex.results import Ack, DatasetState, Event, LookupResult, RawFile, Rejection, Run
+from eventindex.selection import mask_of
+from eventindex.selection_results import CountBy, EventCount, EventCounts, Events
 
 __all__ = [
     "AccessError",
     "Ack",
     "Client",
+    "Conflict",
+    "CosmicCount",
+    "CosmicCountBy",
+    "CosmicCounts",
+    "CosmicEvent",
+    "CountBy",
+    "Criterion",
+    "Dataset",
     "DatasetState",
+    "DeadLetter",
     "DeadlineError",
+    "DeleteProgress",
     "Event",
     "EventColumns",
+    "EventCount",
+    "EventCounts",
     "EventIndexError",
+    "Events",
+    "FileContent",
+    "FileOfRun",
     "InvalidRequestError",
     "LimitError",
     "LookupResult",
@@ -38,8 +67,11 @@ __all__ = [
     "RawFile",
     "Rejection",
     "Run",
+    "RunCheck",
     "ServerError",
+    "TdcChannel",
     "UnavailableError",
     "UnsupportedError",
     "connect",
+    "mask_of",
 ]

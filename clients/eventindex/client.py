@@ -1,75 +1,32 @@
-"""The client: lookups, single questions and ingest over gRPC.
+"""The client: lookups and ingest over gRPC, and all other questions by its bases.
 
 Checks what it sends before anything is sent. Never caches an answer.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import TypeVar
 
-import grpc
-
-from eventindex import channel as channels
 from eventindex.addresses import find_address
+from eventindex.administration import Administration
+from eventindex.catalogue import CatalogueQueries
 from eventindex.channel import PAIRS_PER_MESSAGE_MAX, Tls
 from eventindex.columns import EventColumns, to_cosmic_message, to_message
-from eventindex.errors import from_rpc_error
+from eventindex.event_queries import EventQueries
 from eventindex.lookups import slices, to_request, to_requests, to_result
 from eventindex.pairs import PairsLike, to_numbers, to_pairs
-from eventindex.results import Ack, Event, LookupResult, Run, join, to_ack, to_event, to_run
-from eventindex.stream import Exchange, StreamLimits
+from eventindex.results import Ack, Event, LookupResult, join, to_ack, to_event
+from eventindex.stream import Exchange
 from eventindex.v1 import event_pb2, ingest_pb2, lookup_pb2
-from eventindex.v1.ingest_pb2_grpc import IngestServiceStub
-from eventindex.v1.lookup_pb2_grpc import IndexServiceStub
-
-Q = TypeVar("Q")
-A = TypeVar("A")
-
-_PAGE_RUNS = 1000
 
 
-class Client:
+class Client(EventQueries, CatalogueQueries, Administration):
     """A connection to the index, and to ingest when that is used. Threads may share it.
 
-    Use it as a context manager or call `close`. `connect` makes one.
+    Use it as a context manager or call `close`. `connect` makes one. Selections and counts are in
+    `event_queries`, lists in `catalogue`, changes in `administration`.
     """
-
-    def __init__(
-        self,
-        address: str,
-        ingest_address: str,
-        *,
-        tls: Tls | None,
-        timeout: float,
-        retry_seconds_max: float,
-    ) -> None:
-        self._limits = StreamLimits(answer_seconds_max=timeout, retry_seconds_max=retry_seconds_max)
-        self._address = address
-        self._ingest_address = ingest_address
-        self._index_channel = channels.open_channel(address, tls)
-        self._ingest_channel = channels.open_channel(ingest_address, tls)
-        self._index = IndexServiceStub(self._index_channel)
-        self._ingest = IngestServiceStub(self._ingest_channel)
-
-    def close(self) -> None:
-        """Close the connections; calls that still run end with an error."""
-        self._index_channel.close()
-        self._ingest_channel.close()
-
-    def __enter__(self) -> Client:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def lookup(
         self, pairs: PairsLike, *, with_olt_result: bool = False, timeout: float | None = None
@@ -146,37 +103,6 @@ class Client:
         request = lookup_pb2.GetEventRequest(run_number=run, event_number=event)
         return to_event(self._unary(self._index.GetEvent, request, timeout))
 
-    def runs(
-        self,
-        *,
-        run_first: int | None = None,
-        run_last: int | None = None,
-        detector_id: str | None = None,
-        order_by: str = "",
-        timeout: float | None = None,
-    ) -> Iterator[Run]:
-        """Yield the runs of the index; pages are fetched as they are needed.
-
-        Args:
-            run_first, run_last: bounds, inclusive.
-            detector_id: runs of one telescope only.
-            order_by: "run_number" (default), "events" or "last_seen"; " desc" turns it round.
-            timeout: seconds for each page.
-        """
-        request = lookup_pb2.ListRunsRequest(
-            page_size=_PAGE_RUNS,
-            run_first=run_first,
-            run_last=run_last,
-            detector_id=detector_id,
-            order_by=order_by,
-        )
-        while True:
-            page = self._unary(self._index.ListRuns, request, timeout)
-            yield from map(to_run, page.runs)
-            if not page.next_page_token:
-                return
-            request.page_token = page.next_page_token
-
     def ingest(
         self,
         batches: Iterable[EventColumns],
@@ -224,31 +150,6 @@ class Client:
         )
         return exchange.answers(_ack)
 
-    def _stream_limits(
-        self, in_flight_max: int, timeout: float | None, retry_seconds_max: float | None
-    ) -> StreamLimits:
-        default = self._limits
-        return StreamLimits(
-            in_flight_max,
-            default.answer_seconds_max if timeout is None else timeout,
-            default.retry_seconds_max if retry_seconds_max is None else retry_seconds_max,
-        )
-
-    def _unary(
-        self, method: grpc.UnaryUnaryMultiCallable[Q, A], request: Q, timeout: float | None
-    ) -> A:
-        """Call until there is an answer or the time is over, retries included."""
-        seconds = self._limits.answer_seconds_max if timeout is None else timeout
-        deadline = time.monotonic() + seconds
-
-        def attempt() -> A:
-            try:
-                return method(request, timeout=max(deadline - time.monotonic(), 0.001))
-            except grpc.RpcError as error:
-                raise from_rpc_error(error, self._address) from error
-
-        return channels.retrying(min(self._limits.retry_seconds_max, seconds))(attempt)
-
 
 def connect(
     address: str | None = None,
@@ -267,7 +168,8 @@ def connect(
     Args:
         address: host:port of the index service. Without one: EVENTINDEX_INDEX_ADDRESS, then what
             `eventindex up` wrote to ./.eventindex, then 127.0.0.1:50051.
-        ingest_address: host:port of the ingest service, for `ingest` only; found likewise.
+        ingest_address: host:port of the ingest service, for `ingest` and everything that changes
+            the index; found likewise.
         tls: use TLS; any of the following turns it on.
         tls_ca: PEM file with the certificates to trust.
         tls_cert, tls_key: PEM files of the client's own certificate.

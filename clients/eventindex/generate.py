@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from eventindex.columns import EventColumns
+from eventindex.columns import DSID_MAX, EventColumns
+from eventindex.pairs import NUMBER_MAX
 from eventindex.results import RawFile
 
 # Part of what a seed means: another block size draws other events.
@@ -32,8 +33,10 @@ class Plan:
         streams: RAW files that are open at a time.
         events_per_file: a file is closed after so many events and the next one opened.
         trigger_probabilities: chance of each bit of olt_result, lowest first, up to 64.
-        dsid_raw: the dataset of all files.
+        dsid_raw: the (first) dataset of the files.
         seed: the same plan with the same seed is the same data.
+        datasets: number of datasets, numbered on from `dsid_raw`; the files of a stream are all in
+            one.
     """
 
     runs: int = 10
@@ -46,19 +49,40 @@ class Plan:
     trigger_probabilities: tuple[float, ...] = (0.3, 0.2, 0.1, 0.05)
     dsid_raw: int = 1
     seed: int = 1
+    datasets: int = 1
 
     def __post_init__(self) -> None:
         for name in ("runs", "run_first", "events", "event_first", "seed"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} is {getattr(self, name)}, below 0")
-        for name in ("streams", "events_per_file"):
+        for name in ("streams", "events_per_file", "datasets"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}, below 1")
+        if self.datasets > self.streams:
+            raise ValueError(f"{self.datasets} datasets need as many streams, not {self.streams}")
+        if not 0 <= self.dsid_raw <= DSID_MAX - self.datasets + 1:
+            raise ValueError(f"dsid_raw is {self.dsid_raw}, and must stay within 0 to {DSID_MAX}")
+        for last in (self.run_first + self.runs - 1, self.event_first + self.events - 1):
+            if last > NUMBER_MAX:
+                raise ValueError(f"{last} is above {NUMBER_MAX}")
         if len(self.trigger_probabilities) > 64:
             raise ValueError("olt_result has 64 bits")
         for chance in (self.gap_fraction, *self.trigger_probabilities):
             if not 0 <= chance <= 1:
                 raise ValueError(f"{chance} is no probability")
+
+
+# The workload of the benchmarks: 18 million events.
+WORKLOAD_W = Plan(
+    runs=40,
+    events=500_000,
+    event_first=0,
+    streams=8,
+    trigger_probabilities=(
+        *(0.3, 0.2, 0.1, 0.05, 0.05, 0.02),
+        *(0.02, 0.01, 0.01, 0.005, 0.002, 0.001),
+    ),
+)
 
 
 def generate(plan: Plan) -> Iterator[EventColumns]:
@@ -73,11 +97,7 @@ def generate(plan: Plan) -> Iterator[EventColumns]:
 
 def workload_w(runs: int = 40) -> Iterator[EventColumns]:
     """Yield the workload of the benchmarks: 500,000 event numbers a run, 18 million events."""
-    probabilities = (0.3, 0.2, 0.1, 0.05, 0.05, 0.02, 0.02, 0.01, 0.01, 0.005, 0.002, 0.001)
-    plan = Plan(
-        runs=runs, events=500_000, event_first=0, streams=8, trigger_probabilities=probabilities
-    )
-    return generate(plan)
+    return generate(replace(WORKLOAD_W, runs=runs))
 
 
 def _generate_run(plan: Plan, run: int) -> Iterator[EventColumns]:
@@ -114,7 +134,8 @@ def _files_by_stream(
 
 def _file(plan: Plan, run: int, key: int) -> RawFile:
     name = f"eventindex:generate/{plan.seed}/{run}/{key}"
-    return RawFile(str(uuid.uuid5(uuid.NAMESPACE_URL, name)), plan.dsid_raw)
+    dsid = plan.dsid_raw + key % plan.streams % plan.datasets
+    return RawFile(str(uuid.uuid5(uuid.NAMESPACE_URL, name)), dsid)
 
 
 def _olt_results(

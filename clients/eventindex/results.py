@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from eventindex.frames import Picked, to_arrow, to_pandas
 from eventindex.pairs import Int64, Pairs
 from eventindex.v1 import event_pb2, ingest_pb2, lookup_pb2
 
@@ -137,6 +138,40 @@ class LookupResult:
     def missing(self) -> Int64:
         """Return the positions of the pairs that were not found, ascending, int64."""
         return np.flatnonzero(self.file_indexes == 0)
+
+    def to_pandas(self) -> Any:
+        """Return a pandas frame: run_number, event_number, fuid_raw, dsid_raw, dataset_state.
+
+        With `olt_result` where it was asked for. The file's columns are missing values where the
+        event was not found.
+
+        Raises:
+            ModuleNotFoundError: pandas is not installed.
+        """
+        return to_pandas(self._columns())
+
+    def to_arrow(self) -> Any:
+        """Return an Arrow table with the same columns; texts are dictionaries.
+
+        Raises:
+            ModuleNotFoundError: pyarrow is not installed.
+        """
+        return to_arrow(self._columns())
+
+    def _columns(self) -> dict[str, npt.NDArray[Any] | Picked]:
+        files = self.files
+        columns: dict[str, npt.NDArray[Any] | Picked] = {
+            "run_number": self.run_numbers,
+            "event_number": self.event_numbers,
+            "fuid_raw": Picked(self.file_indexes, [file.fuid_raw for file in files]),
+            "dsid_raw": Picked(self.file_indexes, [file.dsid_raw for file in files], text=False),
+            "dataset_state": Picked(
+                self.file_indexes, [file.dataset_state.name.lower() for file in files]
+            ),
+        }
+        if self.olt_results is not None:
+            columns["olt_result"] = self.olt_results
+        return columns
 
     def _per_pair(self, values: list[str]) -> npt.NDArray[np.object_]:
         table = np.empty(len(values) + 1, object)

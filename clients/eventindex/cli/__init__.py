@@ -7,12 +7,22 @@ from importlib.metadata import version
 import click
 
 from eventindex.cli.common import Cli
+from eventindex.cli.compare import compare
+from eventindex.cli.conflicts import conflicts
+from eventindex.cli.cosmic import cosmic
+from eventindex.cli.counts import counts
+from eventindex.cli.criteria import criteria
+from eventindex.cli.datasets import datasets
+from eventindex.cli.dead_letters import dead_letters
+from eventindex.cli.events import events
+from eventindex.cli.files import files
 from eventindex.cli.generate import generate_command
 from eventindex.cli.load import load
 from eventindex.cli.lookup import lookup
 from eventindex.cli.publish import publish
 from eventindex.cli.runs import runs
 from eventindex.cli.server import load_up_command, migrate
+from eventindex.cli.verify import verify
 
 
 class _Commands(Cli):
@@ -37,5 +47,22 @@ def main() -> None:
     """
 
 
-for _command in (generate_command, load, lookup, migrate, publish, runs):
+for _command in (
+    compare,
+    conflicts,
+    cosmic,
+    counts,
+    criteria,
+    datasets,
+    dead_letters,
+    events,
+    files,
+    generate_command,
+    load,
+    lookup,
+    migrate,
+    publish,
+    runs,
+    verify,
+):
     main.add_command(_command)

@@ -24,6 +24,8 @@ EXIT_FAILURE = 1
 EXIT_USAGE = 2
 EXIT_NOT_ALL = 3
 
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -53,46 +55,78 @@ class Cli(click.Group):
 
 
 def connection_options(function: F) -> F:
-    """Add --address and TLS to a command; it gets a `connect` that returns a client."""
+    """Add --address and TLS to a command of one service; its `connect` returns a client."""
 
     @click.option("--address", metavar="HOST:PORT", help="Service to talk to.")
-    @click.option("--tls", is_flag=True, help="Use TLS; the next three turn it on too.")
-    @click.option("--tls-ca", type=_FILE, help="Certificates to trust, PEM.")
-    @click.option("--tls-cert", type=_FILE, help="Own certificate, PEM.")
-    @click.option("--tls-key", type=_FILE, help="Key of the own certificate, PEM.")
-    @click.option(
-        "--timeout",
-        type=click.FloatRange(min=0, min_open=True),
-        default=30.0,
-        show_default=True,
-        help="Longest wait for an answer, seconds.",
-    )
-    @click.option(
-        "--retry",
-        type=click.FloatRange(min=0),
-        default=10.0,
-        show_default=True,
-        help="How long to try again while a service is away, seconds.",
-    )
+    @_call_options
     @functools.wraps(function)
-    def wrapped(address: str | None, tls: bool, timeout: float, retry: float, **rest: Any) -> Any:
-        files = {name: rest.pop(name) for name in ("tls_ca", "tls_cert", "tls_key")}
-        if (files["tls_cert"] is None) != (files["tls_key"] is None):
-            raise click.UsageError("--tls-cert and --tls-key go together")
-
-        def connect() -> Client:
-            return eventindex.connect(
-                address,
-                ingest_address=address,
-                tls=tls,
-                timeout=timeout,
-                retry_seconds_max=retry,
-                **files,
-            )
-
-        return function(connect=connect, **rest)
+    def wrapped(address: str | None, **rest: Any) -> Any:
+        return _run(function, rest, address, address)
 
     return wrapped  # type: ignore[return-value]
+
+
+def both_services(function: F) -> F:
+    """Add the addresses of both services and TLS to a command that may talk to either."""
+
+    @click.option("--address", metavar="HOST:PORT", help="Index service.")
+    @click.option("--ingest-address", metavar="HOST:PORT", help="Ingest service.")
+    @_call_options
+    @functools.wraps(function)
+    def wrapped(address: str | None, ingest_address: str | None, **rest: Any) -> Any:
+        return _run(function, rest, address, ingest_address)
+
+    return wrapped  # type: ignore[return-value]
+
+
+def _call_options(function: F) -> F:
+    """Add what a call needs beside an address."""
+    for option in (
+        click.option(
+            "--retry",
+            type=click.FloatRange(min=0),
+            default=10.0,
+            show_default=True,
+            help="How long to try again while a service is away, seconds.",
+        ),
+        click.option(
+            "--timeout",
+            type=click.FloatRange(min=0, min_open=True),
+            default=30.0,
+            show_default=True,
+            help="Longest wait for an answer, seconds.",
+        ),
+        click.option("--tls-key", type=_FILE, help="Key of the own certificate, PEM."),
+        click.option("--tls-cert", type=_FILE, help="Own certificate, PEM."),
+        click.option("--tls-ca", type=_FILE, help="Certificates to trust, PEM."),
+        click.option("--tls", is_flag=True, help="Use TLS; the next three turn it on too."),
+    ):
+        function = option(function)
+    return function
+
+
+def _run(
+    function: Callable[..., Any],
+    arguments: dict[str, Any],
+    index_address: str | None,
+    ingest_address: str | None,
+) -> Any:
+    """Run a command with a `connect` in the place of the options that it is made of."""
+    names = ("tls", "tls_ca", "tls_cert", "tls_key", "timeout", "retry")
+    given = {name: arguments.pop(name) for name in names}
+    if (given["tls_cert"] is None) != (given["tls_key"] is None):
+        raise click.UsageError("--tls-cert and --tls-key go together")
+    retry_seconds_max = given.pop("retry")
+
+    def connect() -> Client:
+        return eventindex.connect(
+            index_address,
+            ingest_address=ingest_address,
+            retry_seconds_max=retry_seconds_max,
+            **given,
+        )
+
+    return function(connect=connect, **arguments)
 
 
 @contextmanager
@@ -132,6 +166,3 @@ def _one_line(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return " ".join(str(error).split()) or type(error).__name__
-
-
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)

@@ -1,84 +1,79 @@
-"""Event files as blocks of columns: CSV with a header, JSON lines, and telescope lines.
+"""Event files row by row: CSV with a header, JSON lines, and telescope lines.
 
-Reads a stream once and holds one block. A bad row is reported with its line and left out.
+Reads a stream once and holds one block. A bad row is reported as it came and left out. Regular CSV
+and Parquet have a faster way, in `arrow_csv` and `arrow_events`.
 """
 
 from __future__ import annotations
 
 import csv
-import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from io import TextIOWrapper
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-import numpy as np
-
+from eventindex.cli.event_rows import (
+    BLOCK_EVENTS,
+    BadRow,
+    Defaults,
+    EventBlock,
+    FileFormatError,
+    RecordBlock,
+    Report,
+    checked_event,
+    columns_of,
+    places,
+)
 from eventindex.cli.strict import (
     FIELDS,
     BadFieldError,
     EventRow,
-    checked_number,
     checked_uuid,
     parse_json_object,
     parsed_number,
 )
-from eventindex.columns import EventColumns
-from eventindex.results import RawFile
 
-BLOCK_EVENTS = 10_000
+__all__ = [
+    "BadRow",
+    "Defaults",
+    "EventBlock",
+    "FileFormatError",
+    "read_csv",
+    "read_csv_rows",
+    "read_json_lines",
+    "read_records",
+]
 
-Report = Callable[[int, str], None]
-
-
-class FileFormatError(ValueError):
-    """A file that cannot be read at all, or needs options that are not given."""
-
-
-@dataclass(frozen=True, slots=True)
-class Defaults:
-    """What stands in for columns that a file does not have.
-
-    Attributes:
-        fuid_raw: one file id for all events.
-        fuid_per_run: a file id made from the run number.
-        dsid_raw: one dataset for all files.
-    """
-
-    fuid_raw: str | None = None
-    fuid_per_run: bool = False
-    dsid_raw: int | None = None
-
-    def fuid(self, run_number: int) -> str:
-        """Return the file id of an event that brings none."""
-        if self.fuid_raw is not None:
-            return self.fuid_raw
-        return str(uuid.uuid5(uuid.NAMESPACE_URL, f"eventindex:load/{run_number}"))
-
-    def names(self) -> set[str]:
-        """Return the columns that need not be there."""
-        names = set()
-        if self.fuid_raw is not None or self.fuid_per_run:
-            names.add("fuid_raw")
-        if self.dsid_raw is not None:
-            names.add("dsid_raw")
-        return names
+_Numbered = tuple[int, EventRow, str]
 
 
 @dataclass(frozen=True, slots=True)
-class EventBlock:
-    """Events of a file and the line that each stood on."""
+class CsvShape:
+    """The columns of a CSV file: the place of each field, see `places`, and how many there are."""
 
-    columns: EventColumns
-    lines: list[int]
+    places: dict[str, int]
+    width: int
 
 
-@dataclass(frozen=True, slots=True)
-class RecordBlock:
-    """Telescope records of a file as they stand there, and the line of each."""
+class _Tap:
+    """Lines on their way to the CSV reader, kept until their row is taken; `line` is the last."""
 
-    records: list[bytes]
-    lines: list[int]
+    def __init__(self, lines: Iterable[str], line_first: int = 1) -> None:
+        self._lines = iter(lines)
+        self._kept: list[str] = []
+        self.line = line_first - 1
+
+    def __iter__(self) -> Iterator[str]:
+        for line in self._lines:
+            self.line += 1
+            self._kept.append(line)
+            yield line
+
+    def take(self) -> str:
+        """Return the text of the row that was just read."""
+        text = "".join(self._kept)
+        self._kept.clear()
+        return text.rstrip("\r\n")
 
 
 def read_csv(stream: BinaryIO, defaults: Defaults, report: Report) -> Iterator[EventBlock]:
@@ -88,13 +83,31 @@ def read_csv(stream: BinaryIO, defaults: Defaults, report: Report) -> Iterator[E
         FileFormatError: the header has an unknown or repeated name, or one is missing that no
             option stands in for.
     """
-    # Bytes that are no UTF-8 become text that no field takes, so that the row is reported.
-    text = TextIOWrapper(stream, encoding="utf-8-sig", errors="backslashreplace", newline="")
+    text = _as_text(stream)
     try:
-        rows = csv.reader(text, strict=True)
-        header = [name.strip() for name in next(rows, [])]
-        _check_header(header, defaults)
-        yield from _blocks(_csv_rows(rows, header, defaults, report))
+        tap = _Tap(text)
+        header = [name.strip() for name in next(csv.reader(tap, strict=True), [])]
+        shape = CsvShape(places(header, defaults), len(header))
+        tap.take()
+        yield from _blocks(_csv_rows(tap, shape, defaults, report))
+    finally:
+        text.detach()
+
+
+def read_csv_rows(
+    stream: BinaryIO, shape: CsvShape, line_first: int, defaults: Defaults, report: Report
+) -> Iterator[EventBlock]:
+    """Yield the events of CSV rows without their header.
+
+    Args:
+        stream: UTF-8 text.
+        shape: the columns of the file.
+        line_first: the number of the stream's first line in the file.
+        defaults, report: as in `read_csv`.
+    """
+    text = _as_text(stream)
+    try:
+        yield from _blocks(_csv_rows(_Tap(text, line_first), shape, defaults, report))
     finally:
         text.detach()
 
@@ -119,104 +132,79 @@ def read_records(stream: BinaryIO) -> Iterator[RecordBlock]:
         yield RecordBlock(records, lines)
 
 
-def _check_header(header: list[str], defaults: Defaults) -> None:
-    for name in header:
-        if name not in FIELDS:
-            raise FileFormatError(f"unknown column {name!r} (known: {', '.join(FIELDS)})")
-        if header.count(name) > 1:
-            raise FileFormatError(f"column {name!r} is there twice")
-    options = {"fuid_raw": "--fuid or --fuid-per-run", "dsid_raw": "--dsid"}
-    for name in FIELDS:
-        if name == "olt_result" or name in header or name in defaults.names():
-            continue
-        hint = f"; give {options[name]}" if name in options else ""
-        raise FileFormatError(f"no column {name!r}{hint}")
+def _as_text(stream: BinaryIO) -> TextIOWrapper:
+    # Bytes that are no UTF-8 become text that no field takes, so that the row is reported.
+    return TextIOWrapper(stream, encoding="utf-8-sig", errors="backslashreplace", newline="")
 
 
 def _csv_rows(
-    rows: Any, header: list[str], defaults: Defaults, report: Report
-) -> Iterator[tuple[int, EventRow]]:
+    tap: _Tap, shape: CsvShape, defaults: Defaults, report: Report
+) -> Iterator[_Numbered]:
+    rows = csv.reader(tap, strict=True)
     while True:
         try:
             row = next(rows, None)
             if row is None:
                 return
-            if not row:
-                continue
-            yield rows.line_num, _csv_event(header, row, defaults)
-        except (BadFieldError, csv.Error) as error:
-            report(rows.line_num, str(error))
+            text = tap.take()
+            if row:
+                yield tap.line, _csv_event(row, shape, defaults), text
+        except BadFieldError as error:
+            report(BadRow(tap.line, str(error), text))
+        except csv.Error as error:
+            report(BadRow(tap.line, str(error), tap.take()))
 
 
-def _csv_event(header: list[str], row: list[str], defaults: Defaults) -> EventRow:
-    if len(row) != len(header):
-        raise BadFieldError("", f"{len(row)} fields, not {len(header)}")
-    fields = dict(zip(header, row, strict=True))
-    run = parsed_number("run_number", fields["run_number"])
-    event = parsed_number("event_number", fields["event_number"])
-    olt = parsed_number("olt_result", fields["olt_result"]) if "olt_result" in fields else 0
-    if "dsid_raw" in fields:
-        dsid = parsed_number("dsid_raw", fields["dsid_raw"])
-    else:
-        dsid = defaults.dsid_raw or 0
-    if "fuid_raw" in fields:
-        fuid = checked_uuid("fuid_raw", fields["fuid_raw"].strip())
-    else:
-        fuid = defaults.fuid(run)
-    return EventRow(run, event, olt, dsid, fuid)
+def _csv_event(row: list[str], shape: CsvShape, defaults: Defaults) -> EventRow:
+    if len(row) != shape.width:
+        raise BadFieldError("", f"{len(row)} fields, not {shape.width}")
+    fields: dict[str, object] = {}
+    for name in FIELDS:
+        if name not in shape.places:
+            continue
+        text = row[shape.places[name]]
+        if name == "fuid_raw":
+            fields[name] = checked_uuid(name, text.strip())
+        else:
+            fields[name] = parsed_number(name, text)
+    return checked_event(fields, defaults)
 
 
-def _json_rows(
-    stream: Iterable[bytes], defaults: Defaults, report: Report
-) -> Iterator[tuple[int, EventRow]]:
+def _json_rows(stream: Iterable[bytes], defaults: Defaults, report: Report) -> Iterator[_Numbered]:
     for number, line in enumerate(stream, 1):
         if not line.strip():
             continue
+        text = line.decode(errors="backslashreplace").rstrip("\r\n")
         try:
-            yield number, _json_event(parse_json_object(line), defaults)
+            yield number, _json_event(parse_json_object(line), defaults), text
         except BadFieldError as error:
-            report(number, str(error))
+            report(BadRow(number, str(error), text))
 
 
-def _json_event(fields: dict[str, object], defaults: Defaults) -> EventRow:
-    for name in fields:
-        if name not in FIELDS:
-            raise BadFieldError(name[:60], "is not a field of an event")
+def _json_event(found: dict[str, object], defaults: Defaults) -> EventRow:
+    wanted = {defaults.name(name): name for name in FIELDS}
+    fields = {wanted[key]: value for key, value in found.items() if key in wanted}
+    if len(fields) < len(found) and not defaults.names:
+        unknown = next(key for key in found if key not in wanted)
+        raise BadFieldError(unknown[:60], "is not a field of an event")
     for name in FIELDS:
-        if name not in fields and name not in defaults.names():
-            raise BadFieldError(name, "is missing")
-    run = checked_number("run_number", fields["run_number"])
-    return EventRow(
-        run,
-        checked_number("event_number", fields["event_number"]),
-        checked_number("olt_result", fields["olt_result"]),
-        checked_number("dsid_raw", fields.get("dsid_raw", defaults.dsid_raw)),
-        checked_uuid(
-            "fuid_raw", fields["fuid_raw"] if "fuid_raw" in fields else defaults.fuid(run)
-        ),
-    )
+        # Only a file without the column may do without olt_result; a JSON object says it.
+        may_lack = defaults.has(name) and name != "olt_result" and name not in defaults.names
+        if name not in fields and not may_lack:
+            raise BadFieldError(defaults.name(name), "is missing")
+    return checked_event(fields, defaults)
 
 
-def _blocks(rows: Iterator[tuple[int, EventRow]]) -> Iterator[EventBlock]:
+def _blocks(rows: Iterator[_Numbered]) -> Iterator[EventBlock]:
     kept: list[EventRow] = []
     lines: list[int] = []
-    for number, row in rows:
+    texts: list[str] = []
+    for number, row, text in rows:
         kept.append(row)
         lines.append(number)
+        texts.append(text)
         if len(kept) == BLOCK_EVENTS:
-            yield EventBlock(_columns(kept), lines)
-            kept, lines = [], []
+            yield EventBlock(columns_of(kept), lines, texts.__getitem__)
+            kept, lines, texts = [], [], []
     if kept:
-        yield EventBlock(_columns(kept), lines)
-
-
-def _columns(rows: list[EventRow]) -> EventColumns:
-    files: dict[tuple[str, int], int] = {}
-    indexes = [files.setdefault((row.fuid_raw, row.dsid_raw), len(files) + 1) for row in rows]
-    return EventColumns(
-        files=[RawFile(fuid, dsid) for fuid, dsid in files],
-        run_numbers=np.array([row.run_number for row in rows], np.int64),
-        event_numbers=np.array([row.event_number for row in rows], np.int64),
-        file_indexes=np.array(indexes, np.uint32),
-        olt_results=np.array([row.olt_result for row in rows], np.uint64),
-    )
+        yield EventBlock(columns_of(kept), lines, texts.__getitem__)

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import csv
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import TextIO
 
 import click
 import numpy as np
+from click.core import ParameterSource
 
 from eventindex.cli.common import note
+from eventindex.cli.manifest import Manifest
 from eventindex.cli.progress import ProgressReport
-from eventindex.cli.strict import FIELDS
+from eventindex.cli.writing import EventWriter, open_writer, output_form
 from eventindex.columns import DSID_MAX, EventColumns
-from eventindex.generate import Plan, generate
+from eventindex.generate import WORKLOAD_W, Plan, generate
+
+_WORKLOADS = {"w": WORKLOAD_W}
+# The plan's names of the options that have another.
+_PLAN_NAMES = {"gaps": "gap_fraction", "triggers": "trigger_probabilities", "dsid": "dsid_raw"}
 
 
 def _probabilities(_: click.Context, __: click.Parameter, value: str) -> tuple[float, ...]:
@@ -37,8 +40,13 @@ _NUMBER = click.IntRange(0, 2**62)
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["csv", "jsonl"]),
+    type=click.Choice(["csv", "jsonl", "parquet"]),
     help="Default: by the file's name, csv where it does not tell.",
+)
+@click.option(
+    "--workload",
+    type=click.Choice(sorted(_WORKLOADS)),
+    help="Begin with the plan of a benchmark; other options change it.",
 )
 @click.option("--runs", type=_COUNT, default=10, show_default=True, help="Number of runs.")
 @click.option("--run-first", type=_NUMBER, default=1, show_default=True, help="First run.")
@@ -70,96 +78,84 @@ _NUMBER = click.IntRange(0, 2**62)
 @click.option(
     "--dsid", type=click.IntRange(0, DSID_MAX), default=1, show_default=True, help="Dataset."
 )
+@click.option(
+    "--datasets",
+    type=_COUNT,
+    default=1,
+    show_default=True,
+    help="Number of datasets that the streams are spread over, from --dsid on.",
+)
 @click.option("--seed", type=_NUMBER, default=1, show_default=True, help="The same gives the same.")
+@click.option(
+    "--manifest",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write the events of each file and dataset, .json or .csv, for `compare`.",
+)
+@click.pass_context
 def generate_command(
+    context: click.Context,
+    /,
     *,
     output: str,
     form: str | None,
-    runs: int,
-    run_first: int,
-    events: int,
-    event_first: int,
-    gaps: float,
-    streams: int,
-    events_per_file: int,
-    triggers: tuple[float, ...],
-    dsid: int,
-    seed: int,
+    workload: str | None,
+    manifest: Path | None,
+    **options: object,
 ) -> None:
-    """Write pseudo-data to a file.
+    """Write pseudo-data to a file: CSV, JSON lines (.jsonl), each also .gz or .zst, or Parquet.
 
     Runs with gaps, several RAW files open at a time, random triggers; the same seed gives the
-    same file.
+    same file. Memory does not grow with its size.
     """
-    try:
-        plan = Plan(
-            runs,
-            run_first,
-            events,
-            event_first,
-            gaps,
-            streams,
-            events_per_file,
-            triggers,
-            dsid,
-            seed,
-        )
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
-    json_lines = (form or _form_of(output)) == "jsonl"
+    plan = _plan(context, workload, options)
+    form = output_form(output, form)
+    if manifest is not None and manifest.suffix.lower() not in {".json", ".csv"}:
+        raise click.UsageError(f"--manifest {manifest}: give a name with .json or .csv")
+    counts = None if manifest is None else Manifest()
     started = time.monotonic()
-    with _open_output(output) as out, ProgressReport("generating", runs * events) as progress:
-        count = write_events(out, generate(plan), json_lines, progress)
+    numbers = plan.runs * plan.events
+    with open_writer(output, form) as writer, ProgressReport("generating", numbers) as progress:
+        count = _write_events(writer, generate(plan), counts, plan, progress)
+    if manifest is not None and counts is not None:
+        counts.write(manifest)
     note(f"{count:,} events in {time.monotonic() - started:.1f} s")
 
 
-def write_events(
-    out: TextIO, blocks: Iterator[EventColumns], json_lines: bool, progress: ProgressReport
+def _plan(context: click.Context, workload: str | None, options: dict[str, object]) -> Plan:
+    """Return the plan of the options; those that were not given leave a workload as it is."""
+    values = {
+        _PLAN_NAMES.get(name, name): value
+        for name, value in options.items()
+        if workload is None or context.get_parameter_source(name) is not ParameterSource.DEFAULT
+    }
+    base = Plan() if workload is None else _WORKLOADS[workload]
+    try:
+        return replace(base, **values)  # type: ignore[arg-type]  # the options have the types
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def _write_events(
+    writer: EventWriter,
+    blocks: Iterator[EventColumns],
+    counts: Manifest | None,
+    plan: Plan,
+    progress: ProgressReport,
 ) -> int:
-    """Write events in the field order of the contract and return how many."""
-    if not json_lines:
-        csv.writer(out, lineterminator="\n").writerow(FIELDS)
-    count = 0
+    """Write events and return how many."""
+    count, started = 0, time.monotonic()
     for block in blocks:
-        out.write("".join(_json_texts(block) if json_lines else _csv_texts(block)))
+        if not len(block):
+            continue
+        writer.write(block)
+        if counts is not None:
+            counts.add(block)
         count += len(block)
-        progress.at(count, f"{count:,} events")
+        rate = count / max(time.monotonic() - started, 1e-3)
+        # Gaps are no events: what was drawn so far is told by the last event number.
+        run = int(np.asarray(block.run_numbers)[0])
+        event = int(np.asarray(block.event_numbers)[-1])
+        drawn = (run - plan.run_first) * plan.events + event - plan.event_first + 1
+        progress.at(drawn, f"{count:,} events, {rate:,.0f}/s")
     return count
-
-
-def _csv_texts(block: EventColumns) -> Iterator[str]:
-    files = [f"{file.dsid_raw},{file.fuid_raw}" for file in block.files]
-    for run, event, index, olt in _rows(block):
-        yield f"{run},{event},{olt},{files[index - 1]}\n"
-
-
-def _json_texts(block: EventColumns) -> Iterator[str]:
-    files = [f'"dsid_raw": {file.dsid_raw}, "fuid_raw": "{file.fuid_raw}"' for file in block.files]
-    for run, event, index, olt in _rows(block):
-        yield (
-            f'{{"run_number": {run}, "event_number": {event}, "olt_result": {olt}, '
-            f"{files[index - 1]}}}\n"
-        )
-
-
-def _rows(block: EventColumns) -> Iterator[tuple[int, int, int, int]]:
-    return zip(
-        np.asarray(block.run_numbers).tolist(),
-        np.asarray(block.event_numbers).tolist(),
-        np.asarray(block.file_indexes).tolist(),
-        np.asarray(block.olt_results).tolist(),
-        strict=True,
-    )
-
-
-def _form_of(output: str) -> str:
-    return "jsonl" if Path(output).suffix.lower() in {".jsonl", ".ndjson", ".json"} else "csv"
-
-
-@contextmanager
-def _open_output(output: str) -> Iterator[TextIO]:
-    if output == "-":
-        yield sys.stdout
-        return
-    with Path(output).open("w", encoding="utf-8", newline="") as out:
-        yield out

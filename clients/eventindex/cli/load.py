@@ -3,100 +3,32 @@
 from __future__ import annotations
 
 import sys
-from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import TextIO, TypeVar
 
 import click
 
-from eventindex.cli.common import EXIT_NOT_ALL, connection_options, note, open_input
-from eventindex.cli.event_files import (
-    Defaults,
-    EventBlock,
-    FileFormatError,
-    RecordBlock,
-    read_csv,
-    read_json_lines,
-    read_records,
-)
+from eventindex.cli.common import EXIT_NOT_ALL, Failure, connection_options, note
+from eventindex.cli.dry_run import DryRun
+from eventindex.cli.event_rows import Defaults, EventBlock, FileFormatError, RecordBlock
+from eventindex.cli.loading import FileLoad, Refusals, ServiceTarget, Target, Totals
 from eventindex.cli.progress import ProgressReport
+from eventindex.cli.reading import (
+    InputFile,
+    OpenFile,
+    find_inputs,
+    open_file,
+    read_events,
+    read_telescope_records,
+)
+from eventindex.cli.strict import FIELDS
 from eventindex.client import Client
 from eventindex.columns import DSID_MAX, is_canonical_uuid
-from eventindex.results import Ack
-
-FORMATS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".dat": "dat"}
-_REFUSALS_SHOWN = 20
+from eventindex.pairs import NUMBER_MAX
 
 B = TypeVar("B", EventBlock, RecordBlock)
-
-
-@dataclass(slots=True)
-class _Totals:
-    """What became of the events of all files."""
-
-    inserted: int = 0
-    duplicates: int = 0
-    conflicts: int = 0
-    refused: int = 0
-    shown: int = 0
-
-    def add(self, ack: Ack) -> None:
-        self.inserted += ack.inserted
-        self.duplicates += ack.duplicates
-        self.conflicts += ack.conflicts
-
-    def events(self) -> int:
-        return self.inserted + self.duplicates + self.conflicts + self.refused
-
-    def text(self) -> str:
-        return (
-            f"{self.inserted:,} inserted, {self.duplicates:,} duplicates, "
-            f"{self.conflicts:,} conflicts, {self.refused:,} refused"
-        )
-
-
-@dataclass(slots=True)
-class _Load:
-    """One file on its way."""
-
-    path: str
-    stream: BinaryIO
-    totals: _Totals
-    # Rows that were refused here and wait to be printed; filled by the client's thread.
-    refused_rows: deque[tuple[int, str]] = field(default_factory=deque)
-    lines_in_flight: deque[list[int]] = field(default_factory=deque)
-    bytes_read: int = 0
-
-    def report(self, line: int, problem: str) -> None:
-        self.refused_rows.append((line, problem))
-
-    def remember(self, blocks: Iterator[B]) -> Iterator[B]:
-        """Pass blocks on and keep their line numbers until they are acknowledged."""
-        for block in blocks:
-            self.lines_in_flight.append(block.lines)
-            self.bytes_read = self.stream.tell() if self.stream.seekable() else 0
-            yield block
-
-    def acknowledge(self, ack: Ack, progress: ProgressReport) -> None:
-        lines = self.lines_in_flight.popleft()
-        self.totals.add(ack)
-        self.refused_rows.extend((lines[r.index], r.reason) for r in ack.rejections)
-        # A server may count more refusals than it names.
-        self.totals.refused += ack.rejected - len(ack.rejections)
-        self.show_refused(progress)
-        progress.at(self.bytes_read, f"{self.totals.events():,} events")
-
-    def show_refused(self, progress: ProgressReport) -> None:
-        while self.refused_rows:
-            line, problem = self.refused_rows.popleft()
-            self.totals.refused += 1
-            self.totals.shown += 1
-            if self.totals.shown <= _REFUSALS_SHOWN:
-                progress.line(f"eventindex: {self.path}: line {line}: {problem}")
-            elif self.totals.shown == _REFUSALS_SHOWN + 1:
-                progress.line("eventindex: further refused rows are only counted")
 
 
 def _check_fuid(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
@@ -105,81 +37,157 @@ def _check_fuid(_: click.Context, __: click.Parameter, value: str | None) -> str
     return value
 
 
+def column_names(value: str | None, fields: Collection[str]) -> dict[str, str]:
+    """Return the name in the file of each field that FIELD=COLUMN,... maps.
+
+    Raises:
+        click.BadParameter: an unknown field, or one that is there twice; names it.
+    """
+    names: dict[str, str] = {}
+    for part in value.split(",") if value else ():
+        name, equals, column = (text.strip() for text in part.partition("="))
+        if not equals or not column:
+            raise click.BadParameter(f"{part!r} is not FIELD=COLUMN")
+        if name not in fields:
+            raise click.BadParameter(f"{name!r} is no field (fields: {', '.join(fields)})")
+        if name in names or column in names.values():
+            raise click.BadParameter(f"{name if name in names else column!r} is there twice")
+        names[name] = column
+    return names
+
+
+def _check_columns(_: click.Context, __: click.Parameter, value: str | None) -> dict[str, str]:
+    return column_names(value, FIELDS)
+
+
 @click.command()
-@click.argument(
-    "files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, allow_dash=True)
-)
+@click.argument("files", nargs=-1, required=True)
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["csv", "jsonl", "dat"]),
+    type=click.Choice(["csv", "jsonl", "parquet", "dat"]),
     help="Default: by the file's name. dat: telescope events as the detectors write them.",
+)
+@click.option(
+    "--columns",
+    "names",
+    callback=_check_columns,
+    metavar="FIELD=COLUMN,...",
+    help="What fields are called in the files; other columns are then passed over.",
+)
+@click.option("--run", type=click.IntRange(0, NUMBER_MAX), help="Run, for files without.")
+@click.option(
+    "--dsid", type=click.IntRange(0, DSID_MAX), help="Dataset of all events, for files without."
 )
 @click.option("--fuid", callback=_check_fuid, help="RAW file of all events, for files without.")
 @click.option(
     "--fuid-per-run", is_flag=True, help="Make up a RAW file for each run, for files without."
 )
-@click.option(
-    "--dsid", type=click.IntRange(0, DSID_MAX), help="Dataset of all events, for files without."
-)
 @click.option("--detector", default="", help="Detector of telescope events that name none.")
+@click.option("--dry-run", is_flag=True, help="Check everything, store nothing.")
+@click.option(
+    "--reject-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write refused rows there: JSON lines with file, line, reason, row.",
+)
 @connection_options
 def load(
     *,
     connect: Callable[[], Client],
     files: tuple[str, ...],
     form: str | None,
+    names: dict[str, str],
+    run: int | None,
+    dsid: int | None,
     fuid: str | None,
     fuid_per_run: bool,
-    dsid: int | None,
     detector: str,
+    dry_run: bool,
+    reject_file: Path | None,
 ) -> None:
     """Store the events of FILEs in the index.
 
-    CSV has a header with run_number, event_number, dsid_raw, fuid_raw and, if wanted,
-    olt_result; JSON lines (.jsonl) have an object with these fields on each line; .dat files are
-    telescope events as the detectors write them. Loading a file twice is harmless.
+    A FILE is CSV, JSON lines (.jsonl), Parquet or telescope events (.dat), plain or as .gz or
+    .zst; a pattern in quotes ("run*.csv"), or - for standard input with --format. Rows have
+    run_number, event_number, dsid_raw, fuid_raw and olt_result. Loading a file twice is harmless:
+    after an interruption load it again.
 
     Exit code: 0 all were stored or known, 3 some were refused, 1 failure, 2 bad usage.
     """
     if fuid and fuid_per_run:
         raise click.UsageError("--fuid and --fuid-per-run exclude each other")
-    defaults = Defaults(fuid, fuid_per_run, dsid)
-    forms = [form or _format_of(path) for path in files]
-    totals = _Totals()
-    with connect() as client:
-        for path, file_form in zip(files, forms, strict=True):
-            try:
-                _load_file(
-                    client, path, file_form, defaults=defaults, detector=detector, totals=totals
-                )
-            except FileFormatError as error:
-                raise click.UsageError(f"{path}: {error}") from error
-    note(totals.text())
+    defaults = Defaults(fuid, fuid_per_run, dsid, run, names)
+    inputs = find_inputs(files, form)
+    totals = Totals()
+    with ExitStack() as stack:
+        rejects = stack.enter_context(_open_rejects(reject_file, inputs)) if reject_file else None
+        target: Target = (
+            DryRun(detector) if dry_run else ServiceTarget(stack.enter_context(connect()), detector)
+        )
+        try:
+            _load_files(inputs, target, defaults, totals, rejects)
+        except BaseException as error:
+            if totals.events() or isinstance(error, KeyboardInterrupt):
+                note(f"stopped after {totals.text(dry_run=dry_run)}; load again to go on")
+            raise
+    note(totals.text(dry_run=dry_run))
     if totals.refused:
         sys.exit(EXIT_NOT_ALL)
 
 
-def _load_file(
-    client: Client, path: str, form: str, *, defaults: Defaults, detector: str, totals: _Totals
+def _open_rejects(path: Path, inputs: Iterable[InputFile]) -> TextIO:
+    if any(file.path != "-" and path.resolve() == Path(file.path).resolve() for file in inputs):
+        raise click.UsageError(f"--reject-file {path} is one of the files to load")
+    try:
+        return path.open("w", encoding="utf-8")
+    except OSError as error:
+        raise click.UsageError(f"--reject-file {path}: {error.strerror}") from error
+
+
+def _load_files(
+    inputs: list[InputFile],
+    target: Target,
+    defaults: Defaults,
+    totals: Totals,
+    rejects: TextIO | None,
 ) -> None:
-    total = None if path == "-" else Path(path).stat().st_size
-    with open_input(path) as stream, ProgressReport(path, total) as progress:
-        work = _Load(path, stream, totals)
-        if form == "dat":
-            records = (block.records for block in work.remember(read_records(stream)))
-            acks = client.ingest_cosmic(records, detector_id=detector)
+    sizes = [file.size_bytes for file in inputs if file.size_bytes is not None]
+    total = sum(sizes) if len(sizes) == len(inputs) else None
+    bytes_before = 0
+    with ExitStack() as stack:
+        progress = stack.enter_context(ProgressReport("loading", total))
+        refusals = stack.enter_context(closing(Refusals(totals, progress, rejects)))
+        for file in inputs:
+            work = FileLoad(file.path, totals, refusals)
+            try:
+                for _ in _load_file(file, target, defaults, work):
+                    progress.at(bytes_before + work.bytes_done, totals.rate_text())
+            except FileFormatError as error:
+                raise click.UsageError(f"{file.path}: {error}") from error
+            except OSError as error:
+                raise Failure(f"{file.path}: {error.strerror or error}") from error
+            bytes_before += file.size_bytes or 0
+
+
+def _load_file(
+    file: InputFile, target: Target, defaults: Defaults, work: FileLoad
+) -> Iterator[None]:
+    """Load a file, and yield after each block that is done with."""
+    with open_file(file) as opened:
+        if file.form == "dat":
+            acks = target.records(_remember(read_telescope_records(opened), work, opened))
         else:
-            read = read_csv if form == "csv" else read_json_lines
-            blocks = work.remember(read(stream, defaults, work.report))
-            acks = client.ingest(block.columns for block in blocks)
+            blocks = read_events(file, opened, defaults, work.report)
+            acks = target.events(_remember(blocks, work, opened))
         for ack in acks:
-            work.acknowledge(ack, progress)
-        work.show_refused(progress)
+            work.acknowledge(ack)
+            yield
 
 
-def _format_of(path: str) -> str:
-    form = FORMATS.get(Path(path).suffix.lower())
-    if form is None:
-        raise click.UsageError(f"{path}: give --format: the name does not tell")
-    return form
+def _remember(blocks: Iterator[B], work: FileLoad, opened: OpenFile) -> Iterator[B]:
+    """Pass blocks on, and keep them until they are acknowledged."""
+    for block in blocks:
+        if len(block):
+            work.in_flight.append((block, opened.bytes_read))
+            yield block

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 import click
 
-from eventindex.cli.common import EXIT_FAILURE, EXIT_NOT_ALL, connection_options, note, open_input
+from eventindex.cli.common import EXIT_NOT_ALL, EXIT_USAGE, connection_options, note, open_input
 from eventindex.cli.lookup_output import make_writer
 from eventindex.cli.pair_text import BadLine, read_pairs
 from eventindex.client import Client
@@ -41,8 +41,8 @@ def lookup(
     "run/event". A header, blank lines and # comments are skipped. Two numbers on the command line
     are one pair.
 
-    Exit code: 0 all were found, 3 some were not, 1 failure or lines that are no pairs, 2 bad
-    usage.
+    Exit code: 0 all were found, 3 some were not, 1 failure, 2 bad usage or lines that are no
+    pairs; the other lines are answered first.
     """
     with _open_pairs(pairs) as stream, connect() as client:
         source = _Source(stream)
@@ -62,7 +62,7 @@ def lookup(
             f"{total:,} {'pair' if total == 1 else 'pairs'}: {found:,} found, {missing:,} not found"
         )
     if source.bad_count:
-        sys.exit(EXIT_FAILURE)
+        sys.exit(EXIT_USAGE)
     if missing:
         sys.exit(EXIT_NOT_ALL)
 

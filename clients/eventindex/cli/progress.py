@@ -5,6 +5,7 @@ Writes to standard error only.
 
 from __future__ import annotations
 
+import datetime
 import sys
 import time
 from types import TracebackType
@@ -21,8 +22,8 @@ class ProgressReport:
     def __init__(self, title: str, total: int | None) -> None:
         self._title = title
         self._total = total
-        self._done = 0
-        self._next_line = time.monotonic() + _PLAIN_LINE_SECONDS
+        self._started = time.monotonic()
+        self._next_line = self._started + _PLAIN_LINE_SECONDS
         self._console = Console(file=sys.stderr, highlight=False, soft_wrap=True)
         self._bar: Progress | None = None
         if self._console.is_terminal:
@@ -53,13 +54,19 @@ class ProgressReport:
 
     def at(self, done: int, text: str) -> None:
         """Say that so much is done, and what it amounts to in words."""
-        self._done = done
         if self._bar is not None:
             self._bar.update(self._task, completed=done, text=text)
         elif time.monotonic() >= self._next_line:
             self._next_line = time.monotonic() + _PLAIN_LINE_SECONDS
             share = f" {100 * done // self._total}%" if self._total else ""
-            self.line(f"{self._title}:{share} {text}")
+            self.line(f"{self._title}:{share} {text}{self._left(done)}")
+
+    def _left(self, done: int) -> str:
+        """Return the time left as words, nothing while it cannot be told."""
+        if not self._total or not 0 < done <= self._total:
+            return ""
+        seconds = (time.monotonic() - self._started) * (self._total - done) / done
+        return f", {datetime.timedelta(seconds=round(seconds))} left"
 
     def line(self, text: str) -> None:
         """Print a line above the bar."""

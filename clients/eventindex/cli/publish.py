@@ -14,7 +14,13 @@ import numpy as np
 
 from eventindex.addresses import find_address
 from eventindex.cli.common import EXIT_NOT_ALL, note, open_input
-from eventindex.cli.event_files import Defaults, EventBlock, FileFormatError, read_csv
+from eventindex.cli.event_files import (
+    BadRow,
+    Defaults,
+    EventBlock,
+    FileFormatError,
+    read_csv,
+)
 from eventindex.cli.progress import ProgressReport
 from eventindex.cli.server import missing_part
 
@@ -99,13 +105,13 @@ class _BadRows:
     def __init__(self) -> None:
         self.count = 0
 
-    def report(self, line: int, problem: str) -> None:
+    def report(self, bad: BadRow) -> None:
         self.count += 1
         if self.count <= _BAD_ROWS_SHOWN:
-            note(f"eventindex: line {line}: {problem}")
+            note(f"eventindex: line {bad.line}: {bad.problem}")
 
 
-def _messages(stream: BinaryIO, suffix: str, report: Callable[[int, str], None]) -> Iterator[bytes]:
+def _messages(stream: BinaryIO, suffix: str, report: Callable[[BadRow], None]) -> Iterator[bytes]:
     if suffix.lower() == ".csv":
         for block in read_csv(stream, Defaults(), report):
             yield from _arrays(block)

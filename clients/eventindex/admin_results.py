@@ -1,0 +1,71 @@
+"""What the calls that change or check the index give back, as plain values. No I/O."""
+
+from __future__ import annotations
+
+import datetime
+from typing import NamedTuple
+
+from eventindex.catalogue_results import to_time
+from eventindex.v1 import admin_pb2
+
+
+class DeleteProgress(NamedTuple):
+    """How far the removal of a dataset's events is."""
+
+    events_removed: int
+    events_left: int
+
+
+class Criterion(NamedTuple):
+    """The name of a bit of `olt_result`, from a run on."""
+
+    bit: int
+    name: str
+    run_first: int
+
+
+class DeadLetter(NamedTuple):
+    """A refused message or element. The payload is empty in lists; a cut one is not replayable."""
+
+    dead_letter_id: int
+    topic: str
+    payload: bytes
+    payload_bytes: int
+    truncated: bool
+    reason: str
+    detail: str
+    source: str
+    received: datetime.datetime | None
+
+
+class RunCheck(NamedTuple):
+    """One run that was counted again from its pages, and each difference from the catalogue."""
+
+    run_number: int
+    events: int
+    differences: list[str]
+
+
+def to_criterion(message: admin_pb2.Criterion) -> Criterion:
+    """Return a criterion of the wire as a value."""
+    return Criterion(message.bit, message.name, message.run_first)
+
+
+def to_dead_letter(message: admin_pb2.DeadLetter) -> DeadLetter:
+    """Return a dead letter of the wire as a value."""
+    return DeadLetter(
+        message.dead_letter_id,
+        message.topic,
+        message.payload,
+        message.payload_bytes,
+        message.truncated,
+        message.reason,
+        message.detail,
+        message.source,
+        to_time(message, "received"),
+    )
+
+
+def to_run_check(message: admin_pb2.VerifyResponse) -> RunCheck:
+    """Return the check of a run of the wire as a value."""
+    return RunCheck(message.run_number, message.events, list(message.differences))

@@ -1,0 +1,203 @@
+"""What changes or checks the index, as methods of the client; answered by the ingest service."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+
+from eventindex.admin_results import (
+    Criterion,
+    DeadLetter,
+    DeleteProgress,
+    RunCheck,
+    to_criterion,
+    to_dead_letter,
+    to_run_check,
+)
+from eventindex.catalogue_results import Conflict, Dataset, to_conflict, to_dataset
+from eventindex.connection import PAGE_ROWS
+from eventindex.datasets import DatasetQueries, to_wire_state
+from eventindex.errors import NotFoundError
+from eventindex.pairs import NUMBER_MAX
+from eventindex.results import Ack, DatasetState, to_ack
+from eventindex.selection import Range, bounds, checked_number
+from eventindex.stream import Call
+from eventindex.v1 import admin_pb2
+
+_ID_MAX = 2**64 - 1
+
+
+class Administration(DatasetQueries):
+    """Changes datasets, conflicts, criteria and dead letters; verifies the counts."""
+
+    def update_dataset(
+        self,
+        dataset: int | str,
+        *,
+        name: str | None = None,
+        state: DatasetState | None = None,
+        comment: str | None = None,
+        timeout: float | None = None,
+    ) -> Dataset:
+        """Name a dataset, set its state or its comment; returns it as it is now.
+
+        Raises:
+            NotFoundError: the dataset is not in the index.
+            InvalidRequestError: the name is taken or empty.
+        """
+        request = admin_pb2.UpdateDatasetRequest(
+            dsid_raw=self._dsid(dataset),
+            name=name,
+            state=None if state is None else to_wire_state(state),
+            comment=comment,
+        )
+        return to_dataset(self._change(self._admin.UpdateDataset, request, timeout).dataset)
+
+    def delete_dataset(
+        self, dataset: int | str, *, timeout: float | None = None
+    ) -> Generator[DeleteProgress, None, None]:
+        """Remove a dataset's events, and yield the progress after each transaction.
+
+        Nothing happens before the first value is taken. Close the generator to stop; call again
+        to go on. The same when the server goes away.
+
+        Raises:
+            NotFoundError: the dataset is not in the index.
+            InvalidRequestError: it is open; freeze or retire it first.
+            UnavailableError: the server went away in between.
+        """
+        request = admin_pb2.DeleteDatasetRequest(dsid_raw=self._dsid(dataset))
+        messages = self._download(
+            lambda: self._admin.DeleteDataset(request),
+            timeout,
+            resumes=False,
+            address=self._ingest_address,
+        )
+        return (DeleteProgress(m.events_removed, m.events_left) for m in messages)
+
+    def resolve_conflict(
+        self, conflict_id: int, *, replace: bool, resolved_by: str, timeout: float | None = None
+    ) -> Conflict:
+        """Keep the stored value, or replace it with the offered one; say who decided.
+
+        Is not tried again by itself when the server goes away.
+
+        Raises:
+            NotFoundError: there is no such conflict.
+            InvalidRequestError: it is resolved already, or nobody is named.
+        """
+        request = admin_pb2.ResolveConflictRequest(
+            conflict_id=checked_number(conflict_id, "conflict_id", _ID_MAX),
+            resolution=(
+                admin_pb2.CONFLICT_RESOLUTION_REPLACE
+                if replace
+                else admin_pb2.CONFLICT_RESOLUTION_KEEP
+            ),
+            resolved_by=resolved_by,
+        )
+        answer = self._change(self._admin.ResolveConflict, request, timeout, repeatable=False)
+        return to_conflict(answer.conflict)
+
+    def criteria(self, *, timeout: float | None = None) -> list[Criterion]:
+        """Return the names of the bits of `olt_result`."""
+        request = admin_pb2.ListCriteriaRequest()
+        answer = self._change(self._admin.ListCriteria, request, timeout)
+        return [to_criterion(message) for message in answer.criteria]
+
+    def set_criterion(
+        self, bit: int, name: str, *, run_first: int = 0, timeout: float | None = None
+    ) -> Criterion:
+        """Name a bit of `olt_result`, 0 to 63, from a run on."""
+        request = admin_pb2.SetCriterionRequest(
+            criterion=admin_pb2.Criterion(
+                bit=checked_number(bit, "bit", 63),
+                name=name,
+                run_first=checked_number(run_first, "run_first", NUMBER_MAX),
+            )
+        )
+        return to_criterion(self._change(self._admin.SetCriterion, request, timeout).criterion)
+
+    def dead_letters(
+        self, *, reason: str = "", topic: str = "", timeout: float | None = None
+    ) -> Iterator[DeadLetter]:
+        """Yield the refused messages, without their payloads."""
+        request = admin_pb2.ListDeadLettersRequest(page_size=PAGE_ROWS, reason=reason, topic=topic)
+        pages = self._pages(
+            lambda q: self._change(self._admin.ListDeadLetters, q, timeout), request
+        )
+        return (to_dead_letter(message) for page in pages for message in page.dead_letters)
+
+    def get_dead_letter(self, dead_letter_id: int, *, timeout: float | None = None) -> DeadLetter:
+        """Return a refused message with its payload.
+
+        Raises:
+            NotFoundError: there is no such dead letter.
+        """
+        number = checked_number(dead_letter_id, "dead_letter_id", _ID_MAX)
+        request = admin_pb2.GetDeadLetterRequest(dead_letter_id=number)
+        return to_dead_letter(self._change(self._admin.GetDeadLetter, request, timeout).dead_letter)
+
+    def replay_dead_letter(self, dead_letter_id: int, *, timeout: float | None = None) -> Ack:
+        """Send a refused message through the pipeline again, and return what became of it.
+
+        Is not tried again by itself when the server goes away.
+
+        Raises:
+            NotFoundError: there is no such dead letter.
+            InvalidRequestError: it was cut.
+        """
+        number = checked_number(dead_letter_id, "dead_letter_id", _ID_MAX)
+        request = admin_pb2.ReplayDeadLetterRequest(dead_letter_id=number)
+        answer = self._change(self._admin.ReplayDeadLetter, request, timeout, repeatable=False)
+        return to_ack(answer.outcome)
+
+    def discard_dead_letter(self, dead_letter_id: int, *, timeout: float | None = None) -> None:
+        """Remove a refused message for good. Is not tried again when the server goes away.
+
+        Raises:
+            NotFoundError: there is no such dead letter.
+        """
+        number = checked_number(dead_letter_id, "dead_letter_id", _ID_MAX)
+        request = admin_pb2.DiscardDeadLetterRequest(dead_letter_id=number)
+        self._change(self._admin.DiscardDeadLetter, request, timeout, repeatable=False)
+
+    def verify(
+        self, *, runs: Range | None = None, timeout: float | None = None
+    ) -> Generator[RunCheck, None, None]:
+        """Count the events of the pages again, run by run, and name what differs.
+
+        Goes on behind the last run that came when the server goes away.
+
+        Args:
+            runs: (first, last), inclusive, either may be None; without it all runs.
+            timeout: longest wait for one run, seconds.
+
+        Raises:
+            NotFoundError: the run that was asked for is not in the index.
+        """
+        first, last = bounds(runs, "runs")
+        return self._verified(admin_pb2.VerifyRequest(run_first=first, run_last=last), timeout)
+
+    def _verified(
+        self, request: admin_pb2.VerifyRequest, timeout: float | None
+    ) -> Generator[RunCheck, None, None]:
+        """Yield the checks and keep in the request where to go on."""
+
+        def open_call() -> Call[admin_pb2.VerifyResponse]:
+            return self._admin.Verify(request)
+
+        address = self._ingest_address
+        stream = self._download(open_call, timeout, resumes=True, address=address)
+        started = False
+        try:
+            for message in stream:
+                yield to_run_check(message)
+                started = True
+                if request.HasField("run_last") and message.run_number >= request.run_last:
+                    return
+                request.run_first = message.run_number + 1
+        except NotFoundError:
+            # Behind the last run there may be no other.
+            if not started:
+                raise
+        finally:
+            stream.close()

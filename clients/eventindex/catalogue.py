@@ -1,0 +1,237 @@
+"""Runs, files, conflicts and telescope events, as methods of the client."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Generator, Iterator
+from typing import TypedDict, Unpack
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from eventindex.catalogue_results import (
+    Conflict,
+    CosmicCountBy,
+    CosmicCounts,
+    CosmicEvent,
+    FileContent,
+    FileOfRun,
+    to_conflict,
+    to_cosmic_counts,
+    to_cosmic_event,
+    to_file_of_run,
+)
+from eventindex.connection import PAGE_ROWS
+from eventindex.datasets import DatasetQueries
+from eventindex.pairs import NUMBER_MAX
+from eventindex.results import Run, to_run
+from eventindex.selection import Range, bounds, checked_fuid, checked_number, run_bounds
+from eventindex.selection_results import Events
+from eventindex.v1 import lookup_pb2
+
+_WIRE_COUNT_BY = {
+    CosmicCountBy.RUN: lookup_pb2.COSMIC_COUNT_BY_RUN,
+    CosmicCountBy.BLOCK: lookup_pb2.COSMIC_COUNT_BY_BLOCK,
+    CosmicCountBy.HOUR: lookup_pb2.COSMIC_COUNT_BY_HOUR,
+    CosmicCountBy.DETECTOR: lookup_pb2.COSMIC_COUNT_BY_DETECTOR,
+}
+
+
+class CosmicArguments(TypedDict, total=False):
+    """Which telescope events; what is left out does not restrict.
+
+    run: one run. runs, events: (first, last), inclusive, either may be None. times: (first, last)
+    with a time zone, inclusive. detector_id: one telescope.
+    """
+
+    run: int | None
+    runs: Range | None
+    events: Range | None
+    times: tuple[datetime.datetime | None, datetime.datetime | None] | None
+    detector_id: str | None
+
+
+class CatalogueQueries(DatasetQueries):
+    """Lists what the index holds."""
+
+    def runs(
+        self,
+        *,
+        run_first: int | None = None,
+        run_last: int | None = None,
+        detector_id: str | None = None,
+        order_by: str = "",
+        timeout: float | None = None,
+    ) -> Iterator[Run]:
+        """Yield the runs of the index; pages are fetched as they are needed.
+
+        Args:
+            run_first, run_last: bounds, inclusive.
+            detector_id: runs of one telescope only.
+            order_by: "run_number" (default), "events", "first_seen" or "last_seen"; " desc" turns
+                it round.
+            timeout: seconds for each page.
+        """
+        first, last = bounds((run_first, run_last), "runs")
+        request = lookup_pb2.ListRunsRequest(
+            page_size=PAGE_ROWS,
+            run_first=first,
+            run_last=last,
+            detector_id=detector_id,
+            order_by=order_by,
+        )
+        pages = self._pages(lambda q: self._unary(self._index.ListRuns, q, timeout), request)
+        return (to_run(message) for page in pages for message in page.runs)
+
+    def files(
+        self,
+        *,
+        run: int | None = None,
+        dataset: int | str | None = None,
+        order_by: str = "",
+        timeout: float | None = None,
+    ) -> Iterator[FileOfRun]:
+        """Yield the RAW files, one for each run that they hold events of.
+
+        Args:
+            run: files of one run only.
+            dataset: files of one dataset only, by number or name.
+            order_by: "run_number" (default), "fuid_raw" or "events"; " desc" turns it round.
+            timeout: seconds for each page.
+
+        Raises:
+            NotFoundError: the run or dataset is not in the index.
+        """
+        request = lookup_pb2.ListFilesRequest(
+            page_size=PAGE_ROWS,
+            run_number=None if run is None else checked_number(run, "run", NUMBER_MAX),
+            dsid_raw=self._dsid(dataset),
+            order_by=order_by,
+        )
+        pages = self._pages(lambda q: self._unary(self._index.ListFiles, q, timeout), request)
+        return (to_file_of_run(message) for page in pages for message in page.files)
+
+    def get_file(
+        self, fuid_raw: str, *, with_events: bool = False, timeout: float | None = None
+    ) -> FileContent:
+        """Return a RAW file's runs and, if asked for, its events.
+
+        The events come in one message; those of a file that is too large for it come from
+        `list_events(file=...)`.
+
+        Raises:
+            NotFoundError: the index has no event of this file.
+            ValueError: the file id is no UUID.
+        """
+        request = lookup_pb2.GetFileRequest(
+            fuid_raw=checked_fuid(fuid_raw), with_events=with_events
+        )
+        message = self._unary(self._index.GetFile, request, timeout)
+        return FileContent(
+            [to_file_of_run(run) for run in message.runs],
+            [Events(batch) for batch in message.events],
+        )
+
+    def conflicts(
+        self,
+        *,
+        run: int | None = None,
+        with_resolved: bool = False,
+        timeout: float | None = None,
+    ) -> Iterator[Conflict]:
+        """Yield the events that were offered again with other values.
+
+        Args:
+            run: conflicts of one run only.
+            with_resolved: those too that somebody has decided on.
+            timeout: seconds for each page.
+
+        Raises:
+            NotFoundError: the run is not in the index.
+        """
+        request = lookup_pb2.ListConflictsRequest(
+            page_size=PAGE_ROWS,
+            run_number=None if run is None else checked_number(run, "run", NUMBER_MAX),
+            with_resolved=with_resolved,
+        )
+        pages = self._pages(lambda q: self._unary(self._index.ListConflicts, q, timeout), request)
+        return (to_conflict(message) for page in pages for message in page.conflicts)
+
+    def cosmic_events(
+        self,
+        *,
+        events_max: int = 0,
+        timeout: float | None = None,
+        **selection: Unpack[CosmicArguments],
+    ) -> Generator[CosmicEvent, None, None]:
+        """Yield full telescope records. A stream that breaks in between ends in an error.
+
+        Args:
+            events_max: stop after so many events; 0 is no limit.
+            timeout: longest wait for the next events, seconds.
+            **selection: which events, see `CosmicArguments`.
+
+        Raises:
+            ValueError: an argument that makes no sense, at once.
+            NotFoundError: the run is not in the index.
+            UnavailableError: the server went away.
+        """
+        request = _cosmic_request(selection)
+        request.events_max = checked_number(events_max, "events_max", NUMBER_MAX)
+        messages = self._download(
+            lambda: self._index.GetCosmicEvents(request), timeout, resumes=False
+        )
+        return (to_cosmic_event(event) for message in messages for event in message.events)
+
+    def count_cosmic_events(
+        self,
+        *,
+        by: CosmicCountBy | str | None = None,
+        timeout: float | None = None,
+        **selection: Unpack[CosmicArguments],
+    ) -> CosmicCounts:
+        """Count telescope events: in all, and by run, block, hour (UTC) or detector."""
+        request = lookup_pb2.CountCosmicEventsRequest(
+            selection=_cosmic_request(selection),
+            by=None if by is None else _WIRE_COUNT_BY[CosmicCountBy(by)],
+        )
+        return to_cosmic_counts(self._unary(self._index.CountCosmicEvents, request, timeout))
+
+    def read_raw_file(
+        self, fuid_raw: str, *, timeout: float | None = None
+    ) -> Generator[str, None, None]:
+        """Yield the lines of a telescope's RAW file, JSON, in ascending event number.
+
+        Raises:
+            NotFoundError: the index has no telescope record of this file.
+            UnavailableError: the server went away in between; the lines so far are not all.
+        """
+        request = lookup_pb2.ReadRawFileRequest(fuid_raw=checked_fuid(fuid_raw))
+        messages = self._download(lambda: self._index.ReadRawFile(request), timeout, resumes=False)
+        return (line for message in messages for line in message.lines)
+
+
+def _cosmic_request(arguments: CosmicArguments) -> lookup_pb2.GetCosmicEventsRequest:
+    first, last = run_bounds(arguments.get("run"), arguments.get("runs"))
+    event_first, event_last = bounds(arguments.get("events"), "events")
+    time_first, time_last = arguments.get("times") or (None, None)
+    if time_first is not None and time_last is not None and time_first > time_last:
+        raise ValueError(f"times: {time_first} to {time_last} is reversed")
+    return lookup_pb2.GetCosmicEventsRequest(
+        run_first=first,
+        run_last=last,
+        event_first=event_first,
+        event_last=event_last,
+        time_first=_timestamp(time_first),
+        time_last=_timestamp(time_last),
+        detector_id=arguments.get("detector_id"),
+    )
+
+
+def _timestamp(time: datetime.datetime | None) -> Timestamp | None:
+    if time is None:
+        return None
+    if time.tzinfo is None:
+        raise ValueError(f"time {time} has no time zone")
+    found = Timestamp()
+    found.FromDatetime(time)
+    return found

@@ -1,0 +1,191 @@
+"""`eventindex compare`: a list of files and datasets against what the index holds."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from eventindex.catalogue_results import FileOfRun
+from eventindex.cli.common import EXIT_NOT_ALL, connection_options, note
+from eventindex.cli.comparison import (
+    Difference,
+    Scope,
+    by_scope,
+    compare_datasets,
+    compare_files,
+)
+from eventindex.cli.event_rows import FileFormatError
+from eventindex.cli.expected import FIELDS, Expected, Fallbacks, read_expected
+from eventindex.cli.listing import Column, Layout, format_option, write_list
+from eventindex.cli.load import column_names
+from eventindex.cli.progress import ProgressReport
+from eventindex.cli.reading import COMPRESSIONS, InputFile, open_file
+from eventindex.client import Client
+from eventindex.columns import DSID_MAX
+from eventindex.errors import NotFoundError
+from eventindex.pairs import NUMBER_MAX
+
+_BAD_ROWS_SHOWN = 20
+
+
+def _check_columns(_: click.Context, __: click.Parameter, value: str | None) -> dict[str, str]:
+    return column_names(value, FIELDS)
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
+@click.option(
+    "--input-format",
+    "input_form",
+    type=click.Choice(["csv", "json"]),
+    help="Default: by the file's name, csv where it does not tell.",
+)
+@click.option(
+    "--columns",
+    "names",
+    callback=_check_columns,
+    metavar="FIELD=COLUMN,...",
+    help="What fields are called in the file; other columns are then passed over.",
+)
+@click.option("--run", type=click.IntRange(0, NUMBER_MAX), help="Run, for files without.")
+@click.option("--dsid", type=click.IntRange(0, DSID_MAX), help="Dataset, for entries without.")
+@format_option
+@connection_options
+def compare(
+    *,
+    connect: Callable[[], Client],
+    file: str,
+    input_form: str | None,
+    names: dict[str, str],
+    run: int | None,
+    dsid: int | None,
+    form: str,
+) -> None:
+    """Compare the index with FILE, a list of files or datasets and their numbers of events.
+
+    FILE is CSV with a header or JSON: fuid_raw and events, where known with dsid_raw (or dataset,
+    its name) and run_number; without fuid_raw it is a whole dataset. Prints what is missing from
+    the index, what is extra in the listed runs and datasets, and what differs.
+
+    Exit code: 0 the index is as FILE says, 3 there are differences, 1 failure, 2 bad usage.
+    """
+    entries = _read(file, input_form or _form_of(file), Fallbacks(names, dsid, run))
+    seen: Counter[str] = Counter()
+    with connect() as client, ProgressReport("comparing", len(entries)) as progress:
+        differences = _count(_differences(client, entries, progress), seen)
+        if form == "table":
+            first = next(differences, None)
+            if first is not None:
+                write_list(_chain(first, differences), _LAYOUT, form)
+        else:
+            write_list(differences, _LAYOUT, form)
+    files = sum(entry.fuid_raw is not None for entry in entries)
+    note(
+        f"{files:,} files and {len(entries) - files:,} datasets compared: "
+        f"{seen['missing']:,} missing, {seen['extra']:,} extra, {seen['differing']:,} differing"
+    )
+    if seen:
+        sys.exit(EXIT_NOT_ALL)
+
+
+def _read(path: str, form: str, fallbacks: Fallbacks) -> list[Expected]:
+    """Return the entries of a list. One with bad entries is not compared at all."""
+    bad = 0
+
+    def report(place: int, problem: str) -> None:
+        nonlocal bad
+        bad += 1
+        if bad <= _BAD_ROWS_SHOWN:
+            unit = "line" if form == "csv" else "entry"
+            note(f"eventindex: {path}: {unit} {place}: {problem}")
+
+    with open_file(InputFile(path, form, None)) as opened:
+        try:
+            entries = read_expected(opened.stream, form, fallbacks, report)
+        except FileFormatError as error:
+            raise click.UsageError(f"{path}: {error}") from error
+    if bad:
+        raise click.UsageError(f"{path}: {bad:,} bad entries, nothing was compared")
+    if not entries:
+        raise click.UsageError(f"{path}: the list is empty")
+    return entries
+
+
+def _differences(
+    client: Client, entries: list[Expected], progress: ProgressReport
+) -> Iterator[Difference]:
+    whole = [entry for entry in entries if entry.fuid_raw is None]
+    known = list(client.datasets()) if whole or any(entry.dataset for entry in entries) else []
+    yield from compare_datasets(whole, known)
+    dsids = {dataset.name: dataset.dsid_raw for dataset in known}
+    done = len(whole)
+    for scope, files in by_scope(entries).items():
+        yield from compare_files(files, _files(client, scope, dsids), dsids)
+        done += len(files)
+        progress.at(done, f"{done:,} of {len(entries):,} entries")
+
+
+def _files(client: Client, scope: Scope, dsids: Mapping[str, int]) -> Iterator[FileOfRun]:
+    """Yield the files that the index has in a scope; none for one that it does not have."""
+    try:
+        if scope.run_number is not None:
+            yield from client.files(run=scope.run_number)
+        elif scope.dataset is None and scope.fuid_raw is not None:
+            yield from client.get_file(scope.fuid_raw).runs
+        elif isinstance(scope.dataset, int) or scope.dataset in dsids:
+            dsid = scope.dataset if isinstance(scope.dataset, int) else dsids[str(scope.dataset)]
+            yield from client.files(dataset=dsid)
+    except NotFoundError:
+        return
+
+
+def _count(differences: Iterable[Difference], seen: Counter[str]) -> Iterator[Difference]:
+    for difference in differences:
+        seen[difference.difference] += 1
+        yield difference
+
+
+def _chain(first: Difference, rest: Iterable[Difference]) -> Iterator[Difference]:
+    yield first
+    yield from rest
+
+
+def _form_of(path: str) -> str:
+    name = Path(path)
+    suffix = (Path(name.stem) if name.suffix.lower() in COMPRESSIONS else name).suffix.lower()
+    return "json" if suffix == ".json" else "csv"
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value)
+
+
+def _number(value: int | None) -> str:
+    return "" if value is None else f"{value:,}"
+
+
+def _dataset(difference: Difference) -> str:
+    return _text(difference.dsid_raw if difference.dataset is None else difference.dataset)
+
+
+def _record(difference: Difference) -> dict[str, Any]:
+    return difference._asdict()
+
+
+_LAYOUT = Layout(
+    columns=(
+        Column("difference", lambda d: d.difference),
+        Column("RAW file", lambda d: _text(d.fuid_raw)),
+        Column("dataset", _dataset),
+        Column("run", lambda d: _text(d.run_number), right=True),
+        Column("expected", lambda d: _number(d.expected), right=True),
+        Column("found", lambda d: _number(d.found), right=True),
+    ),
+    fields=Difference._fields,
+    record=_record,
+)

@@ -1,0 +1,166 @@
+"""`eventindex conflicts`: events that were offered again with other values, and the decision."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import islice
+
+import click
+
+from eventindex.catalogue_results import Conflict
+from eventindex.cli.common import connection_options, note
+from eventindex.cli.groups import ListGroup
+from eventindex.cli.listing import (
+    Column,
+    Layout,
+    format_option,
+    plain,
+    show_time,
+    write_fields,
+    write_json,
+    write_list,
+)
+from eventindex.cli.selection_options import number
+from eventindex.client import Client
+from eventindex.errors import NotFoundError
+from eventindex.results import Event
+
+_COLUMNS: list[Column[Conflict]] = [
+    Column("id", lambda row: str(row.conflict_id), right=True),
+    Column("run", lambda row: str(row.stored.run_number), right=True),
+    Column("event", lambda row: str(row.stored.event_number), right=True),
+    Column("differs", lambda row: ", ".join(_differences(row)), fold=True),
+    Column("times", lambda row: f"{row.times:,}", right=True),
+    Column("last seen", lambda row: show_time(row.last_seen)),
+    Column("source", lambda row: row.source, fold=True),
+    Column("resolution", lambda row: row.resolution),
+]
+_OFFERED = ("dsid_raw", "fuid_raw", "olt_result")
+_FIELDS = (
+    "conflict_id",
+    "run_number",
+    "event_number",
+    *(f"{side}_{name}" for side in ("stored", "offered") for name in _OFFERED),
+    "source",
+    "first_seen",
+    "last_seen",
+    "times",
+    "resolution",
+    "resolved_by",
+    "resolved",
+)
+
+
+@click.group(cls=ListGroup)
+def conflicts() -> None:
+    """Conflicts: list (when nothing else is said), show, resolve."""
+
+
+@conflicts.command("list")
+@click.option("--run", type=number, help="Conflicts of this run.")
+@click.option("--resolved", is_flag=True, help="Those too that were decided on.")
+@click.option("--limit", type=click.IntRange(1), help="At most so many conflicts.")
+@format_option
+@connection_options
+def list_conflicts(
+    *,
+    connect: Callable[[], Client],
+    run: int | None,
+    resolved: bool,
+    limit: int | None,
+    form: str,
+) -> None:
+    """List the events that were offered again with other values."""
+    with connect() as client:
+        found = client.conflicts(run=run, with_resolved=resolved)
+        columns = _COLUMNS if resolved else _COLUMNS[:-1]
+        write_list(islice(found, limit), Layout(columns, _FIELDS, _record), form)
+
+
+@conflicts.command()
+@click.argument("conflict_id", metavar="ID", type=number)
+@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table")
+@connection_options
+def show(connect: Callable[[], Client], conflict_id: int, form: str) -> None:
+    """Show what is stored, what was offered, by whom and when."""
+    with connect() as client:
+        known = (row for row in client.conflicts(with_resolved=True))
+        conflict = next((row for row in known if row.conflict_id == conflict_id), None)
+    if conflict is None:
+        raise NotFoundError(f"there is no conflict {conflict_id}")
+    if form == "json":
+        write_json([_record(conflict)])
+        return
+    _show(conflict)
+
+
+@conflicts.command()
+@click.argument("conflict_id", metavar="ID", type=number)
+@click.option("--keep", "choice", flag_value="keep", help="The stored value stays.")
+@click.option("--replace", "choice", flag_value="replace", help="The offered value takes over.")
+@click.option("--by", "name", required=True, metavar="NAME", help="Who decided, for the record.")
+@connection_options
+def resolve(connect: Callable[[], Client], conflict_id: int, choice: str | None, name: str) -> None:
+    """Keep the stored value, or replace it with the offered one."""
+    if choice is None:
+        raise click.UsageError("give --keep or --replace")
+    with connect() as client:
+        done = client.resolve_conflict(conflict_id, replace=choice == "replace", resolved_by=name)
+    note(f"conflict {done.conflict_id}: {done.resolution} by {done.resolved_by}")
+
+
+def _differences(conflict: Conflict) -> list[str]:
+    stored, offered = conflict.stored, conflict.offered
+    found = {
+        "file": stored.file.fuid_raw != offered.file.fuid_raw,
+        "dataset": stored.file.dsid_raw != offered.file.dsid_raw,
+        "olt": stored.olt_result != offered.olt_result,
+        "record": conflict.stored_record != conflict.offered_record,
+    }
+    return [name for name, differs in found.items() if differs]
+
+
+def _show(conflict: Conflict) -> None:
+    write_fields(
+        [
+            ("conflict", str(conflict.conflict_id)),
+            ("run", str(conflict.stored.run_number)),
+            ("event", str(conflict.stored.event_number)),
+            *_event_fields("stored", conflict.stored, conflict.stored_record),
+            *_event_fields("offered", conflict.offered, conflict.offered_record),
+            ("source", conflict.source),
+            ("times", f"{conflict.times:,}"),
+            ("first seen", show_time(conflict.first_seen)),
+            ("last seen", show_time(conflict.last_seen)),
+            ("resolution", conflict.resolution or "none"),
+        ]
+    )
+    if conflict.resolution:
+        write_fields([("resolved by", f"{conflict.resolved_by}, {show_time(conflict.resolved)}")])
+
+
+def _event_fields(side: str, event: Event, record: str) -> list[tuple[str, str]]:
+    fields = [
+        (f"{side} file", event.file.fuid_raw),
+        (f"{side} dataset", str(event.file.dsid_raw)),
+        (f"{side} olt", f"{event.olt_result:#x}"),
+    ]
+    return [*fields, (f"{side} record", record)] if record else fields
+
+
+def _record(conflict: Conflict) -> dict[str, object]:
+    found: dict[str, object] = {
+        "conflict_id": conflict.conflict_id,
+        "run_number": conflict.stored.run_number,
+        "event_number": conflict.stored.event_number,
+    }
+    for side, event in (("stored", conflict.stored), ("offered", conflict.offered)):
+        found |= {
+            f"{side}_dsid_raw": event.file.dsid_raw,
+            f"{side}_fuid_raw": event.file.fuid_raw,
+            f"{side}_olt_result": event.olt_result,
+        }
+    rest = conflict._asdict()
+    return found | {
+        name: plain(value) for name, value in rest.items() if name not in {"stored", "offered"}
+    }

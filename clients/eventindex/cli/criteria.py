@@ -1,0 +1,53 @@
+"""`eventindex criteria`: the names of the bits of `olt_result`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import click
+
+from eventindex.admin_results import Criterion
+from eventindex.cli.common import connection_options, note
+from eventindex.cli.groups import ListGroup
+from eventindex.cli.listing import (
+    Column,
+    Layout,
+    format_option,
+    printable,
+    record_of,
+    write_list,
+)
+from eventindex.cli.selection_options import number
+from eventindex.client import Client
+
+_COLUMNS: list[Column[Criterion]] = [
+    Column("bit", lambda row: str(row.bit), right=True),
+    Column("criterion", lambda row: row.name, fold=True),
+    Column("from run", lambda row: str(row.run_first), right=True),
+]
+
+
+@click.group(cls=ListGroup)
+def criteria() -> None:
+    """Criteria of the online filter: list (when nothing else is said), set."""
+
+
+@criteria.command("list")
+@format_option
+@connection_options
+def list_criteria(connect: Callable[[], Client], form: str) -> None:
+    """List the names of the bits of olt_result, and from which run on they hold."""
+    with connect() as client:
+        write_list(client.criteria(), Layout(_COLUMNS, Criterion._fields, record_of), form)
+
+
+@criteria.command("set")
+@click.argument("bit", type=click.IntRange(0, 63))
+@click.argument("name")
+@click.option("--from-run", type=number, default=0, show_default=True, help="First run.")
+@connection_options
+def set_criterion(connect: Callable[[], Client], bit: int, name: str, from_run: int) -> None:
+    """Name a bit of olt_result from a run on."""
+    with connect() as client:
+        done = client.set_criterion(bit, name, run_first=from_run)
+    note(f"bit {done.bit} is {printable(done.name)} from run {done.run_first} on")

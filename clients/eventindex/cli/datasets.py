@@ -1,0 +1,180 @@
+"""`eventindex datasets`: the datasets of the index, their states, and their removal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Generator
+from itertools import islice
+
+import click
+
+from eventindex.admin_results import DeleteProgress
+from eventindex.catalogue_results import Dataset
+from eventindex.cli.common import Failure, both_services, connection_options, note
+from eventindex.cli.groups import ListGroup
+from eventindex.cli.listing import (
+    Column,
+    Layout,
+    format_option,
+    printable,
+    record_of,
+    show_time,
+    write_list,
+)
+from eventindex.cli.progress import ProgressReport
+from eventindex.cli.selection_options import dataset
+from eventindex.client import Client
+from eventindex.results import DatasetState
+
+_COLUMNS: list[Column[Dataset]] = [
+    Column("dataset", lambda row: str(row.dsid_raw), right=True),
+    Column("name", lambda row: row.name, fold=True),
+    Column("state", lambda row: row.state.name.lower()),
+    Column("events", lambda row: f"{row.events:,}", right=True),
+    Column("files", lambda row: f"{row.files:,}", right=True),
+    Column("created", lambda row: show_time(row.created)[:10]),
+    Column("comment", lambda row: row.comment, fold=True),
+]
+_LAYOUT = Layout(_COLUMNS, Dataset._fields, record_of)
+_STATES = {state.name.lower(): state for state in DatasetState if state}
+_ORDERS = ("dsid_raw", "name", "events", "created")
+
+
+@click.group(cls=ListGroup)
+def datasets() -> None:
+    """Datasets: list (when nothing else is said), freeze, retire, name, delete.
+
+    dataset is a number or a name.
+    """
+
+
+@datasets.command("list")
+@click.option("--state", type=click.Choice(list(_STATES)), help="In this state.")
+@click.option("--name", default="", metavar="PART", help="With this in the name.")
+@click.option(
+    "--order-by",
+    type=click.Choice([f"{name}{turn}" for name in _ORDERS for turn in ("", " desc")]),
+    default="dsid_raw",
+    show_default=True,
+    metavar="FIELD[ desc]",
+    help="dsid_raw, name, events or created.",
+)
+@click.option("--limit", type=click.IntRange(1), help="At most so many datasets.")
+@format_option
+@connection_options
+def list_datasets(
+    *,
+    connect: Callable[[], Client],
+    state: str | None,
+    name: str,
+    order_by: str,
+    limit: int | None,
+    form: str,
+) -> None:
+    """List the datasets."""
+    with connect() as client:
+        found = client.datasets(
+            state=_STATES[state] if state else None, name_contains=name, order_by=order_by
+        )
+        write_list(islice(found, limit), _LAYOUT, form)
+
+
+def _state_command(name: str, state: DatasetState, text: str) -> click.Command:
+    @click.argument("dataset", type=dataset)
+    @both_services
+    def change(connect: Callable[[], Client], dataset: int | str) -> None:
+        with connect() as client:
+            _report(client.update_dataset(dataset, state=state))
+
+    change.__doc__ = text
+    return click.command(name)(change)
+
+
+datasets.add_command(
+    _state_command("open", DatasetState.OPEN, "Let a dataset take new events again.")
+)
+datasets.add_command(
+    _state_command("freeze", DatasetState.FROZEN, "Refuse new events of a dataset.")
+)
+datasets.add_command(
+    _state_command(
+        "retire",
+        DatasetState.RETIRED,
+        "Refuse new events of a dataset, and mark those that are found.",
+    )
+)
+
+
+@datasets.command()
+@click.argument("dataset", type=dataset)
+@click.argument("name")
+@both_services
+def rename(connect: Callable[[], Client], dataset: int | str, name: str) -> None:
+    """Give a dataset a name."""
+    with connect() as client:
+        _report(client.update_dataset(dataset, name=name))
+
+
+@datasets.command()
+@click.argument("dataset", type=dataset)
+@click.argument("text")
+@both_services
+def comment(connect: Callable[[], Client], dataset: int | str, text: str) -> None:
+    """Set the comment of a dataset."""
+    with connect() as client:
+        _report(client.update_dataset(dataset, comment=text))
+
+
+@datasets.command()
+@click.argument("dataset", type=dataset)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@both_services
+def delete(connect: Callable[[], Client], dataset: int | str, yes: bool) -> None:
+    """Remove all events of a dataset for good.
+
+    It must be frozen or retired. Works in many short transactions; can be interrupted, and run
+    again to go on.
+    """
+    with connect() as client:
+        known = client.get_dataset(dataset)
+        if known.state == DatasetState.OPEN:
+            raise Failure(f"dataset {known.dsid_raw} is open: freeze or retire it first")
+        if not yes:
+            _confirm(known)
+        with ProgressReport(f"delete {printable(known.name)}", known.events or None) as progress:
+            _delete(client.delete_dataset(known.dsid_raw), progress)
+
+
+def _confirm(known: Dataset) -> None:
+    question = (
+        f"Remove dataset {known.dsid_raw} ({printable(known.name)}): {known.events:,} events "
+        f"in {known.files:,} files?"
+    )
+    if not sys.stdin.isatty():
+        raise click.UsageError(f"{question} Give --yes to do so.")
+    click.confirm(question, abort=True, err=True)
+
+
+def _delete(steps: Generator[DeleteProgress, None, None], progress: ProgressReport) -> None:
+    """Follow the removal to its end, or say how far it came."""
+    step = DeleteProgress(0, 0)
+    try:
+        for step in steps:
+            progress.at(step.events_removed, f"{step.events_left:,} left")
+    except KeyboardInterrupt:
+        steps.close()
+        raise Failure(
+            f"interrupted: {step.events_removed:,} events removed, {step.events_left:,} left; "
+            "run the command again to go on"
+        ) from None
+    if step.events_left:
+        raise Failure(f"{step.events_left:,} events are left; run the command again to go on")
+    note(f"{step.events_removed:,} events removed")
+
+
+def _report(dataset: Dataset) -> None:
+    note(
+        f"dataset {dataset.dsid_raw} ({printable(dataset.name)}) is "
+        f"{dataset.state.name.lower()}"
+        + (f": {printable(dataset.comment)}" if dataset.comment else "")
+    )

@@ -1,0 +1,180 @@
+"""`eventindex dead-letters`: refused messages, and what to do with them."""
+
+from __future__ import annotations
+
+import base64
+import json
+import sys
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+
+import click
+
+from eventindex.admin_results import DeadLetter
+from eventindex.cli.common import EXIT_NOT_ALL, connection_options, note
+from eventindex.cli.groups import ListGroup
+from eventindex.cli.listing import (
+    Column,
+    Layout,
+    format_option,
+    plain,
+    printable,
+    show_time,
+    write_fields,
+    write_list,
+)
+from eventindex.cli.selection_options import number
+from eventindex.client import Client
+from eventindex.errors import InvalidRequestError, NotFoundError
+
+_COLUMNS: list[Column[DeadLetter]] = [
+    Column("id", lambda row: str(row.dead_letter_id), right=True),
+    Column("received", lambda row: show_time(row.received)),
+    Column("bytes", lambda row: f"{row.payload_bytes:,}", right=True),
+    Column("reason", lambda row: row.reason, fold=True),
+    Column("topic", lambda row: row.topic, fold=True),
+    Column("detail", lambda row: row.detail, fold=True),
+]
+_FIELDS = tuple(name for name in DeadLetter._fields if name != "payload")
+
+_reason = click.option("--reason", default="", help="Refused for this reason.")
+_topic = click.option("--topic", default="", help="That came on this topic.")
+_ids = click.argument("ids", metavar="ID...", type=number, nargs=-1, required=True)
+
+
+@click.group("dead-letters", cls=ListGroup)
+def dead_letters() -> None:
+    """Refused messages: list (when nothing else is said), show, replay, discard, export."""
+
+
+@dead_letters.command("list")
+@_reason
+@_topic
+@click.option("--limit", type=click.IntRange(1), help="At most so many.")
+@format_option
+@connection_options
+def list_dead_letters(
+    *, connect: Callable[[], Client], reason: str, topic: str, limit: int | None, form: str
+) -> None:
+    """List the refused messages."""
+    with connect() as client:
+        found = client.dead_letters(reason=reason, topic=topic)
+        write_list(islice(found, limit), Layout(_COLUMNS, _FIELDS, _listed), form)
+
+
+@dead_letters.command()
+@click.argument("dead_letter_id", metavar="ID", type=number)
+@click.option("--raw", is_flag=True, help="Print the payload as it came, and nothing else.")
+@connection_options
+def show(connect: Callable[[], Client], dead_letter_id: int, raw: bool) -> None:
+    """Show a refused message with its payload: text, or hexadecimal digits."""
+    with connect() as client:
+        letter = client.get_dead_letter(dead_letter_id)
+    if raw:
+        sys.stdout.buffer.write(letter.payload)
+        sys.stdout.buffer.flush()
+        return
+    write_fields(
+        [
+            ("dead letter", str(letter.dead_letter_id)),
+            ("received", show_time(letter.received)),
+            ("topic", letter.topic),
+            ("source", letter.source),
+            ("reason", letter.reason),
+            ("detail", letter.detail),
+            ("bytes", f"{letter.payload_bytes:,}{' (cut)' if letter.truncated else ''}"),
+        ]
+    )
+    click.echo()
+    click.echo(_payload_text(letter.payload))
+
+
+@dead_letters.command()
+@_ids
+@connection_options
+def replay(connect: Callable[[], Client], ids: tuple[int, ...]) -> None:
+    """Send refused messages through the pipeline again, and say what became of each.
+
+    Exit code: 0 all are in the index now, 3 some are not, 1 failure, 2 bad usage.
+    """
+    refused = 0
+    with connect() as client:
+        for number in ids:
+            try:
+                ack = client.replay_dead_letter(number)
+            except (NotFoundError, InvalidRequestError) as error:
+                note(f"eventindex: {number}: {error}")
+                refused += 1
+                continue
+            note(
+                f"{number}: {ack.inserted:,} inserted, {ack.duplicates:,} duplicates, "
+                f"{ack.conflicts:,} conflicts, {ack.rejected:,} refused"
+            )
+            for rejection in ack.rejections:
+                note(f"eventindex: {number}: {printable(rejection.reason)}")
+            refused += bool(ack.rejected)
+    if refused:
+        sys.exit(EXIT_NOT_ALL)
+
+
+@dead_letters.command()
+@_ids
+@connection_options
+def discard(connect: Callable[[], Client], ids: tuple[int, ...]) -> None:
+    """Remove refused messages for good.
+
+    Exit code: 0 all are removed, 3 some were not there, 1 failure, 2 bad usage.
+    """
+    missing = 0
+    with connect() as client:
+        for number in ids:
+            try:
+                client.discard_dead_letter(number)
+            except NotFoundError as error:
+                note(f"eventindex: {number}: {error}")
+                missing += 1
+    note(f"{len(ids) - missing:,} discarded")
+    if missing:
+        sys.exit(EXIT_NOT_ALL)
+
+
+@dead_letters.command()
+@_reason
+@_topic
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="File.")
+@connection_options
+def export(connect: Callable[[], Client], reason: str, topic: str, output: Path | None) -> None:
+    """Write refused messages with their payloads as JSON lines.
+
+    A payload is text where it is UTF-8 (`payload`), else base64 (`payload_base64`).
+    """
+    count = 0
+    with connect() as client:
+        letters = client.dead_letters(reason=reason, topic=topic)
+        with click.open_file(str(output or "-"), "w", encoding="utf-8", atomic=bool(output)) as out:
+            for listed in letters:
+                letter = client.get_dead_letter(listed.dead_letter_id)
+                out.write(json.dumps(_exported(letter), ensure_ascii=False) + "\n")
+                count += 1
+    note(f"{count:,} dead letters")
+
+
+def _listed(letter: DeadLetter) -> dict[str, object]:
+    return {name: plain(getattr(letter, name)) for name in _FIELDS}
+
+
+def _exported(letter: DeadLetter) -> dict[str, object]:
+    try:
+        payload = {"payload": letter.payload.decode()}
+    except UnicodeDecodeError:
+        payload = {"payload_base64": base64.b64encode(letter.payload).decode()}
+    return _listed(letter) | payload
+
+
+def _payload_text(payload: bytes) -> str:
+    try:
+        lines = payload.decode().splitlines()
+    except UnicodeDecodeError:
+        return payload.hex(" ", 2)
+    return "\n".join(map(printable, lines))

@@ -1,0 +1,184 @@
+"""Lists of what an index should hold, as another catalogue or a manifest gives them. Pure.
+
+An entry is a file or a dataset and its number of events. Reads CSV with a header and JSON: an array
+of objects, or an object with `files` and `datasets`.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from io import TextIOWrapper
+from typing import BinaryIO
+
+from eventindex.cli.event_rows import FileFormatError
+from eventindex.cli.strict import BadFieldError, checked_uuid, shorten
+from eventindex.columns import DSID_MAX
+from eventindex.pairs import NUMBER_MAX
+
+FIELDS = ("fuid_raw", "dsid_raw", "dataset", "run_number", "events")
+
+_DIGITS = re.compile(r"[0-9]{1,40}", re.ASCII)
+
+Report = Callable[[int, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """A file (with its id) or a dataset (without) and its number of events.
+
+    Attributes:
+        place: the line in the file, or the number of the entry in JSON, from 1.
+        fuid_raw: the file id in lower case; None for a dataset.
+        dsid_raw, dataset: the dataset's number or name; one of them for a dataset.
+        run_number: the run that the events of the file are of; None for all runs.
+        events: how many there should be.
+    """
+
+    place: int
+    fuid_raw: str | None
+    dsid_raw: int | None
+    dataset: str | None
+    run_number: int | None
+    events: int
+
+    def key(self) -> tuple[str | None, int | str | None, int | None]:
+        """Return what may be in a list once."""
+        dataset = self.dataset if self.dsid_raw is None else self.dsid_raw
+        return self.fuid_raw, dataset, self.run_number
+
+
+@dataclass(frozen=True, slots=True)
+class Fallbacks:
+    """The names of the fields in the file, and what stands in for fields that are not there."""
+
+    names: Mapping[str, str]
+    dsid_raw: int | None = None
+    run_number: int | None = None
+
+
+def read_expected(
+    stream: BinaryIO, form: str, fallbacks: Fallbacks, report: Report
+) -> list[Expected]:
+    """Return the entries of a list and report the bad ones.
+
+    Raises:
+        FileFormatError: the file cannot be read at all.
+    """
+    records = _csv_records(stream, fallbacks) if form == "csv" else _json_records(stream, fallbacks)
+    found: list[Expected] = []
+    places: dict[object, int] = {}
+    for place, record in records:
+        try:
+            entry = _entry(place, record, fallbacks)
+        except BadFieldError as error:
+            report(place, str(error))
+            continue
+        first = places.setdefault(entry.key(), place)
+        if first != place:
+            report(place, f"{_name(entry)} is there twice, first at {first}")
+            continue
+        found.append(entry)
+    return found
+
+
+def _csv_records(stream: BinaryIO, fallbacks: Fallbacks) -> Iterator[tuple[int, dict[str, object]]]:
+    text = TextIOWrapper(stream, encoding="utf-8-sig", errors="backslashreplace", newline="")
+    rows = csv.reader(text, strict=True)
+    try:
+        header = [name.strip() for name in next(rows, [])]
+        _check_header(header, fallbacks)
+        for row in rows:
+            if not row:
+                continue
+            cells = (cell.strip() or None for cell in row)
+            # A row of another length is told apart when its entry is made.
+            record: dict[str, object] = dict(zip(header, cells, strict=False))
+            record[""] = None if len(row) == len(header) else f"{len(row)} fields"
+            yield rows.line_num, record
+    except csv.Error as error:
+        raise FileFormatError(f"line {rows.line_num}: {error}") from error
+    finally:
+        text.detach()
+
+
+def _check_header(header: Iterable[str], fallbacks: Fallbacks) -> None:
+    names = list(header)
+    wanted = {fallbacks.names.get(name, name) for name in FIELDS}
+    for name in names:
+        if names.count(name) > 1:
+            raise FileFormatError(f"column {name!r} is there twice")
+        if name not in wanted and not fallbacks.names:
+            raise FileFormatError(f"unknown column {name!r} (known: {', '.join(FIELDS)})")
+    for name in ("events", *fallbacks.names):
+        if fallbacks.names.get(name, name) not in names:
+            raise FileFormatError(f"no column {fallbacks.names.get(name, name)!r}")
+
+
+def _json_records(
+    stream: BinaryIO, fallbacks: Fallbacks
+) -> Iterator[tuple[int, dict[str, object]]]:
+    try:
+        whole = json.load(stream)
+    except (ValueError, RecursionError) as error:
+        raise FileFormatError(f"not JSON: {error}") from error
+    if isinstance(whole, dict) and set(whole) <= {"files", "datasets"}:
+        parts = [whole.get("files", []), whole.get("datasets", [])]
+    else:
+        parts = [whole]
+    if not all(isinstance(part, list) for part in parts):
+        raise FileFormatError("neither an array nor an object with `files` and `datasets`")
+    wanted = {fallbacks.names.get(name, name) for name in FIELDS}
+    for place, record in enumerate((record for part in parts for record in part), 1):
+        if not isinstance(record, dict):
+            raise FileFormatError(f"entry {place}: {shorten(record)} is not an object")
+        unknown = next((name for name in record if name not in wanted), None)
+        if unknown is not None and not fallbacks.names:
+            raise FileFormatError(f"entry {place}: unknown field {shorten(unknown)}")
+        yield place, record
+
+
+def _entry(place: int, record: Mapping[str, object], fallbacks: Fallbacks) -> Expected:
+    if record.get(""):
+        raise BadFieldError("", f"{record['']}, not as many as the header")
+    values = {name: record.get(fallbacks.names.get(name, name)) for name in FIELDS}
+    fuid, dataset = values["fuid_raw"], values["dataset"]
+    dsid = _number("dsid_raw", values["dsid_raw"], DSID_MAX)
+    run = _number("run_number", values["run_number"], NUMBER_MAX)
+    events = _number("events", values["events"], NUMBER_MAX)
+    if events is None:
+        raise BadFieldError("events", "is missing")
+    if dataset is not None and not isinstance(dataset, str):
+        raise BadFieldError("dataset", f"{shorten(dataset)} is not a name")
+    if dsid is None and dataset is None:
+        dsid = fallbacks.dsid_raw
+    if fuid is None and dsid is None and dataset is None:
+        raise BadFieldError("fuid_raw", "is missing, and so is a dataset")
+    if fuid is None and run is not None:
+        raise BadFieldError("run_number", f"{run} stands beside a dataset without a file")
+    if fuid is not None:
+        fuid = checked_uuid("fuid_raw", fuid).lower()
+        run = fallbacks.run_number if run is None else run
+    return Expected(place, fuid, dsid, dataset, run, events)
+
+
+def _number(name: str, value: object, largest: int) -> int | None:
+    """Return an integer from JSON, or of a text of digits; None for none."""
+    if value is None:
+        return None
+    if isinstance(value, str) and _DIGITS.fullmatch(value.strip()):
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise BadFieldError(name, f"{shorten(value)} is not an integer from 0 on")
+    if not 0 <= value <= largest:
+        raise BadFieldError(name, f"{value} is outside 0 to {largest}")
+    return value
+
+
+def _name(entry: Expected) -> str:
+    if entry.fuid_raw is not None:
+        return f"file {entry.fuid_raw}"
+    return f"dataset {entry.dataset if entry.dsid_raw is None else entry.dsid_raw}"

@@ -1,0 +1,76 @@
+"""Events as Parquet: file ids as a dictionary, row groups of a bounded size. Needs pyarrow."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import BinaryIO
+
+import numpy as np
+import pyarrow as pa
+from pyarrow import parquet
+
+from eventindex.columns import EventColumns
+
+_ROW_GROUP_EVENTS = 1_000_000
+_SCHEMA = pa.schema(
+    [
+        ("run_number", pa.int64()),
+        ("event_number", pa.int64()),
+        ("olt_result", pa.uint64()),
+        ("dsid_raw", pa.int32()),
+        ("fuid_raw", pa.dictionary(pa.int32(), pa.string())),
+    ]
+)
+
+
+class ParquetEvents:
+    """Collects blocks of events up to a row group and writes it. Use it as a context manager."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._writer = parquet.ParquetWriter(
+            stream, _SCHEMA, compression="zstd", compression_level=1
+        )
+        self._batches: list[pa.RecordBatch] = []
+        self._count = 0
+
+    def __enter__(self) -> ParquetEvents:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is None:
+            self._flush()
+        self._writer.close()
+
+    def write(self, block: EventColumns) -> None:
+        """Take the events of a block; each column has one value an event."""
+        self._batches.append(_to_batch(block))
+        self._count += len(block)
+        if self._count >= _ROW_GROUP_EVENTS:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._batches:
+            table = pa.Table.from_batches(self._batches).unify_dictionaries()
+            self._writer.write_table(table, row_group_size=self._count)
+        self._batches, self._count = [], 0
+
+
+def _to_batch(block: EventColumns) -> pa.RecordBatch:
+    indexes = np.asarray(block.file_indexes).astype(np.int32) - 1
+    dsids = np.array([file.dsid_raw for file in block.files], np.int32)
+    fuids = pa.array([file.fuid_raw for file in block.files], pa.string())
+    return pa.record_batch(
+        [
+            pa.array(np.asarray(block.run_numbers)),
+            pa.array(np.asarray(block.event_numbers)),
+            pa.array(np.asarray(block.olt_results)),
+            pa.array(dsids[indexes]),
+            pa.DictionaryArray.from_arrays(indexes, fuids),
+        ],
+        schema=_SCHEMA,
+    )

@@ -1,0 +1,41 @@
+"""`eventindex verify`: the pages counted again, and every difference from the catalogue."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+import click
+
+from eventindex.cli.common import EXIT_NOT_ALL, connection_options, note
+from eventindex.cli.listing import printable
+from eventindex.cli.progress import ProgressReport
+from eventindex.cli.selection_options import run_options
+from eventindex.client import Client
+
+
+@click.command()
+@run_options
+@connection_options
+def verify(
+    connect: Callable[[], Client],
+    run: int | None,
+    runs: tuple[int | None, int | None] | None,
+) -> None:
+    """Count the events of all pages again, and name what differs from the kept counts.
+
+    Exit code: 0 nothing differs, 3 something does, 1 failure, 2 bad usage.
+    """
+    checked = events = differing = 0
+    bounds = (run, run) if run is not None else runs
+    with connect() as client, ProgressReport("verify", None) as progress:
+        for check in client.verify(runs=bounds):
+            checked += 1
+            events += check.events
+            differing += bool(check.differences)
+            for difference in check.differences:
+                click.echo(f"run {check.run_number}: {printable(difference)}")
+            progress.at(checked, f"{checked:,} runs, {events:,} events")
+    note(f"{checked:,} runs, {events:,} events, {differing:,} runs that differ")
+    if differing:
+        sys.exit(EXIT_NOT_ALL)

@@ -1,0 +1,142 @@
+"""A connection to the two services: channels, single calls, pages and streams of answers.
+
+Knows how to ask and to ask again; never what is asked.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterator
+from types import TracebackType
+from typing import Protocol, Self, TypeVar
+
+import grpc
+
+from eventindex import channel as channels
+from eventindex.channel import Tls
+from eventindex.download import download
+from eventindex.errors import from_rpc_error
+from eventindex.stream import Call, StreamLimits
+from eventindex.v1.admin_pb2_grpc import AdminServiceStub
+from eventindex.v1.ingest_pb2_grpc import IngestServiceStub
+from eventindex.v1.lookup_pb2_grpc import IndexServiceStub
+
+PAGE_ROWS = 1000
+
+
+class _PageRequest(Protocol):
+    page_token: str
+
+
+class _Page(Protocol):
+    next_page_token: str
+
+
+Q = TypeVar("Q")
+A = TypeVar("A")
+PageQ = TypeVar("PageQ", bound=_PageRequest)
+PageA = TypeVar("PageA", bound=_Page)
+
+
+class Connection:
+    """Channels to the index service and the ingest service. Threads may share it."""
+
+    def __init__(
+        self,
+        address: str,
+        ingest_address: str,
+        *,
+        tls: Tls | None,
+        timeout: float,
+        retry_seconds_max: float,
+    ) -> None:
+        self._limits = StreamLimits(answer_seconds_max=timeout, retry_seconds_max=retry_seconds_max)
+        self._address = address
+        self._ingest_address = ingest_address
+        self._index_channel = channels.open_channel(address, tls)
+        self._ingest_channel = channels.open_channel(ingest_address, tls)
+        self._index = IndexServiceStub(self._index_channel)
+        self._ingest = IngestServiceStub(self._ingest_channel)
+        self._admin = AdminServiceStub(self._ingest_channel)
+
+    def close(self) -> None:
+        """Close the connections; calls that still run end with an error."""
+        self._index_channel.close()
+        self._ingest_channel.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _stream_limits(
+        self, in_flight_max: int, timeout: float | None, retry_seconds_max: float | None
+    ) -> StreamLimits:
+        default = self._limits
+        return StreamLimits(
+            in_flight_max,
+            default.answer_seconds_max if timeout is None else timeout,
+            default.retry_seconds_max if retry_seconds_max is None else retry_seconds_max,
+        )
+
+    def _unary(
+        self, method: grpc.UnaryUnaryMultiCallable[Q, A], request: Q, timeout: float | None
+    ) -> A:
+        """Ask the index service until there is an answer or the time is over."""
+        seconds, deadline = self._deadline(timeout)
+        retry = channels.retrying(min(self._limits.retry_seconds_max, seconds))
+        return retry(lambda: _attempt(method, request, deadline, self._address))
+
+    def _change(
+        self,
+        method: grpc.UnaryUnaryMultiCallable[Q, A],
+        request: Q,
+        timeout: float | None,
+        *,
+        repeatable: bool = True,
+    ) -> A:
+        """Call the ingest service; only what may be done twice is tried again."""
+        seconds, deadline = self._deadline(timeout)
+        retry_seconds = min(self._limits.retry_seconds_max, seconds) if repeatable else 0.0
+        retry = channels.retrying(retry_seconds)
+        return retry(lambda: _attempt(method, request, deadline, self._ingest_address))
+
+    def _deadline(self, timeout: float | None) -> tuple[float, float]:
+        seconds = self._limits.answer_seconds_max if timeout is None else timeout
+        return seconds, time.monotonic() + seconds
+
+    def _pages(self, ask: Callable[[PageQ], PageA], request: PageQ) -> Iterator[PageA]:
+        """Yield the pages of a list, each fetched when it is needed."""
+        while True:
+            page = ask(request)
+            yield page
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    def _download(
+        self,
+        open_call: Callable[[], Call[A]],
+        timeout: float | None,
+        *,
+        resumes: bool,
+        address: str | None = None,
+    ) -> Generator[A, None, None]:
+        """Yield the answers of one server's stream; see `download`."""
+        limits = self._stream_limits(1, timeout, None)
+        return download(open_call, limits, address or self._address, resumes=resumes)
+
+
+def _attempt(
+    method: grpc.UnaryUnaryMultiCallable[Q, A], request: Q, deadline: float, address: str
+) -> A:
+    try:
+        return method(request, timeout=max(deadline - time.monotonic(), 0.001))
+    except grpc.RpcError as error:
+        raise from_rpc_error(error, address) from error

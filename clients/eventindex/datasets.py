@@ -1,0 +1,84 @@
+"""Datasets by number or name, as methods of the client."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from eventindex.catalogue_results import Dataset, to_dataset
+from eventindex.connection import PAGE_ROWS, Connection
+from eventindex.errors import NotFoundError
+from eventindex.results import DatasetState
+from eventindex.selection import checked_dsid
+from eventindex.v1 import event_pb2, lookup_pb2
+
+_WIRE_STATE = {
+    DatasetState.OPEN: event_pb2.DATASET_STATE_OPEN,
+    DatasetState.FROZEN: event_pb2.DATASET_STATE_FROZEN,
+    DatasetState.RETIRED: event_pb2.DATASET_STATE_RETIRED,
+}
+
+
+def to_wire_state(state: DatasetState) -> event_pb2.DatasetState:
+    """Return a state as the wire carries it.
+
+    Raises:
+        ValueError: UNKNOWN is no state that a dataset can be given or asked for.
+    """
+    if state not in _WIRE_STATE:
+        raise ValueError(f"state is {state!r}, not open, frozen or retired")
+    return _WIRE_STATE[state]
+
+
+class DatasetQueries(Connection):
+    """Lists the datasets of the index."""
+
+    def datasets(
+        self,
+        *,
+        state: DatasetState | None = None,
+        name_contains: str = "",
+        order_by: str = "",
+        timeout: float | None = None,
+    ) -> Iterator[Dataset]:
+        """Yield the datasets; pages are fetched as they are needed.
+
+        Args:
+            state: datasets in this state only.
+            name_contains: a part of the name.
+            order_by: "dsid_raw" (default), "name", "events" or "created"; " desc" turns it round.
+            timeout: seconds for each page.
+        """
+        request = lookup_pb2.ListDatasetsRequest(
+            page_size=PAGE_ROWS,
+            state=None if state is None else to_wire_state(state),
+            name_contains=name_contains,
+            order_by=order_by,
+        )
+        pages = self._pages(lambda q: self._unary(self._index.ListDatasets, q, timeout), request)
+        return (to_dataset(message) for page in pages for message in page.datasets)
+
+    def get_dataset(self, dataset: int | str, *, timeout: float | None = None) -> Dataset:
+        """Return a dataset by its number or its exact name.
+
+        Raises:
+            NotFoundError: it is not in the index.
+            ValueError: a number outside 0 to 2^31-1.
+        """
+        if isinstance(dataset, str):
+            found = self.datasets(name_contains=dataset, timeout=timeout)
+            wanted = (known for known in found if known.name == dataset)
+        else:
+            number = checked_dsid(dataset)
+            wanted = (known for known in self.datasets(timeout=timeout) if known.dsid_raw == number)
+        known = next(wanted, None)
+        if known is None:
+            raise NotFoundError(f"dataset {dataset!r} is not in the index")
+        return known
+
+    def _dsid(self, dataset: int | str | None) -> int | None:
+        """Return the number of a dataset; a number stands for itself."""
+        if dataset is None:
+            return None
+        if isinstance(dataset, str):
+            return self.get_dataset(dataset).dsid_raw
+        return checked_dsid(dataset)

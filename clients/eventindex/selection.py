@@ -1,0 +1,117 @@
+"""What to list or count, as keyword arguments, checked and put into messages. Pure: no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TypeAlias, TypedDict
+
+import numpy as np
+
+from eventindex.columns import DSID_MAX, OLT_MAX, is_canonical_uuid
+from eventindex.pairs import NUMBER_MAX
+from eventindex.v1 import lookup_pb2
+
+Range: TypeAlias = tuple[int | None, int | None]
+
+
+class SelectionArguments(TypedDict, total=False):
+    """Which events; what is left out does not restrict.
+
+    run: one run. runs: (first, last), inclusive, either may be None. events: (first, last) event
+    number. dataset: its number or its name. file: a `fuid_raw`. olt_all, olt_any, olt_none: masks
+    of `olt_result`: all, at least one, none of these bits is set; 0 is no condition.
+    """
+
+    run: int | None
+    runs: Range | None
+    events: Range | None
+    dataset: int | str | None
+    file: str | None
+    olt_all: int
+    olt_any: int
+    olt_none: int
+
+
+def to_selection(arguments: SelectionArguments, dsid_raw: int | None) -> lookup_pb2.EventSelection:
+    """Return a selection as the wire carries it.
+
+    Args:
+        arguments: what the caller gave.
+        dsid_raw: the number of the dataset that the caller may have given by name.
+
+    Raises:
+        ValueError: a number out of range, a reversed range, a file id that is no UUID, or a mask
+            that nothing can meet; names the argument and the value.
+    """
+    first, last = run_bounds(arguments.get("run"), arguments.get("runs"))
+    event_first, event_last = bounds(arguments.get("events"), "events")
+    masks = {name: _mask(arguments, name) for name in ("olt_all", "olt_any", "olt_none")}
+    if both := masks["olt_all"] & masks["olt_none"]:
+        raise ValueError(f"olt_all and olt_none both have {both:#x}")
+    fuid = arguments.get("file")
+    return lookup_pb2.EventSelection(
+        run_first=first,
+        run_last=last,
+        event_first=event_first,
+        event_last=event_last,
+        dsid_raw=dsid_raw,
+        fuid_raw=None if fuid is None else checked_fuid(fuid),
+        **masks,
+    )
+
+
+def run_bounds(run: int | None, runs: Range | None) -> Range:
+    """Return the bounds of one run or of a range of runs."""
+    if run is None:
+        return bounds(runs, "runs")
+    if runs is not None:
+        raise ValueError("give run or runs, not both")
+    number = checked_number(run, "run", NUMBER_MAX)
+    return number, number
+
+
+def bounds(given: Range | None, name: str) -> Range:
+    """Return the bounds of a range, either of which may be open."""
+    if given is None:
+        return None, None
+    if not isinstance(given, tuple) or len(given) != 2:
+        raise ValueError(f"{name} is {given!r}, not (first, last)")
+    first, last = (
+        None if value is None else checked_number(value, name, NUMBER_MAX) for value in given
+    )
+    if first is not None and last is not None and first > last:
+        raise ValueError(f"{name}: {first} to {last} is reversed")
+    return first, last
+
+
+def checked_number(value: object, name: str, maximum: int) -> int:
+    """Return an integer from 0 to a maximum."""
+    if not isinstance(value, int | np.integer) or isinstance(value, bool):
+        raise ValueError(f"{name} is {value!r}, not an integer")  # noqa: TRY004  # as to_pairs
+    if not 0 <= value <= maximum:
+        raise ValueError(f"{name} is {value}, outside 0 to {maximum}")
+    return int(value)
+
+
+def checked_fuid(value: object) -> str:
+    """Return a file id in canonical form."""
+    if not isinstance(value, str) or not is_canonical_uuid(value):
+        raise ValueError(f"file is {value!r}, not a UUID")
+    return value
+
+
+def checked_dsid(value: object) -> int:
+    """Return a dataset number."""
+    return checked_number(value, "dataset", DSID_MAX)
+
+
+def mask_of(bits: Iterable[int]) -> int:
+    """Return the mask that has these bits, 0 to 63."""
+    mask = 0
+    for bit in bits:
+        mask |= 1 << checked_number(bit, "bit", 63)
+    return mask
+
+
+def _mask(arguments: SelectionArguments, name: str) -> int:
+    return checked_number(arguments.get(name, 0), name, OLT_MAX)
