@@ -1,23 +1,180 @@
-"""AdminService, registered so that clients find it. Its work is not done here yet."""
+"""The methods of AdminService: each reads as request, plan, database, reply.
+
+The database work runs in threads of its own, beside the writer's. The methods for tokens are not
+here: they answer UNIMPLEMENTED.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from functools import partial
 
-import grpc
+from event_store import admin, delete, resolve, verify
+from event_store.errors import NotFoundError, WrongStateError
+from event_store.model import CosmicRecord
+from event_store.threads import DatabaseThreads
+from eventindex.v1 import admin_pb2
+from ingest_service import admin_plan, admin_reply
+from ingest_service.decode_cosmic import decode_records, epoch_offset_s
+from ingest_service.replay import Replayer
+from service_kit.settings import Settings
 
-from eventindex.v1 import admin_pb2, admin_pb2_grpc
-
-_SERVICE = admin_pb2.DESCRIPTOR.services_by_name["AdminService"]
-
-
-async def _not_yet(_door: AdminDoor, _request: object, context: Any) -> None:
-    await context.abort(grpc.StatusCode.UNIMPLEMENTED, "not implemented yet")
-
-
-class AdminDoor(admin_pb2_grpc.AdminServiceServicer):
-    """Answers UNIMPLEMENTED to every call, without the traceback that the base class logs."""
+SERVICE = admin_pb2.DESCRIPTOR.services_by_name["AdminService"]
 
 
-for _method in _SERVICE.methods:
-    setattr(AdminDoor, _method.name, _not_yet)
+class AdminDoor:
+    """Changes the state of the index beside ingest."""
+
+    def __init__(self, settings: Settings, threads: DatabaseThreads, replayer: Replayer) -> None:
+        self._threads = threads
+        self._replayer = replayer
+        self._epoch_s = epoch_offset_s(settings.cosmic_epoch)
+
+    async def UpdateDataset(  # noqa: N802
+        self, request: admin_pb2.UpdateDatasetRequest
+    ) -> admin_pb2.UpdateDatasetResponse:
+        """Name a dataset, set its state or its comment."""
+        change = admin_plan.plan_dataset(request)
+        row = await self._threads.run(partial(admin.update_dataset, change=change))
+        return admin_pb2.UpdateDatasetResponse(dataset=admin_reply.dataset_message(row))
+
+    async def DeleteDataset(  # noqa: N802
+        self, request: admin_pb2.DeleteDatasetRequest
+    ) -> AsyncIterator[admin_pb2.DeleteDatasetResponse]:
+        """Remove a dataset's events; a message at once, after each transaction and at the end."""
+        dsid = admin_plan.plan_dsid(request.dsid_raw)
+        deletion = await self._threads.run(partial(delete.begin, dsid=dsid))
+        removed = 0
+        yield admin_pb2.DeleteDatasetResponse(events_left=deletion.events)
+        for run_number in deletion.runs:
+            step = partial(delete.delete_some, deletion=deletion, run_number=run_number)
+            while events := await self._threads.run(step):
+                removed += events
+                yield admin_pb2.DeleteDatasetResponse(
+                    events_removed=removed, events_left=max(0, deletion.events - removed)
+                )
+        while await self._threads.run(partial(delete.delete_records, deletion=deletion)):
+            pass
+        left = await self._threads.run(partial(delete.events_left, dsid=dsid))
+        yield admin_pb2.DeleteDatasetResponse(events_removed=removed, events_left=left)
+
+    async def ResolveConflict(  # noqa: N802
+        self, request: admin_pb2.ResolveConflictRequest
+    ) -> admin_pb2.ResolveConflictResponse:
+        """Keep the stored value or replace it with the offered one."""
+        number, by = admin_plan.plan_resolution(request)
+        if request.resolution == admin_pb2.CONFLICT_RESOLUTION_KEEP:
+            work = partial(resolve.keep, conflict_id=number, resolved_by=by)
+        else:
+            offer = await self._threads.run(partial(resolve.read_offer, conflict_id=number))
+            record = await asyncio.to_thread(self._record, *offer)
+            work = partial(resolve.replace, conflict_id=number, resolved_by=by, record=record)
+        row = await self._threads.run(work, repeatable=False)
+        return admin_pb2.ResolveConflictResponse(conflict=admin_reply.conflict_message(row))
+
+    async def ListCriteria(  # noqa: N802
+        self,
+        request: admin_pb2.ListCriteriaRequest,  # noqa: ARG002
+    ) -> admin_pb2.ListCriteriaResponse:
+        """All names of bits, in order of bit and run."""
+        rows = await self._threads.run(admin.list_criteria)
+        return admin_pb2.ListCriteriaResponse(criteria=map(admin_reply.criterion_message, rows))
+
+    async def SetCriterion(  # noqa: N802
+        self, request: admin_pb2.SetCriterionRequest
+    ) -> admin_pb2.SetCriterionResponse:
+        """Name a bit from a run on."""
+        criterion = admin_plan.plan_criterion(request)
+        await self._threads.run(partial(admin.set_criterion, criterion=criterion))
+        return admin_pb2.SetCriterionResponse(criterion=admin_reply.criterion_message(criterion))
+
+    async def ListDeadLetters(  # noqa: N802
+        self, request: admin_pb2.ListDeadLettersRequest
+    ) -> admin_pb2.ListDeadLettersResponse:
+        """A page of dead letters without their payloads, the newest first."""
+        plan = admin_plan.plan_letters(request)
+        rows = await self._threads.run(
+            partial(
+                admin.list_dead_letters,
+                before=plan.before,
+                reason=plan.reason,
+                topic=plan.topic,
+                limit=plan.limit + 1,
+            )
+        )
+        return admin_reply.letters_response(plan, rows)
+
+    async def GetDeadLetter(  # noqa: N802
+        self, request: admin_pb2.GetDeadLetterRequest
+    ) -> admin_pb2.GetDeadLetterResponse:
+        """A dead letter with its payload."""
+        row = await self._letter(request.dead_letter_id)
+        return admin_pb2.GetDeadLetterResponse(dead_letter=admin_reply.letter_message(row))
+
+    async def ReplayDeadLetter(  # noqa: N802
+        self, request: admin_pb2.ReplayDeadLetterRequest
+    ) -> admin_pb2.ReplayDeadLetterResponse:
+        """Send a dead letter through the pipeline; it goes when nothing of it is refused."""
+        letter = await self._letter(request.dead_letter_id)
+        if letter.truncated:
+            raise WrongStateError(
+                f"dead letter {letter.dead_letter_id} was cut at the message limit: send the "
+                "original in smaller messages"
+            )
+        outcome = await self._replayer.replay(letter)
+        if not outcome.rejected:
+            await self._threads.run(
+                partial(admin.delete_dead_letter, dead_letter_id=letter.dead_letter_id)
+            )
+        return admin_pb2.ReplayDeadLetterResponse(outcome=outcome)
+
+    async def DiscardDeadLetter(  # noqa: N802
+        self, request: admin_pb2.DiscardDeadLetterRequest
+    ) -> admin_pb2.DiscardDeadLetterResponse:
+        """Remove a dead letter."""
+        number = admin_plan.plan_id("dead_letter_id", request.dead_letter_id)
+        work = partial(admin.delete_dead_letter, dead_letter_id=number)
+        if not await self._threads.run(work, repeatable=False):
+            raise NotFoundError(f"dead letter {number} does not exist")
+        return admin_pb2.DiscardDeadLetterResponse()
+
+    async def Verify(  # noqa: N802
+        self, request: admin_pb2.VerifyRequest
+    ) -> AsyncIterator[admin_pb2.VerifyResponse]:
+        """Count the events of each run again; one message a run, ascending."""
+        runs = admin_plan.plan_verify(request)
+        stopped = threading.Event()
+        run = await self._next_run(runs.first, runs.last)
+        if run is None and runs.first == runs.last:
+            raise NotFoundError(f"run {runs.first} is not in the index")
+        try:
+            while run is not None:
+                work = partial(verify.verify_run, run_number=run, stopped=stopped.is_set)
+                yield admin_reply.verified_message(await self._threads.run(work))
+                run = await self._next_run(run + 1, runs.last)
+        finally:
+            stopped.set()
+
+    async def _next_run(self, first: int, last: int) -> int | None:
+        if first > last:
+            return None
+        return await self._threads.run(partial(verify.next_run, run_first=first, run_last=last))
+
+    async def _letter(self, dead_letter_id: int) -> admin.LetterRow:
+        number = admin_plan.plan_id("dead_letter_id", dead_letter_id)
+        return await self._threads.run(partial(admin.get_dead_letter, dead_letter_id=number))
+
+    def _record(self, offered: str, dataset_name: str) -> CosmicRecord | None:
+        """An offered telescope record, decoded; its detector is that of its dataset."""
+        if not offered:
+            return None
+        telescope = delete.telescope_of(dataset_name)
+        detector = "" if telescope is None else telescope.detector_id
+        decoded = decode_records([offered.encode()], detector, self._epoch_s)
+        if decoded.rejections:
+            raise WrongStateError(
+                f"the offered record cannot be stored: {decoded.rejections[0].detail}"
+            )
+        return decoded.cosmic[0]

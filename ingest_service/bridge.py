@@ -15,9 +15,7 @@ from collections.abc import Callable
 from paho.mqtt.client import MQTTMessage
 from paho.mqtt.enums import MQTTProtocolVersion
 
-from ingest_service.decode_batch import decode_batch, parse_batch
-from ingest_service.decode_cosmic import decode_cosmic, epoch_offset_s
-from ingest_service.decode_json import decode_json
+from ingest_service.decode_topic import TopicDecoder
 from ingest_service.intake import Intake
 from ingest_service.metrics import Metrics
 from ingest_service.model import Decoded, Door, Kind, MalformedBatch, Reason, Receipt, Submission
@@ -71,7 +69,7 @@ class MqttSubmission(Submission):
                 f"a message of {self.size_bytes} bytes; the limit is {MESSAGE_BYTES_MAX}",
                 Reason.TOO_LARGE,
             )
-        return self._bridge.decode(self.topic, self._payload)
+        return self._bridge.decoder.decode(self.topic, self._payload)
 
     def payload(self) -> tuple[bytes, bool]:
         """Return the message as it came, cut at the limit."""
@@ -94,10 +92,10 @@ class Bridge:
         on_crash: Callable[[], None] = lambda: None,
     ) -> None:
         self.topics = Topics(settings)
+        self.decoder = TopicDecoder(settings)
         self.metrics = metrics
         self._settings = settings
         self._intake = intake
-        self._epoch_s = epoch_offset_s(settings.cosmic_epoch)
         self._version = _V311 if settings.mqtt_version == "3.1.1" else _V5
         self._spoke_5 = False
         self._connections = 0
@@ -139,21 +137,6 @@ class Bridge:
             return "the bridge's thread has ended"
         silence_s = time.monotonic() - self._beat
         return f"no progress for {silence_s:.0f} s" if silence_s > _SILENCE_MAX_S else None
-
-    def decode(self, topic: str, payload: bytes) -> Decoded:
-        """Return the events of a message.
-
-        Raises:
-            MalformedBatch: nothing of the message can be read, or the topic is none of ours.
-        """
-        route = self.topics.route(topic)
-        if route is None:
-            raise MalformedBatch(f"nothing is defined for topic {topic!a}", Reason.BAD_TOPIC)
-        if route.kind is Kind.JSON:
-            return decode_json(payload)
-        if route.kind is Kind.BATCH:
-            return decode_batch(parse_batch(payload))
-        return decode_cosmic(payload, route.source, self._epoch_s)
 
     def _run(self) -> None:
         failures = 0

@@ -7,10 +7,10 @@ files for a telescope, so the RAW file of a record is made here, from its detect
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 
+from event_store.cosmic_file import cosmic_dataset, cosmic_fuid
 from event_store.model import CosmicRecord
 from ingest_service.cosmic_fields import (
     detector_of,
@@ -152,8 +152,7 @@ def _event(line: bytes, detector_id: str, epoch_s: int) -> _Event:
 
 def raw_file(detector: str, run: int, block: int | None) -> CosmicFile:
     """Return the RAW file of one (detector, run, CosmicBlock)."""
-    name = f"eventindex:cosmic/{detector}/{run}/{'-' if block is None else block}"
-    return CosmicFile(uuid.uuid5(uuid.NAMESPACE_URL, name), f"cosmic.{detector}.{run}")
+    return CosmicFile(cosmic_fuid(detector, run, block), cosmic_dataset(detector, run))
 
 
 def _unix_seconds(fields: dict[str, object], epoch_s: int) -> int | None:

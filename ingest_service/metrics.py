@@ -58,6 +58,13 @@ class Metrics:
         self._commit_seconds = histogram(
             "ingest_commit_seconds", "Seconds from a batch to its commit.", _SECONDS_BUCKETS
         )
+        self._admin_seconds = Histogram(
+            "eventindex_admin_seconds",
+            "Seconds of a call of AdminService; a stream is one call.",
+            ("method", "code"),
+            buckets=(*_SECONDS_BUCKETS, 60, 600),
+            registry=registry,
+        )
         self._retries = counter("ingest_store_retries", "Attempts that PostgreSQL did not answer.")
         self._dropped_acks = counter(
             "ingest_dropped_acks", "Acknowledgements of connections that had ended."
@@ -127,6 +134,10 @@ class Metrics:
         """A batch was committed."""
         self._batch_events.observe(events)
         self._commit_seconds.observe(seconds)
+
+    def request(self, method: str, code: str, seconds: float) -> None:
+        """A call of AdminService ended."""
+        self._admin_seconds.labels(method, code).observe(seconds)
 
     def store_retry(self) -> None:
         """PostgreSQL did not answer; the same will be tried again."""

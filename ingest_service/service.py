@@ -10,13 +10,18 @@ import logging
 from collections.abc import Callable
 
 from event_store.database import StoreOptions
+from event_store.threads import DatabaseThreads
 from event_store.writer import Store
-from eventindex.v1 import admin_pb2, admin_pb2_grpc, ingest_pb2, ingest_pb2_grpc
+from eventindex.v1 import ingest_pb2, ingest_pb2_grpc
+from ingest_service import admin_door
 from ingest_service.admin_door import AdminDoor
 from ingest_service.bridge import Bridge
+from ingest_service.decode_topic import TopicDecoder
 from ingest_service.grpc_door import IngestDoor
 from ingest_service.metrics import Metrics
 from ingest_service.pipeline import Pipeline
+from ingest_service.replay import Replayer
+from service_kit import registry
 from service_kit.grpc_server import ManagedServer, check_exposure, probe_port, stop_signal
 from service_kit.monitoring import Check, MonitoringServer
 from service_kit.settings import Settings
@@ -24,13 +29,9 @@ from service_kit.settings import Settings
 log = logging.getLogger(__name__)
 
 _CALLS_AT_ONCE_MAX = 1024
-_SERVICES = tuple(
-    file.services_by_name[name].full_name
-    for file, name in (
-        (ingest_pb2.DESCRIPTOR, "IngestService"),
-        (admin_pb2.DESCRIPTOR, "AdminService"),
-    )
-)
+# Connections for the administration, beside the writer's.
+_ADMIN_CONNECTIONS_MAX = 3
+_INGEST = ingest_pb2.DESCRIPTOR.services_by_name["IngestService"]
 
 
 async def serve(settings: Settings) -> int:
@@ -50,6 +51,8 @@ async def serve(settings: Settings) -> int:
     pipeline = Pipeline(Store(settings.database_url, _options(settings)), settings, metrics, stop)
     door = IngestDoor(settings, pipeline.intake, metrics)
     bridge = Bridge(settings, pipeline.intake, metrics, stop) if settings.mqtt_url else None
+    threads = _admin_threads(settings)
+    admin = AdminDoor(settings, threads, Replayer(TopicDecoder(settings), door.submit))
 
     with MonitoringServer(
         settings.ingest_metrics_address,
@@ -57,12 +60,17 @@ async def serve(settings: Settings) -> int:
         ready=_ready_checks(pipeline, bridge),
     ):
         pipeline.start()
-        await _start_server(server, door)
+        ingest_pb2_grpc.add_IngestServiceServicer_to_server(door, server.server)
+        server.server.add_generic_rpc_handlers(
+            (registry.handlers(admin_door.SERVICE, admin, metrics),)
+        )
+        await server.start([_INGEST.full_name, admin_door.SERVICE.full_name])
         if bridge:
             bridge.start()
         log.info("serving gRPC on %s", settings.ingest_address)
         await stop.requested.wait()
         await _drain(settings, server, door, bridge, pipeline)
+        threads.close()
     return 1 if stop.crashed else 0
 
 
@@ -78,13 +86,6 @@ class _Stop:
         """Stop the service because one of its threads has ended."""
         self.crashed = True
         self._loop.call_soon_threadsafe(self.requested.set)
-
-
-async def _start_server(server: ManagedServer, door: IngestDoor) -> None:
-    ingest_pb2_grpc.add_IngestServiceServicer_to_server(door, server.server)
-    admin = AdminDoor()  # type: ignore[abstract]  # its methods come from the descriptor
-    admin_pb2_grpc.add_AdminServiceServicer_to_server(admin, server.server)
-    await server.start(_SERVICES)
 
 
 async def _drain(
@@ -119,6 +120,16 @@ def _ready_checks(pipeline: Pipeline, bridge: Bridge | None) -> dict[str, Check]
     if bridge:
         checks["broker"] = bridge.broker_problem
     return checks
+
+
+def _admin_threads(settings: Settings) -> DatabaseThreads:
+    return DatabaseThreads(
+        settings.database_url,
+        _options(settings),
+        _ADMIN_CONNECTIONS_MAX,
+        name="eventindex ingest_service admin",
+        autocommit=False,
+    )
 
 
 def _options(settings: Settings) -> StoreOptions:

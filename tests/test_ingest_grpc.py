@@ -10,7 +10,7 @@ import grpc
 import pytest
 
 from event_store.migrate import migrate
-from eventindex.v1 import admin_pb2, admin_pb2_grpc, event_pb2, ingest_pb2, ingest_pb2_grpc
+from eventindex.v1 import event_pb2, ingest_pb2, ingest_pb2_grpc
 from tests.conftest import execute, query
 from tests.ingest_fixtures import FUID, check_balance, wait_for_events
 from tests.processes import PostgresServer, Service, wait_until
@@ -208,13 +208,3 @@ def test_sigterm_ends_in_time_while_the_database_is_away(request):
         with pytest.raises(grpc.RpcError) as error:
             next(waiting)
     assert error.value.code() is grpc.StatusCode.UNAVAILABLE
-
-
-def test_administration_is_not_there_yet(service):
-    """AdminService is registered and answers UNIMPLEMENTED."""
-    with grpc.insecure_channel(service.address) as channel:
-        stub = admin_pb2_grpc.AdminServiceStub(channel)
-        with pytest.raises(grpc.RpcError) as error:
-            stub.ListCriteria(admin_pb2.ListCriteriaRequest(), timeout=10)
-    assert error.value.code() is grpc.StatusCode.UNIMPLEMENTED
-    assert "Traceback" not in service.tail()

@@ -1,0 +1,110 @@
+"""From rows to the messages of AdminService. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from event_store.admin import LetterRow
+from event_store.criteria import Criterion
+from event_store.listing import ConflictRow, DatasetRow
+from event_store.verify import Verified
+from eventindex.v1 import admin_pb2, event_pb2, lookup_pb2
+from ingest_service.admin_plan import LettersPlan, letters_token
+from service_kit.settings import MESSAGE_BYTES_MAX
+
+# Topics and sentences may be long: a page of letters ends where they fill half a message.
+_PAGE_BYTES_MAX = MESSAGE_BYTES_MAX // 2
+# Room for the other fields of a letter whose payload fills a message.
+_PAYLOAD_BYTES_MAX = MESSAGE_BYTES_MAX - 1024 * 1024
+
+
+def dataset_message(row: DatasetRow) -> lookup_pb2.Dataset:
+    """A dataset."""
+    dataset = lookup_pb2.Dataset(
+        dsid_raw=row.dsid_raw,
+        name=row.name,
+        state=event_pb2.DatasetState.Name(row.state),
+        comment=row.comment,
+        events=row.n_events,
+        files=row.n_files,
+    )
+    dataset.created.FromDatetime(row.created)
+    return dataset
+
+
+def conflict_message(row: ConflictRow) -> lookup_pb2.Conflict:
+    """A conflict."""
+    conflict = lookup_pb2.Conflict(
+        conflict_id=row.conflict_id,
+        stored=_event(row, row.stored_fuid_raw, row.stored_dsid_raw, row.stored_olt_result),
+        offered=_event(row, row.offered_fuid_raw, row.offered_dsid_raw, row.offered_olt_result),
+        source=row.source,
+        times=row.times,
+        stored_record=row.stored_record,
+        offered_record=row.offered_record,
+        resolution=row.resolution,
+        resolved_by=row.resolved_by,
+    )
+    conflict.first_seen.FromDatetime(row.first_seen)
+    conflict.last_seen.FromDatetime(row.last_seen)
+    if row.resolved is not None:
+        conflict.resolved.FromDatetime(row.resolved)
+    return conflict
+
+
+def criterion_message(criterion: Criterion) -> admin_pb2.Criterion:
+    """The name of a bit."""
+    return admin_pb2.Criterion(
+        bit=criterion.bit, name=criterion.name, run_first=criterion.first_run
+    )
+
+
+def letters_response(
+    plan: LettersPlan, rows: Sequence[LetterRow]
+) -> admin_pb2.ListDeadLettersResponse:
+    """A page of dead letters; `rows` holds one more than the page where there are more."""
+    response, size = admin_pb2.ListDeadLettersResponse(), 0
+    for row in rows[: plan.limit]:
+        message = letter_message(row)
+        size += message.ByteSize()
+        if response.dead_letters and size > _PAGE_BYTES_MAX:
+            break
+        response.dead_letters.append(message)
+    if len(response.dead_letters) < len(rows):
+        response.next_page_token = letters_token(response.dead_letters[-1].dead_letter_id)
+    return response
+
+
+def letter_message(row: LetterRow) -> admin_pb2.DeadLetter:
+    """A dead letter; a payload that does not fit into a message beside it is cut."""
+    letter = admin_pb2.DeadLetter(
+        dead_letter_id=row.dead_letter_id,
+        topic=row.topic,
+        payload=row.payload[:_PAYLOAD_BYTES_MAX],
+        payload_bytes=row.payload_bytes,
+        truncated=row.truncated,
+        reason=row.reason,
+        detail=row.detail,
+        source=row.source,
+    )
+    letter.received.FromDatetime(row.received)
+    return letter
+
+
+def verified_message(verified: Verified) -> admin_pb2.VerifyResponse:
+    """A run that was counted again."""
+    return admin_pb2.VerifyResponse(
+        run_number=verified.run_number,
+        events=verified.events,
+        differences=verified.differences,
+    )
+
+
+def _event(row: ConflictRow, fuid: str, dsid: int, olt: int) -> event_pb2.Event:
+    return event_pb2.Event(
+        run_number=row.run_number,
+        event_number=row.event_number,
+        olt_result=olt % (1 << 64),
+        dsid_raw=dsid,
+        fuid_raw=fuid,
+    )
