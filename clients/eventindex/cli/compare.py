@@ -86,7 +86,7 @@ def compare(
             write_list(differences, _LAYOUT, form)
     files = sum(entry.fuid_raw is not None for entry in entries)
     note(
-        f"{files:,} files and {len(entries) - files:,} datasets compared: "
+        f"{_counted(files, 'file')} and {_counted(len(entries) - files, 'dataset')} compared: "
         f"{seen['missing']:,} missing, {seen['extra']:,} extra, {seen['differing']:,} differing"
     )
     if seen:
@@ -153,6 +153,10 @@ def _count(differences: Iterable[Difference], seen: Counter[str]) -> Iterator[Di
 def _chain(first: Difference, rest: Iterable[Difference]) -> Iterator[Difference]:
     yield first
     yield from rest
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _form_of(path: str) -> str:
