@@ -11,6 +11,7 @@ from event_store.file_events import FileEvents
 from event_store.listing import ConflictRow, DatasetRow, FileRow, PageOf, Rows, RunRow
 from eventindex.v1 import event_pb2, lookup_pb2
 from index_service import page_token
+from service_kit.messages import conflict_message, dataset_message
 
 # Of the rows in a response, which may hold 16 MiB.
 _RESPONSE_BYTES_MAX = 8 * 1024 * 1024
@@ -31,7 +32,7 @@ def datasets_response(
     request: lookup_pb2.ListDatasetsRequest, page: PageOf, found: Rows[DatasetRow]
 ) -> lookup_pb2.ListDatasetsResponse:
     """A page of datasets."""
-    datasets, token = _fill(request, page, found, _dataset)
+    datasets, token = _fill(request, page, found, dataset_message)
     return lookup_pb2.ListDatasetsResponse(datasets=datasets, next_page_token=token)
 
 
@@ -47,7 +48,7 @@ def conflicts_response(
     request: lookup_pb2.ListConflictsRequest, page: PageOf, found: Rows[ConflictRow]
 ) -> lookup_pb2.ListConflictsResponse:
     """A page of conflicts."""
-    conflicts, token = _fill(request, page, found, _conflict)
+    conflicts, token = _fill(request, page, found, conflict_message)
     return lookup_pb2.ListConflictsResponse(conflicts=conflicts, next_page_token=token)
 
 
@@ -112,19 +113,6 @@ def _run(row: RunRow) -> lookup_pb2.Run:
     return run
 
 
-def _dataset(row: DatasetRow) -> lookup_pb2.Dataset:
-    dataset = lookup_pb2.Dataset(
-        dsid_raw=row.dsid_raw,
-        name=row.name,
-        state=_state(row.state),
-        comment=row.comment,
-        events=row.n_events,
-        files=row.n_files,
-    )
-    dataset.created.FromDatetime(row.created)
-    return dataset
-
-
 def _file(row: FileRow) -> lookup_pb2.FileOfRun:
     return lookup_pb2.FileOfRun(
         file=event_pb2.RawFile(
@@ -134,35 +122,6 @@ def _file(row: FileRow) -> lookup_pb2.FileOfRun:
         events=row.n_events,
         event_first=row.first_event,
         event_last=row.last_event,
-    )
-
-
-def _conflict(row: ConflictRow) -> lookup_pb2.Conflict:
-    conflict = lookup_pb2.Conflict(
-        conflict_id=row.conflict_id,
-        stored=_event(row, row.stored_fuid_raw, row.stored_dsid_raw, row.stored_olt_result),
-        offered=_event(row, row.offered_fuid_raw, row.offered_dsid_raw, row.offered_olt_result),
-        source=row.source,
-        times=row.times,
-        stored_record=row.stored_record,
-        offered_record=row.offered_record,
-        resolution=row.resolution,
-        resolved_by=row.resolved_by,
-    )
-    conflict.first_seen.FromDatetime(row.first_seen)
-    conflict.last_seen.FromDatetime(row.last_seen)
-    if row.resolved is not None:
-        conflict.resolved.FromDatetime(row.resolved)
-    return conflict
-
-
-def _event(row: ConflictRow, fuid: str, dsid: int, olt: int) -> event_pb2.Event:
-    return event_pb2.Event(
-        run_number=row.run_number,
-        event_number=row.event_number,
-        olt_result=olt & _UNSIGNED,
-        dsid_raw=dsid,
-        fuid_raw=fuid,
     )
 
 

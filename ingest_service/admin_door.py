@@ -19,6 +19,7 @@ from eventindex.v1 import admin_pb2
 from ingest_service import admin_plan, admin_reply
 from ingest_service.decode_cosmic import decode_records, epoch_offset_s
 from ingest_service.replay import Replayer
+from service_kit.messages import conflict_message, dataset_message
 from service_kit.settings import Settings
 
 SERVICE = admin_pb2.DESCRIPTOR.services_by_name["AdminService"]
@@ -38,7 +39,7 @@ class AdminDoor:
         """Name a dataset, set its state or its comment."""
         change = admin_plan.plan_dataset(request)
         row = await self._threads.run(partial(admin.update_dataset, change=change))
-        return admin_pb2.UpdateDatasetResponse(dataset=admin_reply.dataset_message(row))
+        return admin_pb2.UpdateDatasetResponse(dataset=dataset_message(row))
 
     async def DeleteDataset(  # noqa: N802
         self, request: admin_pb2.DeleteDatasetRequest
@@ -72,7 +73,7 @@ class AdminDoor:
             record = await asyncio.to_thread(self._record, *offer)
             work = partial(resolve.replace, conflict_id=number, resolved_by=by, record=record)
         row = await self._threads.run(work, repeatable=False)
-        return admin_pb2.ResolveConflictResponse(conflict=admin_reply.conflict_message(row))
+        return admin_pb2.ResolveConflictResponse(conflict=conflict_message(row))
 
     async def ListCriteria(  # noqa: N802
         self,

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 from event_store.admin import LetterRow
 from event_store.criteria import Criterion
-from event_store.listing import ConflictRow, DatasetRow
 from event_store.verify import Verified
-from eventindex.v1 import admin_pb2, event_pb2, lookup_pb2
+from eventindex.v1 import admin_pb2
 from ingest_service.admin_plan import LettersPlan, letters_token
 from service_kit.settings import MESSAGE_BYTES_MAX
 
@@ -16,40 +15,6 @@ from service_kit.settings import MESSAGE_BYTES_MAX
 _PAGE_BYTES_MAX = MESSAGE_BYTES_MAX // 2
 # Room for the other fields of a letter whose payload fills a message.
 _PAYLOAD_BYTES_MAX = MESSAGE_BYTES_MAX - 1024 * 1024
-
-
-def dataset_message(row: DatasetRow) -> lookup_pb2.Dataset:
-    """A dataset."""
-    dataset = lookup_pb2.Dataset(
-        dsid_raw=row.dsid_raw,
-        name=row.name,
-        state=event_pb2.DatasetState.Name(row.state),
-        comment=row.comment,
-        events=row.n_events,
-        files=row.n_files,
-    )
-    dataset.created.FromDatetime(row.created)
-    return dataset
-
-
-def conflict_message(row: ConflictRow) -> lookup_pb2.Conflict:
-    """A conflict."""
-    conflict = lookup_pb2.Conflict(
-        conflict_id=row.conflict_id,
-        stored=_event(row, row.stored_fuid_raw, row.stored_dsid_raw, row.stored_olt_result),
-        offered=_event(row, row.offered_fuid_raw, row.offered_dsid_raw, row.offered_olt_result),
-        source=row.source,
-        times=row.times,
-        stored_record=row.stored_record,
-        offered_record=row.offered_record,
-        resolution=row.resolution,
-        resolved_by=row.resolved_by,
-    )
-    conflict.first_seen.FromDatetime(row.first_seen)
-    conflict.last_seen.FromDatetime(row.last_seen)
-    if row.resolved is not None:
-        conflict.resolved.FromDatetime(row.resolved)
-    return conflict
 
 
 def criterion_message(criterion: Criterion) -> admin_pb2.Criterion:
@@ -97,14 +62,4 @@ def verified_message(verified: Verified) -> admin_pb2.VerifyResponse:
         run_number=verified.run_number,
         events=verified.events,
         differences=verified.differences,
-    )
-
-
-def _event(row: ConflictRow, fuid: str, dsid: int, olt: int) -> event_pb2.Event:
-    return event_pb2.Event(
-        run_number=row.run_number,
-        event_number=row.event_number,
-        olt_result=olt % (1 << 64),
-        dsid_raw=dsid,
-        fuid_raw=fuid,
     )

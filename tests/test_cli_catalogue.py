@@ -111,7 +111,7 @@ def test_a_file_is_complete_or_not_there(server: CatalogueServer, tmp_path: Path
         (["events", "--after", "1"], "'1' is not RUN:EVENT"),
         (["events", "--dataset", "2147483648"], "above 2^31-1"),
         (["events", "-o", "x.txt"], "the name says no format"),
-        (["events", "-o", "x.parquet.gz"], "the name says no format"),
+        (["events", "-o", "x.parquet.gz"], "Parquet is compressed inside"),
         (["counts", "--by", "luck"], "'luck'"),
         (["cosmic", "--from", "yesterday"], "is no time"),
         (["cosmic", "--from", "2026-01-02", "--to", "2026-01-01"], "is behind"),

@@ -10,6 +10,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from eventindex.columns import EventColumns
+from eventindex.selection_results import Events
 
 _ROW_GROUP_EVENTS = 1_000_000
 _SCHEMA = pa.schema(
@@ -46,7 +47,7 @@ class ParquetEvents:
             self._flush()
         self._writer.close()
 
-    def write(self, block: EventColumns) -> None:
+    def write(self, block: EventColumns | Events) -> None:
         """Take the events of a block; each column has one value an event."""
         self._batches.append(_to_batch(block))
         self._count += len(block)
@@ -60,7 +61,7 @@ class ParquetEvents:
         self._batches, self._count = [], 0
 
 
-def _to_batch(block: EventColumns) -> pa.RecordBatch:
+def _to_batch(block: EventColumns | Events) -> pa.RecordBatch:
     indexes = np.asarray(block.file_indexes).astype(np.int32) - 1
     dsids = np.array([file.dsid_raw for file in block.files], np.int32)
     fuids = pa.array([file.fuid_raw for file in block.files], pa.string())

@@ -21,6 +21,7 @@ import numpy as np
 from eventindex.cli.reading import COMPRESSIONS, FORMATS, needs_pyarrow
 from eventindex.cli.strict import FIELDS
 from eventindex.columns import EventColumns
+from eventindex.selection_results import Events
 
 _GZIP_LEVEL = 6
 
@@ -28,13 +29,13 @@ _GZIP_LEVEL = 6
 class EventWriter(Protocol):
     """Takes blocks of events, in order."""
 
-    def write(self, block: EventColumns) -> None:
+    def write(self, block: EventColumns | Events) -> None:
         """Write the events of a block."""
         ...
 
 
 def output_form(output: str, form: str | None) -> str:
-    """Return the format of a file to be written: csv where nothing tells.
+    """Return the format of a file to be written: csv where it has no ending.
 
     Raises:
         click.UsageError: a format that does not go with the file.
@@ -42,7 +43,9 @@ def output_form(output: str, form: str | None) -> str:
     name = Path(output)
     packed = name.suffix.lower() in COMPRESSIONS
     suffix = (Path(name.stem) if packed else name).suffix.lower()
-    found = form or FORMATS.get(suffix, "csv")
+    found = form or (FORMATS.get(suffix) if suffix else "csv")
+    if found is None:
+        raise click.UsageError(f"{output}: the name says no format; give --format")
     if found not in {"csv", "jsonl", "parquet"}:
         raise click.UsageError(f"{output}: events are written as csv, jsonl or parquet")
     if found == "parquet" and packed:
@@ -74,9 +77,10 @@ def _open_bytes(output: str) -> Iterator[Any]:
     if output == "-":
         yield sys.stdout.buffer
         return
+    path = Path(output)
     with ExitStack() as stack:
-        file: BinaryIO = stack.enter_context(Path(output).open("wb"))
-        suffix = Path(output).suffix.lower()
+        file = stack.enter_context(_new_file(path))
+        suffix = path.suffix.lower()
         if suffix == ".gz":
             # Without name and time, so that the same seed gives the same bytes.
             packed = gzip.GzipFile("", "wb", _GZIP_LEVEL, file, mtime=0)
@@ -89,6 +93,22 @@ def _open_bytes(output: str) -> Iterator[Any]:
             yield stack.enter_context(pa.CompressedOutputStream(file, "zstd"))
         else:
             yield file
+
+
+@contextmanager
+def _new_file(path: Path) -> Iterator[BinaryIO]:
+    """Open a file that has its name only once it is complete; a device or pipe as it is."""
+    if path.exists() and not path.is_file():
+        with path.open("wb") as device:
+            yield device
+        return
+    part = path.with_name(path.name + ".part")
+    try:
+        with part.open("wb") as file:
+            yield file
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -110,7 +130,7 @@ class _CsvEvents:
         self._out = out
         csv.writer(out, lineterminator="\n").writerow(FIELDS)
 
-    def write(self, block: EventColumns) -> None:
+    def write(self, block: EventColumns | Events) -> None:
         files = [f"{file.dsid_raw},{file.fuid_raw}" for file in block.files]
         self._out.write(
             "".join(
@@ -126,7 +146,7 @@ class _JsonEvents:
     def __init__(self, out: TextIO) -> None:
         self._out = out
 
-    def write(self, block: EventColumns) -> None:
+    def write(self, block: EventColumns | Events) -> None:
         files = [
             f'"dsid_raw": {file.dsid_raw}, "fuid_raw": "{file.fuid_raw}"' for file in block.files
         ]
@@ -139,7 +159,7 @@ class _JsonEvents:
         )
 
 
-def _rows(block: EventColumns) -> Iterator[tuple[int, int, int, int]]:
+def _rows(block: EventColumns | Events) -> Iterator[tuple[int, int, int, int]]:
     return zip(
         np.asarray(block.run_numbers).tolist(),
         np.asarray(block.event_numbers).tolist(),

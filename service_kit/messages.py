@@ -1,0 +1,52 @@
+"""Rows that both services answer, as messages of the contract. Pure."""
+
+from __future__ import annotations
+
+from event_store.listing import ConflictRow, DatasetRow
+from eventindex.v1 import event_pb2, lookup_pb2
+
+_UNSIGNED = 2**64 - 1
+
+
+def dataset_message(row: DatasetRow) -> lookup_pb2.Dataset:
+    """A dataset."""
+    dataset = lookup_pb2.Dataset(
+        dsid_raw=row.dsid_raw,
+        name=row.name,
+        state=event_pb2.DatasetState.Name(row.state),
+        comment=row.comment,
+        events=row.n_events,
+        files=row.n_files,
+    )
+    dataset.created.FromDatetime(row.created)
+    return dataset
+
+
+def conflict_message(row: ConflictRow) -> lookup_pb2.Conflict:
+    """A conflict."""
+    conflict = lookup_pb2.Conflict(
+        conflict_id=row.conflict_id,
+        stored=_event(row, row.stored_fuid_raw, row.stored_dsid_raw, row.stored_olt_result),
+        offered=_event(row, row.offered_fuid_raw, row.offered_dsid_raw, row.offered_olt_result),
+        source=row.source,
+        times=row.times,
+        stored_record=row.stored_record,
+        offered_record=row.offered_record,
+        resolution=row.resolution,
+        resolved_by=row.resolved_by,
+    )
+    conflict.first_seen.FromDatetime(row.first_seen)
+    conflict.last_seen.FromDatetime(row.last_seen)
+    if row.resolved is not None:
+        conflict.resolved.FromDatetime(row.resolved)
+    return conflict
+
+
+def _event(row: ConflictRow, fuid: str, dsid: int, olt: int) -> event_pb2.Event:
+    return event_pb2.Event(
+        run_number=row.run_number,
+        event_number=row.event_number,
+        olt_result=olt & _UNSIGNED,
+        dsid_raw=dsid,
+        fuid_raw=fuid,
+    )
