@@ -26,7 +26,15 @@ from event_store.errors import StoreError, StoreUnavailableError
 from event_store.model import DeadLetter, EventColumns, Outcome, UInt8
 from ingest_service.join import dataset_names, join
 from ingest_service.metrics import Metrics
-from ingest_service.model import Decoded, Reason, Receipt, Rejection, Submission
+from ingest_service.model import (
+    AnyFile,
+    CosmicFile,
+    Decoded,
+    Reason,
+    Receipt,
+    Rejection,
+    Submission,
+)
 
 log = logging.getLogger(__name__)
 
@@ -217,10 +225,21 @@ def receipts(items: Sequence[Item], outcomes: UInt8) -> list[Receipt]:
 def _closed(decoded: Decoded, outcomes: UInt8) -> list[Rejection]:
     rows = np.flatnonzero(outcomes == Outcome.CLOSED_DATASET)
     positions = rows if decoded.positions is None else np.asarray(decoded.positions)[rows]
+    files = np.asarray(decoded.file_index)[rows]
     return [
-        Rejection(position, Reason.CLOSED_DATASET, "the dataset is frozen or retired")
-        for position in positions.tolist()
+        Rejection(
+            position,
+            Reason.CLOSED_DATASET,
+            f"{_dataset(decoded.files[file])} is frozen or retired and takes no new events",
+        )
+        for position, file in zip(positions.tolist(), files.tolist(), strict=True)
     ]
+
+
+def _dataset(file: AnyFile) -> str:
+    return (
+        f"dataset {file.dataset_name}" if isinstance(file, CosmicFile) else f"dsid_raw={file.dsid}"
+    )
 
 
 def _refused_whole(item: Item, error: Exception) -> Receipt:
