@@ -26,6 +26,7 @@ from event_store.filetable import FILE_BYTES, FileNumbers, MakeReply
 from event_store.lookup_batch import Reply
 from event_store.model import Int32, Int64, UInt64
 from event_store.page import (
+    FUID_DTYPE,
     SLOT_BITS,
     SLOT_MASK,
     SLOTS_PER_PAGE,
@@ -43,6 +44,7 @@ from event_store.plan import starts
 ROW_BYTES = 64
 # A bytes object and its entry in the dictionary of planes.
 _OLT_BYTES = 150
+_NO_FUIDS, _NO_DSIDS = np.empty(0, FUID_DTYPE), np.empty(0, np.int32)
 _BISECTION_STEPS = 10  # sparse pages hold fewer than 2**9 events
 
 
@@ -178,34 +180,44 @@ class PageCache(Generic[Reply]):
         self._has_olt[row] = with_olt
         self._asked[row] = False
         if page is not None and page.n_events:
-            self._fill(row, page, with_olt=with_olt)
+            try:
+                self._fill(row, page, with_olt=with_olt)
+            except BaseException:
+                # Left in the table, half a page would pass for one without events.
+                self._remove(row)
+                raise
         return row
 
     def make_room(self, nbytes: int) -> None:
         """Evict until so many bytes more fit, or nothing is left."""
         while self.nbytes + nbytes > self.bytes_max and len(self._table):
             self._evict_some()
+        self._extents.trim()
 
     def _fill(self, row: int, page: PackedPage, *, with_olt: bool) -> None:
-        keys = zip(page.fuids.tolist(), page.dsids.tolist(), strict=True)
-        numbers = np.array([0, *self.files.acquire(keys)], np.int32)
-        self._n_files[row] = len(numbers) - 1
+        # What can find the page corrupt comes before anything is taken for it.
+        events = np.empty(0, np.int32)
+        local = np.empty(0, np.uint16)
         if page.slots is not None:
             index = unpack_file_index(page).astype(np.int32)
-            numbers = np.concatenate([numbers, (page.slots.astype(np.int32) << SLOT_BITS) | index])
-            self._sparse[row] = True
+            events = (page_slots(page).astype(np.int32) << SLOT_BITS) | index
         else:
-            # Both planes of the format agree on where events are, or the page is corrupt.
             page_slots(page)
             local = unpack_file_index(page).astype(np.uint16) + np.uint16(1)
             local *= presence_bits(page)
+        keys = zip(page.fuids.tolist(), page.dsids.tolist(), strict=True)
+        numbers = np.array([0, *self.files.acquire(keys)], np.int32)
+        self._n_files[row] = len(numbers) - 1
+        self._sparse[row] = page.slots is not None
+        if page.slots is None:
             self._cell[row] = self._cells.put(local.astype(np.uint8))
             if len(page.fuids) > 255:
                 self._high_cell[row] = self._cells.put((local >> np.uint16(8)).astype(np.uint8))
+        numbers = np.concatenate([numbers, events])
         self._extents.put(row, numbers)
         if with_olt:
             self._olt[row] = PackedPage(
-                page.n_events, page.slots, page.fuids[:0], page.dsids[:0], b"", page.olt_planes
+                page.n_events, page.slots, _NO_FUIDS, _NO_DSIDS, b"", page.olt_planes
             )
             self._olt_bytes += _olt_size(self._olt[row])
 
@@ -261,7 +273,7 @@ class _Cells:
     """
 
     def __init__(self, rows: int) -> None:
-        self._map = mmap.mmap(-1, rows * SLOTS_PER_PAGE)
+        self._map = mmap.mmap(-1, rows * SLOTS_PER_PAGE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         self.values: npt.NDArray[np.uint8] = np.frombuffer(self._map, np.uint8)
         self._free: list[int] = []
         self._end = 1

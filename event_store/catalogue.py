@@ -14,6 +14,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from psycopg2.extras import execute_values
 
 from event_store.database import fetch_one
+from event_store.errors import StoreUnavailableError
 from event_store.merge import Columns, FileTable
 from event_store.model import COSMIC_DSID_FIRST, DatasetState, DeadLetter
 
@@ -137,18 +138,27 @@ def closed_states(cursor: Cursor) -> dict[int, DatasetState]:
 
 
 def register_datasets(cursor: Cursor, dsids: Sequence[int]) -> None:
-    """Register datasets that are seen for the first time as `dsid-<number>`."""
+    """Register datasets that are seen for the first time as `dsid-<number>`.
+
+    Should somebody have given that name to another dataset, a random ending keeps it apart.
+    """
     cursor.execute(
         "INSERT INTO dataset (dsid_raw, name) "
-        "SELECT d, 'dsid-' || d FROM unnest(%s::integer[]) AS d "
+        "SELECT d, 'dsid-' || d || CASE WHEN EXISTS "
+        "(SELECT FROM dataset WHERE name = 'dsid-' || d) THEN '-' || gen_random_uuid() ELSE '' END "
+        "FROM unnest(%s::integer[]) AS d "
         "WHERE NOT EXISTS (SELECT FROM dataset WHERE dsid_raw = d) "
-        "ORDER BY d ON CONFLICT DO NOTHING",
+        "ORDER BY d ON CONFLICT (dsid_raw) DO NOTHING",
         (list(dsids),),
     )
 
 
 def number_cosmic_datasets(cursor: Cursor, names: Sequence[str]) -> dict[str, int]:
-    """The number of each named dataset; a new one takes the first free number from 2³⁰ up."""
+    """The number of each named dataset; a new one takes the first free number from 2³⁰ up.
+
+    Raises:
+        StoreUnavailableError: another writer took the number at the same moment; try again.
+    """
     wanted = sorted(set(names))
     numbers = _dataset_numbers(cursor, wanted)
     missing = [name for name in wanted if name not in numbers]
@@ -161,10 +171,14 @@ def number_cosmic_datasets(cursor: Cursor, names: Sequence[str]) -> dict[str, in
             "  SELECT %s AS n UNION ALL"
             "  SELECT dsid_raw + 1 FROM dataset WHERE dsid_raw >= %s AND dsid_raw < 2147483647"
             ") AS free WHERE NOT EXISTS (SELECT FROM dataset d WHERE d.dsid_raw = free.n) "
-            "ON CONFLICT (name) DO NOTHING",
+            "ON CONFLICT DO NOTHING",
             (name, COSMIC_DSID_FIRST, COSMIC_DSID_FIRST),
         )
-    return _dataset_numbers(cursor, wanted)
+    numbers = _dataset_numbers(cursor, wanted)
+    if len(numbers) < len(wanted):
+        # An event with that very number was registered in between.
+        raise StoreUnavailableError("a free dataset number was taken meanwhile")
+    return numbers
 
 
 def _dataset_numbers(cursor: Cursor, names: Sequence[str]) -> dict[str, int]:

@@ -76,3 +76,10 @@ def dataset_numbers(cursor: Cursor, files: Sequence[TelescopeFile]) -> dict[Tele
         numbers = dict(cursor.fetchall())
         found |= {file: numbers.get(name, 0) for file, name in missing.items()}
     return found
+
+
+def run_has_records(cursor: Cursor, run_number: int) -> bool:
+    """Whether any telescope sent events of a run."""
+    cursor.execute("SELECT EXISTS (SELECT FROM cosmic_event WHERE run_number = %s)", (run_number,))
+    row = cursor.fetchone()
+    return row is not None and bool(row[0])

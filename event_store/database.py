@@ -30,6 +30,16 @@ _REFUSED_CLASSES = frozenset({"21", "22", "23", "54"})
 # data_corrupted, index_corrupted
 _DAMAGED = frozenset({"XX001", "XX002"})
 
+_WHICH_SERVER = (
+    "SELECT system_identifier || '/' || timeline_id || '/' || pg_postmaster_start_time() "
+    "FROM pg_control_system(), pg_control_checkpoint()"
+)
+# An acknowledgement says that the commit is on disk, whatever the server's default is.
+_DURABLE = (
+    "SELECT set_config('synchronous_commit', 'on', false) "
+    "WHERE current_setting('synchronous_commit') = 'off'"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class StoreOptions:
@@ -88,14 +98,11 @@ class Connection:
         """Say that the transaction makes progress: the stall timeout begins anew."""
         self._deadline = time.monotonic() + self._options.stall_timeout_s
 
-    def cancel(self) -> None:
-        """Cancel the query that runs now, from another thread."""
+    @property
+    def backend_pid(self) -> int | None:
+        """The server process of the connection, None while it is closed."""
         raw = self._raw
-        if raw is not None:
-            try:
-                raw.cancel()
-            except psycopg2.Error as error:
-                log.debug("cancel failed: %s", error)
+        return None if raw is None or raw.closed else raw.info.backend_pid
 
     def close(self) -> None:
         """Drop the connection; the next use opens a new one."""
@@ -136,14 +143,18 @@ class Connection:
         )
         self._raw = raw
         self._deadline = time.monotonic() + options.stall_timeout_s
-        raw.autocommit = True
-        with raw.cursor() as cursor:
-            cursor.execute(
-                "SELECT system_identifier || '/' || timeline_id || '/' || "
-                "pg_postmaster_start_time() FROM pg_control_system(), pg_control_checkpoint()"
-            )
-            self.server = str(fetch_one(cursor)[0])
-        raw.autocommit = self._autocommit
+        try:
+            raw.autocommit = True
+            with raw.cursor() as cursor:
+                cursor.execute(_WHICH_SERVER)
+                self.server = str(fetch_one(cursor)[0])
+                if not self._autocommit:
+                    cursor.execute(_DURABLE)
+            raw.autocommit = self._autocommit
+        except BaseException:
+            # Half set up, it would write without transactions.
+            self.close()
+            raise
         return raw
 
     def _recover(self, error: psycopg2.Error) -> None:

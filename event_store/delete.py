@@ -131,8 +131,8 @@ def events_left(connection: Connection, dsid: int) -> int:
 
 
 def _closed_dataset(cursor: Cursor, dsid: int) -> str:
-    """The name of a dataset that takes no events."""
-    cursor.execute("SELECT name, state FROM dataset WHERE dsid_raw = %s", (dsid,))
+    """The name of a dataset that takes no events, and none until the end of the transaction."""
+    cursor.execute("SELECT name, state FROM dataset WHERE dsid_raw = %s FOR SHARE", (dsid,))
     row = cursor.fetchone()
     if row is None:
         raise NotFoundError(f"dataset dsid_raw={dsid} is not in the index")

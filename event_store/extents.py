@@ -8,6 +8,8 @@ import numpy.typing as npt
 from event_store.model import Int32, Int64
 
 _CELLS_MIN = 1 << 12
+# Rows that are moved in one step: the indexes of the step are larger than the values.
+_ROWS_AT_ONCE = 1 << 10
 
 
 class Extents:
@@ -25,8 +27,8 @@ class Extents:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the array."""
-        return self.values.nbytes
+        """Bytes of the live values and the spare room that moving them together leaves."""
+        return 4 * _cells_for(self._live)
 
     def put(self, row: int, values: npt.NDArray[np.int32]) -> None:
         """Give a row its values; it must have none."""
@@ -48,15 +50,28 @@ class Extents:
         self._live -= int(self.length[row])
         self.offset[row] = self.length[row] = 0
 
+    def trim(self) -> None:
+        """Give memory back where most of the array is free."""
+        if len(self.values) > 2 * _cells_for(self._live):
+            self._close_up(0)
+
     def _close_up(self, n: int) -> None:
         """Move the live values together, into an array with room for `n` more."""
+        values = np.zeros(_cells_for(self._live + n), np.int32)
         rows = np.flatnonzero(self.length)
-        lengths = self.length[rows].astype(np.int64)
-        to = np.cumsum(lengths) - lengths + 1
-        source = np.repeat(self.offset[rows] - to, lengths) + np.arange(1, 1 + lengths.sum())
-        # An eighth of spare room: the moves then cost 8 copies of a value in all.
-        values = np.zeros(max(_CELLS_MIN, 1 + (self._live + n) * 9 // 8), np.int32)
-        values[1 : 1 + len(source)] = self.values[source]
-        self.values = values
-        self.offset[rows] = to
-        self._end = 1 + len(source)
+        end = 1
+        for first in range(0, len(rows), _ROWS_AT_ONCE):
+            some = rows[first : first + _ROWS_AT_ONCE]
+            lengths = self.length[some].astype(np.int64)
+            to = end + np.cumsum(lengths) - lengths
+            total = int(lengths.sum())
+            source = np.repeat(self.offset[some] - to, lengths) + np.arange(end, end + total)
+            values[end : end + total] = self.values[source]
+            self.offset[some] = to
+            end += total
+        self.values, self._end = values, end
+
+
+def _cells_for(live: int) -> int:
+    """An eighth of spare room: the moves then cost 8 copies of a value in all."""
+    return max(_CELLS_MIN, 1 + live * 9 // 8)

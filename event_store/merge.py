@@ -23,6 +23,7 @@ from event_store.page import (
     PackedPage,
     PageEvents,
     pack,
+    page_slots,
     unpack,
 )
 from event_store.plan import starts
@@ -131,6 +132,15 @@ def merge(offered: Columns, stored_pages: Mapping[int, PackedPage], table: FileT
     return Merged(outcome, kept_files, kept_olt, inserted, pages)
 
 
+def are_stored(stored_pages: Mapping[int, PackedPage], events: Int64) -> npt.NDArray[np.bool_]:
+    """Which ascending events of a run lie in its stored pages: bool, shape (n,)."""
+    numbers = [
+        (page_no << SLOT_BITS) + page_slots(stored_pages[page_no]).astype(np.int64)
+        for page_no in sorted(stored_pages)
+    ]
+    return np.isin(events, np.concatenate(numbers)) if numbers else np.zeros(len(events), bool)
+
+
 def _find(stored: Columns, heads: Columns) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.intp]]:
     """Which heads are stored, and where: bool of shape (n,), and a place for each that is."""
     known = np.zeros(len(heads), bool)
@@ -195,19 +205,18 @@ def _changed_pages(
             events = _interleave(stored.take(slice(old_first, old_last)), events)
         used, index = number_files(events.files, len(table))
         slots = (events.events & SLOT_MASK).astype(np.uint16)
-        yield page_no, pack(PageEvents(slots, index, events.olt, fuids[used], dsids[used]))
+        page = PageEvents(slots, index.astype(np.uint16), events.olt, fuids[used], dsids[used])
+        yield page_no, pack(page)
 
 
-def number_files(
-    files: npt.NDArray[np.signedinteger[Any]], table_size: int
-) -> tuple[Files, npt.NDArray[np.uint16]]:
+def number_files(files: npt.NDArray[np.signedinteger[Any]], table_size: int) -> tuple[Files, Files]:
     """The distinct numbers below `table_size` that occur, and the place of each among them."""
     if table_size > _FILE_TABLE_MAX:
         distinct, index = np.unique(files, return_inverse=True)
-        return distinct.astype(np.intp), index.astype(np.uint16)
+        return distinct.astype(np.intp), index.astype(np.intp)
     mark = np.zeros(table_size, bool)
     mark[files] = True
     used = np.flatnonzero(mark)
-    number = np.empty(table_size, np.uint16)
-    number[used] = np.arange(len(used), dtype=np.uint16)
+    number = np.empty(table_size, np.intp)
+    number[used] = np.arange(len(used))
     return used, number[files]

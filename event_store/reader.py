@@ -73,6 +73,7 @@ class Reader(Generic[Reply]):
         batch: LookupBatch[Reply] = LookupBatch(runs, events, with_olt=with_olt)
         batch.set_generations(self._read_generations(connection, batch.distinct_runs))
         with self._lock:
+            self._check_server(connection)
             missing = list(self._answer_from_cache(batch))
         for part in missing:
             for piece in _pieces(part):
@@ -88,10 +89,12 @@ class Reader(Generic[Reply]):
             if version != self._dataset_version or connection.server != self._server:
                 closed = catalogue.closed_states(cursor)
         with self._lock:
-            if connection.server != self._server:
+            another = connection.server != self._server
+            if another:
                 self.cache.clear()
                 self._server = connection.server
-            if closed is not None:
+            # Of two batches that noticed a change the later one's states count.
+            if closed is not None and (another or version > self._dataset_version):
                 self.cache.files.set_closed_datasets(closed)
                 self._dataset_version = version
         return generations

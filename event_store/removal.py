@@ -41,7 +41,8 @@ def remove_dataset(page_no: int, page: PackedPage, dsid: int) -> Removed:
     events = unpack(page)
     goes = events.dsids[events.file_index] == dsid
     counts = np.bincount(events.file_index[goes], minlength=len(events.fuids))
-    used, index = number_files(events.file_index[~goes].astype(np.intp), len(events.fuids))
+    used, place = number_files(events.file_index[~goes].astype(np.intp), len(events.fuids))
+    index = place.astype(np.uint16)
     left = PageEvents(
         events.slots[~goes], index, events.olt[~goes], events.fuids[used], events.dsids[used]
     )
@@ -67,7 +68,8 @@ def replace_event(page: PackedPage, event: int, file: RawFile, olt: int) -> Repl
     olts = events.olt.copy()
     old = int(events.file_index[at])
     files[at], olts[at] = table.number[0], olt
-    used, index = number_files(files, len(table))
+    used, place = number_files(files, len(table))
+    index = place.astype(np.uint16)
     fuids, dsids = table.arrays()
     changed = PageEvents(events.slots, index, olts, fuids[used], dsids[used])
     return Replaced(pack(changed), (events.fuids[old].tobytes(), int(events.dsids[old])))

@@ -24,21 +24,30 @@ class _Job:
     """The connection that a piece of work uses while it runs."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
         self._connection: Connection | None = None
         self.cancelled = False
 
     def enter(self, connection: Connection | None) -> None:
         """Note the connection, or None at the end."""
-        with self._lock:
-            self._connection = connection
+        self._connection = connection
 
-    def cancel(self) -> None:
-        """Cancel the query that runs now, if the work is still at it."""
-        with self._lock:
-            self.cancelled = True
-            if self._connection is not None:
-                self._connection.cancel()
+    def cancel(self, canceller: Connection) -> None:
+        """Cancel the query that runs now, if the work is still at it.
+
+        By a statement on another connection: libpq's own cancel has no timeout, and psycopg2 holds
+        the interpreter while it waits. Should the work end in between, the next query of its
+        connection is hit, which is then done again.
+        """
+        self.cancelled = True
+        connection = self._connection
+        pid = None if connection is None else connection.backend_pid
+        if pid is None:
+            return
+        try:
+            with canceller.cursor() as cursor:
+                cursor.execute("SELECT pg_cancel_backend(%s)", (pid,))
+        except StoreUnavailableError as error:
+            log.debug("a query could not be cancelled: %s", error)
 
 
 class DatabaseThreads:
@@ -60,6 +69,7 @@ class DatabaseThreads:
         self._local = threading.local()
         self._pool = ThreadPoolExecutor(connections_max, "database")
         self._cancels = ThreadPoolExecutor(1, "cancel")
+        self._canceller = Connection(database_url, options, autocommit=True, name=f"{name} cancel")
 
     async def run(self, work: Callable[[Connection], T], *, repeatable: bool = True) -> T:
         """Run `work` with a connection; once more at once when that was lost meanwhile.
@@ -77,12 +87,12 @@ class DatabaseThreads:
         try:
             return await loop.run_in_executor(self._pool, self._call, job, work, repeatable)
         except asyncio.CancelledError:
-            self._cancels.submit(job.cancel)
+            self._cancels.submit(job.cancel, self._canceller)
             raise
 
     def close(self) -> None:
         """Let running work end."""
-        self._cancels.shutdown()
+        self._cancels.shutdown(wait=False, cancel_futures=True)
         self._pool.shutdown(cancel_futures=True)
 
     def _call(self, job: _Job, work: Callable[[Connection], T], repeatable: bool) -> T:

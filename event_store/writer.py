@@ -7,7 +7,8 @@ NumPy, write back what changed. Never decides what a page looks like or which va
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import numpy.typing as npt
@@ -17,11 +18,14 @@ from event_store import catalogue
 from event_store.conflicts import Conflicts, record_conflicts
 from event_store.cosmic import store_records
 from event_store.database import Connection, StoreOptions
-from event_store.merge import Columns, FileTable, Merged, merge, number_files
+from event_store.errors import StoreUnavailableError
+from event_store.merge import Columns, FileTable, Merged, are_stored, merge, number_files
 from event_store.model import CosmicRecord, DeadLetter, EventColumns, Outcome, UInt8
 from event_store.page import SLOT_BITS, PackedPage
 from event_store.pagestore import PAGES_AT_ONCE_MAX, insert_pages, read_pages, update_pages
 from event_store.plan import RunPart, distinct_pages, in_order, page_cuts, transactions
+
+_NAMES_REMEMBERED_MAX = 100_000
 
 
 class Store:
@@ -34,12 +38,15 @@ class Store:
             autocommit=False,
             name="eventindex ingest_service",
         )
+        self._server = ""
         self._known_datasets: set[int] = set()
+        self._cosmic_datasets: dict[str, int] = {}
 
-    def write(self, batch: EventColumns) -> UInt8:
+    def write(self, batch: EventColumns, on_commit: Callable[[], None] = lambda: None) -> UInt8:
         """Store a batch of n events; committed when this returns.
 
-        Of a repeat within the batch the first position wins.
+        Of a repeat within the batch the first position wins. `on_commit` is called after each of
+        the batch's transactions: a batch of very many runs takes minutes.
 
         Returns:
             An `Outcome` for each position: uint8, shape (n,).
@@ -51,29 +58,38 @@ class Store:
         outcome = np.empty(len(batch), np.uint8)
         if len(batch) == 0:
             return outcome
-        dsids = sorted({file.dsid for file in batch.files})
+        used = np.flatnonzero(np.bincount(batch.file_index, minlength=len(batch.files)))
+        dsids = sorted({batch.files[i].dsid for i in used.tolist()})
         self._register_datasets(dsids)
         batch, order = in_order(batch)
         for parts in transactions(batch.runs, batch.events):
-            with self._connection.cursor() as cursor:
+            with self._cursor() as cursor:
                 closed = catalogue.closed_datasets(cursor, dsids)
                 for part in parts:
                     writer = _RunWriter(cursor, self._connection, batch, part, closed)
                     outcome[part.first : part.last] = writer.write()
+            on_commit()
         if order is not None:
             outcome[order] = outcome.copy()
         return outcome
 
     def cosmic_datasets(self, names: Sequence[str]) -> dict[str, int]:
-        """The number of each telescope dataset; new ones get the first free ones from 2³⁰ up.
+        """The number of at least these telescope datasets; new ones get the first free from 2³⁰ up.
 
         Raises:
             StoreUnavailableError: try again.
         """
-        with self._connection.cursor() as cursor:
-            numbers = catalogue.number_cosmic_datasets(cursor, names)
+        new = [name for name in names if name not in self._cosmic_datasets]
+        if not new:
+            return self._cosmic_datasets
+        if len(self._cosmic_datasets) + len(new) > _NAMES_REMEMBERED_MAX:
+            self._cosmic_datasets.clear()
+            new = list(names)
+        with self._cursor() as cursor:
+            numbers = catalogue.number_cosmic_datasets(cursor, new)
+        self._cosmic_datasets.update(numbers)
         self._known_datasets.update(numbers.values())
-        return numbers
+        return self._cosmic_datasets
 
     def add_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
         """Store refused messages; committed when this returns.
@@ -104,9 +120,26 @@ class Store:
         """
         new = set(dsids) - self._known_datasets
         if new:
-            with self._connection.cursor() as cursor:
+            with self._cursor() as cursor:
                 catalogue.register_datasets(cursor, sorted(new))
             self._known_datasets |= new
+
+    @contextmanager
+    def _cursor(self) -> Iterator[Cursor]:
+        """A cursor on the server that the remembered datasets are from.
+
+        Raises:
+            StoreUnavailableError: it is another one, after a failover or restore; they are
+                forgotten, and the batch may be offered again.
+        """
+        with self._connection.cursor() as cursor:
+            if self._connection.server != self._server:
+                known, self._server = self._server, self._connection.server
+                self._known_datasets.clear()
+                self._cosmic_datasets.clear()
+                if known:
+                    raise StoreUnavailableError("the database server has changed")
+            yield cursor
 
 
 class _RunWriter:
@@ -134,30 +167,27 @@ class _RunWriter:
         files = [batch.files[i] for i in used.tolist()]
         table = FileTable(files)
         columns = Columns(batch.events[here], table.number[number], batch.olt[here])
-        if self._closed.isdisjoint(file.dsid for file in files):
-            return self._write_open(None, columns, table)
-        is_open = np.array([file.dsid not in self._closed for file in files], bool)[number]
-        outcome = np.full(len(columns), Outcome.CLOSED_DATASET, np.uint8)
-        if is_open.any():
-            outcome[is_open] = self._write_open(
-                np.flatnonzero(is_open), columns.take(is_open), table
-            )
-        return outcome
+        closed = None
+        if not self._closed.isdisjoint(file.dsid for file in files):
+            closed = np.array([file.dsid in self._closed for file in files], bool)[number]
+        return self._write_columns(columns, table, closed)
 
-    def _write_open(
-        self, rows: npt.NDArray[np.intp] | None, columns: Columns, table: FileTable
+    def _write_columns(
+        self, columns: Columns, table: FileTable, closed: npt.NDArray[np.bool_] | None
     ) -> UInt8:
-        """Write the given rows of the part (None: all of them)."""
+        """Write the events; of those with a closed dataset only the stored ones are looked at."""
         run = catalogue.lock_run(self._cursor, self._run)
-        outcome = np.empty(len(columns), np.uint8)
+        outcome = np.full(len(columns), Outcome.CLOSED_DATASET, np.uint8)
         inserted: list[Columns] = []
         for piece in page_cuts(columns.events, PAGES_AT_ONCE_MAX):
-            offered = columns.take(piece)
+            offered, rows = columns.take(piece), np.arange(piece.start, piece.stop)
             stored = self._read_pages(distinct_pages(offered.events), run)
+            if closed is not None:
+                taken = ~closed[piece] | are_stored(stored, offered.events)
+                offered, rows = offered.take(taken), rows[taken]
             merged = merge(offered, stored, table)
             self._write_pages(merged.pages, stored, run.generation + 1)
-            places = np.arange(piece.start, piece.stop) if rows is None else rows[piece]
-            outcome[piece] = self._settle(merged, self._part.first + places, offered, table)
+            outcome[rows] = self._settle(merged, self._part.first + rows, offered, table)
             inserted.append(merged.inserted)
             self._connection.step()
         new = [part for part in inserted if len(part)]

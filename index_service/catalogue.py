@@ -127,13 +127,13 @@ def require_run(cursor: Cursor, run: int | None) -> None:
 
 
 def require_dataset(cursor: Cursor, dsid: int | None) -> None:
-    """Check that a dataset, where one was asked for by number, is in the index.
+    """Check that a dataset, where a list is filtered by one, is in the index.
 
     Raises:
-        NotFoundError: it is not.
+        InvalidRequestError: it is not.
     """
     if dsid is not None and not dataset_exists(cursor, dsid):
-        raise NotFoundError(f"dataset {dsid} is not in the index")
+        raise InvalidRequestError(f"dsid_raw={dsid} is not a dataset of the index")
 
 
 def require_detector(cursor: Cursor, detector_id: str | None) -> None:

@@ -10,13 +10,18 @@ from typing import Any
 
 from event_store.cosmic_count import count
 from event_store.cosmic_file import TelescopeFile
-from event_store.cosmic_lookup import dataset_numbers, file_known, find_file
+from event_store.cosmic_lookup import (
+    dataset_numbers,
+    file_known,
+    find_file,
+    run_has_records,
+)
 from event_store.cosmic_read import CosmicRow, CosmicScan, CosmicSelection
 from event_store.database import Connection
 from event_store.threads import DatabaseThreads
 from eventindex.v1 import lookup_pb2
 from index_service import checks, cosmic_plan, cosmic_reply
-from index_service.catalogue import require_detector, require_run
+from index_service.catalogue import require_detector
 from index_service.errors import InvalidRequestError, NotFoundError
 
 # Counts in a response.
@@ -81,7 +86,8 @@ class Cosmic:
 def _check_known(connection: Connection, selection: CosmicSelection) -> None:
     one = selection.run_first == selection.run_last
     with connection.cursor() as cursor:
-        require_run(cursor, selection.run_first if one else None)
+        if one and not run_has_records(cursor, selection.run_first):
+            raise NotFoundError(f"run {selection.run_first} has no telescope events")
         require_detector(cursor, selection.detector_id)
 
 

@@ -21,7 +21,7 @@ from event_store.selection import Selection, select, take
 from event_store.threads import DatabaseThreads
 from eventindex.v1 import event_pb2, lookup_pb2
 from eventindex.wire import packed_field
-from index_service.errors import NotFoundError
+from index_service.errors import InvalidRequestError, NotFoundError
 from index_service.selection_plan import ListPlan, plan_list
 
 _FIELDS = event_pb2.EventBatch.DESCRIPTOR.fields_by_name
@@ -92,14 +92,15 @@ def check_exists(connection: Connection, selection: Selection) -> None:
     """What is asked for by number must be there: an empty answer would hide a mistake.
 
     Raises:
-        NotFoundError: the one run, the dataset or the file of the selection is not in the index.
+        NotFoundError: the one run or the file of the selection is not in the index.
+        InvalidRequestError: there is no such dataset.
     """
     with connection.cursor() as cursor:
         run = selection.run_first
         if run == selection.run_last and not scan.run_exists(cursor, run):
             raise NotFoundError(f"run {run} is not in the index")
         if selection.dsid is not None and not scan.dataset_exists(cursor, selection.dsid):
-            raise NotFoundError(f"dataset dsid_raw={selection.dsid} is not in the index")
+            raise InvalidRequestError(f"dsid_raw={selection.dsid} is not a dataset of the index")
         if selection.fuid is not None and not scan.file_exists(cursor, selection.fuid):
             raise NotFoundError(f"RAW file {fuid_text(selection.fuid)} is not in the index")
 

@@ -40,7 +40,6 @@ log = logging.getLogger(__name__)
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
-_DATASETS_REMEMBERED_MAX = 100_000
 _FAILED = "the batch cannot be stored; the log of the service has the reason"
 
 
@@ -51,11 +50,11 @@ class AbandonedError(Exception):
 class EventStore(Protocol):
     """The writing side of the index, as this service uses it."""
 
-    def write(self, batch: EventColumns) -> UInt8:
-        """Store a batch; an Outcome for each position."""
+    def write(self, batch: EventColumns, on_commit: Callable[[], None]) -> UInt8:
+        """Store a batch, calling back after each transaction; an Outcome for each position."""
 
     def cosmic_datasets(self, names: Sequence[str]) -> dict[str, int]:
-        """Return the number of each telescope dataset."""
+        """Return the number of at least these telescope datasets."""
 
     def add_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
         """Store refused messages."""
@@ -82,7 +81,6 @@ class Storing:
         self._store = store
         self._metrics = metrics
         self._abandon = threading.Event()
-        self._datasets: dict[str, int] = {}
         self.beat = time.monotonic()
         self.database_problem: str | None = "not asked yet"
         self.last_answer = 0.0
@@ -158,20 +156,15 @@ class Storing:
     def _write(self, items: Sequence[Item]) -> UInt8:
         started = self.beat = time.monotonic()
         decoded = [item.decoded for item in items]
-        datasets = self._dataset_numbers(dataset_names(decoded))
+        names = dataset_names(decoded)
+        datasets = self._store.cosmic_datasets(names) if names else {}
         columns = join(decoded, [item.submission.source for item in items], datasets)
-        outcomes = self._store.write(columns)
+        outcomes = self._store.write(columns, self._progress)
         self._metrics.committed(len(columns), time.monotonic() - started)
         return outcomes
 
-    def _dataset_numbers(self, names: Sequence[str]) -> dict[str, int]:
-        new = [name for name in names if name not in self._datasets]
-        if new:
-            if len(self._datasets) + len(new) > _DATASETS_REMEMBERED_MAX:
-                self._datasets.clear()
-                new = list(names)
-            self._datasets.update(self._store.cosmic_datasets(new))
-        return self._datasets
+    def _progress(self) -> None:
+        self.beat = time.monotonic()
 
     def _add_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
         """A dead letter is always storable: where it is refused, the database is not in order."""

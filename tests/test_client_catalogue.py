@@ -182,6 +182,15 @@ def test_wrong_arguments_are_named(
     assert server.index.requests == []
 
 
+def test_an_unknown_filter_is_named(breaking: eventindex.Client):
+    """A misspelt filter is an error, never a listing of the whole index."""
+    wrong: Any = {"dsid": 11}
+    with pytest.raises(TypeError, match="unknown filter 'dsid'"):
+        breaking.list_events(**wrong)
+    with pytest.raises(TypeError, match="unknown filter 'dsid'"):
+        breaking.count_events(**wrong)
+
+
 def test_frames(breaking: eventindex.Client):
     """to_pandas and to_arrow have the columns of a batch, with texts that take little room."""
     batch = next(breaking.list_events())
@@ -192,6 +201,7 @@ def test_frames(breaking: eventindex.Client):
         "olt_result",
         "dsid_raw",
         "fuid_raw",
+        "dataset_state",
     ]
     assert frame["fuid_raw"].tolist() == [fuid(1)] * 3
     assert frame["olt_result"].tolist() == [1, 2, 3]
@@ -203,7 +213,9 @@ def test_frames(breaking: eventindex.Client):
         "olt_result": 1,
         "dsid_raw": 7,
         "fuid_raw": fuid(1),
+        "dataset_state": "unknown",
     }
+    assert table.to_pandas()["dataset_state"].tolist() == ["unknown"] * 3
 
 
 def test_frames_need_their_library(breaking: eventindex.Client, monkeypatch: pytest.MonkeyPatch):
@@ -278,12 +290,22 @@ def test_a_listing_survives_the_death_of_the_index_service(database_url: str, in
         service.close()
 
 
-@pytest.mark.parametrize("wrong", [{"run": 9}, {"dataset": 9}, {"dataset": "x"}, {"file": fuid(9)}])
-def test_what_is_not_there_is_said(filled: eventindex.Client, wrong: Any):
+@pytest.mark.parametrize(
+    ("wrong", "error"),
+    [
+        ({"run": 9}, eventindex.NotFoundError),
+        ({"dataset": 9}, eventindex.InvalidRequestError),
+        ({"dataset": "x"}, eventindex.NotFoundError),
+        ({"file": fuid(9)}, eventindex.NotFoundError),
+    ],
+)
+def test_what_is_not_there_is_said(
+    filled: eventindex.Client, wrong: Any, error: type[eventindex.EventIndexError]
+):
     """A run, dataset or file that is not in the index is an error, never an empty answer."""
-    with pytest.raises(eventindex.NotFoundError):
+    with pytest.raises(error):
         list(filled.list_events(**wrong))
-    with pytest.raises(eventindex.NotFoundError):
+    with pytest.raises(error):
         filled.count_events(**wrong)
 
 

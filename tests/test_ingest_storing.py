@@ -28,7 +28,7 @@ class _Store:
         self.seen: set[tuple[int, int]] = set()
         self.away = away
 
-    def write(self, batch):
+    def write(self, batch, on_commit):
         if self.away:
             self.away -= 1
             raise StoreUnavailableError("away")

@@ -180,15 +180,20 @@ def test_writers_of_the_same_runs_do_not_deadlock_or_lose(database_url):
 
 
 def test_a_frozen_dataset_takes_no_new_events(database_url):
-    """Events of a frozen dataset are refused, those of open ones in the same batch stored."""
+    """New events of a frozen dataset are refused; stored ones that come again are duplicates."""
     store = Store(database_url)
     store.write(columns([(1, 1, 0, 0)]))
     execute(database_url, "UPDATE dataset SET state = 2 WHERE dsid_raw = 0")
-    outcome = store.write(columns([(1, 2, 0, 0), (1, 3, 0, 1), (2, 4, 0, 0)]))
+    again, other_mask = (1, 1, 0, 0), (1, 1, 7, 0)
+    new, open_dataset, new_run = (1, 2, 0, 0), (1, 3, 0, 1), (2, 4, 0, 0)
+    outcome = store.write(columns([new, open_dataset, new_run, again, other_mask, new]))
     store.close()
     assert outcome.tolist() == [
         Outcome.CLOSED_DATASET,
         Outcome.INSERTED,
+        Outcome.CLOSED_DATASET,
+        Outcome.DUPLICATE,
+        Outcome.CONFLICT,
         Outcome.CLOSED_DATASET,
     ]
     assert {event for _, event in stored_events(database_url)} == {1, 3}
@@ -220,7 +225,7 @@ def test_telescope_datasets_get_the_first_free_numbers(database_url):
         "cosmic.0.1": 2**30,
         "cosmic.0.2": 2**30 + 2,
     }
-    assert store.cosmic_datasets(["cosmic.0.2"]) == {"cosmic.0.2": 2**30 + 2}
+    assert store.cosmic_datasets(["cosmic.0.2"])["cosmic.0.2"] == 2**30 + 2
     store.close()
 
 

@@ -10,6 +10,8 @@ import os
 from pathlib import Path
 from typing import Literal
 
+from eventindex.errors import UnavailableError
+
 Service = Literal["index", "ingest", "mqtt", "database"]
 
 _DEFAULTS: dict[Service, str] = {
@@ -31,22 +33,24 @@ def find_address(service: Service, given: str | None = None) -> str:
 
     The first of: `given`, the environment variable, `endpoints.json` of the local stack in
     EVENTINDEX_DATA_DIR (default ./.eventindex), the default port on this machine.
+
+    Raises:
+        UnavailableError: there is a local stack here and it does not run. Its usual ports may be
+            somebody else's by now, whose index must not be taken for this one.
     """
-    return (
-        given
-        or os.environ.get(_VARIABLES[service])
-        or _endpoints().get(service)
-        or _DEFAULTS[service]
-    )
+    return given or os.environ.get(_VARIABLES[service]) or _local(service) or _DEFAULTS[service]
 
 
-def _endpoints() -> dict[str, str]:
-    """Read what `eventindex up` wrote; a file that is missing or broken says nothing."""
-    path = Path(os.environ.get("EVENTINDEX_DATA_DIR") or ".eventindex") / "endpoints.json"
+def _local(service: Service) -> str:
+    """Read what `eventindex up` wrote; "" where there is no local stack."""
+    directory = Path(os.environ.get("EVENTINDEX_DATA_DIR") or ".eventindex")
+    if not directory.is_dir():
+        return ""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    if not isinstance(found, dict):
-        return {}
-    return {name: value for name, value in found.items() if isinstance(value, str)}
+        found = json.loads((directory / "endpoints.json").read_text(encoding="utf-8"))
+        return str(found[service])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UnavailableError(
+            f"the local stack in {directory} is not running: start it with `eventindex up` or "
+            f"`make run`, or say where the service is by {_VARIABLES[service]} or --address"
+        ) from error

@@ -42,7 +42,10 @@ def to_selection(arguments: SelectionArguments, dsid_raw: int | None) -> lookup_
     Raises:
         ValueError: a number out of range, a reversed range, a file id that is no UUID, or a mask
             that nothing can meet; names the argument and the value.
+        TypeError: an argument that is no filter.
     """
+    if unknown := sorted(set(arguments) - set(SelectionArguments.__annotations__)):
+        raise TypeError(f"unknown filter {unknown[0]!r}")
     first, last = run_bounds(arguments.get("run"), arguments.get("runs"))
     event_first, event_last = bounds(arguments.get("events"), "events")
     masks = {name: _mask(arguments, name) for name in ("olt_all", "olt_any", "olt_none")}
