@@ -27,17 +27,6 @@ _ROW = np.dtype(
 )
 
 
-class _Counter:
-    """A file that counts what is written to it."""
-
-    def __init__(self) -> None:
-        self.size = 0
-
-    def write(self, data: bytes) -> None:
-        """Count and forget."""
-        self.size += len(data)
-
-
 class RowTable:
     """The five columns of an event as a table with its primary key."""
 
@@ -110,15 +99,21 @@ class RowTable:
             return dict(cursor.fetchall())
 
     def list_mask(self, mask: int) -> int:
-        """All five columns of the events that have every bit of a mask; how many there are."""
-        buffer = _Counter()
+        """The events that have every bit of a mask, as columns and RAW files; how many.
+
+        The order is the table's: the index gives its own in order of run and event.
+        """
+        buffer = BytesIO()
         with self._connection.cursor() as cursor:
             cursor.copy_expert(
                 f"COPY (SELECT * FROM bench_rows WHERE olt_result & {mask} = {mask}) "
                 "TO STDOUT (FORMAT BINARY)",
                 buffer,
             )
-        return (buffer.size - 21) // _ROW.itemsize
+        rows = np.frombuffer(buffer.getbuffer()[19:-2], _ROW)
+        columns = [rows[name].astype(np.int64) for name in ("run", "event", "olt", "dsid")]
+        fuids = rows["fuid"].copy()
+        return len(columns[0]) if len(fuids) else 0
 
     def index_mask(self, mask: int) -> None:
         """Make a partial covering index for a mask."""

@@ -155,7 +155,8 @@ def list_runs(
         "SELECT p.*, "
         "(SELECT count(DISTINCT fuid_raw) FROM raw_file f "
         " WHERE f.run_number = p.run_number AND f.n_events > 0), "
-        "(SELECT count(*) FROM event_conflict c WHERE c.run_number = p.run_number) "
+        "(SELECT count(*) FROM event_conflict c "
+        " WHERE c.run_number = p.run_number AND c.resolution = '') "
         f"FROM ({{page}}) p ORDER BY {_order(page)}"
     )
     return _read(cursor, sql, inner, values, page=page, make=RunRow)

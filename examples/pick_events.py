@@ -18,6 +18,8 @@ import numpy as np
 
 import eventindex
 
+if len(sys.argv) < 2 or sys.argv[1].startswith("-"):
+    sys.exit("usage: pick_events.py PAIRS.csv [OUTPUT_DIRECTORY]")
 pairs_path = Path(sys.argv[1])
 output = Path(sys.argv[2] if len(sys.argv) > 2 else "picked")
 pairs = np.loadtxt(pairs_path, dtype=np.int64, delimiter=",", ndmin=2)

@@ -45,6 +45,7 @@ class Endpoints:
             "ingest (gRPC)": self.ingest,
             "MQTT": self.mqtt,
             "PostgreSQL": database,
+            "": "(its password is in endpoints.json)",
             "metrics": f"{self.index_metrics}  {self.ingest_metrics}",
         }
         return [f"  {name:<15} {value}" for name, value in rows.items()]

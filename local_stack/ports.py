@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import sys
+from collections.abc import Callable
 
 from local_stack.errors import StackError
 from service_kit.grpc_server import PortTakenError, probe_port
@@ -23,8 +24,9 @@ class PortChooser:
     claim keeps another stack, started at the same time, from choosing it too.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, say: Callable[[str], None] = lambda _: None) -> None:
         self._claims: list[socket.socket] = []
+        self._say = say
 
     def close(self) -> None:
         """Give the claims back."""
@@ -49,7 +51,10 @@ class PortChooser:
             return address
         if port and asked_as:
             raise StackError(f"{asked_as} is {address}, but another process listens on that port")
-        return self._any_free(address)
+        free = self._any_free(address)
+        if port:
+            self._say(f"port {port} is taken: using {free}")
+        return free
 
     def _any_free(self, address: str) -> str:
         host, _ = split_address(address)

@@ -79,7 +79,7 @@ def running_stack(settings: Settings, say: Say, *, broker: str = "auto") -> Iter
     asked = "data_dir" in settings.model_fields_set
     with opened_data_dir(settings.data_dir, account, asked=asked) as data:
         family = Family(data, grace_s=settings.shutdown_grace_s + _STOP_MARGIN_S)
-        with family.signals_noticed(), contextlib.closing(PortChooser()) as ports:
+        with family.signals_noticed(), contextlib.closing(PortChooser(say)) as ports:
             _clear_leftovers(data, settings, say)
             try:
                 starter = _Starter(settings, data, account, family, say, broker, ports)
