@@ -12,6 +12,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import grpc
@@ -251,7 +252,7 @@ def test_a_refused_request_is_the_servers_line(server: Server):
 
     server.index.before_answer = refuse
     result = run("lookup", "1", "2")
-    assert (result.exit_code, result.stderr) == (1, "eventindex: run_numbers: too odd\n")
+    assert (result.exit_code, result.stderr) == (2, "eventindex: run_numbers: too odd\n")
 
 
 def test_a_reader_that_leaves_is_no_error(server: Server):
@@ -271,8 +272,11 @@ def test_a_reader_that_leaves_is_no_error(server: Server):
         assert process.stdout.readline().startswith(b"run_number")
         assert process.stdout.readline().startswith(b"1,1,")
         process.stdout.close()
-        process.stdin.write(b"1 1\n" * 50_000)
-        process.stdin.close()
+        # The command may have ended before it has read all.
+        with suppress(BrokenPipeError):
+            process.stdin.write(b"1 1\n" * 50_000)
+        with suppress(BrokenPipeError):
+            process.stdin.close()
         assert b"Traceback" not in process.stderr.read()
         assert process.wait(20) == 1
 
@@ -440,7 +444,8 @@ def test_json_fields_are_held_to_the_contract(
         ("run_number,evnt\n1,2\n", [], "unknown column 'evnt'"),
         ("run_number,run_number\n", [], "column 'run_number' is there twice"),
         ("1,2\n", [], "unknown column '1'"),
-        ("", [], "no column 'run_number'"),
+        ("", [], "e.csv: the file is empty"),
+        ("\n", [], "no column 'run_number'"),
         ("run_number,event_number\n", ["--dsid", "1", "--fuid", "x"], "'x' is not a UUID"),
         ("", ["--fuid", fuid(1), "--fuid-per-run"], "exclude each other"),
     ],
@@ -453,6 +458,15 @@ def test_load_bad_usage(
     result = run("load", "e.csv", *options)
     assert result.exit_code == 2
     assert problem in result.stderr
+
+
+def test_telescope_lines_in_a_file_of_events(server: Server, tmp_path: Path):
+    """Lines as `files cat` prints them are refused with the option that reads them."""
+    (tmp_path / "x.jsonl").write_bytes((DATA / "dump.dat").read_bytes())
+    result = run("load", "x.jsonl")
+    assert result.exit_code == 3
+    assert "telescope events need --format dat" in result.stderr.splitlines()[0]
+    assert run("load", "x.jsonl", "--format", "dat", "--dry-run").exit_code == 0
 
 
 def test_load_needs_a_format_it_knows(server: Server, tmp_path: Path):

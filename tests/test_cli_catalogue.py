@@ -8,6 +8,7 @@ import io
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -76,6 +77,29 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+def on_terminal(*arguments: str, stdout: int | None = None) -> tuple[int, list[str]]:
+    """The exit code of a command and the lines that it leaves on a terminal."""
+    master, slave = pty.openpty()
+    command = subprocess.Popen(
+        [sys.executable, "-c", "from eventindex.cli import main; main()", *arguments],
+        stdin=slave, stdout=slave if stdout is None else stdout, stderr=slave,
+        env=os.environ | {"TERM": "xterm", "COLUMNS": "100"},
+    )  # fmt: skip
+    os.close(slave)
+    printed = b""
+    try:
+        while piece := os.read(master, 65536):
+            printed += piece
+    except OSError:
+        pass  # the other end is closed
+    os.close(master)
+    # The line above was taken back.
+    text = re.sub(r"[^\n]*\n[^\n]*?\x1b\[1A\x1b\[2K", "", printed.decode())
+    lines = [line.rsplit("\x1b[2K")[-1] for line in text.split("\n")]
+    shown = [re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", line).strip("\r") for line in lines]
+    return command.wait(30), [line for line in shown if line]
+
+
 # Over a server that breaks
 
 
@@ -100,6 +124,8 @@ def test_a_file_is_complete_or_not_there(server: CatalogueServer, tmp_path: Path
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
+        (["events", "--limit", "0"], "--limit"),
+        (["cosmic", "--limit", "0"], "--limit"),
         (["events", "--all", "64"], "bit 64 is above 63"),
         (["events", "--all", "0x0"], "0x0 is no mask"),
         (["events", "--all", "0x1ffffffffffffffff"], "is no mask"),
@@ -178,8 +204,53 @@ def test_verify_names_the_differences(server: CatalogueServer):
     """verify prints what differs and exits with 3; a range without differences exits with 0."""
     result = run("verify")
     assert (result.exit_code, result.stdout) == (3, "run 3: n_events is 9, the pages hold 8\n")
-    assert result.stderr == "4 runs, 32 events, 1 runs that differ\n"
+    assert result.stderr == "4 runs, 32 events, 1 run that differs\n"
     assert run("verify", "--run-last", "2").exit_code == 0
+
+
+def test_output_and_progress_on_one_terminal(server: CatalogueServer, tmp_path: Path):
+    """A line of output never runs into the progress bar, and a file gets what is printed to it."""
+    difference = "run 3: n_events is 9, the pages hold 8"
+    summary = "4 runs, 32 events, 1 run that differs"
+    code, lines = on_terminal("verify")
+    assert code == 3
+    assert lines == [difference, summary]
+    with Path("out.txt").open("w") as out:
+        code, lines = on_terminal("verify", stdout=out.fileno())
+    assert (code, lines) == (3, [summary])
+    assert Path("out.txt").read_text() == f"{difference}\n"
+    code, lines = on_terminal("datasets", "delete", "4", "--yes")
+    assert (code, lines) == (0, ["1,000 events removed"])
+
+
+def test_compare_on_a_terminal_is_short(server: CatalogueServer, tmp_path: Path):
+    """A terminal gets 50 differences of a kind behind the bar, a file all of them."""
+    entries = [f"{number},7\n" for number in (1, *range(100, 160))]
+    Path("list.csv").write_text("".join(["dsid_raw,events\n", *entries]))
+    code, lines = on_terminal("compare", "list.csv")
+    assert (code, lines[0].split()[0]) == (3, "difference")
+    assert sum(line.startswith("missing ") for line in lines) == 50
+    assert sum(line.startswith("differing ") for line in lines) == 1
+    assert lines[-2] == "… and 10 more missing (--format csv prints all)"
+    assert lines[-1].startswith("0 files and 61 datasets compared: 60 missing")
+    assert len(run("compare", "list.csv").stdout.splitlines()) == 62
+
+
+def test_a_directory_that_is_not_there(server: CatalogueServer):
+    """The file that was asked for is named."""
+    result = run("events", "-o", "nowhere/x.csv")
+    assert (result.exit_code, result.stderr) == (
+        1,
+        "eventindex: nowhere/x.csv: No such file or directory\n",
+    )
+
+
+def test_one_is_no_plural(server: CatalogueServer):
+    """A single thing is not said as many."""
+    del server.admin.letters[2]
+    assert run("dead-letters", "export", "-o", "letters.jsonl").stderr == "1 dead letter\n"
+    assert run("verify", "--run", "1").stderr == "1 run, 8 events, 0 runs that differ\n"
+    assert run("events", "--limit", "1", "-o", "x.csv").stderr == "1 event in x.csv\n"
 
 
 def test_delete_asks_first(server: CatalogueServer):
@@ -211,7 +282,7 @@ def test_delete_is_answered_on_a_terminal(
     )  # fmt: skip
     os.close(master)
     os.close(slave)
-    assert "Remove dataset 4 (data-4): 4 events in 1 files? [y/N]" in command.stderr
+    assert "Remove dataset 4 (data-4): 4 events in 1 file? [y/N]" in command.stderr
     assert (command.returncode, server.admin.calls) == (code, calls)
 
 
@@ -379,6 +450,28 @@ def test_what_is_not_there_is_one_line(filled: None, arguments: list[str]):
     assert "77" in result.stderr or "nothing" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["dead-letters", "list", "--reason", "foo"], "foo"),
+        (["criteria", "set", "0", ""], "name"),
+        (["datasets", "rename", "7", "dsid-8"], "dsid-8"),
+        (["events", "--dataset", "77"], "77"),
+        (["files", "--dataset", "77"], "77"),
+    ],
+)
+def test_what_the_service_calls_a_mistake_is_bad_usage(
+    filled: None, arguments: list[str], problem: str
+):
+    """A value that the service cannot mean is exit code 2 and one line without an address."""
+    result = run(*arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("eventindex: ")
+    assert problem in line
+    assert "127.0.0.1" not in line
+
+
 def test_datasets_by_command(filled: None, tmp_path: Path):
     """A dataset is named, commented, frozen, and removed while the others stay."""
     assert run("datasets", "rename", "7", "physics").exit_code == 0
@@ -391,7 +484,12 @@ def test_datasets_by_command(filled: None, tmp_path: Path):
         f"run_number,event_number,dsid_raw,fuid_raw\n1,200,7,{fuid(1)}\n"
     )
     assert run("load", "more.csv").exit_code == 3
+    closed = "eventindex: there are events of datasets that are not open: 7"
+    assert run("events", "--dataset", "7", "--limit", "1").stderr == f"{closed} frozen\n"
     run("datasets", "retire", "physics")
+    assert run("events", "-o", "all.csv").stderr.splitlines()[1] == f"{closed} retired"
+    assert "  7 retired  " in run("files", "--dataset", "7").stdout
+    assert "retired" not in run("files", "--dataset", "8").stdout
     assert rows("lookup", "1", "1")[0]["dataset_state"] == "retired"
     assert run("datasets", "delete", "physics", "--yes").stderr == "100 events removed\n"
     assert run("lookup", "1", "1").exit_code == 3
@@ -414,6 +512,7 @@ def test_conflicts_by_command(filled: None, tmp_path: Path):
     done = run("conflicts", "resolve", number, "--replace", "--by", "shifter")
     assert done.stderr == f"conflict {number}: replaced by shifter\n"
     assert fuid(50) in run("lookup", "1", "1").stdout
+    assert "\nresolved by      shifter, " in run("conflicts", "show", number).stdout
     assert rows("conflicts") == []
     assert rows("conflicts", "--resolved")[0]["resolved_by"] == "shifter"
 

@@ -139,6 +139,31 @@ def test_bad_usage(arguments: list[str], problem: str):
     assert problem in result.stderr
 
 
+def test_headers_are_checked_first():
+    """A later file with a wrong header, packed too, is found before a service is even asked."""
+    Path("a1.csv").write_bytes(csv_text(EVENTS))
+    for name, pack in (("a2.csv", bytes), ("a2.csv.gz", gzip.compress)):
+        Path(name).write_bytes(pack(b"run_number,wrong\n1,2\n"))
+        result = run("load", "a1.csv", name)
+        assert result.exit_code == 2
+        assert f"{name}: unknown column 'wrong'" in result.stderr
+
+
+@pytest.mark.parametrize("installed", [True, False])
+@pytest.mark.parametrize("text", [b"", b"\xef\xbb\xbf"])
+def test_an_empty_file_is_called_empty(
+    text: bytes, installed: bool, monkeypatch: pytest.MonkeyPatch
+):
+    """A CSV file without a header is bad usage, from standard input too."""
+    if not installed:
+        monkeypatch.setattr("eventindex.cli.reading.find_spec", lambda _: None)
+    Path("empty.csv").write_bytes(text)
+    for arguments in (["empty.csv"], ["-", "--format", "csv"]):
+        result = run("load", *arguments, "--dry-run", text=text)
+        assert result.exit_code == 2
+        assert f"{arguments[0]}: the file is empty" in result.stderr
+
+
 @pytest.mark.usefixtures("services")
 def test_without_pyarrow(monkeypatch: pytest.MonkeyPatch):
     """CSV and gz need nothing more; Parquet and zst say what to install."""

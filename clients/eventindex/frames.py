@@ -64,11 +64,8 @@ def to_arrow(columns: Columns) -> Any:
 
 def _pandas_column(pandas: Any, column: Picked) -> Any:
     if column.text:
-        # Files of one name in two datasets are one category.
-        distinct = list(dict.fromkeys(column.values))
-        places = {value: place for place, value in enumerate(distinct)}
-        codes = np.array([-1, *(places[value] for value in column.values)], np.int64)
-        return pandas.Categorical.from_codes(codes[column.indexes], distinct)
+        codes, distinct = _categories(column)
+        return pandas.Categorical.from_codes(codes, distinct)
     table = np.array([0, *column.values], np.int64)
     return pandas.arrays.IntegerArray(table[column.indexes], column.indexes == 0)
 
@@ -76,11 +73,23 @@ def _pandas_column(pandas: Any, column: Picked) -> Any:
 def _arrow_column(arrow: Any, column: Picked) -> Any:
     none = column.indexes == 0
     if column.text:
-        codes = arrow.array(column.indexes.astype(np.int64) - 1, arrow.int32(), mask=none)
-        values = arrow.array(column.values, arrow.string())
-        return arrow.DictionaryArray.from_arrays(codes, values)
+        codes, distinct = _categories(column)
+        return arrow.DictionaryArray.from_arrays(
+            arrow.array(codes, arrow.int32(), mask=none), arrow.array(distinct, arrow.string())
+        )
     table = np.array([0, *column.values], np.int64)
     return arrow.array(table[column.indexes], arrow.int64(), mask=none)
+
+
+def _categories(column: Picked) -> tuple[npt.NDArray[np.int64], list[Any]]:
+    """Return the distinct values of a column and the place of each row's, -1 where it has none.
+
+    Files of one name in two datasets are one category.
+    """
+    distinct = list(dict.fromkeys(column.values))
+    places = {value: place for place, value in enumerate(distinct)}
+    codes = np.array([-1, *(places[value] for value in column.values)], np.int64)
+    return codes[column.indexes], distinct
 
 
 def _library(name: str, method: str) -> Any:

@@ -76,7 +76,9 @@ class Events:
         return table[self.file_indexes]
 
     def to_pandas(self) -> Any:
-        """Return a pandas frame: run_number, event_number, olt_result, dsid_raw, fuid_raw.
+        """Return a pandas frame.
+
+        Its columns: run_number, event_number, olt_result, dsid_raw, fuid_raw, dataset_state.
 
         Raises:
             ModuleNotFoundError: pandas is not installed.
@@ -84,7 +86,7 @@ class Events:
         return to_pandas(self._columns())
 
     def to_arrow(self) -> Any:
-        """Return an Arrow table with the same columns; fuid_raw is a dictionary of texts.
+        """Return an Arrow table with the same columns; texts are dictionaries.
 
         Raises:
             ModuleNotFoundError: pyarrow is not installed.
@@ -93,12 +95,14 @@ class Events:
 
     def _columns(self) -> dict[str, npt.NDArray[Any] | Picked]:
         fuids = [file.fuid_raw for file in self.files]
+        states = [file.dataset_state.name.lower() for file in self.files]
         return {
             "run_number": self.run_numbers,
             "event_number": self.event_numbers,
             "olt_result": self.olt_results,
             "dsid_raw": self.dsids().astype(np.int32),
             "fuid_raw": Picked(self.file_indexes, fuids),
+            "dataset_state": Picked(self.file_indexes, states),
         }
 
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
 from eventindex.cli.arrow_events import to_block
-from eventindex.cli.event_files import CsvShape, read_csv_rows
+from eventindex.cli.event_files import EMPTY, CsvShape, read_csv_rows
 from eventindex.cli.event_rows import (
     Defaults,
     EventBlock,
@@ -107,11 +107,13 @@ def read_csv_fast(stream: BinaryIO, defaults: Defaults, report: Report) -> Itera
     """Yield the events of a CSV file, as `event_files.read_csv` does, several times faster.
 
     Raises:
-        FileFormatError: the header has an unknown or repeated name, or one is missing that no
-            option stands in for.
+        FileFormatError: the file is empty, or the header has an unknown or repeated name, or one
+            is missing that no option stands in for.
     """
     first = stream.readline()
     header = first.decode(errors="backslashreplace").removeprefix("\ufeff")
+    if not header:
+        raise FileFormatError(EMPTY)
     names = [name.strip() for name in next(csv.reader([header]), [])]
     reader = _CsvReader(names, defaults, report)
     line, rest = 2, b""

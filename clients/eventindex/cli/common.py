@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 import click
+import grpc
 
 import eventindex
 from eventindex.client import Client
@@ -25,6 +26,9 @@ EXIT_USAGE = 2
 EXIT_NOT_ALL = 3
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+# What a service calls a value that cannot be meant, or that somebody else has already.
+_BAD_USAGE = (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.ALREADY_EXISTS)
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -39,6 +43,12 @@ class Failure(click.ClickException):
         click.echo(f"eventindex: {self.format_message()}", err=True, file=file)
 
 
+class RefusedUsage(Failure):
+    """Bad usage that only the service can tell, in its words."""
+
+    exit_code = EXIT_USAGE
+
+
 class Cli(click.Group):
     """A group of commands whose errors are one line, never a traceback."""
 
@@ -47,6 +57,9 @@ class Cli(click.Group):
         try:
             return super().invoke(ctx)
         except EventIndexError as error:
+            answer = error.__cause__
+            if isinstance(answer, grpc.RpcError) and answer.code() in _BAD_USAGE:
+                raise RefusedUsage(" ".join((answer.details() or str(error)).split())) from error
             raise Failure(_one_line(error)) from error
         except OSError as error:
             if error.errno == errno.EPIPE:
@@ -160,6 +173,11 @@ def _standard_input() -> BinaryIO:
 def note(text: str) -> None:
     """Print a line for people, beside the output."""
     click.echo(text, err=True)
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a number of things in words."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _one_line(error: Exception) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from eventindex.catalogue_results import FileOfRun
-from eventindex.cli.common import EXIT_NOT_ALL, connection_options, note
+from eventindex.cli.common import EXIT_NOT_ALL, connection_options, counted, note
 from eventindex.cli.comparison import (
     Difference,
     Scope,
@@ -21,7 +21,7 @@ from eventindex.cli.comparison import (
 )
 from eventindex.cli.event_rows import FileFormatError
 from eventindex.cli.expected import FIELDS, Expected, Fallbacks, read_expected
-from eventindex.cli.listing import Column, Layout, format_option, write_list
+from eventindex.cli.listing import Column, Layout, format_option, make_console, write_list
 from eventindex.cli.load import column_names
 from eventindex.cli.progress import ProgressReport
 from eventindex.cli.reading import COMPRESSIONS, InputFile, open_file
@@ -31,6 +31,8 @@ from eventindex.errors import NotFoundError
 from eventindex.pairs import NUMBER_MAX
 
 _BAD_ROWS_SHOWN = 20
+# Of one kind, on a terminal.
+_DIFFERENCES_SHOWN = 50
 
 
 def _check_columns(_: click.Context, __: click.Parameter, value: str | None) -> dict[str, str]:
@@ -75,18 +77,16 @@ def compare(
     Exit code: 0 the index is as FILE says, 3 there are differences, 1 failure, 2 bad usage.
     """
     entries = _read(file, input_form or _form_of(file), Fallbacks(names, dsid, run))
-    seen: Counter[str] = Counter()
     with connect() as client, ProgressReport("comparing", len(entries)) as progress:
-        differences = _count(_differences(client, entries, progress), seen)
-        if form == "table":
-            first = next(differences, None)
-            if first is not None:
-                write_list(_chain(first, differences), _LAYOUT, form)
-        else:
-            write_list(differences, _LAYOUT, form)
+        differences = list(_differences(client, entries, progress))
+    seen = Counter(difference.difference for difference in differences)
+    if form == "table" and make_console().is_terminal:
+        _show(differences, seen)
+    elif form != "table" or differences:
+        write_list(differences, _LAYOUT, form)
     files = sum(entry.fuid_raw is not None for entry in entries)
     note(
-        f"{_counted(files, 'file')} and {_counted(len(entries) - files, 'dataset')} compared: "
+        f"{counted(files, 'file')} and {counted(len(entries) - files, 'dataset')} compared: "
         f"{seen['missing']:,} missing, {seen['extra']:,} extra, {seen['differing']:,} differing"
     )
     if seen:
@@ -110,7 +110,9 @@ def _read(path: str, form: str, fallbacks: Fallbacks) -> list[Expected]:
         except FileFormatError as error:
             raise click.UsageError(f"{path}: {error}") from error
     if bad:
-        raise click.UsageError(f"{path}: {bad:,} bad entries, nothing was compared")
+        raise click.UsageError(
+            f"{path}: {bad:,} bad {'entry' if bad == 1 else 'entries'}, nothing was compared"
+        )
     if not entries:
         raise click.UsageError(f"{path}: the list is empty")
     return entries
@@ -120,11 +122,14 @@ def _differences(
     client: Client, entries: list[Expected], progress: ProgressReport
 ) -> Iterator[Difference]:
     whole = [entry for entry in entries if entry.fuid_raw is None]
-    known = list(client.datasets()) if whole or any(entry.dataset for entry in entries) else []
+    scopes = by_scope(entries)
+    asked = whole or any(entry.dataset for entry in entries)
+    asked = asked or any(scope.dataset is not None for scope in scopes)
+    known = list(client.datasets()) if asked else []
     yield from compare_datasets(whole, known)
     dsids = {dataset.name: dataset.dsid_raw for dataset in known}
     done = len(whole)
-    for scope, files in by_scope(entries).items():
+    for scope, files in scopes.items():
         yield from compare_files(files, _files(client, scope, dsids), dsids)
         done += len(files)
         progress.at(done, f"{done:,} of {len(entries):,} entries")
@@ -137,26 +142,28 @@ def _files(client: Client, scope: Scope, dsids: Mapping[str, int]) -> Iterator[F
             yield from client.files(run=scope.run_number)
         elif scope.dataset is None and scope.fuid_raw is not None:
             yield from client.get_file(scope.fuid_raw).runs
-        elif isinstance(scope.dataset, int) or scope.dataset in dsids:
-            dsid = scope.dataset if isinstance(scope.dataset, int) else dsids[str(scope.dataset)]
-            yield from client.files(dataset=dsid)
+        else:
+            dataset = scope.dataset
+            dsid = dsids.get(dataset) if isinstance(dataset, str) else dataset
+            if dsid in dsids.values():
+                yield from client.files(dataset=dsid)
     except NotFoundError:
         return
 
 
-def _count(differences: Iterable[Difference], seen: Counter[str]) -> Iterator[Difference]:
+def _show(differences: Iterable[Difference], seen: Mapping[str, int]) -> None:
+    """Print the first differences of each kind to a terminal."""
+    shown: dict[str, list[Difference]] = defaultdict(list)
     for difference in differences:
-        seen[difference.difference] += 1
-        yield difference
-
-
-def _chain(first: Difference, rest: Iterable[Difference]) -> Iterator[Difference]:
-    yield first
-    yield from rest
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+        kind = shown[difference.difference]
+        if len(kind) < _DIFFERENCES_SHOWN:
+            kind.append(difference)
+    if shown:
+        write_list([row for kind in shown.values() for row in kind], _LAYOUT, "table")
+    for name, kind in shown.items():
+        if seen[name] > len(kind):
+            more = seen[name] - len(kind)
+            click.echo(f"… and {more:,} more {name} (--format csv prints all)")
 
 
 def _form_of(path: str) -> str:

@@ -121,6 +121,7 @@ def _differences(conflict: Conflict) -> list[str]:
 
 
 def _show(conflict: Conflict) -> None:
+    by = f"{conflict.resolved_by}, {show_time(conflict.resolved)}"
     write_fields(
         [
             ("conflict", str(conflict.conflict_id)),
@@ -133,10 +134,9 @@ def _show(conflict: Conflict) -> None:
             ("first seen", show_time(conflict.first_seen)),
             ("last seen", show_time(conflict.last_seen)),
             ("resolution", conflict.resolution or "none"),
+            *([("resolved by", by)] if conflict.resolution else []),
         ]
     )
-    if conflict.resolution:
-        write_fields([("resolved by", f"{conflict.resolved_by}, {show_time(conflict.resolved)}")])
 
 
 def _event_fields(side: str, event: Event, record: str) -> list[tuple[str, str]]:

@@ -9,7 +9,7 @@ import click
 
 from eventindex.catalogue import CosmicArguments
 from eventindex.catalogue_results import CosmicCount, CosmicCountBy, CosmicEvent
-from eventindex.cli.common import connection_options
+from eventindex.cli.common import connection_options, counted
 from eventindex.cli.listing import (
     Column,
     Layout,
@@ -19,7 +19,7 @@ from eventindex.cli.listing import (
     show_time,
     write_list,
 )
-from eventindex.cli.selection_options import event_range_options, number, run_options
+from eventindex.cli.selection_options import event_range_options, limit_option, run_options
 from eventindex.client import Client
 
 Range = tuple[int | None, int | None] | None
@@ -79,7 +79,7 @@ def time(text: str) -> datetime.datetime:
 @click.option("--from", "time_first", type=time, help="From this time on, UTC.")
 @click.option("--to", "time_last", type=time, help="Up to this time, UTC.")
 @click.option("--detector", help="Events of one telescope.")
-@click.option("--limit", type=number, default=0, help="At most so many events.")
+@limit_option
 @click.option(
     "--count-by",
     type=click.Choice([by.value for by in CosmicCountBy]),
@@ -96,7 +96,7 @@ def cosmic(
     time_first: datetime.datetime | None,
     time_last: datetime.datetime | None,
     detector: str | None,
-    limit: int,
+    limit: int | None,
     count_by: str | None,
     form: str,
 ) -> None:
@@ -111,15 +111,15 @@ def cosmic(
     )
     with connect() as client:
         if count_by is None:
-            found = client.cosmic_events(events_max=limit, **selection)
+            found = client.cosmic_events(events_max=limit or 0, **selection)
             write_list(found, Layout(_COLUMNS, _FIELDS, _record), form)
             return
-        counted = client.count_cosmic_events(by=count_by, **selection)
+        numbers = client.count_cosmic_events(by=count_by, **selection)
     fields = _COUNT_FIELDS[count_by]
     columns = [_COUNT_COLUMNS[name] for name in fields]
-    write_list(counted.counts, Layout(columns, fields, lambda row: _count(row, fields)), form)
+    write_list(numbers.counts, Layout(columns, fields, lambda row: _count(row, fields)), form)
     if form == "table":
-        click.echo(f"{counted.total:,} {'event' if counted.total == 1 else 'events'} in all")
+        click.echo(f"{counted(numbers.total, 'event')} in all")
 
 
 def _record(event: CosmicEvent) -> dict[str, object]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from eventindex.cli.common import both_services
+from eventindex.cli.common import both_services, counted
 from eventindex.cli.listing import Column, Layout, format_option, record_of, write_list
 from eventindex.cli.overlap import write_matrix
 from eventindex.cli.selection_options import SelectionOptions, selection_options
@@ -59,7 +59,7 @@ def counts(
         write_matrix(rows)
     elif by:
         write_list(rows, _layout(by, found), form)
-    click.echo(f"{found.total:,} {'event' if found.total == 1 else 'events'} in all")
+    click.echo(f"{counted(found.total, 'event')} in all")
 
 
 def _layout(by: str | None, found: EventCounts) -> Layout:

@@ -10,7 +10,7 @@ import click
 
 from eventindex.admin_results import DeleteProgress
 from eventindex.catalogue_results import Dataset
-from eventindex.cli.common import Failure, both_services, connection_options, note
+from eventindex.cli.common import Failure, both_services, connection_options, counted, note
 from eventindex.cli.groups import ListGroup
 from eventindex.cli.listing import (
     Column,
@@ -142,21 +142,22 @@ def delete(connect: Callable[[], Client], dataset: int | str, yes: bool) -> None
         if not yes:
             _confirm(known)
         with ProgressReport(f"delete {printable(known.name)}", known.events or None) as progress:
-            _delete(client.delete_dataset(known.dsid_raw), progress)
+            removed = _delete(client.delete_dataset(known.dsid_raw), progress)
+    note(f"{counted(removed, 'event')} removed")
 
 
 def _confirm(known: Dataset) -> None:
     question = (
-        f"Remove dataset {known.dsid_raw} ({printable(known.name)}): {known.events:,} events "
-        f"in {known.files:,} files?"
+        f"Remove dataset {known.dsid_raw} ({printable(known.name)}): "
+        f"{counted(known.events, 'event')} in {counted(known.files, 'file')}?"
     )
     if not sys.stdin.isatty():
         raise click.UsageError(f"{question} Give --yes to do so.")
     click.confirm(question, abort=True, err=True)
 
 
-def _delete(steps: Generator[DeleteProgress, None, None], progress: ProgressReport) -> None:
-    """Follow the removal to its end, or say how far it came."""
+def _delete(steps: Generator[DeleteProgress, None, None], progress: ProgressReport) -> int:
+    """Follow the removal to its end and return how many events it took, or say how far it came."""
     step = DeleteProgress(0, 0)
     try:
         for step in steps:
@@ -164,12 +165,13 @@ def _delete(steps: Generator[DeleteProgress, None, None], progress: ProgressRepo
     except KeyboardInterrupt:
         steps.close()
         raise Failure(
-            f"interrupted: {step.events_removed:,} events removed, {step.events_left:,} left; "
-            "run the command again to go on"
+            f"interrupted: {counted(step.events_removed, 'event')} removed, "
+            f"{step.events_left:,} left; run the command again to go on"
         ) from None
     if step.events_left:
-        raise Failure(f"{step.events_left:,} events are left; run the command again to go on")
-    note(f"{step.events_removed:,} events removed")
+        left = counted(step.events_left, "event")
+        raise Failure(f"not all is removed: {left} left; run the command again to go on")
+    return step.events_removed
 
 
 def _report(dataset: Dataset) -> None:

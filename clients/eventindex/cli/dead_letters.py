@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from eventindex.admin_results import DeadLetter
-from eventindex.cli.common import EXIT_NOT_ALL, connection_options, note
+from eventindex.cli.common import EXIT_NOT_ALL, connection_options, counted, note
 from eventindex.cli.groups import ListGroup
 from eventindex.cli.listing import (
     Column,
@@ -157,7 +157,7 @@ def export(connect: Callable[[], Client], reason: str, topic: str, output: Path 
                 letter = client.get_dead_letter(listed.dead_letter_id)
                 out.write(json.dumps(_exported(letter), ensure_ascii=False) + "\n")
                 count += 1
-    note(f"{count:,} dead letters")
+    note(counted(count, "dead letter"))
 
 
 def _listed(letter: DeadLetter) -> dict[str, object]:

@@ -38,13 +38,18 @@ __all__ = [
     "Defaults",
     "EventBlock",
     "FileFormatError",
+    "check_header",
     "read_csv",
     "read_csv_rows",
     "read_json_lines",
     "read_records",
 ]
 
+EMPTY = "the file is empty"
+
 _Numbered = tuple[int, EventRow, str]
+# What telescopes call the numbers of an event; their lines need not be JSON.
+_TELESCOPE_NAMES = (b'"RunNumber"', b'"EventNumber"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,16 +85,24 @@ def read_csv(stream: BinaryIO, defaults: Defaults, report: Report) -> Iterator[E
     """Yield the events of a CSV file with a header of the contract's field names.
 
     Raises:
-        FileFormatError: the header has an unknown or repeated name, or one is missing that no
-            option stands in for.
+        FileFormatError: the file is empty, or the header has an unknown or repeated name, or one
+            is missing that no option stands in for.
     """
     text = _as_text(stream)
     try:
         tap = _Tap(text)
-        header = [name.strip() for name in next(csv.reader(tap, strict=True), [])]
-        shape = CsvShape(places(header, defaults), len(header))
+        shape = _csv_shape(tap, defaults)
         tap.take()
         yield from _blocks(_csv_rows(tap, shape, defaults, report))
+    finally:
+        text.detach()
+
+
+def check_header(stream: BinaryIO, defaults: Defaults) -> None:
+    """Check the header of a CSV file as `read_csv` does, and read no more."""
+    text = _as_text(stream)
+    try:
+        _csv_shape(text, defaults)
     finally:
         text.detach()
 
@@ -137,6 +150,16 @@ def _as_text(stream: BinaryIO) -> TextIOWrapper:
     return TextIOWrapper(stream, encoding="utf-8-sig", errors="backslashreplace", newline="")
 
 
+def _csv_shape(lines: Iterable[str], defaults: Defaults) -> CsvShape:
+    try:
+        header = next(csv.reader(lines, strict=True), None)
+    except csv.Error as error:
+        raise FileFormatError(f"line 1: {error}") from error
+    if header is None:
+        raise FileFormatError(EMPTY)
+    return CsvShape(places([name.strip() for name in header], defaults), len(header))
+
+
 def _csv_rows(
     tap: _Tap, shape: CsvShape, defaults: Defaults, report: Report
 ) -> Iterator[_Numbered]:
@@ -178,7 +201,9 @@ def _json_rows(stream: Iterable[bytes], defaults: Defaults, report: Report) -> I
         try:
             yield number, _json_event(parse_json_object(line), defaults), text
         except BadFieldError as error:
-            report(BadRow(number, str(error), text))
+            of_telescope = all(name in line for name in _TELESCOPE_NAMES)
+            hint = "; telescope events need --format dat" if of_telescope else ""
+            report(BadRow(number, f"{error}{hint}", text))
 
 
 def _json_event(found: dict[str, object], defaults: Defaults) -> EventRow:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 
 import click
 
-from eventindex.cli.common import both_services, note
+from eventindex.cli.common import both_services, counted, note
 from eventindex.cli.pair_text import parse_block
 from eventindex.cli.progress import ProgressReport
-from eventindex.cli.selection_options import SelectionOptions, number, selection_options
+from eventindex.cli.selection_options import SelectionOptions, limit_option, selection_options
 from eventindex.cli.writing import EventWriter, open_writer, output_form
 from eventindex.client import Client
+from eventindex.results import DatasetState
 from eventindex.selection_results import Events
 
 
@@ -29,7 +30,7 @@ def position(text: str) -> tuple[int, int]:
 @click.command()
 @selection_options
 @click.option("--after", type=position, metavar="RUN:EVENT", help="Go on behind this event.")
-@click.option("--limit", type=number, default=0, help="At most so many events.")
+@limit_option
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="File to write."
 )
@@ -45,7 +46,7 @@ def events(
     connect: Callable[[], Client],
     selection: SelectionOptions,
     after: tuple[int, int] | None,
-    limit: int,
+    limit: int | None,
     output: Path | None,
     form: str | None,
 ) -> None:
@@ -61,18 +62,35 @@ def events(
         raise click.UsageError("Parquet is not for a terminal: give -o FILE")
     with connect() as client:
         found = client.list_events(
-            after=after, events_max=limit, batch_events_max=100_000, **selection.resolve(client)
+            after=after,
+            events_max=limit or 0,
+            batch_events_max=100_000,
+            **selection.resolve(client),
         )
         # The header waits for the first answer: a mistake leaves nothing behind.
         first = next(found, None)
-        batches = found if first is None else chain([first], found)
+        closed: dict[int, DatasetState] = {}
+        batches = _watch(found if first is None else chain([first], found), closed)
         with open_writer(target, form) as writer:
             if output is None:
                 _write(batches, writer, lambda _: sys.stdout.flush())
-                return
-            with ProgressReport(target, None) as progress:
-                count = _write(batches, writer, lambda n: progress.at(n, f"{n:,} events"))
-    note(f"{count:,} events in {output}")
+            else:
+                with ProgressReport(target, None) as progress:
+                    count = _write(batches, writer, lambda n: progress.at(n, counted(n, "event")))
+    if output is not None:
+        note(f"{counted(count, 'event')} in {output}")
+    if closed:
+        states = (f"{dsid} {state.name.lower()}" for dsid, state in sorted(closed.items()))
+        note(f"eventindex: there are events of datasets that are not open: {', '.join(states)}")
+
+
+def _watch(batches: Iterable[Events], closed: dict[int, DatasetState]) -> Iterator[Events]:
+    """Pass batches on, and note the datasets that take no more events."""
+    for batch in batches:
+        for file in batch.files:
+            if file.dataset_state in {DatasetState.FROZEN, DatasetState.RETIRED}:
+                closed[file.dsid_raw] = file.dataset_state
+        yield batch
 
 
 def _write(batches: Iterable[Events], writer: EventWriter, report: Callable[[int], None]) -> int:

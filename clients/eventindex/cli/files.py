@@ -21,6 +21,15 @@ from eventindex.cli.listing import (
 )
 from eventindex.cli.selection_options import dataset, number
 from eventindex.client import Client
+from eventindex.results import DatasetState, RawFile
+
+
+def _mark(file: RawFile) -> str:
+    """Return a mark for files whose dataset takes no more events."""
+    state = file.dataset_state
+    closed = state in {DatasetState.FROZEN, DatasetState.RETIRED}
+    return f" {state.name.lower()}" if closed else ""
+
 
 _NUMBERS: list[Column[FileOfRun]] = [
     Column("run", lambda row: str(row.run_number), right=True),
@@ -30,7 +39,7 @@ _NUMBERS: list[Column[FileOfRun]] = [
 ]
 _COLUMNS: list[Column[FileOfRun]] = [
     Column("RAW file", lambda row: row.file.fuid_raw, fold=True),
-    Column("dataset", lambda row: str(row.file.dsid_raw), right=True),
+    Column("dataset", lambda row: f"{row.file.dsid_raw}{_mark(row.file)}"),
     *_NUMBERS,
 ]
 _FIELDS = (
@@ -108,7 +117,7 @@ def show(connect: Callable[[], Client], fuid: uuid.UUID, form: str) -> None:
 def cat(connect: Callable[[], Client], fuid: uuid.UUID) -> None:
     """Print a telescope's RAW file: JSON lines, in ascending event number.
 
-    `eventindex load` reads them again.
+    `eventindex load --format dat` reads them again, or `load` from a file NAME.dat.
     """
     with connect() as client:
         for line in client.read_raw_file(str(fuid)):

@@ -11,7 +11,7 @@ import click
 import numpy as np
 from click.core import ParameterSource
 
-from eventindex.cli.common import note
+from eventindex.cli.common import counted, note
 from eventindex.cli.manifest import Manifest
 from eventindex.cli.progress import ProgressReport
 from eventindex.cli.writing import EventWriter, open_writer, output_form
@@ -119,7 +119,7 @@ def generate_command(
         count = _write_events(writer, generate(plan), counts, plan, progress)
     if manifest is not None and counts is not None:
         counts.write(manifest)
-    note(f"{count:,} events in {time.monotonic() - started:.1f} s")
+    note(f"{counted(count, 'event')} in {time.monotonic() - started:.1f} s")
 
 
 def _plan(context: click.Context, workload: str | None, options: dict[str, object]) -> Plan:

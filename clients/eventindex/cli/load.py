@@ -18,6 +18,7 @@ from eventindex.cli.progress import ProgressReport
 from eventindex.cli.reading import (
     InputFile,
     OpenFile,
+    check_file,
     find_inputs,
     open_file,
     read_events,
@@ -119,6 +120,7 @@ def load(
         raise click.UsageError("--fuid and --fuid-per-run exclude each other")
     defaults = Defaults(fuid, fuid_per_run, dsid, run, names)
     inputs = find_inputs(files, form)
+    _check_files(inputs, defaults)
     totals = Totals()
     with ExitStack() as stack:
         rejects = stack.enter_context(_open_rejects(reject_file, inputs)) if reject_file else None
@@ -134,6 +136,15 @@ def load(
     note(totals.text(dry_run=dry_run))
     if totals.refused:
         sys.exit(EXIT_NOT_ALL)
+
+
+def _check_files(inputs: Iterable[InputFile], defaults: Defaults) -> None:
+    """Find files that cannot be read at all before anything of the others is stored."""
+    for file in inputs:
+        try:
+            check_file(file, defaults)
+        except FileFormatError as error:
+            raise click.UsageError(f"{file.path}: {error}") from error
 
 
 def _open_rejects(path: Path, inputs: Iterable[InputFile]) -> TextIO:

@@ -10,7 +10,14 @@ from typing import BinaryIO
 
 import click
 
-from eventindex.cli.common import EXIT_NOT_ALL, EXIT_USAGE, connection_options, note, open_input
+from eventindex.cli.common import (
+    EXIT_NOT_ALL,
+    EXIT_USAGE,
+    connection_options,
+    counted,
+    note,
+    open_input,
+)
 from eventindex.cli.lookup_output import make_writer
 from eventindex.cli.pair_text import BadLine, read_pairs
 from eventindex.client import Client
@@ -57,10 +64,7 @@ def lookup(
         writer.close()
     source.report()
     if not quiet:
-        total = found + missing
-        note(
-            f"{total:,} {'pair' if total == 1 else 'pairs'}: {found:,} found, {missing:,} not found"
-        )
+        note(f"{counted(found + missing, 'pair')}: {found:,} found, {missing:,} not found")
     if source.bad_count:
         sys.exit(EXIT_USAGE)
     if missing:

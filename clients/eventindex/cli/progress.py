@@ -1,6 +1,6 @@
 """Progress of long work: a bar on a terminal, a plain line every few seconds elsewhere.
 
-Writes to standard error only.
+Writes to standard error, and passes lines of output on.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import sys
 import time
 from types import TracebackType
 
+import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
@@ -24,7 +25,7 @@ class ProgressReport:
         self._total = total
         self._started = time.monotonic()
         self._next_line = self._started + _PLAIN_LINE_SECONDS
-        self._console = Console(file=sys.stderr, highlight=False, soft_wrap=True)
+        self._console = Console(file=sys.stderr, highlight=False, soft_wrap=True, emoji=False)
         self._bar: Progress | None = None
         if self._console.is_terminal:
             self._bar = Progress(
@@ -35,6 +36,9 @@ class ProgressReport:
                 TimeRemainingColumn(),
                 console=self._console,
                 transient=True,
+                # Else what is printed to a file meanwhile would go to the terminal.
+                redirect_stdout=False,
+                redirect_stderr=False,
             )
             self._task = self._bar.add_task(title, total=total, text="")
 
@@ -71,3 +75,10 @@ class ProgressReport:
     def line(self, text: str) -> None:
         """Print a line above the bar."""
         self._console.print(text, markup=False)
+
+    def output(self, text: str) -> None:
+        """Print a line of output: above the bar where it is on the same terminal."""
+        if self._bar is not None and sys.stdout.isatty():
+            self.line(text)
+        else:
+            click.echo(text)

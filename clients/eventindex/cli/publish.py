@@ -13,7 +13,7 @@ import click
 import numpy as np
 
 from eventindex.addresses import find_address
-from eventindex.cli.common import EXIT_NOT_ALL, note, open_input
+from eventindex.cli.common import EXIT_NOT_ALL, counted, note, open_input
 from eventindex.cli.event_files import (
     BadRow,
     Defaults,
@@ -77,38 +77,42 @@ def publish(
     except ModuleNotFoundError as error:
         raise missing_part("publish", error) from error
     broker = Broker(find_address("mqtt", url), tls_ca, tls_cert, tls_key, alpn)
-    bad_rows = _BadRows()
     with (
         open_input(file) as stream,
         ProgressReport(file, None) as progress,
         Publisher(broker, silence_seconds_max=timeout) as publisher,
     ):
+        bad_rows = _BadRows(progress)
         messages = _messages(stream, Path(file).suffix, bad_rows.report)
         try:
             for payload in _paced(messages, rate):
                 publisher.publish(topic, payload)
-                progress.at(publisher.acknowledged, f"{publisher.acknowledged:,} messages")
+                progress.at(publisher.acknowledged, counted(publisher.acknowledged, "message"))
         except FileFormatError as error:
             raise click.UsageError(f"{file}: {error}") from error
         publisher.wait()
-    note(f"{publisher.acknowledged:,} messages acknowledged by the broker")
+    note(f"{counted(publisher.acknowledged, 'message')} acknowledged by the broker")
     if publisher.unheard:
-        note(f"eventindex: nobody is subscribed to {topic}: {publisher.unheard:,} were dropped")
+        note(
+            f"eventindex: nobody is subscribed to {topic}: "
+            f"{counted(publisher.unheard, 'message')} dropped"
+        )
     if bad_rows.count:
-        note(f"eventindex: {bad_rows.count:,} rows were not sent")
+        note(f"eventindex: {counted(bad_rows.count, 'row')} not sent")
         sys.exit(EXIT_NOT_ALL)
 
 
 class _BadRows:
     """Prints the first bad rows and counts all."""
 
-    def __init__(self) -> None:
+    def __init__(self, progress: ProgressReport) -> None:
+        self._progress = progress
         self.count = 0
 
     def report(self, bad: BadRow) -> None:
         self.count += 1
         if self.count <= _BAD_ROWS_SHOWN:
-            note(f"eventindex: line {bad.line}: {bad.problem}")
+            self._progress.line(f"eventindex: line {bad.line}: {bad.problem}")
 
 
 def _messages(stream: BinaryIO, suffix: str, report: Callable[[BadRow], None]) -> Iterator[bytes]:

@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from io import BufferedReader, RawIOBase
@@ -22,7 +22,12 @@ from typing import Any, BinaryIO
 import click
 
 from eventindex.cli.common import Failure, open_input
-from eventindex.cli.event_files import read_csv, read_json_lines, read_records
+from eventindex.cli.event_files import (
+    check_header,
+    read_csv,
+    read_json_lines,
+    read_records,
+)
 from eventindex.cli.event_rows import Defaults, EventBlock, RecordBlock, Report
 
 FORMATS = {
@@ -148,6 +153,19 @@ def read_events(
     from eventindex.cli.arrow_csv import read_csv_fast  # noqa: PLC0415  # may be missing
 
     return read_csv_fast(opened.stream, defaults, report)
+
+
+def check_file(file: InputFile, defaults: Defaults) -> None:
+    """Check the header of a CSV file, where it can be read twice.
+
+    Raises:
+        FileFormatError: it cannot be read at all, or needs options that are not given.
+    """
+    if file.form != "csv" or file.path == "-" or not Path(file.path).is_file():
+        return
+    # Damage is for those who read the file to its end.
+    with suppress(OSError), open_file(file) as opened:
+        check_header(opened.stream, defaults)
 
 
 def read_telescope_records(opened: OpenFile) -> Iterator[RecordBlock]:

@@ -114,6 +114,11 @@ def selection_options(function: F) -> F:
     return wrapped  # type: ignore[return-value]
 
 
+limit_option = click.option(
+    "--limit", type=click.IntRange(1, NUMBER_MAX), help="At most so many events."
+)
+
+
 def checked_range(
     first: int | None, last: int | None, name: str
 ) -> tuple[int | None, int | None] | None:

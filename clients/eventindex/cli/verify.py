@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import click
 
-from eventindex.cli.common import EXIT_NOT_ALL, connection_options, note
+from eventindex.cli.common import EXIT_NOT_ALL, connection_options, counted, note
 from eventindex.cli.listing import printable
 from eventindex.cli.progress import ProgressReport
 from eventindex.cli.selection_options import run_options
@@ -34,8 +34,9 @@ def verify(
             events += check.events
             differing += bool(check.differences)
             for difference in check.differences:
-                click.echo(f"run {check.run_number}: {printable(difference)}")
-            progress.at(checked, f"{checked:,} runs, {events:,} events")
-    note(f"{checked:,} runs, {events:,} events, {differing:,} runs that differ")
+                progress.output(f"run {check.run_number}: {printable(difference)}")
+            progress.at(checked, f"{counted(checked, 'run')}, {counted(events, 'event')}")
+    differ = f"{counted(differing, 'run')} that differ{'s' if differing == 1 else ''}"
+    note(f"{counted(checked, 'run')}, {counted(events, 'event')}, {differ}")
     if differing:
         sys.exit(EXIT_NOT_ALL)

@@ -104,7 +104,12 @@ def _new_file(path: Path) -> Iterator[BinaryIO]:
         return
     part = path.with_name(path.name + ".part")
     try:
-        with part.open("wb") as file:
+        new = part.open("wb")
+    except OSError as error:
+        error.filename = str(path)
+        raise
+    try:
+        with new as file:
             yield file
         part.replace(path)
     finally:
