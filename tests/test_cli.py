@@ -606,3 +606,12 @@ def test_the_light_install_says_what_is_missing(server: Server, arguments: list[
     if code:
         assert len(done.stderr.splitlines()) == 1
         assert "pip install 'eventindex[server]'" in done.stderr
+
+
+def test_a_header_says_which_column_is_which():
+    """Under `event,run` the event number comes first; without a header the run does."""
+    blocks = [*read_pairs(io.BytesIO(b"# mine\nevent,run\n4917,12345\n4918,12345\n"))]
+    assert [(b.pairs.runs.tolist(), b.pairs.events.tolist()) for b in blocks] == [
+        ([12345, 12345], [4917, 4918])
+    ]
+    assert [block.bad_lines for block in blocks] == [[]]

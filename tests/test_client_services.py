@@ -199,7 +199,7 @@ def test_publish_says_what_is_wrong(mosquitto, tmp_path):
     assert run("publish", dump, "--topic", "t", "--url", "http://x").exit_code == 1
     assert run("publish", dump, "--topic", "a/+/b", "--url", mosquitto.url).exit_code == 1
     unheard = run("publish", dump, "--topic", "nobody/here", "--url", mosquitto.url)
-    assert unheard.exit_code == 0
+    assert unheard.exit_code == 3
     assert "nobody is subscribed to nobody/here" in unheard.stderr
 
 

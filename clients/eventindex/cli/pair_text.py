@@ -24,9 +24,10 @@ _REGULAR = re.compile(
     rb"(?:[0-9]{1,18}+(?:[ \t]++|[ \t]*+[,:/][ \t]*+)[0-9]{1,18}+[ \t]*+\r?+\n)*+"
 )
 _LINE = re.compile(rb"\s*([0-9]+)(?:\s+|\s*[,:/]\s*)([0-9]+)\s*")
-_HEADER = re.compile(
-    rb"\s*\"?run(?:_?number)?\"?(?:\s+|\s*[,:/]\s*)\"?event(?:_?number)?\"?\s*", re.IGNORECASE
-)
+_RUN, _EVENT = rb"\"?run(?:_?number)?\"?", rb"\"?event(?:_?number)?\"?"
+_BETWEEN = rb"(?:\s+|\s*[,:/]\s*)"
+_HEADER = re.compile(rb"\s*" + _RUN + _BETWEEN + _EVENT + rb"\s*", re.IGNORECASE)
+_SWAPPED_HEADER = re.compile(rb"\s*" + _EVENT + _BETWEEN + _RUN + rb"\s*", re.IGNORECASE)
 _SEPARATORS = bytes.maketrans(b",:/", b"   ")
 _BOM = b"\xef\xbb\xbf"
 
@@ -50,14 +51,23 @@ class PairBlock:
     pairs: Pairs
     bad_lines: list[BadLine] = field(default_factory=list)
 
+    def swapped(self) -> PairBlock:
+        """The same block where the event number comes first."""
+        return PairBlock(Pairs(self.pairs.events, self.pairs.runs), self.bad_lines)
+
 
 def read_pairs(stream: BinaryIO) -> Iterator[PairBlock]:
-    """Yield the pairs of a stream in blocks of up to 100,000, as soon as they can be read."""
-    first_line = 1
+    """Yield the pairs of a stream in blocks of up to 100,000, as soon as they can be read.
+
+    A header says which column is which; without one the run comes first.
+    """
+    first_line, swapped = 1, False
     for text in _blocks(stream):
         if first_line == 1:
             text = text.removeprefix(_BOM)  # noqa: PLW2901  # once, at the start of the file
-        yield parse_block(text, first_line)
+            swapped = _event_comes_first(text)
+        block = parse_block(text, first_line)
+        yield block.swapped() if swapped else block
         first_line += text.count(b"\n")
 
 
@@ -73,11 +83,24 @@ def parse_block(text: bytes, first_line: int) -> PairBlock:
         content = line.partition(b"#")[0]
         if not content.strip():
             continue
-        if not (header_allowed and _HEADER.fullmatch(content)):
+        if not (header_allowed and _is_header(content)):
             _parse_line(number, content, found, bad)
         header_allowed = False
     table = np.array(found, np.int64).reshape(-1, 2)
     return PairBlock(Pairs(table[:, 0], table[:, 1]), bad)
+
+
+def _is_header(content: bytes) -> bool:
+    return bool(_HEADER.fullmatch(content) or _SWAPPED_HEADER.fullmatch(content))
+
+
+def _event_comes_first(text: bytes) -> bool:
+    """Whether the first line that says something is the header `event, run`."""
+    for line in text.splitlines():
+        content = line.partition(b"#")[0]
+        if content.strip():
+            return bool(_SWAPPED_HEADER.fullmatch(content))
+    return False
 
 
 def _parse_line(number: int, line: bytes, found: list[tuple[int, int]], bad: list[BadLine]) -> None:

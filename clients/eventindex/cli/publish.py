@@ -99,6 +99,7 @@ def publish(
         )
     if bad_rows.count:
         note(f"eventindex: {counted(bad_rows.count, 'row')} not sent")
+    if publisher.unheard or bad_rows.count:
         sys.exit(EXIT_NOT_ALL)
 
 
