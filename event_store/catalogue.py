@@ -82,8 +82,11 @@ def add_to_files(
     cursor: Cursor, run_number: int, inserted: Sequence[Columns], table: FileTable
 ) -> None:
     """Count new events in the rows of their RAW files."""
-    files = np.concatenate([part.files for part in inserted])
-    events = np.concatenate([part.events for part in inserted])
+    if len(inserted) == 1:
+        files, events = inserted[0].files, inserted[0].events
+    else:
+        files = np.concatenate([part.files for part in inserted])
+        events = np.concatenate([part.events for part in inserted])
     counts = np.bincount(files, minlength=len(table))
     first, last = np.empty(len(table), np.int64), np.empty(len(table), np.int64)
     # Of repeated indexes NumPy keeps the last assignment, and the events ascend.
@@ -142,15 +145,14 @@ def register_datasets(cursor: Cursor, dsids: Sequence[int]) -> None:
 
     Should somebody have given that name to another dataset, a random ending keeps it apart.
     """
-    cursor.execute(
-        "INSERT INTO dataset (dsid_raw, name) "
-        "SELECT d, 'dsid-' || d || CASE WHEN EXISTS "
-        "(SELECT FROM dataset WHERE name = 'dsid-' || d) THEN '-' || gen_random_uuid() ELSE '' END "
-        "FROM unnest(%s::integer[]) AS d "
-        "WHERE NOT EXISTS (SELECT FROM dataset WHERE dsid_raw = d) "
-        "ORDER BY d ON CONFLICT (dsid_raw) DO NOTHING",
-        (list(dsids),),
-    )
+    for ending in ("", " || '-' || gen_random_uuid()"):
+        cursor.execute(
+            "INSERT INTO dataset (dsid_raw, name) "
+            f"SELECT d, 'dsid-' || d{ending} FROM unnest(%s::integer[]) AS d "
+            "WHERE NOT EXISTS (SELECT FROM dataset WHERE dsid_raw = d) "
+            "ORDER BY d ON CONFLICT DO NOTHING",
+            (list(dsids),),
+        )
 
 
 def number_cosmic_datasets(cursor: Cursor, names: Sequence[str]) -> dict[str, int]:

@@ -26,7 +26,7 @@ from event_store.page import (
     page_slots,
     unpack,
 )
-from event_store.plan import starts
+from event_store.plan import page_starts
 
 # Up to this many files a table lookup beats sorting when a page's own files are numbered.
 _FILE_TABLE_MAX = 1 << 14
@@ -191,9 +191,8 @@ def _changed_pages(
     inserted: Columns, stored: Columns, table: FileTable
 ) -> Iterator[tuple[int, PackedPage]]:
     fuids, dsids = table.arrays()
-    pages = inserted.events >> SLOT_BITS
-    cuts = starts(pages)
-    changed = pages[cuts]
+    cuts = page_starts(inserted.events)
+    changed = inserted.events[cuts] >> SLOT_BITS
     firsts = np.searchsorted(stored.events, changed << SLOT_BITS).tolist()
     lasts = np.searchsorted(stored.events, (changed << SLOT_BITS) | SLOT_MASK, side="right")
     bounds = itertools.pairwise([*cuts.tolist(), len(inserted)])
@@ -214,9 +213,7 @@ def number_files(files: npt.NDArray[np.signedinteger[Any]], table_size: int) -> 
     if table_size > _FILE_TABLE_MAX:
         distinct, index = np.unique(files, return_inverse=True)
         return distinct.astype(np.intp), index.astype(np.intp)
-    mark = np.zeros(table_size, bool)
-    mark[files] = True
-    used = np.flatnonzero(mark)
+    used = np.flatnonzero(np.bincount(files, minlength=table_size))
     number = np.empty(table_size, np.intp)
     number[used] = np.arange(len(used))
-    return used, number[files]
+    return used, number.take(files)

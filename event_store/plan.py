@@ -20,6 +20,7 @@ from event_store.page import SLOT_BITS
 
 RUNS_PER_TRANSACTION_MAX = 256
 PAGES_PER_TRANSACTION_MAX = 4096
+_EVENTS_PER_PAGE_DENSE = 64
 
 
 class RunPart(NamedTuple):
@@ -56,11 +57,12 @@ def in_order(batch: EventColumns) -> tuple[EventColumns, npt.NDArray[np.intp] | 
 
 
 def _sort_order(runs: Int64, events: Int64) -> npt.NDArray[np.intp] | None:
+    if runs[0] == runs[-1] and (runs == runs[0]).all():
+        in_order = bool((events[1:] >= events[:-1]).all())
+        return None if in_order else np.argsort(events, kind="stable")
     same_run = runs[1:] == runs[:-1]
     if bool(((runs[1:] > runs[:-1]) | (same_run & (events[1:] >= events[:-1]))).all()):
         return None
-    if same_run.all():
-        return np.argsort(events, kind="stable")
     return np.lexsort((events, runs))
 
 
@@ -93,21 +95,34 @@ def transactions(runs: Int64, events: Int64) -> Iterator[list[RunPart]]:
 
 def page_cuts(events: Int64, pages_max: int) -> Iterator[slice]:
     """Cut the ascending events of a run so that each piece touches at most `pages_max` pages."""
-    pages = events >> SLOT_BITS
-    cuts = [*starts(pages)[::pages_max].tolist(), len(events)]
+    cuts = [*page_starts(events)[::pages_max].tolist(), len(events)]
     for first, last in itertools.pairwise(cuts):
         yield slice(first, last)
 
 
 def distinct_pages(events: Int64) -> list[int]:
     """The page numbers of ascending events, ascending."""
-    pages = events >> SLOT_BITS
-    found: list[int] = pages[starts(pages)].tolist()
+    found: list[int] = (events[page_starts(events)] >> SLOT_BITS).tolist()
     return found
 
 
+def page_starts(events: Int64) -> npt.NDArray[np.intp]:
+    """Where each page begins among ascending events."""
+    if not len(events):
+        return np.empty(0, np.intp)
+    first, last = int(events[0]) >> SLOT_BITS, int(events[-1]) >> SLOT_BITS
+    if last - first > len(events) // _EVENTS_PER_PAGE_DENSE:
+        return starts(events >> SLOT_BITS)
+    # Many events a page: finding the borders takes a few steps each, whatever lies between.
+    borders = np.arange(first, last + 1, dtype=np.int64) << SLOT_BITS
+    at = np.searchsorted(events, borders)
+    return at[np.flatnonzero(np.diff(at, append=len(events)))]
+
+
 def _run_parts(runs: Int64, events: Int64) -> Iterator[RunPart]:
-    for first, last in itertools.pairwise([*starts(runs).tolist(), len(runs)]):
+    one_run = runs[0] == runs[-1]
+    firsts = [0] if one_run else starts(runs).tolist()
+    for first, last in itertools.pairwise([*firsts, len(runs)]):
         own = events[first:last]
         for piece in page_cuts(own, PAGES_PER_TRANSACTION_MAX):
             pages = len(distinct_pages(own[piece]))
