@@ -461,7 +461,7 @@ def test_replay_stores_what_was_refused_and_removes_the_letter(admin, store, dat
     [
         ("{", JSON_TOPIC, "malformed"),
         (json_event(1, 2**63), JSON_TOPIC, "event_number"),
-        (json_event(1, 1, dsid=1), JSON_TOPIC, "closed_dataset"),
+        (json_event(1, 2, dsid=1), JSON_TOPIC, "closed_dataset"),
         (json_event(1, 1), "nobody/knows", "bad_topic"),
     ],
 )

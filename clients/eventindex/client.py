@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Sequence
 from pathlib import Path
 
-from eventindex.addresses import find_address
 from eventindex.administration import Administration
 from eventindex.catalogue import CatalogueQueries
 from eventindex.channel import PAIRS_PER_MESSAGE_MAX, Tls
@@ -183,8 +182,8 @@ def connect(
         ca, cert, key = (None if path is None else Path(path) for path in given)
         security = Tls(ca, cert, key, tls_server_name)
     return Client(
-        find_address("index", address),
-        find_address("ingest", ingest_address),
+        address,
+        ingest_address,
         tls=security,
         timeout=timeout,
         retry_seconds_max=retry_seconds_max,

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterator
+from functools import cached_property
 from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
 import grpc
 
 from eventindex import channel as channels
+from eventindex.addresses import find_address
 from eventindex.channel import Tls
 from eventindex.download import download
 from eventindex.errors import from_rpc_error
@@ -39,30 +41,63 @@ PageA = TypeVar("PageA", bound=_Page)
 
 
 class Connection:
-    """Channels to the index service and the ingest service. Threads may share it."""
+    """Channels to the index service and the ingest service. Threads may share it.
+
+    A service is looked for when it is first asked: who needs one only is not told of the other.
+    """
 
     def __init__(
         self,
-        address: str,
-        ingest_address: str,
+        address: str | None,
+        ingest_address: str | None,
         *,
         tls: Tls | None,
         timeout: float,
         retry_seconds_max: float,
     ) -> None:
         self._limits = StreamLimits(answer_seconds_max=timeout, retry_seconds_max=retry_seconds_max)
-        self._address = address
-        self._ingest_address = ingest_address
-        self._index_channel = channels.open_channel(address, tls)
-        self._ingest_channel = channels.open_channel(ingest_address, tls)
-        self._index = IndexServiceStub(self._index_channel)
-        self._ingest = IngestServiceStub(self._ingest_channel)
-        self._admin = AdminServiceStub(self._ingest_channel)
+        self._given = address
+        self._ingest_given = ingest_address
+        self._tls = tls
+        self._channels: list[grpc.Channel] = []
+        self._closed = False
+
+    @cached_property
+    def _address(self) -> str:
+        return find_address("index", self._given)
+
+    @cached_property
+    def _ingest_address(self) -> str:
+        return find_address("ingest", self._ingest_given)
+
+    @cached_property
+    def _index(self) -> IndexServiceStub:
+        return IndexServiceStub(self._open(self._address))
+
+    @cached_property
+    def _ingest_channel(self) -> grpc.Channel:
+        return self._open(self._ingest_address)
+
+    @cached_property
+    def _ingest(self) -> IngestServiceStub:
+        return IngestServiceStub(self._ingest_channel)
+
+    @cached_property
+    def _admin(self) -> AdminServiceStub:
+        return AdminServiceStub(self._ingest_channel)
+
+    def _open(self, address: str) -> grpc.Channel:
+        if self._closed:
+            raise ValueError("the client is closed")
+        opened = channels.open_channel(address, self._tls)
+        self._channels.append(opened)
+        return opened
 
     def close(self) -> None:
         """Close the connections; calls that still run end with an error."""
-        self._index_channel.close()
-        self._ingest_channel.close()
+        self._closed = True
+        for opened in self._channels:
+            opened.close()
 
     def __enter__(self) -> Self:
         return self
