@@ -14,13 +14,13 @@ Not thread-safe, no I/O; `reader` holds a lock around it.
 from __future__ import annotations
 
 import itertools
-import mmap
 from dataclasses import dataclass
 from typing import Generic
 
 import numpy as np
 import numpy.typing as npt
 
+from event_store.cells import Cells
 from event_store.extents import Extents
 from event_store.filetable import FILE_BYTES, FileNumbers, MakeReply
 from event_store.lookup_batch import Reply
@@ -81,7 +81,7 @@ class PageCache(Generic[Reply]):
         self._asked = np.zeros(rows, bool)
         self._free_rows: list[int] = []
         self._rows_end = 0
-        self._cells = _Cells(self.bytes_max // SLOTS_PER_PAGE + 2)
+        self._cells = Cells(self.bytes_max // SLOTS_PER_PAGE + 2)
         self._olt: dict[int, PackedPage] = {}
         self._olt_bytes = 0
         self._hand = 0
@@ -263,36 +263,6 @@ class PageCache(Generic[Reply]):
         self._n_files[row] = 0
         self._sparse[row] = self._has_olt[row] = False
         self._free_rows.append(row)
-
-
-class _Cells:
-    """Rows of 8,192 bytes in one anonymous mapping; row 0 is always zero.
-
-    The mapping is as large as the bound, but memory is taken row by row when it is written, and
-    given back to the system when a row is dropped.
-    """
-
-    def __init__(self, rows: int) -> None:
-        self._map = mmap.mmap(-1, rows * SLOTS_PER_PAGE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-        self.values: npt.NDArray[np.uint8] = np.frombuffer(self._map, np.uint8)
-        self._free: list[int] = []
-        self._end = 1
-        self.used = 0
-
-    def put(self, row: npt.NDArray[np.uint8]) -> int:
-        """Store a row; returns its number."""
-        number = self._free.pop() if self._free else self._end
-        self._end = max(self._end, number + 1)
-        first = number * SLOTS_PER_PAGE
-        self.values[first : first + SLOTS_PER_PAGE] = row
-        self.used += 1
-        return number
-
-    def drop(self, number: int) -> None:
-        """Free a row."""
-        self._map.madvise(mmap.MADV_DONTNEED, number * SLOTS_PER_PAGE, SLOTS_PER_PAGE)
-        self._free.append(number)
-        self.used -= 1
 
 
 def _olt_size(page: PackedPage) -> int:
