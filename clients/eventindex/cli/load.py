@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TextIO, TypeVar
 
@@ -28,6 +31,9 @@ from eventindex.cli.strict import FIELDS
 from eventindex.client import Client
 from eventindex.columns import DSID_MAX, is_canonical_uuid
 from eventindex.pairs import NUMBER_MAX
+
+# Cleaning up after Ctrl-C takes no longer.
+_INTERRUPT_SECONDS_MAX = 10.0
 
 B = TypeVar("B", EventBlock, RecordBlock)
 
@@ -127,11 +133,16 @@ def load(
         target: Target = (
             DryRun(detector) if dry_run else ServiceTarget(stack.enter_context(connect()), detector)
         )
+
+        def say_stopped() -> None:
+            note(f"stopped after {totals.text(dry_run=dry_run)}; load again to go on")
+
         try:
-            _load_files(inputs, target, defaults, totals, rejects)
+            with _ends_on_interrupt(say_stopped):
+                _load_files(inputs, target, defaults, totals, rejects)
         except BaseException as error:
             if totals.events() or isinstance(error, KeyboardInterrupt):
-                note(f"stopped after {totals.text(dry_run=dry_run)}; load again to go on")
+                say_stopped()
             raise
     note(totals.text(dry_run=dry_run))
     if totals.refused:
@@ -145,6 +156,33 @@ def _check_files(inputs: Iterable[InputFile], defaults: Defaults) -> None:
             check_file(file, defaults)
         except FileFormatError as error:
             raise click.UsageError(f"{file.path}: {error}") from error
+
+
+@contextmanager
+def _ends_on_interrupt(say_stopped: Callable[[], None]) -> Iterator[None]:
+    """Let Ctrl-C end the process even where it hits a library in a moment that then never ends.
+
+    What is stored stays stored, and loading again goes on: nothing is lost by leaving so.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def leave() -> None:
+        say_stopped()
+        os._exit(1)
+
+    def interrupted(_number: int, _frame: object) -> None:
+        timer = threading.Timer(_INTERRUPT_SECONDS_MAX, leave)
+        timer.daemon = True
+        timer.start()
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, interrupted)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _open_rejects(path: Path, inputs: Iterable[InputFile]) -> TextIO:
