@@ -5,6 +5,10 @@ class StoreUnavailableError(Exception):
     """The database cannot answer now (away, full, locked, not migrated): try the same again."""
 
 
+class UnusableDatabaseError(StoreUnavailableError):
+    """The database answers and cannot be served from: somebody has to change it first."""
+
+
 class StoreError(Exception):
     """The database refuses these very values: trying the same again will not help."""
 

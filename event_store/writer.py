@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-from event_store import catalogue
+from event_store import catalogue, startup
 from event_store.conflicts import Conflicts, record_conflicts
 from event_store.cosmic import store_records
 from event_store.database import Connection, StoreOptions
@@ -99,6 +99,10 @@ class Store:
         """
         with self._connection.cursor() as cursor:
             catalogue.insert_dead_letters(cursor, letters)
+
+    def check(self) -> list[str]:
+        """Ask whether the database can be used; see `startup.check`."""
+        return startup.check(self._connection, startup.WRITER_RIGHTS)
 
     def ping(self) -> None:
         """Ask the database for a sign of life.

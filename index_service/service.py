@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 
+from event_store import startup
 from event_store.database import Connection, StoreOptions
 from event_store.errors import StoreUnavailableError
 from event_store.reader import Reader
@@ -32,11 +33,14 @@ async def serve(settings: Settings) -> int:
 
     Raises:
         UnsafeAddressError, PortTakenError: an address cannot be used.
+        UnusableDatabaseError: the database answers and cannot be used as it is.
     """
     stopping = stop_signal(asyncio.get_running_loop())
     check_exposure(settings, settings.index_metrics_address, tls=False)
     options = store_options(settings)
     observer = metrics.Metrics()
+    probe = DatabaseProbe(settings.database_url, options, observer)
+    await asyncio.to_thread(startup.check_at_start, probe.check)
     reader = Reader(settings.cache_bytes_max, encode_file)
     metrics.register(reader.cache)
     threads = DatabaseThreads(
@@ -57,7 +61,6 @@ async def serve(settings: Settings) -> int:
     )
     server.server.add_generic_rpc_handlers((registry.handlers(parts, observer),))
     heart = Heartbeat()
-    probe = DatabaseProbe(settings.database_url, options, observer)
     with MonitoringServer(
         settings.index_metrics_address,
         live={"event loop": heart.problem},
@@ -112,6 +115,7 @@ class DatabaseProbe:
         )
         self._observer = observer
         self._problem: str | None = "not asked yet"
+        self._checked = False
 
     async def run(self) -> None:
         """Ask until cancelled; logs when the answer changes."""
@@ -127,12 +131,20 @@ class DatabaseProbe:
             self._observer.database(up=problem is None)
             await asyncio.sleep(PING_INTERVAL_S)
 
+    def check(self) -> list[str]:
+        """Ask whether the database can be used at all; see `startup.check`."""
+        warnings = startup.check(self._connection, startup.READER_RIGHTS)
+        self._checked = True
+        return warnings
+
     def problem(self) -> str | None:
         """None when PostgreSQL answered the last question, else what is wrong."""
         return self._problem
 
     def _ask(self) -> str | None:
         try:
+            if not self._checked:
+                self.check()
             with self._connection.cursor() as cursor:
                 cursor.execute("SELECT 1 FROM run LIMIT 1")
         except StoreUnavailableError as error:

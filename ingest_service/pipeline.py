@@ -88,9 +88,9 @@ class Pipeline:
 
     def _run(self) -> None:
         try:
-            self._storing.ping()
-            while self._step():
-                pass
+            if self._wait_for_usable_database():
+                while self._step():
+                    pass
         except AbandonedError:
             log.warning("stopped while the database was away; the senders keep what was not stored")
         except Exception:
@@ -99,6 +99,13 @@ class Pipeline:
         finally:
             self._give_back()
             self._storing.close()
+
+    def _wait_for_usable_database(self) -> bool:
+        """Store nothing in a database that may lose it; False when the service stops before."""
+        while not self._storing.check():
+            if self._draining.wait(_IDLE_S):
+                return False
+        return True
 
     def _step(self) -> bool:
         self._storing.beat = time.monotonic()

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable
 
 from event_store.database import StoreOptions
+from event_store.startup import check_at_start
 from event_store.threads import DatabaseThreads
 from event_store.writer import Store
 from eventindex.v1 import ingest_pb2, ingest_pb2_grpc
@@ -40,6 +41,7 @@ async def serve(settings: Settings) -> int:
     Raises:
         UnsafeAddressError: an address is open to others without TLS and without leave.
         PortTakenError: another process listens on an address.
+        UnusableDatabaseError: the database answers and cannot be used as it is.
     """
     stop = _Stop(asyncio.get_running_loop())
     check_exposure(settings, settings.ingest_metrics_address, tls=False)
@@ -47,8 +49,10 @@ async def serve(settings: Settings) -> int:
     server = ManagedServer(
         settings, settings.ingest_address, concurrent_rpcs_max=_CALLS_AT_ONCE_MAX
     )
+    store = Store(settings.database_url, _options(settings))
+    await asyncio.to_thread(check_at_start, store.check)
     metrics = Metrics()
-    pipeline = Pipeline(Store(settings.database_url, _options(settings)), settings, metrics, stop)
+    pipeline = Pipeline(store, settings, metrics, stop)
     door = IngestDoor(settings, pipeline.intake, metrics)
     bridge = Bridge(settings, pipeline.intake, metrics, stop) if settings.mqtt_url else None
     threads = _admin_threads(settings)

@@ -59,6 +59,9 @@ class EventStore(Protocol):
     def add_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
         """Store refused messages."""
 
+    def check(self) -> object:
+        """Ask whether the database can be used at all."""
+
     def ping(self) -> None:
         """Ask the database for a sign of life."""
 
@@ -131,19 +134,27 @@ class Storing:
         for letter in letters:
             self._metrics.dead_letter(letter.reason)
 
+    def check(self) -> bool:
+        """Find out, once, whether the database answers and can be used at all."""
+        return self._ask(self._store.check)
+
     def ping(self) -> None:
         """Find out, once, whether the database answers."""
-        self.beat = time.monotonic()
-        try:
-            self._store.ping()
-        except (StoreUnavailableError, StoreError) as error:
-            self._is_down(error)
-        else:
-            self._is_up()
+        self._ask(self._store.ping)
 
     def close(self) -> None:
         """Drop the connection."""
         self._store.close()
+
+    def _ask(self, question: Callable[[], object]) -> bool:
+        self.beat = time.monotonic()
+        try:
+            question()
+        except (StoreUnavailableError, StoreError) as error:
+            self._is_down(error)
+            return False
+        self._is_up()
+        return True
 
     def _patiently(self, call: Callable[_P, _R], *args: _P.args, **kwargs: _P.kwargs) -> _R:
         try:

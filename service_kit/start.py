@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from event_store.errors import UnusableDatabaseError
 from service_kit.grpc_server import PortTakenError, UnsafeAddressError
 from service_kit.log import set_up_logging
 from service_kit.settings import Settings
@@ -37,6 +38,8 @@ def run_service(name: str, serve: Callable[[Settings], Coroutine[Any, Any, int]]
         return _complain(name, str(error), 2)
     except PortTakenError as error:
         return _complain(name, error.strerror or str(error), 1)
+    except UnusableDatabaseError as error:
+        return _complain(name, f"the database cannot be used: {error}", 1)
 
 
 def _sentence(error: Mapping[str, Any]) -> str:
