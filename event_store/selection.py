@@ -80,12 +80,12 @@ def select(page: PackedPage, page_no: int, selection: Selection) -> UInt8:
     """The mask of the selected events of a page."""
     mask = presence_plane(page)
     if selection.by_olt:
-        mask = _by_olt(mask, olt_plane_rows(page), selection)
+        mask = by_olt(mask, olt_plane_rows(page), selection)
     if selection.by_file:
         mask = _by_file(mask, page, selection)
     first, last = page_no << SLOT_BITS, (page_no << SLOT_BITS) + SLOTS_PER_PAGE - 1
     if first < selection.event_first or last > selection.event_last:
-        mask = mask & _by_slot(page, selection.event_first - first, selection.event_last - first)
+        mask = mask & by_slot(page, page_no, selection)
     return mask
 
 
@@ -152,7 +152,11 @@ def count_files(page: PackedPage, mask: UInt8) -> Int64:
     return np.bincount(index, minlength=len(page.fuids))
 
 
-def _by_olt(mask: UInt8, planes: npt.NDArray[np.uint8], selection: Selection) -> UInt8:
+def by_olt(mask: UInt8, planes: npt.NDArray[np.uint8], selection: Selection) -> UInt8:
+    """A mask without the events that the masks of `olt_result` rule out.
+
+    `planes` are those of `olt_result`: the planes first, then the shape of the mask.
+    """
     if selection.olt_all >> len(planes):
         return np.zeros_like(mask)
     wanted = planes[_bits(selection.olt_all, len(planes))]
@@ -188,7 +192,10 @@ def _by_file(mask: UInt8, page: PackedPage, selection: Selection) -> UInt8:
     return union
 
 
-def _by_slot(page: PackedPage, first: int, last: int) -> UInt8:
+def by_slot(page: PackedPage, page_no: int, selection: Selection) -> UInt8:
+    """The mask of the positions of a page that the range of event numbers takes."""
+    first = selection.event_first - (page_no << SLOT_BITS)
+    last = selection.event_last - (page_no << SLOT_BITS)
     if page.slots is not None:
         slots = page.slots.astype(np.int64)
         return np.packbits((slots >= first) & (slots <= last), bitorder="little")

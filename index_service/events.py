@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -14,10 +15,11 @@ from event_store import scan
 from event_store.catalogue import closed_states, fuid_text
 from event_store.database import Connection
 from event_store.merge import number_files
-from event_store.model import DatasetState, Int64, UInt64
+from event_store.model import DatasetState, Int64
 from event_store.pagecopy import ScannedPage
+from event_store.pagestack import Chosen, choose
 from event_store.scan import Scan
-from event_store.selection import Selection, select, take
+from event_store.selection import Selection
 from event_store.threads import DatabaseThreads
 from eventindex.v1 import event_pb2, lookup_pb2
 from eventindex.wire import packed_field
@@ -37,18 +39,14 @@ class Columns:
     run_number: int
     events: Int64
     files: npt.NDArray[np.intp]
-    olt: UInt64
+    olt: npt.NDArray[np.unsignedinteger]
     keys: Sequence[tuple[bytes, int]]
-
-    def take(self, where: npt.NDArray[np.bool_] | slice) -> Columns:
-        """Some of the events."""
-        return replace(
-            self, events=self.events[where], files=self.files[where], olt=self.olt[where]
-        )
 
     def first(self, events: int) -> Columns:
         """The first so many events."""
-        return self.take(slice(events))
+        return replace(
+            self, events=self.events[:events], files=self.files[:events], olt=self.olt[:events]
+        )
 
 
 class EventLists:
@@ -107,15 +105,20 @@ def check_exists(connection: Connection, selection: Selection) -> None:
 
 def batches(pages: Sequence[ScannedPage], planned: ListPlan) -> Iterator[Columns]:
     """The selected events of some pages, of one run and as many as a message takes each."""
-    first = 0
-    for index in range(1, len(pages) + 1):
-        if index == len(pages) or pages[index].run_number != pages[first].run_number:
-            run = _columns(pages[first:index], planned.selection)
-            if run.run_number == planned.after_run:
-                run = run.take(run.events > planned.after_event)
-            for start in range(0, len(run.events), planned.batch_events_max):
-                yield run.take(slice(start, start + planned.batch_events_max))
-            first = index
+    chosen = choose(pages, planned.selection)
+    files, keys = _number_files(pages, chosen)
+    runs = np.array([page.run_number for page in pages], np.int64)
+    first_pages = np.flatnonzero(np.diff(runs, prepend=-1))
+    starts = np.searchsorted(chosen.page, [*first_pages.tolist(), len(pages)])
+    for run_number, (first, stop) in zip(
+        runs[first_pages].tolist(), itertools.pairwise(starts.tolist()), strict=True
+    ):
+        start = first
+        if run_number == planned.after_run:
+            start += int(np.searchsorted(chosen.events[first:stop], planned.after_event, "right"))
+        for at in range(start, stop, planned.batch_events_max):
+            part = slice(at, min(at + planned.batch_events_max, stop))
+            yield Columns(run_number, chosen.events[part], files[part], chosen.olt[part], keys)
 
 
 def _prepare(connection: Connection, selection: Selection) -> dict[int, DatasetState]:
@@ -152,19 +155,16 @@ def encode(columns: Columns, states: Mapping[int, DatasetState]) -> bytes:
     )
 
 
-def _columns(pages: Sequence[ScannedPage], selection: Selection) -> Columns:
-    """The selected events of pages of one run."""
-    numbers: dict[tuple[bytes, int], int] = {}
-    chosen = []
-    for _, page_no, page in pages:
-        events, index, olt = take(page, page_no, select(page, page_no, selection))
-        keys = zip(page.fuids.tolist(), page.dsids.tolist(), strict=True)
-        number = np.array([numbers.setdefault(key, len(numbers)) for key in keys], np.intp)
-        chosen.append((events, number[index], olt))
-    return Columns(
-        pages[0].run_number,
-        np.concatenate([part[0] for part in chosen]),
-        np.concatenate([part[1] for part in chosen]),
-        np.concatenate([part[2] for part in chosen]),
-        list(numbers),
+def _number_files(
+    pages: Sequence[ScannedPage], chosen: Chosen
+) -> tuple[npt.NDArray[np.intp], list[tuple[bytes, int]]]:
+    """The place of each event's file among all files of some pages: (id, dataset)."""
+    sizes = [len(page.page.fuids) for page in pages]
+    fuids = np.concatenate([page.page.fuids for page in pages]).tolist()
+    dsids = np.concatenate([page.page.dsids for page in pages]).tolist()
+    places: dict[tuple[bytes, int], int] = {}
+    of_file = [places.setdefault(key, len(places)) for key in zip(fuids, dsids, strict=True)]
+    first = np.cumsum([0, *sizes[:-1]])
+    return np.array(of_file, np.intp).take(first.take(chosen.page) + chosen.file_index), list(
+        places
     )

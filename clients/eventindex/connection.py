@@ -19,11 +19,14 @@ from eventindex.channel import Tls
 from eventindex.download import download
 from eventindex.errors import from_rpc_error
 from eventindex.stream import Call, StreamLimits
+from eventindex.v1 import lookup_pb2
 from eventindex.v1.admin_pb2_grpc import AdminServiceStub
 from eventindex.v1.ingest_pb2_grpc import IngestServiceStub
 from eventindex.v1.lookup_pb2_grpc import IndexServiceStub
+from eventindex.wire_decode import BatchColumns, decode_batch
 
 PAGE_ROWS = 1000
+_LIST_EVENTS = "/eventindex.v1.IndexService/ListEvents"
 
 
 class _PageRequest(Protocol):
@@ -71,8 +74,23 @@ class Connection:
         return find_address("ingest", self._ingest_given)
 
     @cached_property
+    def _index_channel(self) -> grpc.Channel:
+        return self._open(self._address)
+
+    @cached_property
     def _index(self) -> IndexServiceStub:
-        return IndexServiceStub(self._open(self._address))
+        return IndexServiceStub(self._index_channel)
+
+    @cached_property
+    def _list_events(
+        self,
+    ) -> grpc.UnaryStreamMultiCallable[lookup_pb2.ListEventsRequest, BatchColumns]:
+        """ListEvents, its columns read by NumPy."""
+        return self._index_channel.unary_stream(
+            _LIST_EVENTS,
+            request_serializer=lookup_pb2.ListEventsRequest.SerializeToString,
+            response_deserializer=decode_batch,
+        )
 
     @cached_property
     def _ingest_channel(self) -> grpc.Channel:

@@ -11,7 +11,8 @@ from eventindex.pairs import NUMBER_MAX
 from eventindex.selection import SelectionArguments, checked_number, to_selection
 from eventindex.selection_results import CountBy, EventCounts, Events, to_counts
 from eventindex.stream import Call
-from eventindex.v1 import event_pb2, lookup_pb2
+from eventindex.v1 import lookup_pb2
+from eventindex.wire_decode import BatchColumns
 
 _WIRE_COUNT_BY = {
     CountBy.RUN: lookup_pb2.COUNT_BY_RUN,
@@ -92,16 +93,16 @@ class EventQueries(DatasetQueries, Connection):
     ) -> Generator[Events, None, None]:
         """Yield batches and keep in the request where to go on."""
 
-        def open_call() -> Call[event_pb2.EventBatch]:
-            return self._index.ListEvents(request)
+        def open_call() -> Call[BatchColumns]:
+            return self._list_events(request)
 
         limited = request.events_max > 0
         stream = self._download(open_call, timeout, resumes=True)
         try:
-            for message in stream:
-                if not message.event_numbers:
+            for batch in stream:
+                if not len(batch.event_numbers):
                     continue
-                events = Events(message)
+                events = Events(batch)
                 request.after_run_number = int(events.run_numbers[-1])
                 request.after_event_number = int(events.event_numbers[-1])
                 if limited:

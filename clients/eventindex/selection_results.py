@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from enum import StrEnum
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -15,6 +14,7 @@ from eventindex.frames import Picked, to_arrow, to_pandas
 from eventindex.pairs import Int64
 from eventindex.results import RawFile, UInt32, UInt64, to_file
 from eventindex.v1 import event_pb2, lookup_pb2
+from eventindex.wire_decode import BatchColumns, from_message
 
 
 class CountBy(StrEnum):
@@ -36,18 +36,17 @@ class Events:
         olt_results: uint64, shape (n,).
     """
 
-    def __init__(self, message: event_pb2.EventBatch) -> None:
-        count = len(message.event_numbers)
-        runs = np.array(message.run_numbers, np.int64)
+    def __init__(self, batch: event_pb2.EventBatch | BatchColumns) -> None:
+        read = from_message(batch) if isinstance(batch, event_pb2.EventBatch) else batch
+        count = len(read.event_numbers)
+        runs = read.run_numbers
         self.run_numbers: Int64 = np.repeat(runs, count) if len(runs) == 1 else runs
-        self.event_numbers: Int64 = np.array(message.event_numbers, np.int64)
-        self.file_indexes: UInt32 = np.array(message.file_indexes, np.uint32)
+        self.event_numbers: Int64 = read.event_numbers
+        self.file_indexes: UInt32 = read.file_indexes
         self.olt_results: UInt64 = (
-            np.array(message.olt_results, np.uint64)
-            if message.olt_results
-            else np.zeros(count, np.uint64)
+            read.olt_results if len(read.olt_results) else np.zeros(count, np.uint64)
         )
-        self._files: Sequence[event_pb2.RawFile] = message.files
+        self._files = read.files
         columns = (self.run_numbers, self.file_indexes, self.olt_results)
         if any(len(column) != count for column in columns):
             raise ServerError(f"columns of different lengths in a batch of {count} events")
