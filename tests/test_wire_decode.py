@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from google.protobuf.message import DecodeError
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eventindex.v1 import event_pb2
@@ -37,12 +37,14 @@ def same(columns, message):
         np.testing.assert_array_equal(found, expected)
 
 
+@settings(deadline=None)
 @given(batches)
 def test_any_batch_is_read_as_protobuf_reads_it(message):
     """The columns of any message: short and long varints, mixed and of one width."""
     same(decode_batch(message.SerializeToString()), message)
 
 
+@settings(deadline=None)
 @given(batches, batches)
 def test_columns_in_pieces_are_joined(first, second):
     """Two messages one after the other are one message, as protobuf has it."""
@@ -66,6 +68,7 @@ def test_unusual_encodings_are_read_too(data):
     same(decode_batch(data), event_pb2.EventBatch.FromString(data))
 
 
+@settings(deadline=None)
 @given(batches, st.data())
 def test_a_message_that_is_cut_is_refused_or_read_as_protobuf_reads_it(message, draw):
     """No cut message is taken for a whole one."""
