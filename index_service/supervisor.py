@@ -115,8 +115,8 @@ class Worker:
         while True:
             began = time.monotonic()
             end = await self._live()
-            self._problem = end
             self._metrics.forget_gauges(self._number)
+            self._problem = end
             if not self._has_served:
                 raise WorkerFailedError(f"{self.name}: {end}")
             log.error("%s: %s; starting it again", self.name, end)

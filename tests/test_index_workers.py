@@ -19,6 +19,7 @@ from tests.test_index_service import request, store_events
 
 CLIENTS = 24  # the chance that one of two workers gets none of them is 1 in 8 million
 LIMIT_S = 30
+METRICS_PAGE = Path(__file__).parents[1] / "docs" / "metrics.md"
 
 
 @pytest.fixture
@@ -69,7 +70,7 @@ def test_every_worker_answers_what_is_committed(service, database_url):
 
 
 def test_metrics_are_those_of_one_service(service, database_url):
-    """One page sums the pairs, calls and caches of all workers, with the whole memory bound."""
+    """One page, the documented one, sums up all workers, with the whole memory bound."""
     store_events(database_url, 7, [1])
     with clients(service) as stubs:
         for stub in stubs:
@@ -83,6 +84,10 @@ def test_metrics_are_those_of_one_service(service, database_url):
     assert service.metric("eventindex_cache_bytes_max") == 256 * 1024 * 1024
     assert service.metric("eventindex_database_up") == 1
     assert service.metric("eventindex_build_info") == 1
+    documented = METRICS_PAGE.read_text("utf-8").partition("\n## index_service")[2]
+    assert set(re.findall(r"^# TYPE (eventindex_\w+)", service.page("/metrics")[1], re.M)) == set(
+        re.findall(r"^\| `(eventindex_\w+)", documented, re.M)
+    )
 
 
 def test_a_worker_that_dies_is_started_again(service):
@@ -93,6 +98,7 @@ def test_a_worker_that_dies_is_started_again(service):
         victim = workers(service)[0]
         victim.kill()
         wait_until(lambda: service.page("/readyz")[0] == 503, what="/readyz 503")
+        assert service.metric("eventindex_cache_pages") == 1
         assert service.page("/healthz")[0] == 200
         for stub in stubs:
             assert stub.Lookup(request([7], [1]), wait_for_ready=True).not_found == 1
