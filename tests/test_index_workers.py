@@ -23,11 +23,22 @@ METRICS_PAGE = Path(__file__).parents[1] / "docs" / "metrics.md"
 
 
 @pytest.fixture
-def service(database_url):
+def make(database_url):
+    """Make services that are not started yet; all are killed in the end."""
+    with contextlib.ExitStack() as stack:
+
+        def make(**settings):
+            service = Service("index_service", database_url=database_url, **settings)
+            stack.callback(service.close)
+            return service
+
+        yield make
+
+
+@pytest.fixture
+def service(make):
     """A running index_service with two workers."""
-    service = Service("index_service", database_url=database_url, index_workers=2)
-    yield service.start()
-    service.close()
+    return make(index_workers=2).start()
 
 
 def workers(service):
@@ -90,8 +101,9 @@ def test_metrics_are_those_of_one_service(service, database_url):
     )
 
 
-def test_a_worker_that_dies_is_started_again(service):
+def test_a_worker_that_dies_is_started_again(service, database_url):
     """Clients go on, the log says what happened, and counters do not go back."""
+    store_events(database_url, 7, [1])
     with clients(service) as stubs:
         for stub in stubs:
             stub.Lookup(request([7], [1]))
@@ -101,7 +113,7 @@ def test_a_worker_that_dies_is_started_again(service):
         assert service.metric("eventindex_cache_pages") == 1
         assert service.page("/healthz")[0] == 200
         for stub in stubs:
-            assert stub.Lookup(request([7], [1]), wait_for_ready=True).not_found == 1
+            assert stub.Lookup(request([7], [1]), wait_for_ready=True).found == 1
         wait_until(lambda: service.page("/readyz")[0] == 200, what="/readyz 200")
     assert len(workers(service)) == 2
     assert victim.pid not in {worker.pid for worker in workers(service)}
@@ -156,58 +168,42 @@ def test_kill_9_of_the_supervisor_leaves_nobody(service):
         assert {stub.Lookup(request([7], [1])).not_found for stub in stubs} == {1}
 
 
-def test_a_worker_that_hangs_shows_and_does_not_hold_the_stop(database_url):
+def test_a_worker_that_hangs_shows_and_does_not_hold_the_stop(make):
     """Liveness fails for a silent worker; at a stop it is killed after the grace period."""
-    service = Service(
-        "index_service", database_url=database_url, index_workers=2, shutdown_grace_s=0
-    ).start()
+    service = make(index_workers=2, shutdown_grace_s=0).start()
     processes = workers(service)
-    try:
-        os.kill(processes[0].pid, signal.SIGSTOP)
-        wait_until(lambda: service.page("/healthz")[0] == 503, what="/healthz 503")
-        assert re.match(r"worker 1: no sign of life for 1\d s\nworker 2: ok\n",
-                        service.page("/healthz")[1])  # fmt: skip
-        assert service.terminate() == 0
-        assert not psutil.wait_procs(processes, timeout=0)[1]
-    finally:
-        service.close()
+    os.kill(processes[0].pid, signal.SIGSTOP)
+    wait_until(lambda: service.page("/healthz")[0] == 503, what="/healthz 503")
+    silent = r"worker 1: no sign of life for 1\d s\nworker 2: ok\n"
+    assert re.match(silent, service.page("/healthz")[1])
+    assert service.terminate() == 0
+    assert not psutil.wait_procs(processes, timeout=0)[1]
 
 
 @pytest.mark.parametrize("second_workers", [1, 2])
-def test_a_second_service_does_not_join_the_port(service, second_workers):
+def test_a_second_service_does_not_join_the_port(make, service, second_workers):
     """A service that was started twice says so and ends, even while no worker listens."""
     for worker in workers(service):
         worker.kill()
-    second = Service(
-        "index_service",
-        database_url=service.settings["EVENTINDEX_DATABASE_URL"],
-        index_workers=second_workers,
-        index_address=service.address,
-    ).start(wait="")
+    second = make(index_workers=second_workers, index_address=service.address).start(wait="")
     assert second.process.wait(LIMIT_S) == 1
     assert f"cannot listen on {service.address}: Address already in use" in second.tail()
-    second.close()
     wait_until(lambda: service.page("/readyz")[0] == 200, what="/readyz 200")
 
 
-def test_any_free_port_is_one_port(database_url):
+def test_any_free_port_is_one_port(make):
     """With port 0 all workers share the port that the log names."""
-    service = Service(
-        "index_service", database_url=database_url, index_workers=2, index_address="127.0.0.1:0"
-    ).start()
+    service = make(index_workers=2, index_address="127.0.0.1:0").start()
     service.address = re.search(r"serving lookups on (\S+) with 2 workers", service.tail())[1]
     with clients(service):
         assert all(connections(worker) for worker in workers(service))
-    service.close()
 
 
 @pytest.mark.parametrize(("option", "count"), [("1", 0), ("3", 3)])
-def test_the_option_goes_before_the_setting(database_url, option, count):
+def test_the_option_goes_before_the_setting(make, option, count):
     """`--workers N` starts N workers; with one there is no process but the service's own."""
-    service = Service("index_service", database_url=database_url, index_workers=2)
-    service.start("--workers", option)
+    service = make(index_workers=2).start("--workers", option)
     assert len(workers(service)) == count
-    service.close()
 
 
 @pytest.mark.parametrize(
@@ -226,13 +222,19 @@ def test_the_option_goes_before_the_setting(database_url, option, count):
         ([], {"index_workers": 2, "index_address": "0.0.0.0:1"}, "would serve without TLS"),
     ],
 )
-def test_a_service_that_cannot_serve_says_why(database_url, arguments, settings, words):
+def test_a_service_that_cannot_serve_says_why(make, arguments, settings, words):
     """Wrong values, and workers that cannot start at all, end the start."""
-    service = Service("index_service", database_url=database_url, **settings)
-    service.start(*arguments, wait="")
+    service = make(**settings).start(*arguments, wait="")
     assert service.process.wait(LIMIT_S) in {1, 2}
     assert words in service.tail()
-    service.close()
+
+
+def test_a_database_that_cannot_be_used_ends_the_start(make, database_url):
+    """What the workers find wrong with the database is said, and the service ends."""
+    execute(database_url, "DROP TABLE schema_migration")
+    service = make(index_workers=2).start(wait="")
+    assert service.process.wait(LIMIT_S) == 1
+    assert "the database cannot be used: " in service.tail()
 
 
 def metrics_directory(service):
