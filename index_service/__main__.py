@@ -2,10 +2,41 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 
-from index_service.service import serve
+from service_kit.settings import Settings
 from service_kit.start import run_service
 
+
+async def _serve(settings: Settings) -> int:
+    # The supervisor needs none of what answers lookups, which takes 20 MB.
+    if settings.index_workers_in_use > 1:
+        from index_service.supervisor import supervise  # noqa: PLC0415
+
+        return await supervise(settings)
+    from index_service.service import serve  # noqa: PLC0415
+
+    return await serve(settings)
+
+
+def main() -> int:
+    """Serve until told to stop; the exit code."""
+    parser = argparse.ArgumentParser(
+        "index_service",
+        description="Answers lookups over gRPC. Settings are EVENTINDEX_* variables.",
+    )
+    parser.add_argument(
+        "--workers",
+        metavar="N",
+        type=int,
+        help="processes that share the port; 0: one for each core "
+        "(default: EVENTINDEX_INDEX_WORKERS)",
+    )
+    arguments = parser.parse_args()
+    given = {} if arguments.workers is None else {"index_workers": arguments.workers}
+    return run_service("index_service", _serve, given)
+
+
 if __name__ == "__main__":
-    sys.exit(run_service("index_service", serve))
+    sys.exit(main())

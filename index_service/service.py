@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Coroutine
+from typing import Any
 
 from event_store import startup
 from event_store.database import Connection, StoreOptions
@@ -29,7 +31,7 @@ SILENCE_MAX_S = 15.0
 
 
 async def serve(settings: Settings) -> int:
-    """Serve lookups until SIGTERM or SIGINT, then drain; the exit code.
+    """Serve lookups in this process until SIGTERM or SIGINT, then drain; the exit code.
 
     Raises:
         UnsafeAddressError, PortTakenError: an address cannot be used.
@@ -37,45 +39,72 @@ async def serve(settings: Settings) -> int:
     """
     stopping = stop_signal(asyncio.get_running_loop())
     check_exposure(settings, settings.index_metrics_address, tls=False)
-    options = store_options(settings)
-    observer = metrics.Metrics()
-    probe = DatabaseProbe(settings.database_url, options, observer)
-    await asyncio.to_thread(startup.check_at_start, probe.check)
-    reader = Reader(settings.cache_bytes_max, encode_file)
-    metrics.register(reader.cache)
-    threads = DatabaseThreads(
-        settings.database_url,
-        options,
-        settings.database_connections_max,
-        name="eventindex index_service",
-    )
-    server = ManagedServer(
-        settings, settings.index_address, concurrent_rpcs_max=settings.lookups_at_once_max
-    )
-    parts = (
-        Lookups(reader, threads, observer),
-        Catalogue(threads),
-        Cosmic(threads),
-        EventLists(threads),
-        EventCounts(threads),
-    )
-    server.server.add_generic_rpc_handlers((registry.handlers(parts, observer),))
+    service = IndexService(settings)
+    await service.open()
     heart = Heartbeat()
     with MonitoringServer(
         settings.index_metrics_address,
         live={"event loop": heart.problem},
-        ready={"database": probe.problem},
+        ready={"database": service.probe.problem},
     ):
-        await server.start([registry.SERVICE.full_name])
-        log.info("serving lookups on %s", settings.index_address)
-        background = [asyncio.create_task(task.run()) for task in (probe, heart)]
+        await service.run(stopping, heart.run())
+    return 0
+
+
+class IndexService:
+    """The parts of one serving process.
+
+    Attributes:
+        probe: tells whether the database answers.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        options = store_options(settings)
+        reader = Reader(settings.cache_bytes_max, encode_file)
+        observer = metrics.Metrics(reader.cache)
+        self._threads = threads = DatabaseThreads(
+            settings.database_url,
+            options,
+            settings.database_connections_max,
+            name="eventindex index_service",
+        )
+        parts = (
+            Lookups(reader, threads, observer),
+            Catalogue(threads),
+            Cosmic(threads),
+            EventLists(threads),
+            EventCounts(threads),
+        )
+        self._handlers = registry.handlers(parts, observer)
+        self.probe = DatabaseProbe(settings.database_url, options, observer)
+
+    async def open(self, *, shared_port: bool = False) -> None:
+        """Look at the database, then bind the port: from then on callers wait for `run`.
+
+        Raises:
+            UnsafeAddressError, PortTakenError, UnusableDatabaseError: as `serve`.
+        """
+        await asyncio.to_thread(startup.check_at_start, self.probe.check)
+        self._server = ManagedServer(
+            self._settings,
+            self._settings.index_address,
+            concurrent_rpcs_max=self._settings.lookups_at_once_max,
+            shared_port=shared_port,
+        )
+        self._server.server.add_generic_rpc_handlers((self._handlers,))
+
+    async def run(self, stopping: asyncio.Event, watch: Coroutine[Any, Any, None]) -> None:
+        """Serve until the event is set, then drain; `watch` runs beside until then."""
+        await self._server.start([registry.SERVICE.full_name])
+        log.info("serving lookups on port %d", self._server.port)
+        background = [asyncio.create_task(task) for task in (self.probe.run(), watch)]
         await stopping.wait()
-        log.info("stopping: running calls have %.0f s", settings.shutdown_grace_s)
+        log.info("stopping: running calls have %.0f s", self._settings.shutdown_grace_s)
         for task in background:
             task.cancel()
-        await server.stop()
-        threads.close()
-    return 0
+        await self._server.stop()
+        self._threads.close()
 
 
 def store_options(settings: Settings) -> StoreOptions:

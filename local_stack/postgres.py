@@ -31,6 +31,8 @@ _OPTIONS = {
     "synchronous_commit": "on",
     "shared_buffers": "128MB",
     "max_wal_size": "1GB",
+    # Six for each worker of index_service, so enough for 48 of them.
+    "max_connections": "300",
     # A page that is written often leaves dead versions; a minute between visits is too long.
     "autovacuum_naptime": "15s",
     "log_min_messages": "warning",

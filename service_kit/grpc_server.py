@@ -9,6 +9,7 @@ import asyncio
 import signal
 import socket
 from collections.abc import Sequence
+from typing import Any
 
 import grpc
 from grpc import aio
@@ -21,7 +22,6 @@ from service_kit.settings import MESSAGE_BYTES_MAX, Settings, is_loopback, split
 _OPTIONS = [
     ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
     ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
-    ("grpc.so_reuseport", 0),
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.keepalive_permit_without_calls", 1),
@@ -42,15 +42,24 @@ class ManagedServer:
     """A grpc.aio server with health checking that drains when it is told to stop."""
 
     def __init__(
-        self, settings: Settings, address: str, *, concurrent_rpcs_max: int | None = None
+        self,
+        settings: Settings,
+        address: str,
+        *,
+        concurrent_rpcs_max: int | None = None,
+        shared_port: bool = False,
     ) -> None:
         self._grace_s = settings.shutdown_grace_s
-        self.server = aio.server(options=_OPTIONS, maximum_concurrent_rpcs=concurrent_rpcs_max)
+        self.server = aio.server(
+            options=[*_OPTIONS, ("grpc.so_reuseport", int(shared_port))],
+            maximum_concurrent_rpcs=concurrent_rpcs_max,
+        )
         self._health = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self.server)
         self._services: tuple[str, ...] = ()
         check_exposure(settings, address)
-        probe_port(address)
+        if not shared_port:
+            probe_port(address)
         credentials = _credentials(settings)
         self.port = (
             self.server.add_secure_port(address, credentials)
@@ -114,13 +123,10 @@ def probe_port(address: str) -> None:
     Raises:
         PortTakenError: the address is taken or cannot be bound here.
     """
-    host, port = split_address(address)
-    if port == 0:
+    if split_address(address)[1] == 0:
         return
-    family, kind, proto, _, sockaddr = socket.getaddrinfo(
-        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )[0]
-    with socket.socket(family, kind, proto) as probe:
+    family, sockaddr = resolve(address)
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(sockaddr)
@@ -128,6 +134,15 @@ def probe_port(address: str) -> None:
             raise PortTakenError(
                 error.errno, f"cannot listen on {address}: {error.strerror}"
             ) from error
+
+
+def resolve(address: str) -> tuple[socket.AddressFamily, Any]:
+    """The family and the socket address of host:port."""
+    host, port = split_address(address)
+    family, _, _, _, sockaddr = socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    return family, sockaddr
 
 
 def _credentials(settings: Settings) -> grpc.ServerCredentials | None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
+import os
+import sys
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -17,6 +19,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PAIRS_PER_MESSAGE_MAX = 100_000
 MESSAGE_BYTES_MAX = 16 * 1024 * 1024
+CACHE_BYTES_MIN = 1024 * 1024
+INDEX_WORKERS_MAX = 256
 
 
 def split_address(address: str) -> tuple[str, int]:
@@ -73,7 +77,11 @@ class Settings(BaseSettings):
         "`eventindex up` uses its embedded server when this is empty.",
     )
     database_connections_max: int = Field(
-        4, ge=1, le=100, description="Connections of index_service to PostgreSQL."
+        4,
+        ge=1,
+        le=100,
+        description="Connections of index_service to PostgreSQL that queries use, for each worker. "
+        "A worker has two more.",
     )
     database_connect_timeout_s: int = Field(
         5, ge=1, le=60, description="Longest wait for a connection to PostgreSQL, seconds."
@@ -98,15 +106,24 @@ class Settings(BaseSettings):
 
     cache_bytes_max: int = Field(
         256 * 1024 * 1024,
-        ge=1024 * 1024,
-        description="Memory of the page cache of index_service, bytes.",
+        ge=CACHE_BYTES_MIN,
+        description="Memory of the page cache of index_service, bytes, all workers together: each "
+        "has an equal share.",
+    )
+    index_workers: int = Field(
+        0,
+        ge=0,
+        le=INDEX_WORKERS_MAX,
+        description="Processes of index_service that share its port, each with a page cache and "
+        "connections of its own. 0: one for each core that the service may use; on systems other "
+        "than Linux 1.",
     )
     lookups_at_once_max: int = Field(
         1024,
         ge=1,
         le=100_000,
-        description="Calls and streams that index_service serves at once; one more is refused with "
-        "RESOURCE_EXHAUSTED.",
+        description="Calls and streams that each worker of index_service serves at once; one more "
+        "is refused with RESOURCE_EXHAUSTED.",
     )
 
     mqtt_url: str = Field(
@@ -233,7 +250,20 @@ class Settings(BaseSettings):
             raise ValueError("EVENTINDEX_MQTT_TLS_CERT and EVENTINDEX_MQTT_TLS_KEY go together")
         if self.mqtt_url and urlsplit(self.mqtt_url).scheme not in {"mqtt", "mqtts"}:
             raise ValueError("EVENTINDEX_MQTT_URL must start with mqtt:// or mqtts://")
+        if self.cache_bytes_max < CACHE_BYTES_MIN * self.index_workers:
+            raise ValueError(
+                f"EVENTINDEX_CACHE_BYTES_MAX={self.cache_bytes_max} leaves less than "
+                f"{CACHE_BYTES_MIN} bytes for each of EVENTINDEX_INDEX_WORKERS={self.index_workers}"
+            )
         return self
+
+    @property
+    def index_workers_in_use(self) -> int:
+        """How many workers index_service has: as set, or by the cores and what the cache allows."""
+        if self.index_workers or sys.platform != "linux":
+            return self.index_workers or 1
+        cores = len(os.sched_getaffinity(0))
+        return min(cores, INDEX_WORKERS_MAX, self.cache_bytes_max // CACHE_BYTES_MIN)
 
 
 _ADDRESSES = ("index_address", "index_metrics_address", "ingest_address", "ingest_metrics_address")

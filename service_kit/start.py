@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Coroutine, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import ValidationError
@@ -18,15 +19,20 @@ from service_kit.log import set_up_logging
 from service_kit.settings import Settings
 
 
-def run_service(name: str, serve: Callable[[Settings], Coroutine[Any, Any, int]]) -> int:
+def run_service(
+    name: str,
+    serve: Callable[[Settings], Coroutine[Any, Any, int]],
+    given: Mapping[str, object] = MappingProxyType({}),
+) -> int:
     """Read the settings, set up the log and serve; the exit code of the process.
 
     Args:
         name: what stands before a complaint.
         serve: the service; returns its exit code.
+        given: settings that go before the environment.
     """
     try:
-        settings = Settings.model_validate({})
+        settings = Settings.model_validate(dict(given))
     except ValidationError as error:
         return _complain(name, "; ".join(map(_sentence, error.errors())), 2)
     if not settings.database_url:

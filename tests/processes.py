@@ -204,17 +204,18 @@ class Service:
         self.settings = {
             f"EVENTINDEX_{name}_ADDRESS": self.address,
             f"EVENTINDEX_{name}_METRICS_ADDRESS": f"127.0.0.1:{self.metrics_port}",
+            "EVENTINDEX_INDEX_WORKERS": "1",
             **{f"EVENTINDEX_{key.upper()}": str(value) for key, value in settings.items()},
         }
         self.log = Path(tempfile.mkstemp(prefix=f"{module}-", suffix=".log")[1])
         self.process: subprocess.Popen | None = None
 
-    def start(self, *, wait: str = "/readyz") -> Service:
+    def start(self, *arguments: str, wait: str = "/readyz") -> Service:
         """Start, and wait until the page answers 200 ("" does not wait)."""
         environment = {k: v for k, v in os.environ.items() if not k.startswith("EVENTINDEX_")}
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", self.module],
+                [sys.executable, "-m", self.module, *arguments],
                 env=environment | self.settings,
                 stdout=log,
                 stderr=log,

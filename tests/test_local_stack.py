@@ -181,7 +181,9 @@ def test_everything_listens_on_loopback_only(run_up):
         connection.laddr.ip.removeprefix("::ffff:")
         for name, pid in endpoints["pids"].items()
         if name != "up"
-        for connection in psutil.Process(pid).net_connections("inet")
+        for child in [psutil.Process(pid)]
+        for process in (child, *child.children(recursive=True))
+        for connection in process.net_connections("inet")
         if connection.status == psutil.CONN_LISTEN
     ]
     assert len(listening) >= 6
