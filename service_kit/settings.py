@@ -209,6 +209,29 @@ class Settings(BaseSettings):
         description="Allow gRPC and metrics without TLS on addresses other than loopback: for a "
         "container network that nobody else reaches.",
     )
+    allow_anonymous: bool = Field(
+        False,
+        description="Let everybody who reaches a gRPC address other than loopback do everything, "
+        "without a token or a client certificate: for a network that nobody else reaches.",
+    )
+    require_tokens: bool = Field(
+        False,
+        description="Ask every gRPC call for a token, on loopback and beside client certificates "
+        "too. Addresses that others reach need no setting for that: see allow_anonymous.",
+    )
+    token_cache_s: float = Field(
+        10.0,
+        gt=0,
+        le=3600,
+        description="How long a service remembers a token, seconds: a revoked one is refused "
+        "after that at the latest.",
+    )
+    token_lifetime_max_s: int = Field(
+        31_536_000,
+        ge=1,
+        le=3_153_600_000,
+        description="Longest lifetime that a token may be made with, seconds.",
+    )
 
     shutdown_grace_s: float = Field(
         10.0,
@@ -229,6 +252,12 @@ class Settings(BaseSettings):
             split_address(getattr(self, name))
         if (self.tls_cert is None) != (self.tls_key is None):
             raise ValueError("EVENTINDEX_TLS_CERT and EVENTINDEX_TLS_KEY go together")
+        if self.tls_client_ca is not None and self.tls_cert is None:
+            raise ValueError("EVENTINDEX_TLS_CLIENT_CA needs EVENTINDEX_TLS_CERT")
+        if self.allow_anonymous and self.require_tokens:
+            raise ValueError(
+                "EVENTINDEX_ALLOW_ANONYMOUS and EVENTINDEX_REQUIRE_TOKENS contradict each other"
+            )
         if (self.mqtt_tls_cert is None) != (self.mqtt_tls_key is None):
             raise ValueError("EVENTINDEX_MQTT_TLS_CERT and EVENTINDEX_MQTT_TLS_KEY go together")
         if self.mqtt_url and urlsplit(self.mqtt_url).scheme not in {"mqtt", "mqtts"}:
