@@ -17,6 +17,7 @@ from event_store.model import CosmicRecord
 from event_store.threads import DatabaseThreads
 from eventindex.v1 import admin_pb2
 from ingest_service import admin_plan, admin_reply
+from ingest_service.admin_tokens import create_token
 from ingest_service.decode_cosmic import decode_records, epoch_offset_s
 from ingest_service.replay import Replayer
 from service_kit.auth import caller_subject
@@ -167,11 +168,10 @@ class AdminDoor:
     ) -> admin_pb2.CreateTokenResponse:
         """Make a token; the answer alone holds its secret."""
         plan = admin_plan.plan_token(request, self._token_lifetime_max_s)
-        secret = tokens.new_secret()
-        work = partial(tokens.create, digest=tokens.digest_of(secret), **plan._asdict())
-        token = await self._threads.run(work, repeatable=False)
-        log.info("token %d of %r was made by %r", token.token_id, token.subject, caller_subject())
-        return admin_pb2.CreateTokenResponse(token=admin_reply.token_message(token), secret=secret)
+        work = partial(create_token, plan=plan)
+        made = await self._threads.run(work, repeatable=False)
+        log.info("token %s of %r: made by %r", made.token.token_id, plan.subject, caller_subject())
+        return made
 
     async def ListTokens(  # noqa: N802
         self,
@@ -187,7 +187,7 @@ class AdminDoor:
         """Make a token invalid; the services forget it within `token_cache_s`."""
         token_id = admin_plan.plan_token_id(request.token_id)
         token = await self._threads.run(partial(tokens.revoke, token_id=token_id))
-        log.info("token %d of %r was revoked by %r", token_id, token.subject, caller_subject())
+        log.info("token %d of %r: revoked by %r", token_id, token.subject, caller_subject())
         return admin_pb2.RevokeTokenResponse(token=admin_reply.token_message(token))
 
     async def _next_run(self, first: int, last: int) -> int | None:

@@ -7,7 +7,6 @@ Read and validated once at start. `docs/settings.md` is generated from this modu
 from __future__ import annotations
 
 import datetime
-import ipaddress
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -15,31 +14,19 @@ from urllib.parse import urlsplit
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from eventindex.addresses import is_loopback, split_address
+
+__all__ = [
+    "FIXED_LIMITS",
+    "MESSAGE_BYTES_MAX",
+    "PAIRS_PER_MESSAGE_MAX",
+    "Settings",
+    "is_loopback",
+    "split_address",
+]
+
 PAIRS_PER_MESSAGE_MAX = 100_000
 MESSAGE_BYTES_MAX = 16 * 1024 * 1024
-
-
-def split_address(address: str) -> tuple[str, int]:
-    """Split `host:port` (`[::1]:50051` for IPv6) into its parts.
-
-    Raises:
-        ValueError: the address has no host or no port from 0 to 65535.
-    """
-    parts = urlsplit(f"//{address}")
-    if not parts.hostname or parts.port is None:
-        raise ValueError(f"address {address!r} is not host:port")
-    return parts.hostname, parts.port
-
-
-def is_loopback(address: str) -> bool:
-    """Whether an address can be reached from this machine alone."""
-    host, _ = split_address(address)
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 class Settings(BaseSettings):
@@ -217,7 +204,8 @@ class Settings(BaseSettings):
     require_tokens: bool = Field(
         False,
         description="Ask every gRPC call for a token, on loopback and beside client certificates "
-        "too. Addresses that others reach need no setting for that: see allow_anonymous.",
+        "too. Addresses that others reach ask for one anyway, unless EVENTINDEX_TLS_CLIENT_CA or "
+        "EVENTINDEX_ALLOW_ANONYMOUS is set.",
     )
     token_cache_s: float = Field(
         10.0,
