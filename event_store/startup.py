@@ -32,6 +32,7 @@ READER_RIGHTS: Mapping[str, Collection[str]] = {
     "event_conflict": _READ,
     "cosmic_event": _READ,
     "olt_criterion": _READ,
+    "access_token": _READ,
 }
 WRITER_RIGHTS: Mapping[str, Collection[str]] = {
     "run": _CHANGE,
@@ -43,6 +44,7 @@ WRITER_RIGHTS: Mapping[str, Collection[str]] = {
     "dead_letter": ("SELECT", "INSERT", "DELETE"),
     "cosmic_event": (*_CHANGE, "DELETE"),
     "olt_criterion": _CHANGE,
+    "access_token": _CHANGE,
 }
 
 # What the connection set for itself (see `database`) is not what the server has.

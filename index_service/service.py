@@ -20,6 +20,7 @@ from index_service.counts import EventCounts
 from index_service.events import EventLists
 from index_service.lookups import Lookups
 from index_service.reply import encode_file
+from service_kit.database import store_options
 from service_kit.grpc_server import ManagedServer, check_exposure, stop_signal
 from service_kit.monitoring import MonitoringServer
 from service_kit.settings import Settings
@@ -105,16 +106,6 @@ class IndexService:
             task.cancel()
         await self._server.stop()
         self._threads.close()
-
-
-def store_options(settings: Settings) -> StoreOptions:
-    """The limits of database connections."""
-    return StoreOptions(
-        connect_timeout_s=settings.database_connect_timeout_s,
-        stall_timeout_s=settings.database_stall_timeout_s,
-        lock_timeout_ms=settings.database_lock_timeout_ms,
-        idle_in_transaction_timeout_ms=settings.database_idle_in_transaction_timeout_ms,
-    )
 
 
 class Heartbeat:

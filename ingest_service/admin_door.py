@@ -1,26 +1,30 @@
 """The methods of AdminService: each reads as request, plan, database, reply.
 
-The database work runs in threads of its own, beside the writer's. The methods for tokens are not
-here: they answer UNIMPLEMENTED.
+The database work runs in threads of its own, beside the writer's.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import AsyncIterator
 from functools import partial
 
-from event_store import admin, delete, resolve, verify
+from event_store import admin, delete, resolve, tokens, verify
 from event_store.errors import NotFoundError, WrongStateError
 from event_store.model import CosmicRecord
 from event_store.threads import DatabaseThreads
 from eventindex.v1 import admin_pb2
 from ingest_service import admin_plan, admin_reply
+from ingest_service.admin_tokens import create_token
 from ingest_service.decode_cosmic import decode_records, epoch_offset_s
 from ingest_service.replay import Replayer
+from service_kit.auth import caller_subject
 from service_kit.messages import conflict_message, dataset_message
 from service_kit.settings import Settings
+
+log = logging.getLogger(__name__)
 
 SERVICE = admin_pb2.DESCRIPTOR.services_by_name["AdminService"]
 
@@ -32,6 +36,7 @@ class AdminDoor:
         self._threads = threads
         self._replayer = replayer
         self._epoch_s = epoch_offset_s(settings.cosmic_epoch)
+        self._token_lifetime_max_s = settings.token_lifetime_max_s
 
     async def UpdateDataset(  # noqa: N802
         self, request: admin_pb2.UpdateDatasetRequest
@@ -65,7 +70,7 @@ class AdminDoor:
         self, request: admin_pb2.ResolveConflictRequest
     ) -> admin_pb2.ResolveConflictResponse:
         """Keep the stored value or replace it with the offered one."""
-        number, by = admin_plan.plan_resolution(request)
+        number, by = admin_plan.plan_resolution(request, caller_subject())
         if request.resolution == admin_pb2.CONFLICT_RESOLUTION_KEEP:
             work = partial(resolve.keep, conflict_id=number, resolved_by=by)
         else:
@@ -157,6 +162,33 @@ class AdminDoor:
                 run = await self._next_run(run + 1, runs.last)
         finally:
             stopped.set()
+
+    async def CreateToken(  # noqa: N802
+        self, request: admin_pb2.CreateTokenRequest
+    ) -> admin_pb2.CreateTokenResponse:
+        """Make a token; the answer alone holds its secret."""
+        plan = admin_plan.plan_token(request, self._token_lifetime_max_s)
+        work = partial(create_token, plan=plan)
+        made = await self._threads.run(work, repeatable=False)
+        log.info("token %s of %r: made by %r", made.token.token_id, plan.subject, caller_subject())
+        return made
+
+    async def ListTokens(  # noqa: N802
+        self,
+        request: admin_pb2.ListTokensRequest,  # noqa: ARG002
+    ) -> admin_pb2.ListTokensResponse:
+        """The newest tokens, the newest first."""
+        rows = await self._threads.run(tokens.list_tokens)
+        return admin_pb2.ListTokensResponse(tokens=map(admin_reply.token_message, rows))
+
+    async def RevokeToken(  # noqa: N802
+        self, request: admin_pb2.RevokeTokenRequest
+    ) -> admin_pb2.RevokeTokenResponse:
+        """Make a token invalid; the services forget it within `token_cache_s`."""
+        token_id = admin_plan.plan_token_id(request.token_id)
+        token = await self._threads.run(partial(tokens.revoke, token_id=token_id))
+        log.info("token %d of %r: revoked by %r", token_id, token.subject, caller_subject())
+        return admin_pb2.RevokeTokenResponse(token=admin_reply.token_message(token))
 
     async def _next_run(self, first: int, last: int) -> int | None:
         if first > last:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from event_store.admin import TELESCOPE_PREFIX, DatasetChange
 from event_store.criteria import Criterion
 from event_store.model import DSID_MAX, NUMBER_MAX, DatasetState
+from event_store.tokens import Scope
 from eventindex.v1 import admin_pb2
 from ingest_service.fields import describe
 from ingest_service.model import Reason
@@ -20,6 +21,7 @@ LETTERS_PAGE_DEFAULT = 100
 _TOPIC_CHARACTERS_MAX = 65_535
 _BIT_MAX = 63
 _TOKEN = re.compile(r"letter-([0-9]{1,19})")
+_TOKEN_ID = re.compile(r"[0-9]{1,19}")
 _AUTOMATIC_NAME = re.compile(r"dsid-([0-9]+)")
 
 
@@ -37,6 +39,14 @@ class RunRange(NamedTuple):
 
     first: int
     last: int
+
+
+class TokenPlan(NamedTuple):
+    """A checked token to be made; the scopes are distinct."""
+
+    subject: str
+    scopes: list[str]
+    lifetime_s: int
 
 
 def plan_dataset(request: admin_pb2.UpdateDatasetRequest) -> DatasetChange:
@@ -67,8 +77,13 @@ def plan_dsid(dsid: int) -> int:
     return dsid
 
 
-def plan_resolution(request: admin_pb2.ResolveConflictRequest) -> tuple[int, str]:
+def plan_resolution(request: admin_pb2.ResolveConflictRequest, caller: str) -> tuple[int, str]:
     """Check a decision on a conflict; its number and who decided.
+
+    Args:
+        request: the decision.
+        caller: the subject of the caller's token, which counts and not what the request claims;
+            "" without tokens.
 
     Raises:
         InvalidRequestError: no such resolution, or nobody who decided.
@@ -79,7 +94,7 @@ def plan_resolution(request: admin_pb2.ResolveConflictRequest) -> tuple[int, str
     }:
         raise InvalidRequestError(f"resolution={request.resolution} is neither KEEP nor REPLACE")
     number = plan_id("conflict_id", request.conflict_id)
-    return number, _line("resolved_by", request.resolved_by)
+    return number, _line("resolved_by", caller or request.resolved_by)
 
 
 def plan_criterion(request: admin_pb2.SetCriterionRequest) -> Criterion:
@@ -150,6 +165,37 @@ def plan_verify(request: admin_pb2.VerifyRequest) -> RunRange:
     if first > last:
         raise InvalidRequestError(f"run_first={first} is above run_last={last}")
     return RunRange(first, last)
+
+
+def plan_token(request: admin_pb2.CreateTokenRequest, lifetime_max_s: int) -> TokenPlan:
+    """Check a token to be made.
+
+    Raises:
+        InvalidRequestError: a subject, scope or lifetime that cannot be.
+    """
+    subject = _line("subject", request.subject)
+    if not request.scopes:
+        raise InvalidRequestError(f"scopes is empty: give some of {', '.join(Scope)}")
+    for scope in request.scopes:
+        if scope not in list(Scope):
+            raise InvalidRequestError(f"scopes={describe(scope)} is none of {', '.join(Scope)}")
+    if not 1 <= request.lifetime_seconds <= lifetime_max_s:
+        raise InvalidRequestError(
+            f"lifetime_seconds={request.lifetime_seconds} is not 1 to {lifetime_max_s}"
+        )
+    scopes = [str(scope) for scope in Scope if scope in request.scopes]
+    return TokenPlan(subject, scopes, request.lifetime_seconds)
+
+
+def plan_token_id(token_id: str) -> int:
+    """Check the id of a token.
+
+    Raises:
+        InvalidRequestError: it is not one.
+    """
+    if not _TOKEN_ID.fullmatch(token_id) or int(token_id) > NUMBER_MAX:
+        raise InvalidRequestError(f"token_id={describe(token_id)} is not the id of a token")
+    return int(token_id)
 
 
 def _dataset_name(request: admin_pb2.UpdateDatasetRequest) -> str:

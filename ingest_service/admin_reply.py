@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from event_store.admin import LetterRow
 from event_store.criteria import Criterion
+from event_store.tokens import AccessToken
 from event_store.verify import Verified
 from eventindex.v1 import admin_pb2
 from ingest_service.admin_plan import LettersPlan, letters_token
@@ -63,3 +64,16 @@ def verified_message(verified: Verified) -> admin_pb2.VerifyResponse:
         events=verified.events,
         differences=verified.differences,
     )
+
+
+def token_message(token: AccessToken) -> admin_pb2.Token:
+    """A token, without its secret."""
+    message = admin_pb2.Token(
+        token_id=str(token.token_id),
+        subject=token.subject,
+        scopes=token.scopes,
+        revoked=token.revoked is not None,
+    )
+    message.created.FromDatetime(token.created)
+    message.expires.FromDatetime(token.expires)
+    return message

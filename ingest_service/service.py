@@ -9,7 +9,6 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from event_store.database import StoreOptions
 from event_store.startup import check_at_start
 from event_store.threads import DatabaseThreads
 from event_store.writer import Store
@@ -23,6 +22,7 @@ from ingest_service.metrics import Metrics
 from ingest_service.pipeline import Pipeline
 from ingest_service.replay import Replayer
 from service_kit import registry
+from service_kit.database import store_options
 from service_kit.grpc_server import ManagedServer, check_exposure, probe_port, stop_signal
 from service_kit.monitoring import Check, MonitoringServer
 from service_kit.settings import Settings
@@ -49,7 +49,7 @@ async def serve(settings: Settings) -> int:
     server = ManagedServer(
         settings, settings.ingest_address, concurrent_rpcs_max=_CALLS_AT_ONCE_MAX
     )
-    store = Store(settings.database_url, _options(settings))
+    store = Store(settings.database_url, store_options(settings))
     await asyncio.to_thread(check_at_start, store.check)
     metrics = Metrics()
     pipeline = Pipeline(store, settings, metrics, stop)
@@ -129,17 +129,8 @@ def _ready_checks(pipeline: Pipeline, bridge: Bridge | None) -> dict[str, Check]
 def _admin_threads(settings: Settings) -> DatabaseThreads:
     return DatabaseThreads(
         settings.database_url,
-        _options(settings),
+        store_options(settings),
         _ADMIN_CONNECTIONS_MAX,
         name="eventindex ingest_service admin",
         autocommit=False,
-    )
-
-
-def _options(settings: Settings) -> StoreOptions:
-    return StoreOptions(
-        connect_timeout_s=settings.database_connect_timeout_s,
-        stall_timeout_s=settings.database_stall_timeout_s,
-        lock_timeout_ms=settings.database_lock_timeout_ms,
-        idle_in_transaction_timeout_ms=settings.database_idle_in_transaction_timeout_ms,
     )

@@ -1,4 +1,4 @@
-"""A grpc.aio server as every service wants it: limits, keepalive, TLS, health, reflection.
+"""A grpc.aio server as every service wants it: limits, keepalive, TLS, tokens, health, reflection.
 
 Never knows a service's own messages.
 """
@@ -16,6 +16,7 @@ from grpc import aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from service_kit.auth import access_control
 from service_kit.settings import MESSAGE_BYTES_MAX, Settings, is_loopback, split_address
 
 # Clients may ping an idle connection every 20 s (the Python client does every 60 s).
@@ -50,7 +51,9 @@ class ManagedServer:
         shared_port: bool = False,
     ) -> None:
         self._grace_s = settings.shutdown_grace_s
+        self._access = access_control(settings, address)
         self.server = aio.server(
+            interceptors=[self._access] if self._access else [],
             options=[*_OPTIONS, ("grpc.so_reuseport", int(shared_port))],
             maximum_concurrent_rpcs=concurrent_rpcs_max,
         )
@@ -87,6 +90,8 @@ class ManagedServer:
         """Refuse new calls, let the running ones end within the grace period."""
         await self._health.enter_graceful_shutdown()
         await self.server.stop(self._grace_s)
+        if self._access:
+            self._access.close()
 
 
 def stop_signal(loop: asyncio.AbstractEventLoop) -> asyncio.Event:

@@ -7,7 +7,6 @@ Read and validated once at start. `docs/settings.md` is generated from this modu
 from __future__ import annotations
 
 import datetime
-import ipaddress
 import os
 import sys
 from pathlib import Path
@@ -17,33 +16,21 @@ from urllib.parse import urlsplit
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from eventindex.addresses import is_loopback, split_address
+
+__all__ = [
+    "FIXED_LIMITS",
+    "MESSAGE_BYTES_MAX",
+    "PAIRS_PER_MESSAGE_MAX",
+    "Settings",
+    "is_loopback",
+    "split_address",
+]
+
 PAIRS_PER_MESSAGE_MAX = 100_000
 MESSAGE_BYTES_MAX = 16 * 1024 * 1024
 CACHE_BYTES_MIN = 1024 * 1024
 INDEX_WORKERS_MAX = 256
-
-
-def split_address(address: str) -> tuple[str, int]:
-    """Split `host:port` (`[::1]:50051` for IPv6) into its parts.
-
-    Raises:
-        ValueError: the address has no host or no port from 0 to 65535.
-    """
-    parts = urlsplit(f"//{address}")
-    if not parts.hostname or parts.port is None:
-        raise ValueError(f"address {address!r} is not host:port")
-    return parts.hostname, parts.port
-
-
-def is_loopback(address: str) -> bool:
-    """Whether an address can be reached from this machine alone."""
-    host, _ = split_address(address)
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 class Settings(BaseSettings):
@@ -226,6 +213,30 @@ class Settings(BaseSettings):
         description="Allow gRPC and metrics without TLS on addresses other than loopback: for a "
         "container network that nobody else reaches.",
     )
+    allow_anonymous: bool = Field(
+        False,
+        description="Let everybody who reaches a gRPC address other than loopback do everything, "
+        "without a token or a client certificate: for a network that nobody else reaches.",
+    )
+    require_tokens: bool = Field(
+        False,
+        description="Ask every gRPC call for a token, on loopback and beside client certificates "
+        "too. Addresses that others reach ask for one anyway, unless EVENTINDEX_TLS_CLIENT_CA or "
+        "EVENTINDEX_ALLOW_ANONYMOUS is set.",
+    )
+    token_cache_s: float = Field(
+        10.0,
+        gt=0,
+        le=3600,
+        description="How long a service remembers a token, seconds: a revoked one is refused "
+        "after that at the latest.",
+    )
+    token_lifetime_max_s: int = Field(
+        31_536_000,
+        ge=1,
+        le=3_153_600_000,
+        description="Longest lifetime that a token may be made with, seconds.",
+    )
 
     shutdown_grace_s: float = Field(
         10.0,
@@ -246,6 +257,12 @@ class Settings(BaseSettings):
             split_address(getattr(self, name))
         if (self.tls_cert is None) != (self.tls_key is None):
             raise ValueError("EVENTINDEX_TLS_CERT and EVENTINDEX_TLS_KEY go together")
+        if self.tls_client_ca is not None and self.tls_cert is None:
+            raise ValueError("EVENTINDEX_TLS_CLIENT_CA needs EVENTINDEX_TLS_CERT")
+        if self.allow_anonymous and self.require_tokens:
+            raise ValueError(
+                "EVENTINDEX_ALLOW_ANONYMOUS and EVENTINDEX_REQUIRE_TOKENS contradict each other"
+            )
         if (self.mqtt_tls_cert is None) != (self.mqtt_tls_key is None):
             raise ValueError("EVENTINDEX_MQTT_TLS_CERT and EVENTINDEX_MQTT_TLS_KEY go together")
         if self.mqtt_url and urlsplit(self.mqtt_url).scheme not in {"mqtt", "mqtts"}:

@@ -651,8 +651,3 @@ def test_calls_outlive_lost_connections(admin, store, database_url):
             "WHERE application_name LIKE '%%admin' AND datname = current_database()",
         )
         call()
-
-
-def test_tokens_are_not_here(admin):
-    """The methods for tokens answer UNIMPLEMENTED."""
-    assert refused(admin.ListTokens)[0] is grpc.StatusCode.UNIMPLEMENTED

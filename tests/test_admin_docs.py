@@ -15,7 +15,6 @@ from tests.ingest_fixtures import json_event
 
 ADMIN = shown_calls("administration.md")
 SENDING = shown_calls("sending-events.md")
-TOKENS = {"CreateToken", "ListTokens", "RevokeToken"}
 JSON_TOPIC = "eventindex/v1/json/daq"
 
 
@@ -58,17 +57,9 @@ def test_every_call_of_sending_is_acknowledged(service):
             assert (answer.inserted > 0, answer.rejected) == (True, 0), (name, text, answer)
 
 
-def test_methods_for_tokens_are_unimplemented(service):
-    """The methods that no page shows answer UNIMPLEMENTED, as administration.md says."""
-    for name in TOKENS:
-        with pytest.raises(grpc.RpcError) as error:
-            service.answers(name, "{}")
-        assert error.value.code() is grpc.StatusCode.UNIMPLEMENTED, name
-
-
 def test_every_method_is_shown():
-    """The pages show a call of each method but those for tokens."""
+    """The pages show a call of each method."""
     admin = admin_pb2.DESCRIPTOR.services_by_name["AdminService"]
     ingest = ingest_pb2.DESCRIPTOR.services_by_name["IngestService"]
-    assert {name for name, _ in ADMIN} == {m.name for m in admin.methods} - TOKENS
+    assert {name for name, _ in ADMIN} == {m.name for m in admin.methods}
     assert {name for name, _ in SENDING} == {m.name for m in ingest.methods}

@@ -19,6 +19,7 @@ import pytest
 import yaml
 
 from eventindex.cli import main as command_line
+from service_kit.auth import access_rule
 from service_kit.settings import Settings
 from tests.processes import Service
 
@@ -117,6 +118,18 @@ def test_ports_are_those_of_the_settings_and_stay_on_this_machine(compose: dict[
         assert service["ports"] == [f"127.0.0.1:{port}:{port}" for port in ports]
     for name, service in compose["services"].items():
         assert all(port.startswith("127.0.0.1:") for port in service.get("ports", [])), name
+
+
+def test_services_ask_for_tokens(compose: dict[str, Any]) -> None:
+    """Whoever reaches a published port needs a token: nobody is let in by name."""
+    for name in SERVICES:
+        environment = compose["services"][name]["environment"]
+        settings = Settings(
+            _env_file=None,
+            **{key.removeprefix("EVENTINDEX_").lower(): v for key, v in environment.items()},
+        )
+        address = environment[f"EVENTINDEX_{name.removesuffix('_service').upper()}_ADDRESS"]
+        assert access_rule(settings, address).tokens, name
 
 
 def test_services_wait_for_the_migration_and_have_time_to_drain(compose: dict[str, Any]) -> None:

@@ -18,7 +18,8 @@ import psycopg2
 import pytest
 
 from event_store.migrate import migrate
-from eventindex.v1 import lookup_pb2, lookup_pb2_grpc
+from eventindex.v1 import admin_pb2, lookup_pb2, lookup_pb2_grpc
+from ingest_service.admin_tokens import create_without_service
 from tests.conftest import execute, query
 from tests.processes import POSTGRES_BIN_PATH, Service, free_port, server_directory, wait_until
 
@@ -128,12 +129,17 @@ def test_reader_role_may_read_what_the_migrations_make_and_change_nothing(reader
 
 
 def test_index_service_answers_with_the_reader_role(reader_url: str) -> None:
-    """Lookups need no more than the role that may only read."""
-    service = Service("index_service", database_url=reader_url)
+    """Lookups and the check of their tokens need no more than the role that may only read."""
+    owner_url = reader_url.replace("eventindex_reader@", "owner@")
+    wanted = admin_pb2.CreateTokenRequest(subject="x", scopes=["lookup"], lifetime_seconds=60)
+    secret = create_without_service(owner_url, wanted).secret
+    service = Service("index_service", database_url=reader_url, require_tokens=True)
     try:
         with grpc.insecure_channel(service.start().address) as channel:
             request = lookup_pb2.LookupRequest(run_numbers=[1], event_numbers=[1, 2])
-            answer = lookup_pb2_grpc.IndexServiceStub(channel).Lookup(request, timeout=20)
+            answer = lookup_pb2_grpc.IndexServiceStub(channel).Lookup(
+                request, timeout=20, metadata=[("authorization", f"Bearer {secret}")]
+            )
     finally:
         service.close()
     assert (list(answer.file_indexes), answer.not_found) == ([0, 0], 2)

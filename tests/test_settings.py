@@ -47,6 +47,7 @@ def test_defaults_are_valid_and_stay_on_this_machine() -> None:
     for name in ("index", "index_metrics", "ingest", "ingest_metrics"):
         assert is_loopback(getattr(settings, f"{name}_address"))
     assert not settings.allow_plaintext
+    assert not settings.allow_anonymous
 
 
 def test_variable_wins_over_env_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -64,6 +65,10 @@ def test_variable_wins_over_env_file(monkeypatch: pytest.MonkeyPatch, tmp_path: 
         ({"INGEST_METRICS_ADDRESS": "localhost"}, "'localhost' is not host:port"),
         ({"TLS_CERT": "server.pem"}, "EVENTINDEX_TLS_CERT and EVENTINDEX_TLS_KEY go together"),
         ({"TLS_KEY": "server.key"}, "EVENTINDEX_TLS_CERT and EVENTINDEX_TLS_KEY go together"),
+        ({"TLS_CLIENT_CA": "ca.pem"}, "EVENTINDEX_TLS_CLIENT_CA needs EVENTINDEX_TLS_CERT"),
+        ({"ALLOW_ANONYMOUS": "true", "REQUIRE_TOKENS": "true"}, "contradict each other"),
+        ({"TOKEN_LIFETIME_MAX_S": "0"}, "token_lifetime_max_s"),
+        ({"TOKEN_CACHE_S": "0"}, "token_cache_s"),
         ({"MQTT_TLS_CERT": "c.pem"}, "EVENTINDEX_MQTT_TLS_CERT and EVENTINDEX_MQTT_TLS_KEY"),
         ({"MQTT_URL": "tcp://broker:1883"}, "must start with mqtt:// or mqtts://"),
         ({"MQTT_VERSION": "4"}, "mqtt_version"),

@@ -7,7 +7,13 @@
 Needs grpcio, protobuf and numpy; never imports the services.
 """
 
-from eventindex.admin_results import Criterion, DeadLetter, DeleteProgress, RunCheck
+from eventindex.admin_results import (
+    AccessToken,
+    Criterion,
+    DeadLetter,
+    DeleteProgress,
+    RunCheck,
+)
 from eventindex.catalogue_results import (
     Conflict,
     CosmicCount,
@@ -38,6 +44,7 @@ from eventindex.selection_results import CountBy, EventCount, EventCounts, Event
 
 __all__ = [
     "AccessError",
+    "AccessToken",
     "Ack",
     "Client",
     "Conflict",

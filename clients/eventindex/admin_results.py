@@ -46,6 +46,17 @@ class RunCheck(NamedTuple):
     differences: list[str]
 
 
+class AccessToken(NamedTuple):
+    """What is known of a token; nobody knows its secret but its holder. Times are UTC."""
+
+    token_id: str
+    subject: str
+    scopes: list[str]
+    created: datetime.datetime | None
+    expires: datetime.datetime | None
+    revoked: bool
+
+
 def to_criterion(message: admin_pb2.Criterion) -> Criterion:
     """Return a criterion of the wire as a value."""
     return Criterion(message.bit, message.name, message.run_first)
@@ -69,3 +80,15 @@ def to_dead_letter(message: admin_pb2.DeadLetter) -> DeadLetter:
 def to_run_check(message: admin_pb2.VerifyResponse) -> RunCheck:
     """Return the check of a run of the wire as a value."""
     return RunCheck(message.run_number, message.events, list(message.differences))
+
+
+def to_access_token(message: admin_pb2.Token) -> AccessToken:
+    """Return a token of the wire as a value."""
+    return AccessToken(
+        message.token_id,
+        message.subject,
+        list(message.scopes),
+        to_time(message, "created"),
+        to_time(message, "expires"),
+        message.revoked,
+    )

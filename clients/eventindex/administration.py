@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 
 from eventindex.admin_results import (
+    AccessToken,
     Criterion,
     DeadLetter,
     DeleteProgress,
     RunCheck,
+    to_access_token,
     to_criterion,
     to_dead_letter,
     to_run_check,
@@ -24,10 +26,11 @@ from eventindex.stream import Call
 from eventindex.v1 import admin_pb2
 
 _ID_MAX = 2**64 - 1
+TOKEN_LIFETIME_SECONDS = 30 * 24 * 3600
 
 
 class Administration(DatasetQueries):
-    """Changes datasets, conflicts, criteria and dead letters; verifies the counts."""
+    """Changes datasets, conflicts, criteria, dead letters and tokens; verifies the counts."""
 
     def update_dataset(
         self,
@@ -78,6 +81,8 @@ class Administration(DatasetQueries):
         self, conflict_id: int, *, replace: bool, resolved_by: str, timeout: float | None = None
     ) -> Conflict:
         """Keep the stored value, or replace it with the offered one; say who decided.
+
+        Where the service asks for tokens, the subject of the caller's is recorded instead.
 
         Is not tried again by itself when the server goes away.
 
@@ -159,6 +164,50 @@ class Administration(DatasetQueries):
         number = checked_number(dead_letter_id, "dead_letter_id", _ID_MAX)
         request = admin_pb2.DiscardDeadLetterRequest(dead_letter_id=number)
         self._change(self._admin.DiscardDeadLetter, request, timeout, repeatable=False)
+
+    def create_token(
+        self,
+        subject: str,
+        scopes: Iterable[str],
+        *,
+        lifetime_seconds: int = TOKEN_LIFETIME_SECONDS,
+        timeout: float | None = None,
+    ) -> tuple[AccessToken, str]:
+        """Make an access token; returns it and its secret, which nobody can read again.
+
+        Is not tried again by itself when the server goes away.
+
+        Args:
+            subject: for whom or what it is.
+            scopes: of "lookup", "ingest" and "admin"; the last includes the others.
+            lifetime_seconds: after so many seconds it expires.
+            timeout: seconds to wait, default as in `connect`.
+
+        Raises:
+            InvalidRequestError: no subject, no such scope, or too long a lifetime.
+        """
+        request = admin_pb2.CreateTokenRequest(
+            subject=subject,
+            scopes=scopes,
+            lifetime_seconds=checked_number(lifetime_seconds, "lifetime_seconds", _ID_MAX),
+        )
+        answer = self._change(self._admin.CreateToken, request, timeout, repeatable=False)
+        return to_access_token(answer.token), answer.secret
+
+    def tokens(self, *, timeout: float | None = None) -> list[AccessToken]:
+        """Return the tokens, the newest first, expired and revoked ones too."""
+        request = admin_pb2.ListTokensRequest()
+        answer = self._change(self._admin.ListTokens, request, timeout)
+        return [to_access_token(message) for message in answer.tokens]
+
+    def revoke_token(self, token_id: str, *, timeout: float | None = None) -> AccessToken:
+        """Make a token invalid for good; the services notice within seconds.
+
+        Raises:
+            NotFoundError: there is no such token.
+        """
+        request = admin_pb2.RevokeTokenRequest(token_id=token_id)
+        return to_access_token(self._change(self._admin.RevokeToken, request, timeout).token)
 
     def verify(
         self, *, runs: Range | None = None, timeout: float | None = None

@@ -1,4 +1,4 @@
-"""How a client reaches a server: channel options, TLS, and retries of calls.
+"""How a client reaches a server: channel options, TLS, its token, and retries of calls.
 
 Never knows what is asked.
 """
@@ -12,6 +12,7 @@ import grpc
 from tenacity import Retrying, retry_if_exception_type, stop_before_delay, wait_random_exponential
 
 from eventindex.errors import UnavailableError
+from eventindex.token import with_token
 
 MESSAGE_BYTES_MAX = 16 * 1024 * 1024
 PAIRS_PER_MESSAGE_MAX = 100_000
@@ -51,12 +52,18 @@ class Tls:
             raise ValueError("a client certificate and its key go together")
 
 
-def open_channel(address: str, tls: Tls | None) -> grpc.Channel:
-    """Return a channel; it connects when it is first used.
+def open_channel(address: str, tls: Tls | None, token: str = "") -> grpc.Channel:
+    """Return a channel whose calls bring the token; it connects when it is first used.
 
     Raises:
         OSError: a TLS file cannot be read.
+        AccessError: others could read the token on the way.
     """
+    channel = _plain_or_tls(address, tls)
+    return with_token(channel, token, address, encrypted=tls is not None) if token else channel
+
+
+def _plain_or_tls(address: str, tls: Tls | None) -> grpc.Channel:
     if tls is None:
         return grpc.insecure_channel(address, options=_OPTIONS)
     credentials = grpc.ssl_channel_credentials(

@@ -159,6 +159,7 @@ def connect(
     tls_cert: str | Path | None = None,
     tls_key: str | Path | None = None,
     tls_server_name: str | None = None,
+    token: str | None = None,
     timeout: float = 30.0,
     retry_seconds_max: float = 60.0,
 ) -> Client:
@@ -173,6 +174,8 @@ def connect(
         tls_ca: PEM file with the certificates to trust.
         tls_cert, tls_key: PEM files of the client's own certificate.
         tls_server_name: the name in the server's certificate where it is not the address.
+        token: access token, for servers that ask for one. Without one: EVENTINDEX_TOKEN, then the
+            content of the file that EVENTINDEX_TOKEN_FILE names.
         timeout: seconds to wait for an answer.
         retry_seconds_max: how long to try again when a server is away, seconds.
     """
@@ -185,6 +188,7 @@ def connect(
         address,
         ingest_address,
         tls=security,
+        token=token,
         timeout=timeout,
         retry_seconds_max=retry_seconds_max,
     )

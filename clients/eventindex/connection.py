@@ -19,6 +19,7 @@ from eventindex.channel import Tls
 from eventindex.download import download
 from eventindex.errors import from_rpc_error
 from eventindex.stream import Call, StreamLimits
+from eventindex.token import find_token
 from eventindex.v1 import lookup_pb2
 from eventindex.v1.admin_pb2_grpc import AdminServiceStub
 from eventindex.v1.ingest_pb2_grpc import IngestServiceStub
@@ -55,6 +56,7 @@ class Connection:
         ingest_address: str | None,
         *,
         tls: Tls | None,
+        token: str | None,
         timeout: float,
         retry_seconds_max: float,
     ) -> None:
@@ -62,6 +64,7 @@ class Connection:
         self._given = address
         self._ingest_given = ingest_address
         self._tls = tls
+        self._token = token
         self._channels: list[grpc.Channel] = []
         self._closed = False
 
@@ -107,7 +110,7 @@ class Connection:
     def _open(self, address: str) -> grpc.Channel:
         if self._closed:
             raise ValueError("the client is closed")
-        opened = channels.open_channel(address, self._tls)
+        opened = channels.open_channel(address, self._tls, find_token(self._token))
         self._channels.append(opened)
         return opened
 

@@ -22,6 +22,7 @@ from eventindex.cli.lookup import lookup
 from eventindex.cli.publish import publish
 from eventindex.cli.runs import runs
 from eventindex.cli.server import load_up_command, migrate
+from eventindex.cli.token import token
 from eventindex.cli.verify import verify
 
 
@@ -63,6 +64,7 @@ for _command in (
     migrate,
     publish,
     runs,
+    token,
     verify,
 ):
     main.add_command(_command)

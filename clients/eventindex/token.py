@@ -1,0 +1,88 @@
+"""The access token of a client: where it comes from, and that every call of a channel carries it.
+
+Never sends it where others could read it, and never prints it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+from eventindex.addresses import is_loopback
+from eventindex.errors import AccessError
+
+
+def find_token(given: str | None = None) -> str:
+    """Return the token: `given`, EVENTINDEX_TOKEN, or the content of EVENTINDEX_TOKEN_FILE; or "".
+
+    Raises:
+        OSError: the file cannot be read.
+        AccessError: what is there cannot be a token.
+    """
+    token = (given or os.environ.get("EVENTINDEX_TOKEN") or _from_file()).strip()
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise AccessError("the token has characters that no token has")
+    return token
+
+
+def _from_file() -> str:
+    path = os.environ.get("EVENTINDEX_TOKEN_FILE")
+    return Path(path).read_text(encoding="utf-8") if path else ""
+
+
+def with_token(channel: grpc.Channel, token: str, address: str, *, encrypted: bool) -> grpc.Channel:
+    """Return the channel with the token on every call.
+
+    Raises:
+        AccessError: others could read it on the way.
+    """
+    if not (encrypted or is_loopback(address) or _plaintext_allowed()):
+        raise AccessError(
+            f"{address}: a token is not sent to another machine without TLS: turn TLS on, or set "
+            "EVENTINDEX_ALLOW_PLAINTEXT=true on a network that nobody else reaches"
+        )
+    return _TokenChannel(channel, token)
+
+
+def _plaintext_allowed() -> bool:
+    return os.environ.get("EVENTINDEX_ALLOW_PLAINTEXT", "").lower() in {"1", "true", "yes", "on"}
+
+
+class _TokenChannel(grpc.Channel):
+    """A channel whose calls bring a token.
+
+    gRPC's own call credentials need TLS even on loopback and start a thread for each call.
+    """
+
+    def __init__(self, channel: grpc.Channel, token: str) -> None:
+        self._channel = channel
+        self._metadata = (("authorization", f"Bearer {token}"),)
+
+    def unary_unary(self, *method: Any, **codecs: Any) -> Any:
+        return self._bound(self._channel.unary_unary(*method, **codecs))
+
+    def unary_stream(self, *method: Any, **codecs: Any) -> Any:
+        return self._bound(self._channel.unary_stream(*method, **codecs))
+
+    def stream_unary(self, *method: Any, **codecs: Any) -> Any:
+        return self._bound(self._channel.stream_unary(*method, **codecs))
+
+    def stream_stream(self, *method: Any, **codecs: Any) -> Any:
+        return self._bound(self._channel.stream_stream(*method, **codecs))
+
+    def _bound(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        return partial(call, metadata=self._metadata)
+
+    def subscribe(self, callback: Callable[..., None], try_to_connect: bool = False) -> None:
+        self._channel.subscribe(callback, try_to_connect)
+
+    def unsubscribe(self, callback: Callable[..., None]) -> None:
+        self._channel.unsubscribe(callback)
+
+    def close(self) -> None:
+        self._channel.close()
