@@ -114,7 +114,7 @@ class PageCache(Generic[Reply]):
         """The row of one page, -1 when it is not held."""
         return int(self._table.find(run, np.array([page_no], np.int64))[0])
 
-    def usable(self, rows: Int32, stamps: Int64 | int, *, with_olt: bool) -> npt.NDArray[np.bool_]:
+    def usable(self, rows: Int32, stamps: Int64, *, with_olt: bool) -> npt.NDArray[np.bool_]:
         """Which rows may answer for runs that are at these generations."""
         current: npt.NDArray[np.bool_] = self.stamp[rows] == stamps
         return current & self.held(rows, with_olt=with_olt)
@@ -124,25 +124,29 @@ class PageCache(Generic[Reply]):
         there = rows >= 0
         return there & self._has_olt[rows] if with_olt else there
 
-    def file_numbers(self, rows: Int32, slots: npt.NDArray[np.int64]) -> Int32:
-        """The number of the RAW file of each (row, slot), 0 where there is no event.
+    def file_numbers(
+        self, rows: Int32, of: npt.NDArray[np.intp], slots: npt.NDArray[np.int64]
+    ) -> Int32:
+        """The number of the RAW file of each (rows[of], slots), 0 where there is no event.
 
         Args:
-            rows: int32, shape (n,), all of them held.
+            rows: int32, all of them held.
+            of: intp, shape (n,).
             slots: int64, shape (n,).
         """
         self._asked[rows] = True
-        local = self._cells.values.take(self._cell[rows].astype(np.int64) * SLOTS_PER_PAGE + slots)
-        at = self._extents.offset[rows]
+        cells = self._cells.values
+        local = cells.take((self._cell[rows].astype(np.int64) * SLOTS_PER_PAGE).take(of) + slots)
         high = self._high_cell[rows]
         if high.any():
-            high_bytes = self._cells.values[high.astype(np.int64) * SLOTS_PER_PAGE + slots]
+            high_bytes = cells.take((high.astype(np.int64) * SLOTS_PER_PAGE).take(of) + slots)
             local = local.astype(np.int64) | (high_bytes.astype(np.int64) << 8)
         sparse = self._sparse[rows]
         if sparse.any():
             local = local.astype(np.int64)
-            local[sparse] = self._search(rows[sparse], slots[sparse])
-        return self._extents.values.take(at + local)
+            searched = np.flatnonzero(sparse.take(of))
+            local[searched] = self._search(rows.take(of.take(searched)), slots.take(searched))
+        return self._extents.values.take(self._extents.offset[rows].take(of) + local)
 
     def olt_results(self, rows: Int32, slots: npt.NDArray[np.int64]) -> UInt64:
         """`olt_result` of each (row, slot): uint64, shape (n,); 0 where there is no event."""

@@ -1,0 +1,85 @@
+"""Requests that wait for the database, answered together.
+
+A group takes what waits at the moment when it begins, so its queries start after all of its
+requests have arrived; a request that comes later waits for the next group. Never knows what the
+requests mean.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeAlias
+
+from event_store.database import Connection
+from event_store.threads import DatabaseThreads
+
+# A large group keeps its first callers waiting, and saves nothing more.
+GROUP_REQUESTS_MAX = 256
+GROUP_BYTES_MAX = 128 * 1024
+
+# Answers in the order of the requests; an exception is raised to that caller alone.
+AnswerAll: TypeAlias = Callable[[Connection, Sequence[bytes]], Sequence[bytes | Exception]]
+_Waiting: TypeAlias = tuple[bytes, "asyncio.Future[bytes]"]
+
+
+class Gathering:
+    """Answers requests, a bounded number of groups at a time. For one event loop."""
+
+    def __init__(self, threads: DatabaseThreads, answer_all: AnswerAll, groups_max: int) -> None:
+        self._threads = threads
+        self._answer_all = answer_all
+        self._groups_max = groups_max
+        self._waiting: deque[_Waiting] = deque()
+        self._running: set[asyncio.Task[None]] = set()
+
+    def submit(self, request: bytes) -> asyncio.Future[bytes]:
+        """The answer to a request, later. Who does not want it any more cancels it."""
+        answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._waiting.append((request, answer))
+        if len(self._running) < self._groups_max:
+            task = asyncio.create_task(self._run())
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+        return answer
+
+    async def _run(self) -> None:
+        while group := list(self._take()):
+            await self._answer(group)
+
+    def _take(self) -> Iterator[_Waiting]:
+        """The requests of the next group."""
+        requests, size = 0, 0
+        while self._waiting and requests < GROUP_REQUESTS_MAX and size < GROUP_BYTES_MAX:
+            request, answer = self._waiting.popleft()
+            if not answer.cancelled():
+                requests, size = requests + 1, size + len(request)
+                yield request, answer
+
+    async def _answer(self, group: list[_Waiting]) -> None:
+        requests = [request for request, _ in group]
+        work = asyncio.ensure_future(
+            self._threads.run(lambda connection: self._answer_all(connection, requests))
+        )
+
+        def left(_: asyncio.Future[bytes]) -> None:
+            if all(answer.cancelled() for _, answer in group):
+                work.cancel()
+
+        for _, answer in group:
+            answer.add_done_callback(left)
+        answers: Sequence[bytes | Exception]
+        try:
+            answers = await work
+        except asyncio.CancelledError:
+            return
+        except Exception as error:  # noqa: BLE001  # raised again to each caller
+            answers = [error] * len(group)
+        for (_, future), answered in zip(group, answers, strict=True):
+            if future.done():
+                continue
+            if isinstance(answered, Exception):
+                future.set_exception(answered)
+            else:
+                future.set_result(answered)
