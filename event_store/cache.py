@@ -45,6 +45,7 @@ ROW_BYTES = 64
 # A bytes object and its entry in the dictionary of planes.
 _OLT_BYTES = 150
 _NO_FUIDS, _NO_DSIDS = np.empty(0, FUID_DTYPE), np.empty(0, np.int32)
+_SEARCHED_ONE_BY_ONE_MAX = 8  # sparse pages; bisection of all at once takes as long
 _BISECTION_STEPS = 10  # sparse pages hold fewer than 2**9 events
 
 
@@ -145,7 +146,14 @@ class PageCache(Generic[Reply]):
         if sparse.any():
             local = local.astype(np.int64)
             searched = np.flatnonzero(sparse.take(of))
-            local[searched] = self._search(rows.take(of.take(searched)), slots.take(searched))
+            of_searched, wanted = of.take(searched), slots.take(searched)
+            pages = np.flatnonzero(sparse)
+            if len(pages) > _SEARCHED_ONE_BY_ONE_MAX:
+                local[searched] = self._search(rows.take(of_searched), wanted)
+            else:
+                for page in pages.tolist():
+                    own = of_searched == page
+                    local[searched[own]] = self._search_one(int(rows[page]), wanted[own])
         return self._extents.values.take(self._extents.offset[rows].take(of) + local)
 
     def olt_results(self, rows: Int32, slots: npt.NDArray[np.int64]) -> UInt64:
@@ -224,6 +232,13 @@ class PageCache(Generic[Reply]):
                 page.n_events, page.slots, _NO_FUIDS, _NO_DSIDS, b"", page.olt_planes
             )
             self._olt_bytes += _olt_size(self._olt[row])
+
+    def _search_one(self, row: int, slots: npt.NDArray[np.int64]) -> Int64:
+        """As `_search`, in one sparse page."""
+        entries = self._extents.get(row)[1 + int(self._n_files[row]) :]
+        at = np.searchsorted(entries >> SLOT_BITS, slots)
+        entry = entries.take(at, mode="clip")
+        return np.where(entry >> SLOT_BITS == slots, (entry & SLOT_MASK) + 1, 0)
 
     def _search(self, rows: Int32, slots: npt.NDArray[np.int64]) -> Int64:
         """The place of each slot's file in its sparse page, from 1; 0 where there is none."""

@@ -75,6 +75,7 @@ class LookupBatch(Generic[Reply]):
         self._file_indexes = np.zeros(len(events), np.uint32)
         self._olt = np.zeros(len(events), np.uint64) if with_olt else None
         self._files: dict[Reply, int] = {}
+        self._whole: Sequence[Reply] | None = None
 
     def _find_pages(self, run_of_pair: Pairs | None, pages: Int64) -> None:
         """The pages of the batch: each once where they lie close together, else one a pair."""
@@ -111,10 +112,12 @@ class LookupBatch(Generic[Reply]):
         places: npt.NDArray[np.uint32],
         olt: UInt64 | None,
     ) -> None:
-        """Answer the pairs at `where`: the place of each among `files` from 1, or 0."""
-        if not self._files:
-            self._files = {file: number for number, file in enumerate(files, 1)}
-            self._file_indexes[where] = places
+        """Answer the pairs at `where`: the place of each among `files` from 1, or 0.
+
+        A slice stands for all pairs at once.
+        """
+        if isinstance(where, slice):
+            self._whole, self._file_indexes = files, places
         else:
             number = [0]
             number += [self._files.setdefault(file, len(self._files) + 1) for file in files]
@@ -124,7 +127,8 @@ class LookupBatch(Generic[Reply]):
 
     def finish(self) -> Answer[Reply]:
         """The answer; pairs that nobody answered are not found."""
-        return Answer(list(self._files), self._file_indexes, self._olt)
+        files = list(self._files) if self._whole is None else self._whole
+        return Answer(files, self._file_indexes, self._olt)
 
     def missing(self, unanswered: npt.NDArray[np.bool_]) -> Iterator[MissingPages]:
         """The unanswered pages (a mask of them) whose run exists, run by run."""

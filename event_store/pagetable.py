@@ -88,11 +88,11 @@ class PageTable:
         self._count -= 1
 
     def _slot(self, runs: Int64 | int, pages: Int64) -> npt.NDArray[np.int64]:
-        with np.errstate(over="ignore"):
-            mixed = pages.view(np.uint64) * _MIX_PAGE
-            mixed = mixed ^ (np.asarray(runs, np.int64).view(np.uint64) * _MIX_RUN)
-            mixed ^= mixed >> np.uint64(29)
-            mixed = mixed * _MIX_RUN
+        # Arrays of one element wrap around in silence, scalars would warn.
+        mixed = pages.view(np.uint64) * _MIX_PAGE
+        mixed ^= np.atleast_1d(np.asarray(runs, np.int64)).view(np.uint64) * _MIX_RUN
+        mixed ^= mixed >> np.uint64(29)
+        mixed *= _MIX_RUN
         return (mixed >> self._shift).view(np.int64)
 
     def _same(self, rows: Int32, runs: Int64 | int, pages: Int64) -> npt.NDArray[np.bool_]:

@@ -18,6 +18,9 @@ from event_store.threads import DatabaseThreads
 # A large group keeps its first callers waiting, and saves nothing more.
 GROUP_REQUESTS_MAX = 256
 GROUP_BYTES_MAX = 128 * 1024
+# Groups at once only take the interpreter from each other, unless one reads many pages.
+PATIENCE_S = 0.01
+GROUPS_AT_ONCE_MAX = 3
 
 # Answers in the order of the requests; an exception is raised to that caller alone.
 AnswerAll: TypeAlias = Callable[[Connection, Sequence[bytes]], Sequence[bytes | Exception]]
@@ -25,28 +28,43 @@ _Waiting: TypeAlias = tuple[bytes, "asyncio.Future[bytes]"]
 
 
 class Gathering:
-    """Answers requests, a bounded number of groups at a time. For one event loop."""
+    """Answers requests, group by group. For one event loop."""
 
-    def __init__(self, threads: DatabaseThreads, answer_all: AnswerAll, groups_max: int) -> None:
+    def __init__(self, threads: DatabaseThreads, answer_all: AnswerAll) -> None:
         self._threads = threads
         self._answer_all = answer_all
-        self._groups_max = groups_max
         self._waiting: deque[_Waiting] = deque()
-        self._running: set[asyncio.Task[None]] = set()
+        self._groups: set[asyncio.Task[None]] = set()
+        # The group that those who wait are waiting for, until it takes too long.
+        self._awaited: object = None
 
     def submit(self, request: bytes) -> asyncio.Future[bytes]:
         """The answer to a request, later. Who does not want it any more cancels it."""
         answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._waiting.append((request, answer))
-        if len(self._running) < self._groups_max:
-            task = asyncio.create_task(self._run())
-            self._running.add(task)
-            task.add_done_callback(self._running.discard)
+        self._begin()
         return answer
 
-    async def _run(self) -> None:
-        while group := list(self._take()):
-            await self._answer(group)
+    def _begin(self) -> None:
+        if self._waiting and self._awaited is None and len(self._groups) < GROUPS_AT_ONCE_MAX:
+            self._awaited = object()
+            self._groups.add(asyncio.create_task(self._run(self._awaited)))
+
+    async def _run(self, name: object) -> None:
+        patience = asyncio.get_running_loop().call_later(PATIENCE_S, self._go_on, name)
+        try:
+            await self._answer(list(self._take()))
+        finally:
+            patience.cancel()
+            # Not in a callback of the task: a request could come in between and wait for ever.
+            self._groups.remove(asyncio.current_task())  # type: ignore[arg-type]
+            self._go_on(name)
+
+    def _go_on(self, name: object) -> None:
+        """Wait for a group no more."""
+        if self._awaited is name:
+            self._awaited = None
+        self._begin()
 
     def _take(self) -> Iterator[_Waiting]:
         """The requests of the next group."""
@@ -58,6 +76,8 @@ class Gathering:
                 yield request, answer
 
     async def _answer(self, group: list[_Waiting]) -> None:
+        if not group:
+            return
         requests = [request for request, _ in group]
         work = asyncio.ensure_future(
             self._threads.run(lambda connection: self._answer_all(connection, requests))

@@ -21,8 +21,6 @@ from index_service.plan import LookupPlan
 
 # Of a stream, answers that are ready or in the making behind the one that is sent.
 ANSWERS_AHEAD_MAX = 4
-# More would only take the interpreter from each other.
-GROUPS_AT_ONCE_MAX = 2
 
 
 class Observer(Protocol):
@@ -39,7 +37,7 @@ class Lookups:
         self._reader = reader
         self._threads = threads
         self._observer = observer
-        self._gathering = Gathering(threads, self._answer_all, GROUPS_AT_ONCE_MAX)
+        self._gathering = Gathering(threads, self._answer_all)
 
     async def Lookup(self, request: bytes) -> bytes:  # noqa: N802
         """One batch of pairs."""

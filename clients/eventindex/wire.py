@@ -21,6 +21,11 @@ _CONTINUED = 0x80
 # A varint of up to 4 bytes is worked on in an uint32, one of up to 8 in an uint64.
 _NARROW, _WIDE = 4, 8
 _WIDTH_MAX = 8
+# So many values take less time one by one, and so many bytes.
+_FEW = 16
+
+
+_ONE_BYTE = [bytes([value]) for value in range(_CONTINUED)]
 
 
 def packed_field(number: int, values: npt.NDArray[np.integer[Any]]) -> bytes:
@@ -47,6 +52,8 @@ def varints(values: npt.NDArray[np.integer[Any]]) -> bytes:
     Args:
         values: not negative, any integer type, shape (n,), n > 0.
     """
+    if len(values) <= _FEW:
+        return b"".join(map(_varint, values.tolist()))
     top = int(values.max())
     widest = max(1, (top.bit_length() + 6) // 7)
     if widest == 1:
@@ -70,6 +77,8 @@ def varints(values: npt.NDArray[np.integer[Any]]) -> bytes:
 
 def count_varints(data: Column) -> int:
     """How many varints lie in a packed field."""
+    if len(data) <= _FEW:
+        return sum(byte < _CONTINUED for byte in data)
     return int(np.count_nonzero(np.frombuffer(data, np.uint8) < _CONTINUED))
 
 
@@ -79,10 +88,12 @@ def varint_values(data: Column) -> npt.NDArray[np.int64] | None:
     None when they are not whole, or one is longer than 8 bytes: so is every value from 2^56 on.
     """
     size = len(data)
+    if size <= _FEW:
+        return _few_values(bytes(data))
     padded = np.zeros(size + _WIDE, np.uint8)
     raw = padded[:size]
     raw[:] = np.frombuffer(data, np.uint8)
-    if not size or raw.max() < _CONTINUED:
+    if raw.max() < _CONTINUED:
         return raw.astype(np.int64)
     if raw[-1] >= _CONTINUED:
         return None
@@ -130,6 +141,8 @@ def fields(data: bytes, until: int = 0) -> tuple[list[tuple[int, Any]], int] | N
 
 
 def _varint(value: int) -> bytes:
+    if value < _CONTINUED:
+        return _ONE_BYTE[value]
     data = bytearray()
     while value >= _CONTINUED:
         data.append(value & 0x7F | _CONTINUED)
@@ -138,13 +151,26 @@ def _varint(value: int) -> bytes:
     return bytes(data)
 
 
+def _few_values(data: bytes) -> npt.NDArray[np.int64] | None:
+    values, at = [], 0
+    while at < len(data):
+        value = _read_varint(data, at)
+        if value is None:
+            return None
+        values.append(value[0])
+        at = value[1]
+    return np.array(values, np.int64)
+
+
 def _read_varint(data: bytes, at: int) -> tuple[int, int] | None:
     """The number at a place and where it ends."""
-    value = 0
-    for place, byte in enumerate(data[at : at + _WIDTH_MAX]):
-        value |= (byte & 0x7F) << 7 * place
+    value, shift = 0, 0
+    for byte in data[at : at + _WIDTH_MAX]:
+        at += 1
         if byte < _CONTINUED:
-            return value, at + place + 1
+            return value | byte << shift, at
+        value |= (byte & 0x7F) << shift
+        shift += 7
     return None
 
 
