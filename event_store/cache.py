@@ -31,9 +31,9 @@ from event_store.page import (
     SLOT_MASK,
     SLOTS_PER_PAGE,
     PackedPage,
+    file_places,
     olt_plane_rows,
     page_slots,
-    presence_bits,
     unpack_file_index,
     values_at,
 )
@@ -113,7 +113,7 @@ class PageCache(Generic[Reply]):
 
     def row_of(self, run: int, page_no: int) -> int:
         """The row of one page, -1 when it is not held."""
-        return int(self._table.find(run, np.array([page_no], np.int64))[0])
+        return self._table.find_one(run, page_no)
 
     def usable(self, rows: Int32, stamps: Int64, *, with_olt: bool) -> npt.NDArray[np.bool_]:
         """Which rows may answer for runs that are at these generations."""
@@ -209,22 +209,20 @@ class PageCache(Generic[Reply]):
     def _fill(self, row: int, page: PackedPage, *, with_olt: bool) -> None:
         # What can find the page corrupt comes before anything is taken for it.
         events = np.empty(0, np.int32)
-        local = np.empty(0, np.uint16)
+        places: npt.NDArray[np.uint8] | npt.NDArray[np.uint16] = np.empty(0, np.uint8)
         if page.slots is not None:
             index = unpack_file_index(page).astype(np.int32)
             events = (page_slots(page).astype(np.int32) << SLOT_BITS) | index
         else:
-            page_slots(page)
-            local = unpack_file_index(page).astype(np.uint16) + np.uint16(1)
-            local *= presence_bits(page)
+            places = file_places(page)
         keys = zip(page.fuids.tolist(), page.dsids.tolist(), strict=True)
         numbers = np.array([0, *self.files.acquire(keys)], np.int32)
         self._n_files[row] = len(numbers) - 1
         self._sparse[row] = page.slots is not None
         if page.slots is None:
-            self._cell[row] = self._cells.put(local.astype(np.uint8))
-            if len(page.fuids) > 255:
-                self._high_cell[row] = self._cells.put((local >> np.uint16(8)).astype(np.uint8))
+            self._cell[row] = self._cells.put(places.astype(np.uint8, copy=False))
+            if places.dtype != np.uint8:
+                self._high_cell[row] = self._cells.put((places >> 8).astype(np.uint8))
         numbers = np.concatenate([numbers, events])
         self._extents.put(row, numbers)
         if with_olt:
