@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import Generic
+from typing import Any, Generic
 
 import numpy as np
 import numpy.typing as npt
@@ -137,7 +137,9 @@ class PageCache(Generic[Reply]):
         """
         self._asked[rows] = True
         cells = self._cells.values
-        local = cells.take((self._cell[rows].astype(np.int64) * SLOTS_PER_PAGE).take(of) + slots)
+        local: npt.NDArray[Any] = cells.take(
+            (self._cell[rows].astype(np.int64) * SLOTS_PER_PAGE).take(of) + slots
+        )
         high = self._high_cell[rows]
         if high.any():
             high_bytes = cells.take((high.astype(np.int64) * SLOTS_PER_PAGE).take(of) + slots)

@@ -179,13 +179,13 @@ def file_places(page: PackedPage) -> npt.NDArray[np.uint8] | UInt16:
         raise CorruptPageError(f"page has {events} slots for n_events={page.n_events}")
     # One more than the index: 255 files and 0 fill a byte.
     dtype = np.uint8 if files <= np.iinfo(np.uint8).max else np.uint16
-    places = present.astype(dtype)
+    index: npt.NDArray[Any] = np.zeros(SLOTS_PER_PAGE, dtype)
     for bit, plane in enumerate(bits):
-        plane &= present
-        places += plane.astype(dtype, copy=False) << dtype(bit)
-    if places.max() > files:
-        raise CorruptPageError(f"page has a file index of {int(places.max()) - 1} of {files} files")
-    return places
+        index |= (plane & present).astype(dtype, copy=False) << dtype(bit)
+    if events and index.max() >= files:
+        raise CorruptPageError(f"page has a file index of {int(index.max())} of {files} files")
+    index += present
+    return index
 
 
 def unpack_olt(page: PackedPage) -> UInt64:

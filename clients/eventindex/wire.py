@@ -61,7 +61,7 @@ def varints(values: npt.NDArray[np.integer[Any]]) -> bytes:
     if widest > _WIDTH_MAX:
         return b"".join(map(_varint, values.tolist()))
     narrow = widest <= _NARROW
-    words = values.astype(np.uint32 if narrow else np.uint64)
+    words: npt.NDArray[Any] = values.astype(np.uint32 if narrow else np.uint64)
     widths = np.ones(len(words), np.int64)
     for place in range(1, widest):
         widths += words >= words.dtype.type(1 << 7 * place)
@@ -113,7 +113,7 @@ def varint_values(data: Column) -> npt.NDArray[np.int64] | None:
     return words.astype(np.int64)
 
 
-def fields(data: bytes, until: int = 0) -> tuple[list[tuple[int, Any]], int] | None:
+def fields(data: bytes, until: int = -1) -> tuple[list[tuple[int, Any]], int] | None:
     """The fields of a message of numbers and packed columns, in their order.
 
     Returns:
@@ -177,13 +177,15 @@ def _read_varint(data: bytes, at: int) -> tuple[int, int] | None:
 def _gather(words: npt.NDArray[Any], bits: int, gap: int) -> npt.NDArray[Any]:
     """Close the gaps between neighbouring groups of bits, two and two."""
     low, high = _masks(words.dtype, bits, gap, bits + gap)
-    return (words & low) | ((words & high) >> words.dtype.type(gap))
+    closed: npt.NDArray[Any] = (words & low) | ((words & high) >> words.dtype.type(gap))
+    return closed
 
 
 def _spread(words: npt.NDArray[Any], bits: int, gap: int) -> npt.NDArray[Any]:
     """The reverse of `_gather`."""
     low, high = _masks(words.dtype, bits, gap, bits)
-    return (words & low) | ((words & high) << words.dtype.type(gap))
+    spread: npt.NDArray[Any] = (words & low) | ((words & high) << words.dtype.type(gap))
+    return spread
 
 
 @cache
