@@ -156,7 +156,8 @@ class PageCache(Generic[Reply]):
                 for page in pages.tolist():
                     own = of_searched == page
                     local[searched[own]] = self._search_one(int(rows[page]), wanted[own])
-        return self._extents.values.take(self._extents.offset[rows].take(of) + local)
+        numbers: Int32 = self._extents.values.take(self._extents.offset[rows].take(of) + local)
+        return numbers
 
     def olt_results(self, rows: Int32, slots: npt.NDArray[np.int64]) -> UInt64:
         """`olt_result` of each (row, slot): uint64, shape (n,); 0 where there is no event."""
@@ -225,8 +226,7 @@ class PageCache(Generic[Reply]):
             self._cell[row] = self._cells.put(places.astype(np.uint8, copy=False))
             if places.dtype != np.uint8:
                 self._high_cell[row] = self._cells.put((places >> 8).astype(np.uint8))
-        numbers = np.concatenate([numbers, events])
-        self._extents.put(row, numbers)
+        self._extents.put(row, np.concatenate([numbers, events]))
         if with_olt:
             self._olt[row] = PackedPage(
                 page.n_events, page.slots, _NO_FUIDS, _NO_DSIDS, b"", page.olt_planes
