@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import Generic
+from typing import Any, Generic
 
 import numpy as np
 import numpy.typing as npt
@@ -31,9 +31,9 @@ from event_store.page import (
     SLOT_MASK,
     SLOTS_PER_PAGE,
     PackedPage,
+    file_places,
     olt_plane_rows,
     page_slots,
-    presence_bits,
     unpack_file_index,
     values_at,
 )
@@ -45,6 +45,7 @@ ROW_BYTES = 64
 # A bytes object and its entry in the dictionary of planes.
 _OLT_BYTES = 150
 _NO_FUIDS, _NO_DSIDS = np.empty(0, FUID_DTYPE), np.empty(0, np.int32)
+_SEARCHED_ONE_BY_ONE_MAX = 8  # sparse pages; bisection of all at once takes as long
 _BISECTION_STEPS = 10  # sparse pages hold fewer than 2**9 events
 
 
@@ -112,9 +113,9 @@ class PageCache(Generic[Reply]):
 
     def row_of(self, run: int, page_no: int) -> int:
         """The row of one page, -1 when it is not held."""
-        return int(self._table.find(run, np.array([page_no], np.int64))[0])
+        return self._table.find_one(run, page_no)
 
-    def usable(self, rows: Int32, stamps: Int64 | int, *, with_olt: bool) -> npt.NDArray[np.bool_]:
+    def usable(self, rows: Int32, stamps: Int64, *, with_olt: bool) -> npt.NDArray[np.bool_]:
         """Which rows may answer for runs that are at these generations."""
         current: npt.NDArray[np.bool_] = self.stamp[rows] == stamps
         return current & self.held(rows, with_olt=with_olt)
@@ -124,25 +125,39 @@ class PageCache(Generic[Reply]):
         there = rows >= 0
         return there & self._has_olt[rows] if with_olt else there
 
-    def file_numbers(self, rows: Int32, slots: npt.NDArray[np.int64]) -> Int32:
-        """The number of the RAW file of each (row, slot), 0 where there is no event.
+    def file_numbers(
+        self, rows: Int32, of: npt.NDArray[np.intp], slots: npt.NDArray[np.int64]
+    ) -> Int32:
+        """The number of the RAW file of each (rows[of], slots), 0 where there is no event.
 
         Args:
-            rows: int32, shape (n,), all of them held.
+            rows: int32, all of them held.
+            of: intp, shape (n,).
             slots: int64, shape (n,).
         """
         self._asked[rows] = True
-        local = self._cells.values.take(self._cell[rows].astype(np.int64) * SLOTS_PER_PAGE + slots)
-        at = self._extents.offset[rows]
+        cells = self._cells.values
+        local: npt.NDArray[Any] = cells.take(
+            (self._cell[rows].astype(np.int64) * SLOTS_PER_PAGE).take(of) + slots
+        )
         high = self._high_cell[rows]
         if high.any():
-            high_bytes = self._cells.values[high.astype(np.int64) * SLOTS_PER_PAGE + slots]
+            high_bytes = cells.take((high.astype(np.int64) * SLOTS_PER_PAGE).take(of) + slots)
             local = local.astype(np.int64) | (high_bytes.astype(np.int64) << 8)
         sparse = self._sparse[rows]
         if sparse.any():
             local = local.astype(np.int64)
-            local[sparse] = self._search(rows[sparse], slots[sparse])
-        return self._extents.values.take(at + local)
+            searched = np.flatnonzero(sparse.take(of))
+            of_searched, wanted = of.take(searched), slots.take(searched)
+            pages = np.flatnonzero(sparse)
+            if len(pages) > _SEARCHED_ONE_BY_ONE_MAX:
+                local[searched] = self._search(rows.take(of_searched), wanted)
+            else:
+                for page in pages.tolist():
+                    own = of_searched == page
+                    local[searched[own]] = self._search_one(int(rows[page]), wanted[own])
+        numbers: Int32 = self._extents.values.take(self._extents.offset[rows].take(of) + local)
+        return numbers
 
     def olt_results(self, rows: Int32, slots: npt.NDArray[np.int64]) -> UInt64:
         """`olt_result` of each (row, slot): uint64, shape (n,); 0 where there is no event."""
@@ -197,29 +212,33 @@ class PageCache(Generic[Reply]):
     def _fill(self, row: int, page: PackedPage, *, with_olt: bool) -> None:
         # What can find the page corrupt comes before anything is taken for it.
         events = np.empty(0, np.int32)
-        local = np.empty(0, np.uint16)
+        places: npt.NDArray[np.uint8] | npt.NDArray[np.uint16] = np.empty(0, np.uint8)
         if page.slots is not None:
             index = unpack_file_index(page).astype(np.int32)
             events = (page_slots(page).astype(np.int32) << SLOT_BITS) | index
         else:
-            page_slots(page)
-            local = unpack_file_index(page).astype(np.uint16) + np.uint16(1)
-            local *= presence_bits(page)
+            places = file_places(page)
         keys = zip(page.fuids.tolist(), page.dsids.tolist(), strict=True)
         numbers = np.array([0, *self.files.acquire(keys)], np.int32)
         self._n_files[row] = len(numbers) - 1
         self._sparse[row] = page.slots is not None
         if page.slots is None:
-            self._cell[row] = self._cells.put(local.astype(np.uint8))
-            if len(page.fuids) > 255:
-                self._high_cell[row] = self._cells.put((local >> np.uint16(8)).astype(np.uint8))
-        numbers = np.concatenate([numbers, events])
-        self._extents.put(row, numbers)
+            self._cell[row] = self._cells.put(places.astype(np.uint8, copy=False))
+            if places.dtype != np.uint8:
+                self._high_cell[row] = self._cells.put((places >> 8).astype(np.uint8))
+        self._extents.put(row, np.concatenate([numbers, events]))
         if with_olt:
             self._olt[row] = PackedPage(
                 page.n_events, page.slots, _NO_FUIDS, _NO_DSIDS, b"", page.olt_planes
             )
             self._olt_bytes += _olt_size(self._olt[row])
+
+    def _search_one(self, row: int, slots: npt.NDArray[np.int64]) -> Int64:
+        """As `_search`, in one sparse page."""
+        entries = self._extents.get(row)[1 + int(self._n_files[row]) :]
+        at = np.searchsorted(entries >> SLOT_BITS, slots)
+        entry = entries.take(at, mode="clip")
+        return np.where(entry >> SLOT_BITS == slots, (entry & SLOT_MASK) + 1, 0)
 
     def _search(self, rows: Int32, slots: npt.NDArray[np.int64]) -> Int64:
         """The place of each slot's file in its sparse page, from 1; 0 where there is none."""

@@ -66,6 +66,7 @@ class Connection:
         self._name = name
         self._raw: psycopg2.extensions.connection | None = None
         self._deadline = float("inf")
+        self._prepared: set[str] = set()
         self.server = ""
         _watchdog.watch(self)
 
@@ -93,6 +94,12 @@ class Connection:
             raise
         finally:
             self._deadline = float("inf")
+
+    def prepare(self, cursor: psycopg2.extensions.cursor, name: str, sql: str) -> None:
+        """Prepare a statement for `EXECUTE name(…)`, once for each session of this connection."""
+        if name not in self._prepared:
+            cursor.execute(f"PREPARE {name} AS {sql}")
+            self._prepared.add(name)
 
     def step(self) -> None:
         """Say that the transaction makes progress: the stall timeout begins anew."""
@@ -142,6 +149,7 @@ class Connection:
             f"-c idle_in_transaction_session_timeout={options.idle_in_transaction_timeout_ms}",
         )
         self._raw = raw
+        self._prepared.clear()
         self._deadline = time.monotonic() + options.stall_timeout_s
         try:
             raw.autocommit = True

@@ -23,6 +23,7 @@ class Extents:
         self.length: Int32 = np.zeros(rows_max, np.int32)
         self.values: Int32 = np.zeros(_CELLS_MIN, np.int32)
         self._end = 1
+        self._rows_end = 0
         self._live = 0
 
     @property
@@ -37,6 +38,7 @@ class Extents:
             self._close_up(n)
         self.values[self._end : self._end + n] = values
         self.offset[row], self.length[row] = self._end, n
+        self._rows_end = max(self._rows_end, row + 1)
         self._end += n
         self._live += n
 
@@ -58,7 +60,7 @@ class Extents:
     def _close_up(self, n: int) -> None:
         """Move the live values together, into an array with room for `n` more."""
         values = np.zeros(_cells_for(self._live + n), np.int32)
-        rows = np.flatnonzero(self.length)
+        rows = np.flatnonzero(self.length[: self._rows_end])
         end = 1
         for first in range(0, len(rows), _ROWS_AT_ONCE):
             some = rows[first : first + _ROWS_AT_ONCE]

@@ -93,7 +93,7 @@ class FileNumbers(Generic[Reply]):
         mark[used] = False
         self._position[used] = np.arange(1, len(used) + 1, dtype=np.uint32)
         replies: list[Reply] = [self._replies[number] for number in used.tolist()]  # type: ignore[misc]
-        return replies, self._position[numbers]
+        return replies, self._position.take(numbers)
 
     def _add(self, key: tuple[bytes, int]) -> int:
         if self._free:

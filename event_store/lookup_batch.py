@@ -17,6 +17,9 @@ from event_store.plan import starts
 Reply = TypeVar("Reply", bound=Hashable)
 Pairs = npt.NDArray[np.intp]
 
+# So many pages more than pairs are looked at in a batch rather than sorting them out.
+_PAGES_FEW = 1024
+
 
 @dataclass(frozen=True, slots=True)
 class Answer(Generic[Reply]):
@@ -50,35 +53,57 @@ class MissingPages(NamedTuple):
 class LookupBatch(Generic[Reply]):
     """n pairs, the generations of their runs, and what is answered so far.
 
+    The pairs lie in pages: pair i in the page `page_of_pair[i]` of the batch.
+
     Attributes:
-        runs: the run of all pairs, or int64 of shape (n,).
-        pages, slots: int64, shape (n,).
+        runs: the run of all pages, or int64 of shape (p,).
+        pages: int64, shape (p,).
+        page_of_pair: intp, shape (n,).
+        slots: int64, shape (n,).
         distinct_runs: int64, the runs that occur.
+        stamps: int64, shape (p,), the generation of each page's run, -1 where there is none.
     """
 
     def __init__(self, runs: Int64, events: Int64, *, with_olt: bool) -> None:
-        self.pages = events >> SLOT_BITS
         self.slots = events & SLOT_MASK
         self.with_olt = with_olt
-        self.runs: Int64 | int
-        self._run_of_pair: Pairs | None = None
-        if len(runs) == 1:
-            self.runs, self.distinct_runs = int(runs[0]), runs
-        else:
-            self.runs = runs
-            self.distinct_runs, self._run_of_pair = distinct(runs)
-        self.stamps: Int64 | int = -1
+        self.distinct_runs, run_of_pair = (runs, None) if len(runs) == 1 else distinct(runs)
+        self._find_pages(run_of_pair, events >> SLOT_BITS)
+        self.runs: Int64 | int = (
+            int(runs[0]) if len(runs) == 1 else self.distinct_runs.take(self._run_of_page)
+        )
         self._file_indexes = np.zeros(len(events), np.uint32)
         self._olt = np.zeros(len(events), np.uint64) if with_olt else None
         self._files: dict[Reply, int] = {}
+        self._whole: Sequence[Reply] | None = None
+
+    def _find_pages(self, run_of_pair: Pairs | None, pages: Int64) -> None:
+        """The pages of the batch: each once where they lie close together, else one a pair."""
+        low = int(pages.min())
+        span = int(pages.max()) - low + 1
+        if span * len(self.distinct_runs) > len(pages) + _PAGES_FEW:
+            self.pages, self.page_of_pair = pages, np.arange(len(pages))
+            self._run_of_page = (
+                np.zeros(len(pages), np.intp) if run_of_pair is None else run_of_pair
+            )
+            return
+        place = pages - low
+        if run_of_pair is not None:
+            place += run_of_pair * span
+        used = np.zeros(span * len(self.distinct_runs), bool)
+        used[place] = True
+        places = np.flatnonzero(used)
+        if len(places) < len(used):
+            number = np.empty(len(used), np.intp)
+            number[places] = np.arange(len(places))
+            place = number.take(place)
+        self.page_of_pair = place
+        self.pages, self._run_of_page = places % span + low, places // span
 
     def set_generations(self, generations: Mapping[int, int]) -> None:
         """Take the generation of each run; a run that does not exist has none."""
         by_run = [generations.get(run, -1) for run in self.distinct_runs.tolist()]
-        if self._run_of_pair is None:
-            self.stamps = by_run[0]
-        else:
-            self.stamps = np.array(by_run, np.int64)[self._run_of_pair]
+        self.stamps = np.array(by_run, np.int64).take(self._run_of_page)
 
     def answer(
         self,
@@ -87,37 +112,43 @@ class LookupBatch(Generic[Reply]):
         places: npt.NDArray[np.uint32],
         olt: UInt64 | None,
     ) -> None:
-        """Answer the pairs at `where`: the place of each among `files` from 1, or 0."""
-        first = not self._files
-        number = [0]
-        number += [self._files.setdefault(file, len(self._files) + 1) for file in files]
-        self._file_indexes[where] = places if first else np.array(number, np.uint32)[places]
+        """Answer the pairs at `where`: the place of each among `files` from 1, or 0.
+
+        A slice stands for all pairs at once.
+        """
+        if isinstance(where, slice):
+            self._whole, self._file_indexes = files, places
+        else:
+            number = [0]
+            number += [self._files.setdefault(file, len(self._files) + 1) for file in files]
+            self._file_indexes[where] = np.array(number, np.uint32).take(places)
         if self._olt is not None and olt is not None:
             self._olt[where] = olt
 
     def finish(self) -> Answer[Reply]:
         """The answer; pairs that nobody answered are not found."""
-        return Answer(list(self._files), self._file_indexes, self._olt)
+        files = list(self._files) if self._whole is None else self._whole
+        return Answer(files, self._file_indexes, self._olt)
 
     def missing(self, unanswered: npt.NDArray[np.bool_]) -> Iterator[MissingPages]:
-        """The pages of the unanswered pairs whose run exists, run by run."""
-        pairs = np.flatnonzero(unanswered & (np.asarray(self.stamps) >= 0))
+        """The unanswered pages (a mask of them) whose run exists, run by run."""
+        pairs = np.flatnonzero((unanswered & (self.stamps >= 0)).take(self.page_of_pair))
         if not len(pairs):
             return
-        pages = self.pages[pairs]
-        run_of = np.zeros(len(pairs), np.intp)
-        if self._run_of_pair is not None:
-            run_of = self._run_of_pair[pairs]
+        page_of_pair = self.page_of_pair.take(pairs)
+        pages, run_of = self.pages.take(page_of_pair), self._run_of_page.take(page_of_pair)
         order = np.lexsort((pages, run_of))
         pairs, pages, run_of = pairs[order], pages[order], run_of[order]
+        stamps = self.stamps.take(self.page_of_pair.take(pairs))
         for first, last in itertools.pairwise([*starts(run_of).tolist(), len(pairs)]):
             own = pages[first:last]
             cuts = starts(own)
-            pair = pairs[first]
-            stamp = self.stamps if isinstance(self.stamps, int) else int(self.stamps[pair])
-            run = int(self.distinct_runs[run_of[first]])
             yield MissingPages(
-                run, stamp, own[cuts], pairs[first:last], np.append(cuts, last - first)
+                int(self.distinct_runs[run_of[first]]),
+                int(stamps[first]),
+                own[cuts],
+                pairs[first:last],
+                np.append(cuts, last - first),
             )
 
 
@@ -134,4 +165,4 @@ def distinct(values: Int64) -> tuple[Int64, Pairs]:
     used = np.flatnonzero(mark)
     number = np.empty(span, np.intp)
     number[used] = np.arange(len(used))
-    return used + low, number[offset]
+    return used + low, number.take(offset)

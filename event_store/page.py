@@ -160,6 +160,34 @@ def unpack_file_index(page: PackedPage) -> npt.NDArray[np.uint8] | UInt16:
     return _unpack_planes(buffer, positions, np.dtype(dtype))
 
 
+def file_places(page: PackedPage) -> npt.NDArray[np.uint8] | UInt16:
+    """For each slot of a dense page the place of its file in `fuids` from 1; 0 without an event.
+
+    Shape (8192,), uint8 where the page has up to 255 files.
+
+    Raises:
+        CorruptPageError: the planes contradict `n_events` or the number of files.
+    """
+    files = len(page.fuids)
+    planes = 1 + ((files - 1).bit_length() if files else 0)
+    if len(page.file_planes) != planes * _DENSE_PLANE_BYTES:
+        raise CorruptPageError(f"file_planes has {len(page.file_planes)} bytes for {files} files")
+    packed = np.frombuffer(page.file_planes, np.uint8).reshape(planes, _DENSE_PLANE_BYTES)
+    present, *bits = np.unpackbits(packed, axis=1, bitorder="little")
+    events = int(np.count_nonzero(present))
+    if events != page.n_events:
+        raise CorruptPageError(f"page has {events} slots for n_events={page.n_events}")
+    # One more than the index: 255 files and 0 fill a byte.
+    dtype = np.uint8 if files <= np.iinfo(np.uint8).max else np.uint16
+    index: npt.NDArray[Any] = np.zeros(SLOTS_PER_PAGE, dtype)
+    for bit, plane in enumerate(bits):
+        index |= (plane & present).astype(dtype, copy=False) << dtype(bit)
+    if events and index.max() >= files:
+        raise CorruptPageError(f"page has a file index of {int(index.max())} of {files} files")
+    index += present
+    return index
+
+
 def unpack_olt(page: PackedPage) -> UInt64:
     """`olt_result` at each position: uint64, shape (8192,) dense or (n_events,) sparse.
 

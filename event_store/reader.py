@@ -7,9 +7,10 @@ changed. So an event that was committed before the batch arrived is found. Never
 
 from __future__ import annotations
 
+import itertools
 import threading
-from collections.abc import Iterator
-from typing import Generic
+from collections.abc import Iterator, Sequence
+from typing import Generic, NamedTuple
 
 import numpy as np
 
@@ -28,9 +29,17 @@ _NOT_HELD = -1
 _VERSION_KEY = -1
 
 _GENERATIONS = (
-    "SELECT run_number, generation FROM run WHERE run_number = ANY (%s::bigint[]) "
+    "SELECT run_number, generation FROM run WHERE run_number = ANY ($1) "
     f"UNION ALL SELECT {_VERSION_KEY}, version FROM dataset_version"
 )
+
+
+class Asked(NamedTuple):
+    """A batch of n pairs; the columns are those of `Reader.lookup`."""
+
+    runs: Int64
+    events: Int64
+    with_olt: bool
 
 
 class ServerChangedError(StoreUnavailableError):
@@ -68,21 +77,44 @@ class Reader(Generic[Reply]):
             StoreUnavailableError: the database did not answer.
             CorruptPageError: a stored page contradicts itself.
         """
-        if len(events) == 0:
-            return Answer([], np.empty(0, np.uint32), np.empty(0, np.uint64) if with_olt else None)
-        batch: LookupBatch[Reply] = LookupBatch(runs, events, with_olt=with_olt)
-        batch.set_generations(self._read_generations(connection, batch.distinct_runs))
+        return self.lookup_all(connection, [Asked(runs, events, with_olt)])[0]
+
+    def lookup_all(self, connection: Connection, asked: Sequence[Asked]) -> list[Answer[Reply]]:
+        """Answer several batches that have all arrived: one question for all generations.
+
+        Raises:
+            StoreUnavailableError, CorruptPageError: as in `lookup`.
+        """
+        batches: list[LookupBatch[Reply] | None] = [
+            LookupBatch(one.runs, one.events, with_olt=one.with_olt) if len(one.events) else None
+            for one in asked
+        ]
+        some = [batch for batch in batches if batch is not None]
+        if some:
+            runs = itertools.chain.from_iterable(batch.distinct_runs.tolist() for batch in some)
+            generations = self._read_generations(connection, set(runs))
+            for batch in some:
+                batch.set_generations(generations)
+                self._answer(connection, batch)
+        return [
+            _nothing(with_olt=one.with_olt) if batch is None else batch.finish()
+            for one, batch in zip(asked, batches, strict=True)
+        ]
+
+    def _answer(self, connection: Connection, batch: LookupBatch[Reply]) -> None:
         with self._lock:
             self._check_server(connection)
             missing = list(self._answer_from_cache(batch))
         for part in missing:
             for piece in _pieces(part):
                 self._answer_from_database(connection, batch, piece)
-        return batch.finish()
 
-    def _read_generations(self, connection: Connection, runs: Int64) -> dict[int, int]:
+    def _read_generations(self, connection: Connection, runs: set[int]) -> dict[int, int]:
         with connection.cursor() as cursor:
-            cursor.execute(_GENERATIONS, (runs.tolist(),))
+            connection.prepare(cursor, "lookup_generations", _GENERATIONS)
+            # As text: an array of a thousand Python numbers takes ten times as long.
+            wanted = "{" + ",".join(map(str, runs)) + "}"
+            cursor.execute("EXECUTE lookup_generations (%s)", (wanted,))
             generations: dict[int, int] = dict(cursor.fetchall())
             version = generations.pop(_VERSION_KEY)
             closed = None
@@ -103,21 +135,27 @@ class Reader(Generic[Reply]):
         """Answer what the cache can; the rest comes back as pages to read."""
         rows = self.cache.find(batch.runs, batch.pages)
         usable = self.cache.usable(rows, batch.stamps, with_olt=batch.with_olt)
+        n = len(batch.slots)
         if usable.all():
-            self._answer_rows(batch, slice(None), rows)
-            self.cache.counts.hits += len(batch.pages)
+            self._answer_rows(batch, slice(None), rows, batch.page_of_pair)
+            self.cache.counts.hits += n
             return
-        where = np.flatnonzero(usable)
+        where = np.flatnonzero(usable.take(batch.page_of_pair))
         if len(where):
-            self._answer_rows(batch, where, rows[where])
+            held = np.flatnonzero(usable)
+            of = np.searchsorted(held, batch.page_of_pair.take(where))
+            self._answer_rows(batch, where, rows.take(held), of)
         self.cache.counts.hits += len(where)
-        self.cache.counts.misses += len(rows) - len(where)
+        self.cache.counts.misses += n - len(where)
         yield from batch.missing(~usable)
 
-    def _answer_rows(self, batch: LookupBatch[Reply], where: Pairs | slice, rows: Int32) -> None:
+    def _answer_rows(
+        self, batch: LookupBatch[Reply], where: Pairs | slice, rows: Int32, of: Pairs
+    ) -> None:
+        """Answer the pairs at `where`, each from its row `rows[of]`."""
         slots = batch.slots[where]
-        files, places = self.cache.files.answer(self.cache.file_numbers(rows, slots))
-        olt = self.cache.olt_results(rows, slots) if batch.with_olt else None
+        files, places = self.cache.files.answer(self.cache.file_numbers(rows, of, slots))
+        olt = self.cache.olt_results(rows.take(of), slots) if batch.with_olt else None
         batch.answer(where, files, places, olt)
 
     def _answer_from_database(
@@ -218,14 +256,20 @@ class Reader(Generic[Reply]):
             )
 
     def _answer_pages(self, batch: LookupBatch[Reply], part: MissingPages, places: Int64) -> None:
+        counts = np.diff(part.cuts)
         mark = np.zeros(len(part.pages), bool)
         mark[places] = True
-        pairs = part.pairs[np.repeat(mark, np.diff(part.cuts))]
-        self._answer_rows(batch, pairs, self.cache.find(part.run, batch.pages[pairs]))
+        pairs = part.pairs[np.repeat(mark, counts)]
+        of = np.repeat(np.arange(len(places)), counts[places])
+        self._answer_rows(batch, pairs, self.cache.find(part.run, part.pages[places]), of)
 
     def _check_server(self, connection: Connection) -> None:
         if connection.server != self._server:
             raise ServerChangedError("the database server changed during the lookup")
+
+
+def _nothing(*, with_olt: bool) -> Answer[Reply]:
+    return Answer([], np.empty(0, np.uint32), np.empty(0, np.uint64) if with_olt else None)
 
 
 def _pieces(part: MissingPages) -> Iterator[MissingPages]:

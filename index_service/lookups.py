@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
 import numpy as np
 
 from event_store.database import Connection
+from event_store.errors import StoreUnavailableError
 from event_store.lookup_batch import Answer
-from event_store.reader import Reader
+from event_store.reader import Asked, Reader
 from event_store.threads import DatabaseThreads
 from eventindex.v1 import lookup_pb2
-from index_service import plan, reply
-from index_service.errors import NotFoundError
+from index_service import plan, reply, together
+from index_service.errors import InvalidRequestError, NotFoundError
+from index_service.gathering import Gathering
+from index_service.plan import LookupPlan
+
+# Of a stream, answers that are ready or in the making behind the one that is sent.
+ANSWERS_AHEAD_MAX = 4
 
 
 class Observer(Protocol):
@@ -30,42 +37,90 @@ class Lookups:
         self._reader = reader
         self._threads = threads
         self._observer = observer
+        self._gathering = Gathering(threads, self._answer_all)
 
-    async def Lookup(self, request: lookup_pb2.LookupRequest) -> bytes:  # noqa: N802
+    async def Lookup(self, request: bytes) -> bytes:  # noqa: N802
         """One batch of pairs."""
-        return await self._lookup(request)
+        return await self._gathering.submit(request)
 
-    async def LookupStream(  # noqa: N802
-        self, requests: AsyncIterator[lookup_pb2.LookupRequest]
-    ) -> AsyncIterator[bytes]:
-        """One response a request, in order; the next request is read when one has left."""
-        async for request in requests:
-            yield await self._lookup(request)
+    async def LookupStream(self, requests: AsyncIterator[bytes]) -> AsyncIterator[bytes]:  # noqa: N802
+        """One response a request, in order; a few requests are read ahead of the responses."""
+        answers: asyncio.Queue[asyncio.Future[bytes] | None] = asyncio.Queue()
+        room = asyncio.Semaphore(ANSWERS_AHEAD_MAX)
+
+        async def read() -> None:
+            try:
+                async for request in requests:
+                    await room.acquire()
+                    answers.put_nowait(self._gathering.submit(request))
+            finally:
+                answers.put_nowait(None)
+
+        reading = asyncio.create_task(read())
+        try:
+            while (answer := await answers.get()) is not None:
+                yield await answer
+                room.release()
+            await reading
+        finally:
+            reading.cancel()
+            while not answers.empty():
+                if (answer := answers.get_nowait()) is not None:
+                    answer.cancel()
 
     async def GetEvent(  # noqa: N802
         self, request: lookup_pb2.GetEventRequest
     ) -> lookup_pb2.GetEventResponse:
         """One event with all its fields."""
         planned = plan.plan_event(request)
-        answer = await self._threads.run(lambda connection: self._fetch(connection, planned))
+        answer = await self._threads.run(lambda connection: self._fetch(connection, [planned])[0])
         if not answer.files:
             raise NotFoundError(
                 f"run {request.run_number} event {request.event_number} is not in the index"
             )
         return reply.event_response(planned, answer)
 
-    async def _lookup(self, request: lookup_pb2.LookupRequest) -> bytes:
-        planned = plan.plan_lookup(request)
+    def _answer_all(
+        self, connection: Connection, requests: Sequence[bytes]
+    ) -> list[bytes | Exception]:
+        """Answer requests that have all arrived; a bad one leaves the others alone."""
+        planned = [_plan(request) for request in requests]
+        plans = [one for one in planned if isinstance(one, LookupPlan)]
+        answers = iter(self._answer_plans(connection, plans))
+        return [one if isinstance(one, Exception) else next(answers) for one in planned]
 
-        def fetch(connection: Connection) -> bytes:
-            answer = self._fetch(connection, planned)
+    def _answer_plans(
+        self, connection: Connection, plans: Sequence[LookupPlan]
+    ) -> list[bytes | Exception]:
+        try:
+            return list(self._answer_together(connection, plans))
+        except StoreUnavailableError:
+            raise
+        except Exception as error:  # noqa: BLE001  # raised again to the one caller it concerns
+            if len(plans) == 1:
+                return [error]
+        # A damaged page is an error to those who ask for it.
+        return [answer for one in plans for answer in self._answer_plans(connection, [one])]
+
+    def _answer_together(self, connection: Connection, plans: Sequence[LookupPlan]) -> list[bytes]:
+        replies = [b""] * len(plans)
+        parts = together.parts(plans)
+        answers = self._fetch(connection, [together.join(part) for part in parts])
+        for part, answer in zip(parts, answers, strict=True):
+            for (place, planned), own in zip(part, together.split(answer, part), strict=True):
+                replies[place] = reply.encode_lookup(planned, own)
             found = int(np.count_nonzero(answer.file_indexes))
             self._observer.looked_up(found, len(answer.file_indexes) - found)
-            return reply.encode_lookup(planned, answer)
+        return replies
 
-        return await self._threads.run(fetch)
-
-    def _fetch(self, connection: Connection, planned: plan.LookupPlan) -> Answer[bytes]:
-        return self._reader.lookup(
-            connection, planned.runs, planned.events, with_olt=planned.with_olt
+    def _fetch(self, connection: Connection, plans: Sequence[LookupPlan]) -> list[Answer[bytes]]:
+        return self._reader.lookup_all(
+            connection, [Asked(one.runs, one.events, one.with_olt) for one in plans]
         )
+
+
+def _plan(request: bytes) -> LookupPlan | InvalidRequestError:
+    try:
+        return plan.plan_lookup(request)
+    except InvalidRequestError as error:
+        return error

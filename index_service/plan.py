@@ -1,4 +1,9 @@
-"""From request messages to checked columns. Pure: no I/O, no database."""
+"""From requests to checked columns. Pure: no I/O, no database.
+
+The columns of a lookup are decoded by NumPy. Whatever is not in the shape that clients send
+(a field twice, a field that is not known, a list that is not packed, a number from 2^56 on) is
+decoded by protobuf.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +11,19 @@ from typing import NamedTuple
 
 import numpy as np
 from google.protobuf.internal.containers import RepeatedScalarFieldContainer
+from google.protobuf.message import DecodeError
 
 from event_store.model import NUMBER_MAX, Int64
 from eventindex.v1 import lookup_pb2
+from eventindex.wire import count_varints, fields, varint_values
 from index_service.errors import InvalidRequestError
 from service_kit.settings import PAIRS_PER_MESSAGE_MAX
+
+_FIELDS = lookup_pb2.LookupRequest.DESCRIPTOR.fields_by_name
+_BATCH_ID, _RUNS, _EVENTS, _WITH_OLT = (
+    _FIELDS[name].number for name in ("batch_id", "run_numbers", "event_numbers", "with_olt_result")
+)
+_KNOWN = {_BATCH_ID: int, _RUNS: memoryview, _EVENTS: memoryview, _WITH_OLT: int}
 
 
 class LookupPlan(NamedTuple):
@@ -22,29 +35,14 @@ class LookupPlan(NamedTuple):
     with_olt: bool
 
 
-def plan_lookup(request: lookup_pb2.LookupRequest) -> LookupPlan:
-    """Check a batch of pairs.
+def plan_lookup(request: bytes) -> LookupPlan:
+    """Check a batch of pairs, a serialized LookupRequest.
 
     Raises:
         InvalidRequestError: too many pairs, columns of different lengths, or a number out of
             range, with its index.
     """
-    pairs, runs = len(request.event_numbers), len(request.run_numbers)
-    # Counted before any element is touched: a small message can claim millions.
-    if max(pairs, runs) > PAIRS_PER_MESSAGE_MAX:
-        raise InvalidRequestError(
-            f"{max(pairs, runs):,} pairs in a message: the limit is {PAIRS_PER_MESSAGE_MAX:,}"
-        )
-    if runs not in {1, pairs}:
-        raise InvalidRequestError(
-            f"run_numbers has {runs} elements for {pairs} event_numbers: one for all or one each"
-        )
-    return LookupPlan(
-        request.batch_id,
-        _numbers("run_numbers", request.run_numbers),
-        _numbers("event_numbers", request.event_numbers),
-        request.with_olt_result,
-    )
+    return _plan_columns(request) or _plan_message(request)
 
 
 def plan_event(request: lookup_pb2.GetEventRequest) -> LookupPlan:
@@ -58,6 +56,52 @@ def plan_event(request: lookup_pb2.GetEventRequest) -> LookupPlan:
         if value > NUMBER_MAX:
             raise InvalidRequestError(f"{name}={value} is above 2^63-1")
     return LookupPlan(0, np.array([run], np.int64), np.array([event], np.int64), with_olt=True)
+
+
+def _plan_columns(request: bytes) -> LookupPlan | None:
+    read = fields(request)
+    if read is None:
+        return None
+    found, _ = read
+    by_number = dict(found)
+    if len(by_number) < len(found) or any(
+        not isinstance(value, _KNOWN.get(number, ())) for number, value in found
+    ):
+        return None
+    columns = [by_number.get(number, b"") for number in (_RUNS, _EVENTS)]
+    _check_lengths(*map(count_varints, columns))
+    runs, events = map(varint_values, columns)
+    if runs is None or events is None:
+        return None
+    return LookupPlan(
+        by_number.get(_BATCH_ID, 0), runs, events, with_olt=bool(by_number.get(_WITH_OLT))
+    )
+
+
+def _plan_message(data: bytes) -> LookupPlan:
+    try:
+        request = lookup_pb2.LookupRequest.FromString(data)
+    except DecodeError:
+        raise InvalidRequestError("the message is not a LookupRequest") from None
+    _check_lengths(len(request.run_numbers), len(request.event_numbers))
+    return LookupPlan(
+        request.batch_id,
+        _numbers("run_numbers", request.run_numbers),
+        _numbers("event_numbers", request.event_numbers),
+        request.with_olt_result,
+    )
+
+
+def _check_lengths(runs: int, pairs: int) -> None:
+    # Counted before any element is touched: a small message can claim millions.
+    if max(pairs, runs) > PAIRS_PER_MESSAGE_MAX:
+        raise InvalidRequestError(
+            f"{max(pairs, runs):,} pairs in a message: the limit is {PAIRS_PER_MESSAGE_MAX:,}"
+        )
+    if runs not in {1, pairs}:
+        raise InvalidRequestError(
+            f"run_numbers has {runs} elements for {pairs} event_numbers: one for all or one each"
+        )
 
 
 def _numbers(name: str, field: RepeatedScalarFieldContainer[int]) -> Int64:

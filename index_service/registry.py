@@ -11,6 +11,8 @@ from eventindex.v1 import lookup_pb2
 from service_kit import registry
 from service_kit.registry import Observer
 
+# Their columns are decoded by NumPy.
+_UNDECODED = frozenset({"Lookup", "LookupStream"})
 SERVICE = lookup_pb2.DESCRIPTOR.services_by_name["IndexService"]
 
 
@@ -24,4 +26,4 @@ def handlers(parts: Sequence[object], observer: Observer) -> grpc.GenericRpcHand
             if hasattr(part, method.name)
         }
     )
-    return registry.handlers(SERVICE, service, observer)
+    return registry.handlers(SERVICE, service, observer, _UNDECODED)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Container
 from typing import Any, Protocol
 
 import grpc
@@ -47,13 +47,26 @@ class Observer(Protocol):
 
 
 def handlers(
-    contract: ServiceDescriptor, service: object, observer: Observer
+    contract: ServiceDescriptor,
+    service: object,
+    observer: Observer,
+    undecoded: Container[str] = (),
 ) -> grpc.GenericRpcHandler:
-    """The methods of the contract; those that `service` does not have answer UNIMPLEMENTED."""
+    """The methods of the contract; those that `service` does not have answer UNIMPLEMENTED.
+
+    Methods named in `undecoded` take their requests as bytes.
+    """
     return grpc.method_handlers_generic_handler(
         contract.full_name,
         {
-            method.name: _handler(method, getattr(service, method.name), observer)
+            method.name: _handler(
+                method,
+                getattr(service, method.name),
+                observer,
+                decode=None
+                if method.name in undecoded
+                else message_factory.GetMessageClass(method.input_type).FromString,
+            )
             for method in contract.methods
             if hasattr(service, method.name)
         },
@@ -61,7 +74,11 @@ def handlers(
 
 
 def _handler(
-    method: MethodDescriptor, call: Callable[..., Any], observer: Observer
+    method: MethodDescriptor,
+    call: Callable[..., Any],
+    observer: Observer,
+    *,
+    decode: Callable[[bytes], Message] | None,
 ) -> grpc.RpcMethodHandler[Any, Any]:
     make = {
         (False, False): grpc.unary_unary_rpc_method_handler,
@@ -73,7 +90,7 @@ def _handler(
         _observed_stream(method.name, call, observer)
         if streams
         else _observed(method.name, call, observer),
-        request_deserializer=message_factory.GetMessageClass(method.input_type).FromString,
+        request_deserializer=decode,
         response_serializer=_serialize,
     )
 

@@ -13,7 +13,8 @@ from eventindex.catalogue import CatalogueQueries
 from eventindex.channel import PAIRS_PER_MESSAGE_MAX, Tls
 from eventindex.columns import EventColumns, to_cosmic_message, to_message
 from eventindex.event_queries import EventQueries
-from eventindex.lookups import slices, to_request, to_requests, to_result
+from eventindex.lookup_messages import encode
+from eventindex.lookups import slices, to_requests, to_result
 from eventindex.pairs import PairsLike, to_numbers, to_pairs
 from eventindex.results import Ack, Event, LookupResult, join, to_ack, to_event
 from eventindex.stream import Exchange
@@ -47,8 +48,8 @@ class Client(EventQueries, CatalogueQueries, Administration):
         """
         columns = to_pairs(pairs)
         if len(columns.runs) <= PAIRS_PER_MESSAGE_MAX:
-            request = to_request(1, columns, with_olt_result)
-            return to_result(columns, self._unary(self._index.Lookup, request, timeout))
+            request = encode(1, columns, with_olt_result)
+            return to_result(columns, self._unary(self._lookups.Lookup, request, timeout))
         parts = self.lookup_stream(
             slices(columns), with_olt_result=with_olt_result, timeout=timeout
         )
@@ -85,7 +86,7 @@ class Client(EventQueries, CatalogueQueries, Administration):
         """
         limits = self._stream_limits(batches_in_flight_max, timeout, retry_seconds_max)
         requests = to_requests(batches, with_olt_result)
-        exchange = Exchange(self._index.LookupStream, requests, limits, self._address)
+        exchange = Exchange(self._lookups.LookupStream, requests, limits, self._address)
         return exchange.answers(to_result)
 
     def get_event(

@@ -18,6 +18,7 @@ from eventindex.addresses import find_address
 from eventindex.channel import Tls
 from eventindex.download import download
 from eventindex.errors import from_rpc_error
+from eventindex.lookup_messages import LookupCalls
 from eventindex.stream import Call, StreamLimits
 from eventindex.token import find_token
 from eventindex.v1 import lookup_pb2
@@ -94,6 +95,10 @@ class Connection:
             request_serializer=lookup_pb2.ListEventsRequest.SerializeToString,
             response_deserializer=decode_batch,
         )
+
+    @cached_property
+    def _lookups(self) -> LookupCalls:
+        return LookupCalls(self._index_channel)
 
     @cached_property
     def _ingest_channel(self) -> grpc.Channel:

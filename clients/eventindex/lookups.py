@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 
 from eventindex.channel import PAIRS_PER_MESSAGE_MAX
 from eventindex.errors import ServerError
+from eventindex.lookup_messages import Request, Response, encode
 from eventindex.pairs import Pairs, PairsLike, to_pairs
 from eventindex.results import LookupResult
-from eventindex.v1 import lookup_pb2
 
 
 def slices(pairs: Pairs) -> Iterator[Pairs]:
@@ -20,7 +20,7 @@ def slices(pairs: Pairs) -> Iterator[Pairs]:
 
 def to_requests(
     batches: Iterable[PairsLike], with_olt_result: bool
-) -> Iterator[tuple[lookup_pb2.LookupRequest, Pairs]]:
+) -> Iterator[tuple[Request, Pairs]]:
     """Yield a request for each batch, numbered from 1, with its pairs.
 
     Raises:
@@ -32,29 +32,17 @@ def to_requests(
             raise ValueError(
                 f"batch {number} has {len(pairs.runs):,} pairs, above {PAIRS_PER_MESSAGE_MAX:,}"
             )
-        yield to_request(number, pairs, with_olt_result), pairs
+        yield encode(number, pairs, with_olt_result), pairs
 
 
-def to_request(batch_id: int, pairs: Pairs, with_olt_result: bool) -> lookup_pb2.LookupRequest:
-    """Return one batch as the wire carries it; a run number that all share is sent once."""
-    runs, events = pairs
-    one_run = len(runs) > 0 and bool((runs == runs[0]).all())
-    return lookup_pb2.LookupRequest(
-        batch_id=batch_id,
-        run_numbers=runs[:1].tolist() if one_run else runs.tolist(),
-        event_numbers=events.tolist(),
-        with_olt_result=with_olt_result,
-    )
-
-
-def to_result(pairs: Pairs, message: lookup_pb2.LookupResponse) -> LookupResult:
+def to_result(pairs: Pairs, response: Response) -> LookupResult:
     """Return the answer to a batch.
 
     Raises:
         ServerError: not one answer for each pair.
     """
-    if len(message.file_indexes) != len(pairs.runs):
+    if len(response.file_indexes) != len(pairs.runs):
         raise ServerError(
-            f"{len(message.file_indexes)} answers to {len(pairs.runs)} pairs in a batch"
+            f"{len(response.file_indexes)} answers to {len(pairs.runs)} pairs in a batch"
         )
-    return LookupResult(pairs, message)
+    return LookupResult(pairs, response)

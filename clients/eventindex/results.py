@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eventindex.frames import Picked, to_arrow, to_pandas
+from eventindex.lookup_messages import Response, decode
 from eventindex.pairs import Int64, Pairs
 from eventindex.v1 import event_pb2, ingest_pb2, lookup_pb2
 
@@ -95,15 +96,15 @@ class LookupResult:
         found, not_found: numbers of pairs.
     """
 
-    def __init__(self, pairs: Pairs, message: lookup_pb2.LookupResponse) -> None:
+    def __init__(self, pairs: Pairs, response: Response) -> None:
         self.run_numbers, self.event_numbers = pairs
-        self.file_indexes: UInt32 = np.array(message.file_indexes, np.uint32)
+        self.file_indexes: UInt32 = response.file_indexes
         self.olt_results: UInt64 | None = (
-            np.array(message.olt_results, np.uint64) if message.olt_results else None
+            response.olt_results if len(response.olt_results) else None
         )
-        self.found = message.found
-        self.not_found = message.not_found
-        self._files: Sequence[event_pb2.RawFile] = message.files
+        self.found = response.found
+        self.not_found = response.not_found
+        self._files = response.files
 
     def __len__(self) -> int:
         return len(self.file_indexes)
@@ -182,7 +183,7 @@ class LookupResult:
 
 def join(pairs: Pairs, parts: Sequence[LookupResult]) -> LookupResult:
     """Return one result from those of consecutive slices of the pairs."""
-    whole = LookupResult(pairs, lookup_pb2.LookupResponse())
+    whole = LookupResult(pairs, decode(b""))
     files: dict[tuple[str, int], RawFile] = {}
     places: dict[tuple[str, int], int] = {}
     columns = []

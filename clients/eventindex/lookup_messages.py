@@ -1,0 +1,123 @@
+"""LookupRequest and LookupResponse with their columns as arrays, and the calls that carry them.
+
+The same bytes as the generated classes make and read, without a Python object a value. What is
+not in the shape that the service sends is decoded by the generated class. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from operator import attrgetter
+from typing import NamedTuple
+
+import grpc
+import numpy as np
+import numpy.typing as npt
+
+from eventindex.pairs import Pairs
+from eventindex.v1 import event_pb2, lookup_pb2
+from eventindex.wire import fields, number_field, packed_field, varint_values
+
+_SERVICE = lookup_pb2.DESCRIPTOR.services_by_name["IndexService"].full_name
+_ASKED = lookup_pb2.LookupRequest.DESCRIPTOR.fields_by_name
+_ANSWERED = lookup_pb2.LookupResponse.DESCRIPTOR.fields_by_name
+_BATCH_ID, _FOUND, _NOT_FOUND, _INDEXES, _OLT, _FILES = (
+    _ANSWERED[name].number
+    for name in ("batch_id", "found", "not_found", "file_indexes", "olt_results", "files")
+)
+_KINDS = {_BATCH_ID: int, _FOUND: int, _NOT_FOUND: int, _INDEXES: memoryview, _OLT: memoryview}
+
+
+class Request(NamedTuple):
+    """A serialized LookupRequest."""
+
+    batch_id: int
+    data: bytes
+
+
+class Response(NamedTuple):
+    """A LookupResponse; the columns are uint32 and uint64, shape (n,) or, where empty, (0,)."""
+
+    batch_id: int
+    files: Sequence[event_pb2.RawFile]
+    file_indexes: npt.NDArray[np.uint32]
+    olt_results: npt.NDArray[np.uint64]
+    found: int
+    not_found: int
+
+
+class LookupCalls:
+    """The lookups of IndexService on a channel."""
+
+    def __init__(self, channel: grpc.Channel) -> None:
+        # Named as in the contract.
+        self.Lookup: grpc.UnaryUnaryMultiCallable[Request, Response] = channel.unary_unary(
+            f"/{_SERVICE}/Lookup", attrgetter("data"), decode
+        )
+        self.LookupStream: grpc.StreamStreamMultiCallable[Request, Response] = (
+            channel.stream_stream(f"/{_SERVICE}/LookupStream", attrgetter("data"), decode)
+        )
+
+
+def encode(batch_id: int, pairs: Pairs, with_olt_result: bool) -> Request:
+    """Serialize a batch; a run number that all share is sent once."""
+    runs, events = pairs
+    one_run = len(runs) > 0 and bool((runs == runs[0]).all())
+    return Request(
+        batch_id,
+        b"".join(
+            (
+                number_field(_ASKED["batch_id"].number, batch_id),
+                packed_field(_ASKED["run_numbers"].number, runs[:1] if one_run else runs),
+                packed_field(_ASKED["event_numbers"].number, events),
+                number_field(_ASKED["with_olt_result"].number, with_olt_result),
+            )
+        ),
+    )
+
+
+def decode(data: bytes) -> Response:
+    """Read a serialized LookupResponse.
+
+    Raises:
+        google.protobuf.message.DecodeError: it is none.
+    """
+    return _decode_columns(data) or _from_message(lookup_pb2.LookupResponse.FromString(data))
+
+
+def _decode_columns(data: bytes) -> Response | None:
+    """Read a response whose columns come before its files; None for another one."""
+    read = fields(data, until=_FILES)
+    if read is None:
+        return None
+    found, end = read
+    values = dict(found)
+    rest = lookup_pb2.LookupResponse.FromString(data[end:])
+    if (
+        len(values) < len(found)
+        or any(not isinstance(value, _KINDS.get(number, ())) for number, value in found)
+        or any(field.number != _FILES for field, _ in rest.ListFields())
+    ):
+        return None
+    indexes, olt = (varint_values(values.get(number, b"")) for number in (_INDEXES, _OLT))
+    if indexes is None or olt is None:
+        return None
+    return Response(
+        values.get(_BATCH_ID, 0),
+        rest.files,
+        indexes.astype(np.uint32),
+        olt.view(np.uint64),
+        values.get(_FOUND, 0),
+        values.get(_NOT_FOUND, 0),
+    )
+
+
+def _from_message(message: lookup_pb2.LookupResponse) -> Response:
+    return Response(
+        message.batch_id,
+        message.files,
+        np.array(message.file_indexes, np.uint32),
+        np.array(message.olt_results, np.uint64),
+        message.found,
+        message.not_found,
+    )
