@@ -47,10 +47,8 @@ def lock_run(cursor: Cursor, run_number: int) -> LockedRun:
     cursor.execute(lock)
     row = cursor.fetchone()
     if row is None:
-        cursor.execute(
-            "INSERT INTO run (run_number) VALUES (%s) ON CONFLICT DO NOTHING", (run_number,)
-        )
-        cursor.execute(lock)
+        new = f"INSERT INTO run (run_number) VALUES ({run_number:d}) ON CONFLICT DO NOTHING"
+        cursor.execute(f"{new};{lock}")
         row = fetch_one(cursor)
     return LockedRun(*row)
 
