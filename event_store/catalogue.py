@@ -8,6 +8,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
@@ -16,7 +17,7 @@ from psycopg2.extras import execute_values
 from event_store.database import fetch_one
 from event_store.errors import StoreUnavailableError
 from event_store.merge import Columns, FileTable
-from event_store.model import COSMIC_DSID_FIRST, DatasetState, DeadLetter
+from event_store.model import COSMIC_DSID_FIRST, NUMBER_MAX, DatasetState, DeadLetter, Int64
 
 # Telescope datasets are numbered by one writer at a time.
 _COSMIC_LOCK = 0x45764965
@@ -46,10 +47,8 @@ def lock_run(cursor: Cursor, run_number: int) -> LockedRun:
     cursor.execute(lock)
     row = cursor.fetchone()
     if row is None:
-        cursor.execute(
-            "INSERT INTO run (run_number) VALUES (%s) ON CONFLICT DO NOTHING", (run_number,)
-        )
-        cursor.execute(lock)
+        new = f"INSERT INTO run (run_number) VALUES ({run_number:d}) ON CONFLICT DO NOTHING"
+        cursor.execute(f"{new};{lock}")
         row = fetch_one(cursor)
     return LockedRun(*row)
 
@@ -78,20 +77,36 @@ def set_detector(cursor: Cursor, run_number: int, detector_id: str) -> None:
     )
 
 
+class FileCounts(NamedTuple):
+    """Events by number of the file: how many, the first and the last; int64, of one shape."""
+
+    events: Int64
+    first: Int64
+    last: Int64
+
+
+def count_files(inserted: Columns, table_size: int) -> FileCounts:
+    """Count the events of each file, numbered below `table_size`."""
+    first = np.full(table_size, NUMBER_MAX)
+    last = np.zeros(table_size, np.int64)
+    # Of repeated indexes NumPy keeps the last assignment, and the events ascend.
+    last[inserted.files] = inserted.events
+    first[inserted.files[::-1]] = inserted.events[::-1]
+    return FileCounts(np.bincount(inserted.files, minlength=table_size), first, last)
+
+
 def add_to_files(
-    cursor: Cursor, run_number: int, inserted: Sequence[Columns], table: FileTable
+    cursor: Cursor, run_number: int, counted: Sequence[FileCounts], table: FileTable
 ) -> None:
     """Count new events in the rows of their RAW files."""
-    if len(inserted) == 1:
-        files, events = inserted[0].files, inserted[0].events
-    else:
-        files = np.concatenate([part.files for part in inserted])
-        events = np.concatenate([part.events for part in inserted])
-    counts = np.bincount(files, minlength=len(table))
-    first, last = np.empty(len(table), np.int64), np.empty(len(table), np.int64)
-    # Of repeated indexes NumPy keeps the last assignment, and the events ascend.
-    last[files] = events
-    first[files[::-1]] = events[::-1]
+    counts = np.zeros(len(table), np.int64)
+    first, last = np.full(len(table), NUMBER_MAX), np.zeros(len(table), np.int64)
+    for part in counted:
+        # The table may have grown since.
+        here = slice(len(part.events))
+        counts[here] += part.events
+        first[here] = np.minimum(first[here], part.first)
+        last[here] = np.maximum(last[here], part.last)
     used = np.flatnonzero(counts)
     fuids, dsids = table.arrays()
     cursor.execute(

@@ -88,14 +88,14 @@ class Merged:
         outcome: uint8, an `Outcome` for each offered event.
         kept_files, kept_olt: the value that the index holds for each offered event.
         inserted: the new events.
-        pages: the pages that changed, packed, by page number.
+        pages: the pages that changed by page number, each packed when it is taken; once.
     """
 
     outcome: UInt8
     kept_files: Files
     kept_olt: UInt64
     inserted: Columns
-    pages: dict[int, PackedPage]
+    pages: Iterator[tuple[int, PackedPage]]
 
 
 def merge(offered: Columns, stored_pages: Mapping[int, PackedPage], table: FileTable) -> Merged:
@@ -114,7 +114,7 @@ def merge(offered: Columns, stored_pages: Mapping[int, PackedPage], table: FileT
     heads = offered if one_each else offered.take(head)
     known, at = _find(stored, heads)
     if one_each and not known.any():
-        pages = dict(_changed_pages(heads, stored, table))
+        pages = _changed_pages(heads, stored, table)
         return Merged(np.zeros(len(offered), np.uint8), heads.files, heads.olt, heads, pages)
 
     kept_files, kept_olt = heads.files.copy(), heads.olt.copy()
@@ -128,7 +128,7 @@ def merge(offered: Columns, stored_pages: Mapping[int, PackedPage], table: FileT
     outcome = np.where(
         new_head, Outcome.INSERTED, np.where(same, Outcome.DUPLICATE, Outcome.CONFLICT)
     ).astype(np.uint8)
-    pages = dict(_changed_pages(inserted, stored, table)) if len(inserted) else {}
+    pages = _changed_pages(inserted, stored, table)
     return Merged(outcome, kept_files, kept_olt, inserted, pages)
 
 

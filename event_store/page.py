@@ -35,6 +35,7 @@ UInt16 = npt.NDArray[np.uint16]
 Fuids = npt.NDArray[np.void]  # dtype V16, one RAW file id an element
 
 FUID_DTYPE = np.dtype("V16")
+_BITS = (np.uint8(1) << np.arange(8, dtype=np.uint8))[:, np.newaxis]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,22 +88,15 @@ def pack(page: PageEvents) -> PackedPage:
             _pack_planes(narrow(page.olt, top), top.bit_length()),
         )
     at = page.slots.astype(np.intp)
-    presence = np.zeros(SLOTS_PER_PAGE, np.uint8)
-    presence[at] = 1
-    index: npt.NDArray[np.unsignedinteger] = np.zeros(
-        SLOTS_PER_PAGE, np.uint8 if index_planes <= 8 else np.uint16
-    )
-    index[at] = page.file_index
-    values = narrow(page.olt, top)
-    olt = np.zeros(SLOTS_PER_PAGE, values.dtype)
-    olt[at] = values
+    # The presence plane comes first: it is the lowest bit of the index's value.
+    file = (page.file_index << np.uint16(1)) | np.uint16(1)
     return PackedPage(
         n,
         None,
         page.fuids,
         page.dsids,
-        np.packbits(presence, bitorder="little").tobytes() + _pack_planes(index, index_planes),
-        _pack_planes(olt, top.bit_length()),
+        _pack_planes(_spread(narrow(file, (2 << index_planes) - 1), at), 1 + index_planes),
+        _pack_planes(_spread(narrow(page.olt, top), at), top.bit_length()),
     )
 
 
@@ -226,7 +220,7 @@ def values_at(planes: npt.NDArray[np.uint8], at: npt.NDArray[np.integer[Any]]) -
     return values
 
 
-def narrow(values: UInt64, top: int) -> npt.NDArray[np.unsignedinteger]:
+def narrow(values: UInt64 | UInt16, top: int) -> npt.NDArray[np.unsignedinteger]:
     """The same values in the smallest unsigned type that holds `top`."""
     return values.astype(np.min_scalar_type(top), copy=False)
 
@@ -243,10 +237,23 @@ def _positions(page: PackedPage) -> int:
 def _pack_planes(values: npt.NDArray[np.unsignedinteger], planes: int) -> bytes:
     if planes == 0:
         return b""
-    shifts = np.arange(planes, dtype=values.dtype)[:, np.newaxis]
-    one = values.dtype.type(1)
-    bits = ((values >> shifts) & one).astype(np.uint8, copy=False)
-    return np.packbits(bits, axis=1, bitorder="little").tobytes()
+    # Byte by byte: `packbits` takes what is not 0 for 1, so that nothing needs to be shifted.
+    columns = values.astype(values.dtype.newbyteorder("<"), copy=False).view(np.uint8)
+    packed = []
+    for place in range((planes + 7) // 8):
+        column = np.ascontiguousarray(columns[place :: values.itemsize])
+        bits = column & _BITS[: planes - 8 * place]
+        packed.append(np.packbits(bits, axis=1, bitorder="little").tobytes())
+    return b"".join(packed)
+
+
+def _spread(
+    values: npt.NDArray[np.unsignedinteger], slots: npt.NDArray[np.intp]
+) -> npt.NDArray[np.unsignedinteger]:
+    """The values at their slots of a whole page, 0 elsewhere."""
+    spread = np.zeros(SLOTS_PER_PAGE, values.dtype)
+    spread[slots] = values
+    return spread
 
 
 def _unpack_planes(

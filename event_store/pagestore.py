@@ -5,7 +5,9 @@ Never decides what a page looks like or which value wins; that is `page` and `me
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
@@ -16,6 +18,10 @@ from event_store.page import PackedPage
 # Pages that are unpacked at the same time: 256 dense ones are 30 MB of columns.
 PAGES_AT_ONCE_MAX = 256
 _UPDATES_PER_STATEMENT_MAX = 64
+# A binary COPY collects 1,000 rows before PostgreSQL begins to compress and store them, so one
+# statement for all pages would let it wait until the last one is packed.
+_PAGES_PER_COPY_MAX = 16
+_ahead = ThreadPoolExecutor(1, "eventindex-pages")
 
 _INSERT_PAGES = f"COPY event_page ({pagecopy.COLUMNS}) FROM STDIN (FORMAT BINARY)"
 _UPDATE_PAGE = (
@@ -35,11 +41,18 @@ def read_pages(cursor: Cursor, run_number: int, page_nos: list[int]) -> dict[int
 
 
 def insert_pages(
-    cursor: Cursor, run_number: int, generation: int, pages: Sequence[tuple[int, PackedPage]]
+    cursor: Cursor, run_number: int, generation: int, pages: Iterator[tuple[int, PackedPage]]
 ) -> None:
-    """Store pages that were not there."""
-    if pages:
-        copy_in(cursor, _INSERT_PAGES, pagecopy.encode_rows(run_number, generation, pages))
+    """Store pages that were not there: some are made while the server stores those before."""
+
+    def take() -> list[tuple[int, PackedPage]]:
+        return list(itertools.islice(pages, _PAGES_PER_COPY_MAX))
+
+    taken = take()
+    while taken:
+        coming = _ahead.submit(take) if len(taken) == _PAGES_PER_COPY_MAX else None
+        copy_in(cursor, _INSERT_PAGES, pagecopy.encode_rows(run_number, generation, taken))
+        taken = coming.result() if coming is not None else []
 
 
 def update_pages(

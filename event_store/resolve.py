@@ -12,7 +12,7 @@ import numpy as np
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from event_store.bounds import file_bounds
-from event_store.catalogue import LockedRun, add_to_files, closed_datasets, lock_run
+from event_store.catalogue import LockedRun, add_to_files, closed_datasets, count_files, lock_run
 from event_store.cosmic import replace_record
 from event_store.database import Connection
 from event_store.errors import NotFoundError, WrongStateError
@@ -162,7 +162,7 @@ def _replace_in_page(cursor: Cursor, run: LockedRun, conflict: ConflictRow, file
     )
     if replaced.old_file != (file.fuid.bytes, file.dsid):
         one = Columns(np.array([event]), np.zeros(1, np.intp), np.zeros(1, np.uint64))
-        add_to_files(cursor, run.run_number, [one], FileTable([file]))
+        add_to_files(cursor, run.run_number, [count_files(one, 1)], FileTable([file]))
         _take_from_file(cursor, run.run_number, replaced.old_file, event)
 
 

@@ -183,6 +183,7 @@ class _RunWriter:
         run = catalogue.lock_run(self._cursor, self._run)
         outcome = np.full(len(columns), Outcome.CLOSED_DATASET, np.uint8)
         inserted: list[Columns] = []
+        counted: list[catalogue.FileCounts] = []
         for piece in page_cuts(columns.events, PAGES_AT_ONCE_MAX):
             offered, rows = columns.take(piece), np.arange(piece.start, piece.stop)
             stored = self._read_pages(distinct_pages(offered.events), run)
@@ -190,13 +191,13 @@ class _RunWriter:
                 taken = ~closed[piece] | are_stored(stored, offered.events)
                 offered, rows = offered.take(taken), rows[taken]
             merged = merge(offered, stored, table)
-            self._write_pages(merged.pages, stored, run.generation + 1)
+            counted.append(self._write_pages(merged, stored, table, run.generation + 1))
             outcome[rows] = self._settle(merged, self._part.first + rows, offered, table)
             inserted.append(merged.inserted)
             self._connection.step()
         new = [part for part in inserted if len(part)]
         if new:
-            catalogue.add_to_files(self._cursor, self._run, new, table)
+            catalogue.add_to_files(self._cursor, self._run, counted, table)
             catalogue.add_to_run(self._cursor, run, new)
         return outcome
 
@@ -210,12 +211,24 @@ class _RunWriter:
         return read_pages(self._cursor, self._run, page_nos)
 
     def _write_pages(
-        self, pages: dict[int, PackedPage], stored: dict[int, PackedPage], generation: int
-    ) -> None:
-        fresh = [(page_no, page) for page_no, page in pages.items() if page_no not in stored]
-        insert_pages(self._cursor, self._run, generation, fresh)
-        changed = [(page_no, page) for page_no, page in pages.items() if page_no in stored]
+        self, merged: Merged, stored: dict[int, PackedPage], table: FileTable, generation: int
+    ) -> catalogue.FileCounts:
+        """Write the pages, and count what is new in them by file."""
+        changed: list[tuple[int, PackedPage]] = []
+        counted: list[catalogue.FileCounts] = []
+
+        def fresh() -> Iterator[tuple[int, PackedPage]]:
+            for page_no, page in merged.pages:
+                if page_no in stored:
+                    changed.append((page_no, page))
+                else:
+                    yield page_no, page
+            # Here, because the server is storing pages meanwhile.
+            counted.append(catalogue.count_files(merged.inserted, len(table)))
+
+        insert_pages(self._cursor, self._run, generation, fresh())
         update_pages(self._cursor, self._run, generation, changed)
+        return counted[0]
 
     def _settle(
         self,

@@ -21,7 +21,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from prometheus_client.parser import text_string_to_metric_families
 
 import eventindex
-from eventindex.columns import EventColumns, to_message
+from eventindex.columns import EventColumns, serialize
 from local_stack.command import run_stack, say, say_ready
 from local_stack.errors import StackError
 from local_stack.samples import (
@@ -71,8 +71,7 @@ def _messages(settings: Settings, batches: Sequence[EventColumns]) -> Iterator[t
     for line in telescope_lines():
         yield f"{settings.mqtt_topic_cosmic}/{TELESCOPE_DETECTOR}/event", line
     for number, batch in enumerate(batches):
-        message = to_message(number, batch)
-        yield f"{settings.mqtt_topic_batch}/demo", message.SerializeToString()
+        yield f"{settings.mqtt_topic_batch}/demo", serialize(number, batch).data
 
 
 def _publish(stack: Stack, messages: Sequence[tuple[str, bytes]]) -> int:

@@ -11,14 +11,14 @@ from pathlib import Path
 from eventindex.administration import Administration
 from eventindex.catalogue import CatalogueQueries
 from eventindex.channel import PAIRS_PER_MESSAGE_MAX, Tls
-from eventindex.columns import EventColumns, to_cosmic_message, to_message
+from eventindex.columns import EventColumns, SerializedBatch, serialize, to_cosmic_message
 from eventindex.event_queries import EventQueries
 from eventindex.lookup_messages import encode
 from eventindex.lookups import slices, to_requests, to_result
 from eventindex.pairs import PairsLike, to_numbers, to_pairs
 from eventindex.results import Ack, Event, LookupResult, join, to_ack, to_event
 from eventindex.stream import Exchange
-from eventindex.v1 import event_pb2, ingest_pb2, lookup_pb2
+from eventindex.v1 import ingest_pb2, lookup_pb2
 
 
 class Client(EventQueries, CatalogueQueries, Administration):
@@ -118,9 +118,9 @@ class Client(EventQueries, CatalogueQueries, Administration):
         other arguments and errors are those of `lookup_stream`.
         """
         limits = self._stream_limits(batches_in_flight_max, timeout, retry_seconds_max)
-        requests = ((to_message(number, batch), None) for number, batch in enumerate(batches, 1))
-        exchange: Exchange[event_pb2.EventBatch, ingest_pb2.IngestAck, None] = Exchange(
-            self._ingest.Ingest, requests, limits, self._ingest_address
+        requests = ((serialize(number, batch), None) for number, batch in enumerate(batches, 1))
+        exchange: Exchange[SerializedBatch, ingest_pb2.IngestAck, None] = Exchange(
+            self._ingest_events, requests, limits, self._ingest_address
         )
         return exchange.answers(_ack)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,9 +14,11 @@ from eventindex.channel import PAIRS_PER_MESSAGE_MAX
 from eventindex.pairs import Int64, to_numbers
 from eventindex.results import RawFile
 from eventindex.v1 import event_pb2, ingest_pb2
+from eventindex.wire import packed_field
 
 DSID_MAX = 2**31 - 1
 OLT_MAX = 2**64 - 1
+_FIELDS = event_pb2.EventBatch.DESCRIPTOR.fields_by_name
 _CANONICAL = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 
 
@@ -46,7 +49,14 @@ def is_canonical_uuid(text: str) -> bool:
     return _CANONICAL.fullmatch(text) is not None
 
 
-def to_message(batch_id: int, batch: EventColumns) -> event_pb2.EventBatch:
+class SerializedBatch(NamedTuple):
+    """A serialized EventBatch."""
+
+    batch_id: int
+    data: bytes
+
+
+def serialize(batch_id: int, batch: EventColumns) -> SerializedBatch:
     """Return a batch as the wire carries it.
 
     Raises:
@@ -60,14 +70,21 @@ def to_message(batch_id: int, batch: EventColumns) -> event_pb2.EventBatch:
         raise ValueError(f"a batch has {count:,} events, above {PAIRS_PER_MESSAGE_MAX:,}")
     if len(runs) not in {1, count}:
         raise ValueError(f"there are {len(runs)} run numbers for {count} events")
-    return event_pb2.EventBatch(
+    rest = event_pb2.EventBatch(
         batch_id=batch_id,
         files=[_file_message(index, file) for index, file in enumerate(batch.files)],
-        run_numbers=_shortest(runs),
-        event_numbers=events.tolist(),
-        file_indexes=_file_indexes(batch, count),
-        olt_results=_olt_results(batch, count),
     )
+    # The fields of a message may be concatenated.
+    data = b"".join(
+        (
+            rest.SerializeToString(),
+            packed_field(_FIELDS["run_numbers"].number, _shortest(runs)),
+            packed_field(_FIELDS["event_numbers"].number, events),
+            packed_field(_FIELDS["file_indexes"].number, _file_indexes(batch, count)),
+            packed_field(_FIELDS["olt_results"].number, _olt_results(batch, count)),
+        )
+    )
+    return SerializedBatch(batch_id, data)
 
 
 def to_cosmic_message(
@@ -79,11 +96,9 @@ def to_cosmic_message(
     return ingest_pb2.CosmicBatch(batch_id=batch_id, detector_id=detector_id, records=records)
 
 
-def _shortest(runs: Int64) -> list[int]:
+def _shortest(runs: Int64) -> Int64:
     """One run number stands for all where they are equal."""
-    if len(runs) > 1 and bool((runs == runs[0]).all()):
-        return [int(runs[0])]
-    return list(runs.tolist())
+    return runs[:1] if len(runs) > 1 and bool((runs == runs[0]).all()) else runs
 
 
 def _file_message(index: int, file: RawFile) -> event_pb2.RawFile:
@@ -94,7 +109,7 @@ def _file_message(index: int, file: RawFile) -> event_pb2.RawFile:
     return event_pb2.RawFile(fuid_raw=file.fuid_raw, dsid_raw=file.dsid_raw)
 
 
-def _file_indexes(batch: EventColumns, count: int) -> list[int]:
+def _file_indexes(batch: EventColumns, count: int) -> Int64:
     indexes = to_numbers(batch.file_indexes, "file_index")
     if len(indexes) != count:
         raise ValueError(f"there are {len(indexes)} file indexes for {count} events")
@@ -104,15 +119,15 @@ def _file_indexes(batch: EventColumns, count: int) -> list[int]:
         raise ValueError(
             f"file_index {index} is {indexes[index]}, and there are {len(batch.files)} files"
         )
-    return list(indexes.tolist())
+    return indexes
 
 
-def _olt_results(batch: EventColumns, count: int) -> list[int]:
+def _olt_results(batch: EventColumns, count: int) -> npt.NDArray[np.integer[Any]]:
     if batch.olt_results is None:
-        return []
+        return np.empty(0, np.uint64)
     bits = np.asarray(batch.olt_results)
     if bits.shape != (count,):
         raise ValueError(f"olt_results has shape {bits.shape}, not ({count},)")
     if count and (bits.dtype.kind not in "iu" or (bits.dtype.kind == "i" and bits.min() < 0)):
         raise ValueError(f"olt_results must be integers from 0 to 2^64-1, not {bits.dtype}")
-    return list(bits.tolist())
+    return bits

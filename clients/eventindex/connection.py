@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterator
 from functools import cached_property
+from operator import attrgetter
 from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
@@ -16,12 +17,13 @@ import grpc
 from eventindex import channel as channels
 from eventindex.addresses import find_address
 from eventindex.channel import Tls
+from eventindex.columns import SerializedBatch
 from eventindex.download import download
 from eventindex.errors import from_rpc_error
 from eventindex.lookup_messages import LookupCalls
 from eventindex.stream import Call, StreamLimits
 from eventindex.token import find_token
-from eventindex.v1 import lookup_pb2
+from eventindex.v1 import ingest_pb2, lookup_pb2
 from eventindex.v1.admin_pb2_grpc import AdminServiceStub
 from eventindex.v1.ingest_pb2_grpc import IngestServiceStub
 from eventindex.v1.lookup_pb2_grpc import IndexServiceStub
@@ -29,6 +31,7 @@ from eventindex.wire_decode import BatchColumns, decode_batch
 
 PAGE_ROWS = 1000
 _LIST_EVENTS = "/eventindex.v1.IndexService/ListEvents"
+_INGEST_SERVICE = ingest_pb2.DESCRIPTOR.services_by_name["IngestService"].full_name
 
 
 class _PageRequest(Protocol):
@@ -107,6 +110,15 @@ class Connection:
     @cached_property
     def _ingest(self) -> IngestServiceStub:
         return IngestServiceStub(self._ingest_channel)
+
+    @cached_property
+    def _ingest_events(
+        self,
+    ) -> grpc.StreamStreamMultiCallable[SerializedBatch, ingest_pb2.IngestAck]:
+        """IngestService.Ingest with batches that are serialized already."""
+        return self._ingest_channel.stream_stream(
+            f"/{_INGEST_SERVICE}/Ingest", attrgetter("data"), ingest_pb2.IngestAck.FromString
+        )
 
     @cached_property
     def _admin(self) -> AdminServiceStub:
