@@ -10,32 +10,33 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
-import socket
 import statistics
-import struct
 import subprocess
 import sys
-import tempfile
-import threading
 import time
 import urllib.request
-import uuid
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import psycopg2
 from paho.mqtt.client import Client
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
+from paho.mqtt.enums import CallbackAPIVersion
 
+from benchmarks.mqtt import (
+    RECEIVE_MAXIMUM,
+    TIMEOUT_S,
+    Broker,
+    Proxy,
+    free_port,
+    publish,
+    running_broker,
+    subscribe_and_leave,
+    wait_until,
+)
+from benchmarks.pages import stack
 from eventindex.v1 import event_pb2
 
-RECEIVE_MAXIMUM = 1000
-TIMEOUT_S = 120.0
 _FUID = "01234567-89ab-cdef-0123-{:012x}"
 _JSON, _BATCH = "eventindex/v1/json/bench", "eventindex/v1/batch/bench"
 
@@ -87,14 +88,18 @@ def measure(
     """
     run = int(time.time() * 1000)
     rounds_json, rounds_batch = [], []
-    with _broker() as broker:
+    with running_broker() as broker:
         for _ in range(repeats):
             run += 1
             payloads = [json_event(run, number) for number in range(json_messages)]
-            rounds_json.append(_drain_both(broker, database_url, run, _JSON, payloads, 1))
+            rounds_json.append(
+                _drain_both(broker, database_url, _JSON, payloads, run=run, events=1)
+            )
             run += 1
             payloads = [event_batch(run, number, 1_000) for number in range(batch_messages)]
-            rounds_batch.append(_drain_both(broker, database_url, run, _BATCH, payloads, 1_000))
+            rounds_batch.append(
+                _drain_both(broker, database_url, _BATCH, payloads, run=run, events=1_000)
+            )
         latency = _latency(broker, database_url, run + 1, latency_s)
     return BridgeResult(rounds_json, rounds_batch, latency)
 
@@ -124,59 +129,18 @@ def event_batch(run: int, batch: int, size: int) -> bytes:
     ).SerializeToString()
 
 
-@dataclass
-class _Broker:
-    """A Mosquitto; its log tells when a client connects."""
-
-    port: int
-    connected: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def url(self) -> str:
-        return f"mqtt://127.0.0.1:{self.port}"
-
-    def read_log(self, lines: Iterator[bytes]) -> None:
-        """Note when each client connects, until the broker ends."""
-        for line in lines:
-            if b"New client connected" in line:
-                self.connected[line.split(b" as ")[1].split(b" ")[0].decode()] = time.monotonic()
-
-
-@contextlib.contextmanager
-def _broker() -> Iterator[_Broker]:
-    program = shutil.which("mosquitto", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
-    if program is None:
-        raise RuntimeError("mosquitto is not on the PATH")
-    with tempfile.TemporaryDirectory(prefix="eventindex-bench-") as directory:
-        broker = _Broker(_free_port())
-        config = Path(directory) / "mosquitto.conf"
-        config.write_text(
-            f"listener {broker.port} 127.0.0.1\nallow_anonymous true\npersistence false\n"
-            f"max_inflight_messages {RECEIVE_MAXIMUM}\nmax_queued_messages 10000000\n"
-            "log_dest stderr\nlog_type notice\n"
-        )
-        config.chmod(0o644)
-        Path(directory).chmod(0o755)
-        process = subprocess.Popen([program, "-c", config], stderr=subprocess.PIPE)
-        assert process.stderr is not None
-        reader = threading.Thread(target=broker.read_log, args=(process.stderr,), daemon=True)
-        reader.start()
-        try:
-            _wait(lambda: _listens(broker.port), "Mosquitto")
-            yield broker
-        finally:
-            process.terminate()
-            process.wait(30)
-            reader.join(5)
-            process.stderr.close()
-
-
 def _drain_both(
-    broker: _Broker, database_url: str, run: int, topic: str, payloads: Sequence[bytes], events: int
+    broker: Broker,
+    database_url: str,
+    topic: str,
+    payloads: Sequence[bytes],
+    *,
+    run: int,
+    events: int,
 ) -> Drained:
     ours, bare = f"ours-{run}", f"bare-{run}"
     for name in (ours, bare):
-        _subscribe_and_leave(broker.port, name, topic)
+        subscribe_and_leave(broker.port, name, topic)
     publish(broker.port, topic, payloads)
     # Which side comes first changes from round to round.
     sides = {
@@ -188,9 +152,7 @@ def _drain_both(
     return Drained(len(payloads) / seconds[ours], len(payloads) / seconds[bare], events)
 
 
-def _drain_ours(
-    broker: _Broker, client_id: str, database_url: str, run: int, events: int
-) -> float:
+def _drain_ours(broker: Broker, client_id: str, database_url: str, run: int, events: int) -> float:
     """Seconds from the connection to the commit of the last event."""
     with _service(broker.url, database_url, client_id), _cursor(database_url) as cursor:
         last = _wait_for_events(cursor, run, events)
@@ -207,15 +169,15 @@ def _wait_for_events(cursor: psycopg2.extensions.cursor, run: int, events: int) 
         found = row[0] if row else 0
         return found >= events
 
-    _wait(there, f"{events} events", every_s=0.02)
+    wait_until(there, f"{events} events", every_s=0.02)
     if found != events:
         raise RuntimeError(f"wrong answer: {found} events in the index, {events} were sent")
     return time.monotonic()
 
 
-def _drain_bare(broker: _Broker, client_id: str, messages: int) -> float:
+def _drain_bare(broker: Broker, client_id: str, messages: int) -> float:
     """Seconds from the connection to the last acknowledgement, in a process of its own."""
-    code = "from benchmarks.bridge import bare; import sys; bare(*sys.argv[1:])"
+    code = "from benchmarks.mqtt import bare; import sys; bare(*sys.argv[1:])"
     subprocess.run(
         [sys.executable, "-c", code, str(broker.port), client_id, str(messages)],
         check=True,
@@ -224,114 +186,33 @@ def _drain_bare(broker: _Broker, client_id: str, messages: int) -> float:
     return time.monotonic() - broker.connected[client_id]
 
 
-def bare(port: str, client_id: str, messages: str) -> None:
-    """Acknowledge so many messages at once as they come, nothing else."""
-    left = int(messages)
-
-    def acknowledge(client: Client, _data: object, message: object) -> None:
-        nonlocal left
-        client.ack(message.mid, 1)  # type: ignore[attr-defined]
-        left -= 1
-        if not left:
-            client.disconnect()
-
-    client = _client(client_id)
-    client.on_message = acknowledge
-    _connect(client, int(port))
-    client.loop_forever()
-
-
-def _client(client_id: str) -> Client:
-    return Client(
-        CallbackAPIVersion.VERSION2,
-        client_id=client_id,
-        protocol=MQTTProtocolVersion.MQTTv5,
-        manual_ack=True,
-    )
-
-
-def _connect(client: Client, port: int) -> None:
-    properties = Properties(PacketTypes.CONNECT)
-    properties.SessionExpiryInterval = 3600
-    properties.ReceiveMaximum = RECEIVE_MAXIMUM
-    client.connect("127.0.0.1", port, clean_start=False, properties=properties)
-
-
-def _subscribe_and_leave(port: int, client_id: str, topic: str) -> None:
-    client = _client(client_id)
-    client.on_connect = lambda *_: client.subscribe(topic, qos=1)
-    client.on_subscribe = lambda *_: client.disconnect()
-    _connect(client, port)
-    client.loop_forever()
-
-
-def publish(port: int, topic: str, payloads: Sequence[bytes]) -> None:
-    """Publish at QoS 1 from a raw socket and wait until the broker has acknowledged everything."""
-    name = f"fill-{uuid.uuid4().hex}".encode()
-    with socket.create_connection(("127.0.0.1", port)) as link:
-        link.sendall(_packet(0x10, b"\x00\x04MQTT\x04\x02\x00\x3c" + _text(name)))
-        _receive(link, 4)
-        for first in range(0, len(payloads), 10_000):
-            some = payloads[first : first + 10_000]
-            packets = [
-                _packet(0x32, _text(topic.encode()) + struct.pack(">H", mid) + payload)
-                for mid, payload in enumerate(some, 1)
-            ]
-            sender = threading.Thread(target=link.sendall, args=(b"".join(packets),))
-            sender.start()
-            _receive(link, 4 * len(some))
-            sender.join()
-        link.sendall(b"\xe0\x00")
-
-
-def _packet(kind: int, body: bytes) -> bytes:
-    length, left = b"", len(body)
-    while True:
-        left, digit = left >> 7, left & 127
-        length += bytes([digit | (128 if left else 0)])
-        if not left:
-            return bytes([kind]) + length + body
-
-
-def _text(value: bytes) -> bytes:
-    return struct.pack(">H", len(value)) + value
-
-
-def _receive(link: socket.socket, size: int) -> None:
-    while size:
-        data = link.recv(min(size, 65_536))
-        if not data:
-            raise RuntimeError("the broker ended the connection")
-        size -= len(data)
-
-
 @contextlib.contextmanager
 def _service(mqtt_url: str, database_url: str, client_id: str) -> Iterator[None]:
     """ingest_service as a process, ready."""
-    metrics = f"127.0.0.1:{_free_port()}"
+    metrics = f"127.0.0.1:{free_port()}"
     environment = {k: v for k, v in os.environ.items() if not k.startswith("EVENTINDEX_")}
     environment |= {
         "EVENTINDEX_DATABASE_URL": database_url,
         "EVENTINDEX_MQTT_URL": mqtt_url,
         "EVENTINDEX_MQTT_CLIENT_ID": client_id,
         "EVENTINDEX_MQTT_RECEIVE_MAXIMUM": str(RECEIVE_MAXIMUM),
-        "EVENTINDEX_INGEST_ADDRESS": f"127.0.0.1:{_free_port()}",
+        "EVENTINDEX_INGEST_ADDRESS": f"127.0.0.1:{free_port()}",
         "EVENTINDEX_INGEST_METRICS_ADDRESS": metrics,
         "EVENTINDEX_LOG_LEVEL": "warning",
     }
     process = subprocess.Popen([sys.executable, "-m", "ingest_service"], env=environment)
     try:
-        _wait(lambda: _is_ready(metrics), "ingest_service")
+        wait_until(lambda: _is_ready(metrics), "ingest_service")
         yield
     finally:
         process.terminate()
         process.wait(60)
 
 
-def _latency(broker: _Broker, database_url: str, run: int, seconds: float) -> Latency:
+def _latency(broker: Broker, database_url: str, run: int, seconds: float) -> Latency:
     """Watch a steady 1,000 messages/s from a proxy between the broker and the bridge."""
     rate, client_id = 1_000, f"latency-{run}"
-    proxy = _Proxy(broker.port)
+    proxy = Proxy(broker.port)
     with (
         contextlib.closing(proxy),
         _service(proxy.url, database_url, client_id),
@@ -351,7 +232,7 @@ def _latency(broker: _Broker, database_url: str, run: int, seconds: float) -> La
             publisher.publish(_JSON, json_event(run, number), qos=1)
         spent = time.monotonic() - began
         _wait_for_events(cursor, run, len(sent))
-        _wait(lambda: len(proxy.acknowledged) == len(sent), "acknowledgements")
+        wait_until(lambda: len(proxy.acknowledged) == len(sent), "acknowledgements")
         publisher.disconnect()
         publisher.loop_stop()
     arrived, acknowledged = np.array(proxy.arrived), np.array(proxy.acknowledged)
@@ -367,52 +248,6 @@ def _percentiles(seconds: np.ndarray) -> tuple[float, float]:
     return float(np.percentile(seconds, 50)), float(np.percentile(seconds, 99))
 
 
-class _Proxy:
-    """Between the broker and the bridge: when each PUBLISH came and each PUBACK went."""
-
-    def __init__(self, upstream: int) -> None:
-        self.arrived: list[float] = []
-        self.acknowledged: list[float] = []
-        self._upstream = upstream
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"mqtt://127.0.0.1:{self._listener.getsockname()[1]}"
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def close(self) -> None:
-        """Take no more connections."""
-        self._listener.close()
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            client = self._listener.accept()[0]
-            server = socket.create_connection(("127.0.0.1", self._upstream))
-            for pair in ((server, client, 0x30, self.arrived), (client, server, 0x40, self.acknowledged)):
-                threading.Thread(target=_pump, args=pair, daemon=True).start()
-
-
-def _pump(source: socket.socket, sink: socket.socket, kind: int, times: list[float]) -> None:
-    """Pass bytes on, and note when each packet of a kind passes."""
-    held = b""
-    with contextlib.suppress(OSError), source, sink:
-        while data := source.recv(65_536):
-            sink.sendall(data)
-            now = time.monotonic()
-            held += data
-            while (end := _packet_end(held)) and end <= len(held):
-                if held[0] & 0xF0 == kind:
-                    times.append(now)
-                held = held[end:]
-
-
-def _packet_end(data: bytes) -> int:
-    length = 0
-    for at, digit in enumerate(data[1:5]):
-        length |= (digit & 127) << 7 * at
-        if digit < 128:
-            return 2 + at + length
-    return 0
-
-
 @contextlib.contextmanager
 def _cursor(database_url: str) -> Iterator[psycopg2.extensions.cursor]:
     with contextlib.closing(psycopg2.connect(database_url)) as connection:
@@ -425,26 +260,6 @@ def _is_ready(address: str) -> bool:
     with contextlib.suppress(OSError), urllib.request.urlopen(f"http://{address}/readyz") as page:
         return bool(page.status == 200)
     return False
-
-
-def _listens(port: int) -> bool:
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-        return True
-    return False
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _wait(check: Callable[[], bool], what: str, every_s: float = 0.05) -> None:
-    deadline = time.monotonic() + TIMEOUT_S
-    while not check():
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"no {what} within {TIMEOUT_S:.0f} s")
-        time.sleep(every_s)
 
 
 def summary(result: BridgeResult) -> str:
@@ -468,3 +283,8 @@ def summary(result: BridgeResult) -> str:
             f"p50 {p50 * 1e3:.0f} ms, p99 {p99 * 1e3:.0f} ms"
         )
     return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    with stack() as endpoints:
+        print(summary(measure(endpoints["database"])))
