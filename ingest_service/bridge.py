@@ -192,7 +192,8 @@ class Bridge:
 
     def _choose_version(self, error: BrokerError) -> None:
         """Fall back where MQTT 5 is refused, in words or by silence before it ever worked."""
-        if self._settings.mqtt_version != "auto":
+        # A broker of the old version may take a shared subscription for an ordinary filter.
+        if self._settings.mqtt_version != "auto" or self._settings.mqtt_share_group:
             return
         refused = isinstance(error, VersionRefusedError)
         silent = isinstance(error, NoAnswerError) and not self._spoke_5

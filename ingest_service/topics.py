@@ -28,13 +28,16 @@ class Topics:
             f"{settings.mqtt_topic_json}/": Kind.JSON,
         }
         self._cosmic = f"{settings.mqtt_topic_cosmic}/"
+        group = settings.mqtt_share_group
+        self._share = f"$share/{group}/" if group else ""
         self._known: dict[str, Route] = {}
         self._read: dict[bytes, tuple[str, Route]] = {}
 
     @property
     def filters(self) -> list[str]:
         """What to subscribe to."""
-        return [*(f"{prefix}+" for prefix in self._prefixes), f"{self._cosmic}+/event"]
+        filters = [*(f"{prefix}+" for prefix in self._prefixes), f"{self._cosmic}+/event"]
+        return [self._share + name for name in filters]
 
     def read(self, topic: bytes) -> tuple[str, Route]:
         """Return the text and the route of a topic as it came; a batch where it is none of ours."""
