@@ -8,11 +8,7 @@ Never decides when to connect again; that is `bridge`.
 from __future__ import annotations
 
 import logging
-import select
-import socket
 import ssl
-import threading
-from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -20,20 +16,19 @@ from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from ingest_service.mqtt_link import Link, Message
+from ingest_service.mqtt_network import NetworkThread
 from service_kit.settings import Settings
 
 log = logging.getLogger(__name__)
 
 HANDSHAKE_TIMEOUT_S = 15.0
-_POLL_S = 1.0
-_SUCCESS = MQTTErrorCode.MQTT_ERR_SUCCESS
 _T = TypeVar("_T")
 _UNSUPPORTED_VERSION = "Unsupported protocol version"
 
@@ -85,15 +80,9 @@ class Connection:
         self._accepted: Future[Accepted] = Future()
         self._subscribed: Future[list[ReasonCode]] = Future()
         self._alive = False
-        self._acks: deque[int] = deque()
-        self._woken = False
-        self._paused = False
-        self._wake_in, self._wake_out = socket.socketpair()
-        for end in (self._wake_in, self._wake_out):
-            end.setblocking(False)
-        self._network_thread = threading.Thread(target=self._run, name="mqtt-network", daemon=True)
         self.end_reason = "the connection was lost"
         self._client = self._make_client()
+        self._network = NetworkThread(self._client, self._ended)
 
     def open(self) -> Accepted:
         """Connect and wait for the broker's answer.
@@ -115,7 +104,7 @@ class Connection:
                 self._client.connect(host, port, self._settings.mqtt_keepalive_s)
         except (OSError, ValueError) as error:
             raise BrokerError(f"cannot connect to the broker: {error}") from error
-        self._network_thread.start()
+        self._network.start()
         return self._answer(self._accepted, "CONNECT")
 
     def subscribe(self, filters: Sequence[str]) -> None:
@@ -141,21 +130,16 @@ class Connection:
         """Acknowledge a message of this connection; False when the connection has ended."""
         if not self._alive:
             return False
-        self._acks.append(message_id)
-        self._wake()
+        self._network.ack(message_id)
         return True
 
     def pause(self) -> None:
-        """Read nothing: the broker is held back by TCP, and acknowledgements still go out.
-
-        A pause of more than two keep-alive intervals ends the connection.
-        """
-        self._paused = True
+        """Read no messages until `resume`; a long pause ends the connection."""
+        self._network.pause()
 
     def resume(self) -> None:
-        """Read again."""
-        self._paused = False
-        self._wake()
+        """Read messages again."""
+        self._network.resume()
 
     def flush(self, name: str) -> None:
         """Wait until the broker has read every acknowledgement.
@@ -171,8 +155,7 @@ class Connection:
 
     def wait_for_end(self, timeout_s: float) -> bool:
         """Wait for the end of the network thread; whether it has ended."""
-        self._network_thread.join(timeout_s)
-        return not self._network_thread.is_alive()
+        return self._network.wait_for_end(timeout_s)
 
     def disconnect(self) -> None:
         """Say goodbye; the broker keeps the session."""
@@ -181,71 +164,8 @@ class Connection:
     def close(self) -> None:
         """End the connection and its thread, whatever the broker says."""
         self._alive = False
-        thread = self._network_thread
         self._client.disconnect()
-        if thread.is_alive() and thread is not threading.current_thread():
-            thread.join(2.0)
-            link: Any = self._client.socket()
-            if thread.is_alive() and link is not None:
-                _shut(link)
-            thread.join(2.0)
-        if not thread.is_alive():
-            self._wake_in.close()
-            self._wake_out.close()
-
-    def _run(self) -> None:
-        try:
-            while self._turn():
-                pass
-        except Exception:
-            log.exception("the connection ends; the broker will send its messages again")
-        finally:
-            link: Any = self._client.socket()
-            if link is not None:
-                link.close()
-            self._ended()
-
-    def _turn(self) -> bool:
-        """Wait for something to read or write and do it; whether the connection lives."""
-        client = self._client
-        link: Any = client.socket()
-        if link is None:
-            return False
-        wants_write = client.want_write() or link.wants_write()
-        waiting = not self._paused and link.pending()
-        readable, writable, _ = select.select(
-            [self._wake_in] if self._paused else [link, self._wake_in],
-            [link] if wants_write else [],
-            [],
-            0.0 if waiting else _POLL_S,
-        )
-        if (link in readable or waiting) and client.loop_read() != _SUCCESS:
-            return False
-        if self._wake_in in readable:
-            self._wake_in.recv(4096)
-            # Cleared before the work is looked at: what comes later wakes again.
-            self._woken = False
-        if client.want_write() and client.loop_write() != _SUCCESS:
-            return False
-        if client.socket() is not None and not client.want_write():
-            self._send_acks(link, flush=bool(writable))
-        return client.loop_misc() == _SUCCESS
-
-    def _send_acks(self, link: Link, *, flush: bool) -> None:
-        if flush:
-            link.flush()
-        if self._acks:
-            link.acknowledge([self._acks.popleft() for _ in range(len(self._acks))])
-
-    def _wake(self) -> None:
-        """Let the network thread look for work."""
-        if self._woken:
-            return
-        self._woken = True
-        try:
-            self._wake_out.send(b"\0")
-        except OSError as error:
-            log.debug("the network thread cannot be woken: %s", error)
+        self._network.close()
 
     def _make_client(self) -> Client:
         settings = self._settings
@@ -269,7 +189,6 @@ class Connection:
         client.on_connect = self._connected
         client.on_subscribe = self._suback
         client.on_disconnect = self._disconnected
-        client.on_socket_register_write = lambda *_: self._wake()
         return client
 
     def _connect_properties(self) -> Properties:
@@ -338,10 +257,3 @@ def _tls_context(settings: Settings) -> ssl.SSLContext:
     if settings.mqtt_alpn:
         context.set_alpn_protocols([settings.mqtt_alpn])
     return context
-
-
-def _shut(link: Link) -> None:
-    try:
-        link.shutdown(socket.SHUT_RDWR)
-    except OSError as error:
-        log.debug("shutdown failed: %s", error)

@@ -43,6 +43,7 @@ class Link:
         self._needed = 0
         self._for_paho = bytearray()
         self._unsent = b""
+        self._inside_of_packet = False
 
     def recv(self, size: int) -> bytes:
         """Return bytes of packets other than PUBLISH; the messages read meanwhile are handed over.
@@ -75,20 +76,22 @@ class Link:
             OSError: the connection is broken.
         """
         self.flush()
-        if self._unsent:
+        if self._unsent and not self._inside_of_packet:
             raise BlockingIOError
-        return self._raw.send(data)
+        sent = self._raw.send(data)
+        self._inside_of_packet = sent < len(data)
+        return sent
 
     def acknowledge(self, message_ids: Sequence[int]) -> None:
-        """Send a PUBACK for each message id, in order. Not while paho is inside of a packet."""
+        """Send a PUBACK for each message id, in order, when the socket takes it."""
         words = [word for message_id in message_ids for word in (_PUBACK, message_id)]
         self._unsent += struct.pack(f">{len(words)}H", *words)
         self.flush()
 
     def flush(self) -> None:
-        """Send what can be sent now."""
+        """Send the acknowledgements that can be sent now."""
         try:
-            while self._unsent:
+            while self._unsent and not self._inside_of_packet:
                 self._unsent = self._unsent[self._raw.send(self._unsent) :]
         except _BLOCKED:
             return
