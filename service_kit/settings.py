@@ -189,7 +189,7 @@ class Settings(BaseSettings):
         ge=1,
         le=1_000_000,
         description="Messages and batches that wait to be stored. Beyond it gRPC callers wait, and "
-        "the bridge takes no more until half are stored, then has the broker send the rest again.",
+        "the bridge reads no more messages until half are stored.",
     )
     queue_bytes_max: int = Field(
         256 * 1024 * 1024,

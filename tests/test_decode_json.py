@@ -14,6 +14,12 @@ from ingest_service.model import MalformedBatch, Reason
 
 FUID = "01234567-89ab-cdef-0123-456789abcdef"
 GOOD = {"run_number": 1, "event_number": 2, "olt_result": 3, "dsid_raw": 4, "fuid_raw": FUID}
+REPEATED = (
+    b', "run_number": 1',
+    b', "\\u0072un_number": 1',
+    b', "dsid_raw": 4',
+    f', "fuid_raw": "{FUID}"'.encode(),
+)
 ARABIC = FUID.replace("0", "\N{ARABIC-INDIC DIGIT ZERO}")
 
 
@@ -107,6 +113,7 @@ def test_missing_field_is_rejected_by_name(field):
         json.dumps(GOOD).encode("utf-16"),
         b"\xef\xbb\xbf" + json.dumps(GOOD).encode(),
         b'{"run_number": 1, "run_number": 2}',
+        *(json.dumps(GOOD)[:-1].encode() + more + b"}" for more in REPEATED),
         b'{"fuid_raw": "\xff"}',
         b'{"fuid_raw": "\n"}',
     ],
@@ -127,6 +134,14 @@ def test_good_elements_of_an_array_are_kept():
     assert decoded.runs == [1, 1]
     assert [r.position for r in decoded.rejections] == list(range(1, 7))
     assert [decoded.piece(r.position) for r in decoded.rejections] == [b.encode() for b in bad]
+
+
+def test_repeated_key_in_an_array_is_one_rejection():
+    """Of an array the event with a repeated key is refused, the other one is kept."""
+    repeated = f'{json.dumps(GOOD)[:-1]}, "run_number": 1}}'
+    decoded = decode_json(f"[{json.dumps(GOOD)}, {repeated}]".encode())
+    assert decoded.positions == [0]
+    assert [decoded.piece(r.position) for r in decoded.rejections] == [repeated.encode()]
 
 
 def test_empty_array_is_valid():
