@@ -95,6 +95,8 @@ class Bridge:
         self._spoke_5 = False
         self._connections = 0
         self._current: Connection | None = None
+        # The last connection that was paused: one line in the log for each is enough.
+        self._paused: Connection | None = None
         self._alarmed: set[str] = set()
         self._intake_stopped = False
         self._stopping = threading.Event()
@@ -207,7 +209,9 @@ class Bridge:
         if self._intake_stopped:
             return
         if not self._intake.add([self._submission(connection, message) for message in messages]):
-            log.warning("the queue is full: reading no messages until half of it is stored")
+            if self._paused is not connection:
+                self._paused = connection
+                log.warning("the queue is full: reading no messages until half of it is stored")
             connection.pause()
             self._intake.when_half_empty(connection.resume)
 
