@@ -12,13 +12,12 @@ import threading
 import time
 from collections.abc import Callable
 
-from paho.mqtt.client import MQTTMessage
 from paho.mqtt.enums import MQTTProtocolVersion
 
 from ingest_service.decode_topic import TopicDecoder
 from ingest_service.intake import Intake
 from ingest_service.metrics import Metrics
-from ingest_service.model import Decoded, Door, Kind, MalformedBatch, Reason, Receipt, Submission
+from ingest_service.model import Decoded, Door, MalformedBatch, Reason, Receipt, Submission
 from ingest_service.mqtt_client import (
     Accepted,
     BrokerError,
@@ -26,7 +25,8 @@ from ingest_service.mqtt_client import (
     NoAnswerError,
     VersionRefusedError,
 )
-from ingest_service.topics import Topics
+from ingest_service.mqtt_link import Message
+from ingest_service.topics import Route, Topics
 from service_kit.settings import MESSAGE_BYTES_MAX, Settings
 
 log = logging.getLogger(__name__)
@@ -47,20 +47,15 @@ class MqttSubmission(Submission):
     door = Door.MQTT
 
     def __init__(
-        self, bridge: Bridge, connection: Connection, message: MQTTMessage, topic: str
+        self, bridge: Bridge, connection: Connection, message: Message, topic: str, route: Route
     ) -> None:
-        route = bridge.topics.route(topic)
-        payload = bytes(message.payload)
-        super().__init__(
-            Kind.BATCH if route is None else route.kind,
-            topic,
-            "" if route is None else route.source,
-            len(payload),
-        )
-        self._payload = payload
+        self.kind, self.source = route
+        self.topic = topic
+        self.size_bytes = len(message.payload)
+        self._payload = message.payload
         self._bridge = bridge
         self._connection = connection
-        self._message_id = message.mid if message.qos == 1 else 0
+        self._message_id = message.message_id if message.qos == 1 else 0
 
     def decode(self) -> Decoded:
         """Return the events; the topic says what the payload is."""
@@ -100,7 +95,8 @@ class Bridge:
         self._spoke_5 = False
         self._connections = 0
         self._current: Connection | None = None
-        self._full: Connection | None = None
+        # The last connection that was paused: one line in the log for each is enough.
+        self._paused: Connection | None = None
         self._alarmed: set[str] = set()
         self._intake_stopped = False
         self._stopping = threading.Event()
@@ -154,7 +150,7 @@ class Bridge:
     def _serve_one_connection(self) -> float:
         """Connect, subscribe, wait for the end; how long that went well, seconds."""
         try:
-            connection = Connection(self._settings, self._version, self._on_message)
+            connection = Connection(self._settings, self._version, self._on_messages)
         except OSError as error:
             self._is_down(f"the TLS files cannot be used: {error}")
             return 0.0
@@ -173,8 +169,6 @@ class Bridge:
         finally:
             self.metrics.broker_up(up=False)
             connection.close()
-        if self._full is connection:
-            return _GOOD_S
         return 0.0 if started is None else time.monotonic() - started
 
     def _wait_for_end(self, connection: Connection) -> None:
@@ -200,7 +194,8 @@ class Bridge:
 
     def _choose_version(self, error: BrokerError) -> None:
         """Fall back where MQTT 5 is refused, in words or by silence before it ever worked."""
-        if self._settings.mqtt_version != "auto":
+        # A broker of the old version may take a shared subscription for an ordinary filter.
+        if self._settings.mqtt_version != "auto" or self._settings.mqtt_share_group:
             return
         refused = isinstance(error, VersionRefusedError)
         silent = isinstance(error, NoAnswerError) and not self._spoke_5
@@ -209,39 +204,27 @@ class Bridge:
         self._version = _V311 if self._version == _V5 else _V5
         log.info("trying %s next", self._version.name)
 
-    def _on_message(self, connection: Connection, message: MQTTMessage) -> None:
-        """Put a message into the intake. An exception here would end the network thread."""
-        try:
-            self._enqueue(connection, message)
-        except Exception:
-            log.exception("a message could not be taken in; the broker will send it again")
-            self._full = connection
-            connection.disconnect()
-
-    def _enqueue(self, connection: Connection, message: MQTTMessage) -> None:
-        # After one message was left out, later ones of the connection must be too: the broker
-        # sends all of them again, and in order.
-        if self._intake_stopped or self._full is connection:
+    def _on_messages(self, connection: Connection, messages: list[Message]) -> None:
+        """Put messages into the intake. In the network thread: an exception ends the connection."""
+        if self._intake_stopped:
             return
+        if not self._intake.add([self._submission(connection, message) for message in messages]):
+            if self._paused is not connection:
+                self._paused = connection
+                log.warning("the queue is full: reading no messages until half of it is stored")
+            connection.pause()
+            self._intake.when_half_empty(connection.resume)
+
+    def _submission(self, connection: Connection, message: Message) -> MqttSubmission:
+        topic, route = self.topics.read(message.topic)
         if message.qos != 1:
-            self._alarm_once(_topic(message), message.qos)
-        if not self._intake.offer(MqttSubmission(self, connection, message, _topic(message))):
-            self._pause(connection)
+            self._alarm_once(topic, message.qos)
+        return MqttSubmission(self, connection, message, topic, route)
 
     def _alarm_once(self, topic: str, qos: int) -> None:
         if topic not in self._alarmed and len(self._alarmed) < _ALARMS_MAX:
             self._alarmed.add(topic)
             log.error("a message came at QoS %d on %s; only QoS 1 is safe", qos, topic)
-
-    def _pause(self, connection: Connection) -> None:
-        """Leave messages out until half of the queue is acknowledged, then connect anew for them.
-
-        Disconnecting at once would drop the acknowledgements of all that is in the queue, and the
-        broker would send the very same messages again.
-        """
-        self._full = connection
-        log.warning("the queue is full: taking no messages until half of it is stored")
-        self._intake.when_half_empty(connection.disconnect)
 
     def _is_up(self) -> None:
         self._problem = None
@@ -260,10 +243,3 @@ class Bridge:
             self._settings.mqtt_reconnect_max_s, _BACKOFF_FIRST_S * 2 ** min(failures, 20)
         )
         return random.uniform(longest / 2, longest)  # noqa: S311 (spreads reconnections, no secret)
-
-
-def _topic(message: MQTTMessage) -> str:
-    try:
-        return message.topic
-    except UnicodeDecodeError:
-        return "(a topic that is not UTF-8)"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from ingest_service.model import Submission
 
@@ -27,21 +27,27 @@ class Intake:
     def offer(self, submission: Submission) -> bool:
         """Take a submission in, or return False when there is no room for it."""
         with self._changed:
-            size = self._bytes + submission.size_bytes
-            if self._messages and (self._messages >= self._messages_max or size > self._bytes_max):
+            if self._messages and not self._has_room(submission.size_bytes):
                 return False
-            self._messages += 1
-            self._bytes = size
-            self._items.append(submission)
+            self._append(submission)
             self._changed.notify()
             return True
 
-    def take(self, timeout_s: float) -> Submission | None:
-        """Return the next submission, or None after waiting so long (or after `wake`)."""
+    def add(self, submissions: Sequence[Submission]) -> bool:
+        """Take submissions in that are in memory already; whether there is room for more."""
+        with self._changed:
+            for submission in submissions:
+                self._append(submission)
+            self._changed.notify()
+            return self._has_room(0)
+
+    def take_all(self, timeout_s: float) -> deque[Submission]:
+        """Return all that waits, after waiting so long for the first (or until `wake`)."""
         with self._changed:
             if not self._items and timeout_s > 0:
                 self._changed.wait(timeout_s)
-            return self._items.popleft() if self._items else None
+            taken, self._items = self._items, deque()
+            return taken
 
     def release(self, messages: int, size_bytes: int) -> None:
         """Say that so much of what was taken is done with."""
@@ -66,6 +72,14 @@ class Intake:
         """Let a waiting `take` return."""
         with self._changed:
             self._changed.notify_all()
+
+    def _append(self, submission: Submission) -> None:
+        self._messages += 1
+        self._bytes += submission.size_bytes
+        self._items.append(submission)
+
+    def _has_room(self, size_bytes: int) -> bool:
+        return self._messages < self._messages_max and self._bytes + size_bytes <= self._bytes_max
 
     def _is_half_empty(self) -> bool:
         return self._messages * 2 <= self._messages_max and self._bytes * 2 <= self._bytes_max

@@ -1,28 +1,29 @@
-"""One connection to the broker, from CONNECT to its end.
+"""One connection to the broker, from CONNECT to its end, with a network thread of its own.
 
-A new paho client serves each connection, so an acknowledgement can never reach another one.
+A new paho client serves each connection, so an acknowledgement can never reach another one. paho
+speaks the protocol over a `Link`, which keeps messages and their acknowledgements out of it.
 Never decides when to connect again; that is `bridge`.
 """
 
 from __future__ import annotations
 
 import logging
-import socket
 import ssl
-import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
-from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from ingest_service.mqtt_link import Link, Message
+from ingest_service.mqtt_network import NetworkThread
 from service_kit.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -51,24 +52,37 @@ class Accepted:
     session_present: bool
 
 
+class _Client(Client):
+    """paho over a `Link`. The one place that overrides what paho does not document."""
+
+    def __init__(self, *args: Any, on_messages: Callable[[list[Message]], None], **options: Any):
+        super().__init__(*args, **options)
+        self._on_messages = on_messages
+
+    def _create_socket(self) -> Any:
+        raw: Any = super()._create_socket()
+        is_5 = self._protocol == MQTTProtocolVersion.MQTTv5
+        return Link(raw, is_5=is_5, on_messages=self._on_messages)
+
+
 class Connection:
-    """One connection. Callbacks come from paho's network thread."""
+    """One connection. Callbacks come from its network thread."""
 
     def __init__(
         self,
         settings: Settings,
         version: MQTTProtocolVersion,
-        on_message: Callable[[Connection, MQTTMessage], None],
+        on_messages: Callable[[Connection, list[Message]], None],
     ) -> None:
         self._settings = settings
         self._version = version
-        self._on_message = on_message
+        self._on_messages = on_messages
         self._accepted: Future[Accepted] = Future()
         self._subscribed: Future[list[ReasonCode]] = Future()
         self._alive = False
-        self._network_thread: threading.Thread | None = None
         self.end_reason = "the connection was lost"
         self._client = self._make_client()
+        self._network = NetworkThread(self._client, self._ended)
 
     def open(self) -> Accepted:
         """Connect and wait for the broker's answer.
@@ -90,8 +104,7 @@ class Connection:
                 self._client.connect(host, port, self._settings.mqtt_keepalive_s)
         except (OSError, ValueError) as error:
             raise BrokerError(f"cannot connect to the broker: {error}") from error
-        self._client.loop_start()
-        self._network_thread = self._client._thread
+        self._network.start()
         return self._answer(self._accepted, "CONNECT")
 
     def subscribe(self, filters: Sequence[str]) -> None:
@@ -115,7 +128,18 @@ class Connection:
 
     def ack(self, message_id: int) -> bool:
         """Acknowledge a message of this connection; False when the connection has ended."""
-        return self._alive and self._client.ack(message_id, 1) is MQTTErrorCode.MQTT_ERR_SUCCESS
+        if not self._alive:
+            return False
+        self._network.ack(message_id)
+        return True
+
+    def pause(self) -> None:
+        """Read no messages until `resume`; a long pause ends the connection."""
+        self._network.pause()
+
+    def resume(self) -> None:
+        """Read messages again."""
+        self._network.resume()
 
     def flush(self, name: str) -> None:
         """Wait until the broker has read every acknowledgement.
@@ -130,14 +154,8 @@ class Connection:
             log.info("the broker may send some messages again: %s", error)
 
     def wait_for_end(self, timeout_s: float) -> bool:
-        """Wait for the end of the connection or of its network thread; whether it has ended."""
-        thread = self._network_thread
-        if thread is not None:
-            thread.join(timeout_s)
-        if thread is not None and thread.is_alive():
-            return False
-        self._alive = False
-        return True
+        """Wait for the end of the network thread; whether it has ended."""
+        return self._network.wait_for_end(timeout_s)
 
     def disconnect(self) -> None:
         """Say goodbye; the broker keeps the session."""
@@ -146,20 +164,15 @@ class Connection:
     def close(self) -> None:
         """End the connection and its thread, whatever the broker says."""
         self._alive = False
-        thread = self._network_thread
         self._client.disconnect()
-        if thread is not None and thread is not threading.current_thread():
-            thread.join(2.0)
-            raw = self._client.socket()
-            if thread.is_alive() and raw is not None:
-                _shut(raw)
-            self._client.loop_stop()
+        self._network.close()
 
     def _make_client(self) -> Client:
         settings = self._settings
         is_5 = self._version == MQTTProtocolVersion.MQTTv5
-        client = Client(
+        client = _Client(
             CallbackAPIVersion.VERSION2,
+            on_messages=lambda messages: self._on_messages(self, messages),
             client_id=settings.mqtt_client_id,
             clean_session=None if is_5 else False,
             protocol=self._version,
@@ -176,7 +189,6 @@ class Connection:
         client.on_connect = self._connected
         client.on_subscribe = self._suback
         client.on_disconnect = self._disconnected
-        client.on_message = lambda _client, _data, message: self._on_message(self, message)
         return client
 
     def _connect_properties(self) -> Properties:
@@ -211,9 +223,12 @@ class Connection:
     def _disconnected(
         self, _client: Client, _data: object, flags: DisconnectFlags, code: ReasonCode, _m: object
     ) -> None:
-        self._alive = False
         if flags.is_disconnect_packet_from_server:
             self.end_reason = f"the broker ended the connection: {code}"
+        self._ended()
+
+    def _ended(self) -> None:
+        self._alive = False
         error = NoAnswerError("the connection ended before the broker answered")
         _settle(self._accepted, error=error)
         _settle(self._subscribed, error=error)
@@ -242,11 +257,3 @@ def _tls_context(settings: Settings) -> ssl.SSLContext:
     if settings.mqtt_alpn:
         context.set_alpn_protocols([settings.mqtt_alpn])
     return context
-
-
-def _shut(raw: object) -> None:
-    if isinstance(raw, socket.socket):
-        try:
-            raw.shutdown(socket.SHUT_RDWR)
-        except OSError as error:
-            log.debug("shutdown failed: %s", error)

@@ -9,6 +9,7 @@ import logging
 import threading
 import time
 from collections import Counter as Tally
+from collections import deque
 from collections.abc import Callable, Sequence
 
 from event_store.model import DeadLetter
@@ -55,6 +56,8 @@ class Pipeline:
         self._silence_max_s = 60 + 3 * settings.database_stall_timeout_s
         self._draining = threading.Event()
         self._on_crash = on_crash
+        # Taken from the intake and not yet in a batch; the writer thread's alone.
+        self._taken: deque[Submission] = deque()
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
 
     def start(self) -> None:
@@ -132,7 +135,7 @@ class Pipeline:
         items: list[Item] = []
         refused: dict[int, MalformedBatch] = {}
         events, started, hurry = 0, 0.0, self._draining.is_set()
-        submission = self.intake.take(0.0 if hurry else _IDLE_S)
+        submission = self._next(0.0 if hurry else _IDLE_S)
         while submission is not None:
             now = time.monotonic()
             started = started or now
@@ -148,9 +151,14 @@ class Pipeline:
             wait_s = started + self._age_s - now
             if events >= self._events_max or len(submissions) >= self._messages_max or wait_s <= 0:
                 break
-            submission = self.intake.take(0.0 if hurry else min(_QUIET_S, wait_s))
+            submission = self._next(0.0 if hurry else min(_QUIET_S, wait_s))
         self._count(submissions, items, refused)
         return submissions, items, refused
+
+    def _next(self, timeout_s: float) -> Submission | None:
+        if not self._taken:
+            self._taken = self.intake.take_all(timeout_s)
+        return self._taken.popleft() if self._taken else None
 
     def _process(
         self,
@@ -207,7 +215,7 @@ class Pipeline:
             self._metrics.repaired(repaired)
 
     def _give_back(self) -> None:
-        while (submission := self.intake.take(0.0)) is not None:
+        while (submission := self._next(0.0)) is not None:
             submission.abandon()
 
 

@@ -8,6 +8,9 @@ from ingest_service.fields import is_detector_id
 from ingest_service.model import Kind
 from service_kit.settings import Settings
 
+# Topics are the senders' to choose: remember a bounded number.
+_REMEMBERED_MAX = 10_000
+
 
 class Route(NamedTuple):
     """What a topic holds and from whom: the last level, or the detector."""
@@ -25,20 +28,33 @@ class Topics:
             f"{settings.mqtt_topic_json}/": Kind.JSON,
         }
         self._cosmic = f"{settings.mqtt_topic_cosmic}/"
+        group = settings.mqtt_share_group
+        self._share = f"$share/{group}/" if group else ""
         self._known: dict[str, Route] = {}
+        self._read: dict[bytes, tuple[str, Route]] = {}
 
     @property
     def filters(self) -> list[str]:
         """What to subscribe to."""
-        return [*(f"{prefix}+" for prefix in self._prefixes), f"{self._cosmic}+/event"]
+        filters = [*(f"{prefix}+" for prefix in self._prefixes), f"{self._cosmic}+/event"]
+        return [self._share + name for name in filters]
+
+    def read(self, topic: bytes) -> tuple[str, Route]:
+        """Return the text and the route of a topic as it came; a batch where it is none of ours."""
+        found = self._read.get(topic)
+        if found is None:
+            text = _text(topic)
+            found = text, self.route(text) or Route(Kind.BATCH, "")
+            if len(self._read) < _REMEMBERED_MAX:
+                self._read[topic] = found
+        return found
 
     def route(self, topic: str) -> Route | None:
         """Return what a topic holds, None when it is none of ours."""
         known = self._known.get(topic)
         if known is None:
             known = self._find(topic)
-            # Topics are the senders' to choose: remember a bounded number.
-            if known is not None and len(self._known) < 10_000:
+            if known is not None and len(self._known) < _REMEMBERED_MAX:
                 self._known[topic] = known
         return known
 
@@ -51,3 +67,10 @@ class Topics:
         if topic == f"{self._cosmic}{detector}/event" and is_detector_id(detector):
             return Route(Kind.COSMIC, detector)
         return None
+
+
+def _text(topic: bytes) -> str:
+    try:
+        return topic.decode()
+    except UnicodeDecodeError:
+        return "(a topic that is not UTF-8)"

@@ -129,6 +129,13 @@ class Settings(BaseSettings):
         description="Client id. The broker keeps the session under it: it must stay the same "
         "over restarts and differ between instances.",
     )
+    mqtt_share_group: str = Field(
+        "",
+        pattern=r"^[^/+#\x00]*$",
+        max_length=128,
+        description="Instances with the same group share the messages between them (MQTT 5 shared "
+        "subscriptions). Empty: this instance gets every message.",
+    )
     mqtt_session_expiry_s: int = Field(
         604_800,
         ge=1,
@@ -182,7 +189,7 @@ class Settings(BaseSettings):
         ge=1,
         le=1_000_000,
         description="Messages and batches that wait to be stored. Beyond it gRPC callers wait, and "
-        "the bridge takes no more until half are stored, then has the broker send the rest again.",
+        "the bridge reads no more messages until half are stored.",
     )
     queue_bytes_max: int = Field(
         256 * 1024 * 1024,
@@ -265,6 +272,8 @@ class Settings(BaseSettings):
             )
         if (self.mqtt_tls_cert is None) != (self.mqtt_tls_key is None):
             raise ValueError("EVENTINDEX_MQTT_TLS_CERT and EVENTINDEX_MQTT_TLS_KEY go together")
+        if self.mqtt_share_group and self.mqtt_version == "3.1.1":
+            raise ValueError("EVENTINDEX_MQTT_SHARE_GROUP needs MQTT 5, not 3.1.1")
         if self.mqtt_url and urlsplit(self.mqtt_url).scheme not in {"mqtt", "mqtts"}:
             raise ValueError("EVENTINDEX_MQTT_URL must start with mqtt:// or mqtts://")
         if self.cache_bytes_max < CACHE_BYTES_MIN * self.index_workers:

@@ -9,11 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from event_store.model import DSID_MAX, NUMBER_MAX
-from ingest_service.decode_json import decode_json
+from ingest_service.decode_json import _decode_any, decode_json
 from ingest_service.model import MalformedBatch, Reason
 
 FUID = "01234567-89ab-cdef-0123-456789abcdef"
 GOOD = {"run_number": 1, "event_number": 2, "olt_result": 3, "dsid_raw": 4, "fuid_raw": FUID}
+REPEATED = (
+    b', "run_number": 1',
+    b', "\\u0072un_number": 1',
+    b', "dsid_raw": 4',
+    f', "fuid_raw": "{FUID}"'.encode(),
+)
 ARABIC = FUID.replace("0", "\N{ARABIC-INDIC DIGIT ZERO}")
 
 
@@ -107,6 +113,7 @@ def test_missing_field_is_rejected_by_name(field):
         json.dumps(GOOD).encode("utf-16"),
         b"\xef\xbb\xbf" + json.dumps(GOOD).encode(),
         b'{"run_number": 1, "run_number": 2}',
+        *(json.dumps(GOOD)[:-1].encode() + more + b"}" for more in REPEATED),
         b'{"fuid_raw": "\xff"}',
         b'{"fuid_raw": "\n"}',
     ],
@@ -129,6 +136,14 @@ def test_good_elements_of_an_array_are_kept():
     assert [decoded.piece(r.position) for r in decoded.rejections] == [b.encode() for b in bad]
 
 
+def test_repeated_key_in_an_array_is_one_rejection():
+    """Of an array the event with a repeated key is refused, the other one is kept."""
+    repeated = f'{json.dumps(GOOD)[:-1]}, "run_number": 1}}'
+    decoded = decode_json(f"[{json.dumps(GOOD)}, {repeated}]".encode())
+    assert decoded.positions == [0]
+    assert [decoded.piece(r.position) for r in decoded.rejections] == [repeated.encode()]
+
+
 def test_empty_array_is_valid():
     """An array of no events offers nothing."""
     assert decode_json(b" [ ] ").offered == 0
@@ -149,3 +164,54 @@ def test_any_payload_is_decoded_or_refused(payload):
     except MalformedBatch:
         return
     assert decoded.offered == len(decoded.runs) + len(decoded.rejections)
+
+
+NUMBERS = st.sampled_from(
+    ["0", "-0", "1", "01", "1.0", "1e3", "-1", "true", "null", '"1"', "[]", "{}", "NaN", "9" * 1001]
+    + [str(value) for value in (2**31, 2**63 - 1, 2**63, 2**64 - 1, 2**64)]
+)
+FUIDS = st.sampled_from(
+    [FUID, FUID.upper(), FUID[:-1], "", ARABIC, "\\u0030" + FUID[1:], '\\"', "]"]
+)
+KEYS = st.sampled_from([*GOOD, *GOOD, "\\u0072un_number", "unknown", ""])
+
+
+@st.composite
+def almost_events(draw):
+    """Return the text of an event, sometimes with a fault or two."""
+    pairs = dict.fromkeys(GOOD, "1") | {"fuid_raw": f'"{FUID}"'}
+    if draw(st.booleans()):
+        pairs[draw(st.sampled_from(sorted(GOOD)))] = draw(NUMBERS)
+    if draw(st.booleans()):
+        pairs["fuid_raw"] = f'"{draw(FUIDS)}"'
+    listed = draw(st.permutations(sorted(pairs.items())))
+    if draw(st.booleans()):
+        listed.insert(0, (draw(KEYS), draw(NUMBERS)))
+    if draw(st.integers(0, 5)) == 0:
+        listed.pop()
+    blank = draw(st.sampled_from(["", " ", "\t\r\n", "\f", "\ufeff"]))
+    return "{" + f"{blank},".join(f'"{key}"{blank}:{value}' for key, value in listed) + "}"
+
+
+@given(st.lists(almost_events(), min_size=1, max_size=3), st.booleans(), st.sampled_from(["", "x"]))
+def test_fast_decoder_takes_nothing_that_the_strict_one_refuses(texts, is_array, behind):
+    """Where the fast decoder answers, its answer is the strict one's, piece by piece."""
+    text = f"[{','.join(texts)}]" if is_array else texts[0]
+    payload = (text + behind).encode()
+
+    def result(decode):
+        try:
+            decoded = decode(payload)
+        except MalformedBatch as error:
+            return str(error)
+        pieces = [decoded.piece(position) for position in range(decoded.offered)]
+        columns = (decoded.runs, decoded.events, decoded.olt, decoded.files)
+        return (
+            columns,
+            [decoded.files[i] for i in decoded.file_index],
+            [*decoded.rejections],
+            pieces,
+        )
+
+    fast, strict = result(decode_json), result(_decode_any)
+    assert repr(fast) == repr(strict)

@@ -230,6 +230,52 @@ def test_lost_session_is_told(database_url, topics, request):
     wait_until(lambda: service.metric(lost) == 1, what="the lost session")
 
 
+def test_two_instances_share_the_messages(database_url, quick_broker, topics, request):
+    """Two members of a share group store one run at once, one is killed: no deadlock, no loss."""
+    publisher = Publisher(quick_broker.port)
+    request.addfinalizer(publisher.close)
+    members = []
+    for number in (1, 2):
+        settings = topics.settings | {"mqtt_client_id": f"{topics.id}-{number}"}
+        member = own_service(
+            quick_broker, database_url, mqtt_share_group=topics.id, batch_age_max_ms=5, **settings
+        )
+        request.addfinalizer(member.close)
+        members.append(member.start())
+
+    def publish() -> None:
+        chance = random.Random(7)
+        for first in range(0, 30_000, 100):
+            # Batches that take the same runs in any order, and single events between them.
+            numbers = chance.sample(range(first, first + 100), 100)
+            batch = event_pb2.EventBatch(
+                files=[event_pb2.RawFile(fuid_raw=FUID, dsid_raw=4)],
+                run_numbers=[number % 3 for number in numbers],
+                event_numbers=numbers,
+                file_indexes=[1] * 100,
+            )
+            publisher.publish(topics.batch, batch.SerializeToString())
+            publisher.publish(topics.json, *[json_event(n % 3, n) for n in range(first, first + 9)])
+        publisher.flush()
+
+    sending = threading.Thread(target=publish)
+    sending.start()
+    for member in members:
+        wait_until(lambda m=member: door_metric(m, RECEIVED, "mqtt") > 0, what="its share")
+    members[1].kill()
+    members[1].start()
+    sending.join()
+    wait_for_events(database_url, 30_000, 60)
+    assert query(database_url, "SELECT count(*) FROM event_conflict") == [(0,)]
+    assert letters(database_url) == []
+    deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
+    assert query(database_url, deadlocks) == [(0,)]
+    for member in members:
+        check_balance(member)
+    # 30,000 in batches and 2,700 one by one: without sharing each member would get all of them.
+    assert 0 < door_metric(members[0], RECEIVED, "mqtt") < 32_700
+
+
 @pytest.mark.parametrize("version", ["5", "3.1.1"])
 def test_both_versions_of_mqtt(database_url, mosquitto, publisher, topics, request, version):
     """Messages sent while the service is away arrive when it is back, in both versions."""

@@ -73,6 +73,11 @@ def test_variable_wins_over_env_file(monkeypatch: pytest.MonkeyPatch, tmp_path: 
         ({"MQTT_URL": "tcp://broker:1883"}, "must start with mqtt:// or mqtts://"),
         ({"MQTT_VERSION": "4"}, "mqtt_version"),
         ({"MQTT_CLIENT_ID": ""}, "mqtt_client_id"),
+        ({"MQTT_SHARE_GROUP": "a/b"}, "mqtt_share_group"),
+        (
+            {"MQTT_SHARE_GROUP": "a", "MQTT_VERSION": "3.1.1"},
+            "EVENTINDEX_MQTT_SHARE_GROUP needs MQTT 5",
+        ),
         ({"BATCH_EVENTS_MAX": "0"}, "batch_events_max"),
         ({"QUEUE_BYTES_MAX": "1000"}, "queue_bytes_max"),
         ({"SHUTDOWN_GRACE_S": "soon"}, "shutdown_grace_s"),
