@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-_SAMPLE_EVERY_S = 0.25
+_SAMPLE_EVERY_S = 1.0
 
 
 def describe() -> dict[str, str]:

@@ -74,7 +74,7 @@ def _bars(axis: plt.Axes, figures: Sequence[Figure]) -> None:
     axis.set_yticks(ticks, _cases(figures), fontsize=8)
     axis.invert_yaxis()
     axis.set_xscale("log")
-    axis.margins(x=0.15)
+    axis.margins(x=0.15, y=0.02)
     if len(systems) > 1:
         handles, labels = axis.get_legend_handles_labels()
         unique = dict(zip(labels, handles, strict=True))
