@@ -43,7 +43,7 @@ class Sizes:
     runs: int = 40
     peer_runs: int = 4
     repeats: int = 5
-    sample_s: float = 0.2
+    sample_s: float = 0.1
     growth_runs: Sequence[int] = (2, 22, 222)
     streams: Sequence[int] = (1, 10, 100, 1000)
     load_runs: int = 10
@@ -53,7 +53,7 @@ SMALL = Sizes(
     runs=2,
     peer_runs=1,
     repeats=1,
-    sample_s=0.05,
+    sample_s=0.02,
     growth_runs=(1, 2),
     streams=(1, 20),
     load_runs=1,

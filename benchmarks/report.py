@@ -78,8 +78,10 @@ def number(value: float) -> str:
     if math.isnan(value):
         return "-"
     for unit, name in ((1e6, " M"), (1e3, " k")):
-        if abs(value) >= unit:
+        if abs(value) >= max(unit, 1e4):
             return f"{value / unit:.3g}{name}"
+    if abs(value) >= 1e3:
+        return f"{value:,.0f}"
     return f"{value:.3g}"
 
 

@@ -150,7 +150,7 @@ class Population:
 def _of_run(run: int, size: int, random: np.random.Generator) -> Batch:
     """Draw ascending events of a run, none twice."""
     events = _whole_run(run)
-    return events.at(np.sort(random.choice(len(events.runs), size, replace=False)))
+    return events.at(np.sort(random.choice(len(events.runs), size, replace=False, shuffle=False)))
 
 
 @lru_cache(maxsize=2 * _RUNS_DRAWN_MAX)

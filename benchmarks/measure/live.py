@@ -25,7 +25,7 @@ _CASE = Lookup("random", 10_000, one_run=False, ascending=False)
 _BLOCKS_A_SECOND_MAX = 100
 _CHECK_EVERY = 10
 _CHECKED_PAIRS = 1_000
-_SAMPLES_LONGER = 5
+_SAMPLES_LONGER = 10
 # Far above the runs that other measurements store.
 _RUN_FIRST = 1_000_000
 

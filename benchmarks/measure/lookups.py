@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from benchmarks.context import Bench, Dataset, pairs_per_second, timed
+from benchmarks.context import Bench, Dataset, pairs_per_second
 from benchmarks.echo_client import Echo
 from benchmarks.peers.base import Answer
 from benchmarks.results import Figure
@@ -25,7 +25,7 @@ CASES = (
     Lookup("random, 10,000 a batch", 10_000, one_run=False, ascending=False),
     Lookup("random, 100,000 a batch", 100_000, one_run=False, ascending=False),
 )
-_BATCHES_MAX = 200
+_BATCHES_MAX = 100
 # Enough for the client's pipeline to fill.
 _BATCHES_FIRST = 8
 
@@ -81,9 +81,11 @@ def in_turn(
     size = len(drawn[0].runs)
     counts = {}
     for name, rate in rates.items():
-        # The first batch warms up and tells the pace.
-        first = drawn[:_BATCHES_FIRST] if timed(lambda: rate(drawn[:1])) < sample_s else drawn[:1]  # noqa: B023
-        counts[name] = int(np.clip(sample_s * rate(first) / size, 1, len(drawn)))
+        # The first batch warms up; where it was quick, some more tell the pace.
+        pace = rate(drawn[:1])
+        if size / pace < sample_s:
+            pace = rate(drawn[:_BATCHES_FIRST])
+        counts[name] = int(np.clip(sample_s * pace / size, 1, len(drawn)))
     samples: dict[str, list[float]] = {name: [] for name in rates}
     for _ in range(repeats):
         for name, rate in rates.items():

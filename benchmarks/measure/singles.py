@@ -16,7 +16,7 @@ _CALLERS = 64
 _PAIRS = 1_000
 _CASE = Lookup("single pairs", 1, one_run=False, ascending=False)
 # Latencies need more calls than rates do.
-_SAMPLES_LONGER = 5
+_SAMPLES_LONGER = 10
 
 
 def measure(bench: Bench) -> Iterator[Figure]:

@@ -88,8 +88,9 @@ class PageIndex:
 
 
 def _fuids(result: LookupResult, file_indexes: UInt32) -> Fuids:
-    ids = [bytes.fromhex(file.fuid_raw.replace("-", "")) for file in result.files]
-    return np.frombuffer(bytes(16) + b"".join(ids), FUID)[file_indexes]
+    ids = "".join([file.fuid_raw for file in result.files]).replace("-", "")
+    fuids: Fuids = np.frombuffer(bytes(16) + bytes.fromhex(ids), FUID)
+    return fuids[file_indexes]
 
 
 def disk_bytes(database_url: str) -> int:
