@@ -74,7 +74,11 @@ def stack(root: Path, **settings: object) -> Iterator[Stack]:
 def index_service(
     database: str, directory: Path, *, cache_bytes_max: int | None = None
 ) -> Iterator[IndexService]:
-    """An index service with an empty cache; its log is in `directory`."""
+    """An index service with an empty cache; its log is in `directory`.
+
+    With a bound on its cache it is one worker: a client sticks to a worker, and workers share the
+    bound.
+    """
     address, metrics = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
     settings: dict[str, object] = {
         "database_url": database,
@@ -82,7 +86,7 @@ def index_service(
         "index_metrics_address": metrics,
     }
     if cache_bytes_max is not None:
-        settings["cache_bytes_max"] = cache_bytes_max
+        settings |= {"cache_bytes_max": cache_bytes_max, "index_workers": 1}
     log = directory / f"index-{address.rpartition(':')[2]}.log"
     problem = service_problem(address, metrics)
     command: list[str | Path] = [sys.executable, "-P", "-m", "index_service"]
