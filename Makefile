@@ -9,7 +9,7 @@ PROTOC = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I pr
 	--grpc_python_out=$(1) --mypy_grpc_out=quiet:$(1) $(PROTOS)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format protos protos-check bench up down clean
+.PHONY: help run test lint format protos protos-check bench bench-small bench-billion up down clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -39,8 +39,14 @@ protos-check: $(VENV)/.dev ## fail when clients/eventindex/v1/ is not what proto
 	  then echo "clients/eventindex/v1 agrees with protos/"; \
 	  else echo "run make protos and commit the result" >&2; exit 1; fi
 
-bench: $(VENV)/.dev ## measure bytes an event, events/s and lookups/s
-	@$(BIN)/python -m benchmarks
+bench: $(VENV)/.bench ## measure the project beside its peers, five minutes (BENCH_ARGS="--only lookups" to choose)
+	@$(BIN)/python -m benchmarks $(BENCH_ARGS)
+
+bench-small: $(VENV)/.bench ## the same with little data, a minute: fails on a wrong answer, never on a time
+	@$(BIN)/python -m benchmarks --small $(BENCH_ARGS)
+
+bench-billion: $(VENV)/.bench ## load a billion events, measure there (BENCH_ARGS="--runs 22": ten million)
+	@$(BIN)/python -m benchmarks.billion $(BENCH_ARGS)
 
 up: deploy/.env ## start the containers (needs Docker)
 	docker compose --env-file deploy/.env up --detach --build --wait
@@ -71,3 +77,8 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "installing what the services and the tests need"
 	@$(PIP) -e '.[dev]'
 	@touch $(VENV)/.server $@
+
+$(VENV)/.bench: $(VENV)/.dev
+	@echo "installing what the benchmarks measure beside the project"
+	@$(PIP) -e '.[bench]'
+	@touch $@

@@ -1,190 +1,116 @@
-"""`python -m benchmarks`: load workload W both ways, look pairs up in turn, print the ratios."""
+"""`python -m benchmarks`: measure the project and its peers, print ratios, draw plots."""
 
 from __future__ import annotations
 
-import os
-import platform
-import statistics
+import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
 
 import click
-import numpy as np
 from rich.console import Console
-from rich.progress import track
-from rich.table import Table
 
-from benchmarks.pages import PageIndex, stack
-from benchmarks.rows import RowTable
-from benchmarks.workload import Lookup, batches
-from event_store.model import EventColumns
-
-LOOKUPS = (
-    Lookup("one run, sorted, 1,000 a batch", 1_000, 200, one_run=True),
-    Lookup("one run, sorted, 10,000 a batch", 10_000, 100, one_run=True),
-    Lookup("random, 10,000 a batch", 10_000, 100, one_run=False),
+from benchmarks import plots, report
+from benchmarks.context import SMALL, Bench, Sizes
+from benchmarks.machine import describe
+from benchmarks.measure import (
+    cache,
+    cold,
+    disk,
+    growth,
+    live,
+    load_file,
+    lookups,
+    selections,
+    singles,
+    store,
+    streams,
 )
-# Plain SQL is slow enough for a tenth of the batches.
-_ROWS_SHARE = 10
+from benchmarks.results import Figure, Report, WrongAnswerError
+
+# Those that write to an index come after those that measure it.
+MEASUREMENTS: dict[str, Callable[[Bench], Iterable[Figure]]] = {
+    "store": store.measure,
+    "lookups": lookups.measure,
+    "selections": selections.measure,
+    "disk": disk.measure,
+    "singles": singles.measure,
+    "streams": streams.measure,
+    "cold": cold.measure,
+    "cache": cache.measure,
+    "load_file": load_file.measure,
+    "live": live.measure,
+    "growth": growth.measure,
+}
+# Tables have a column for each system.
+_WIDTH_IN_A_FILE = 160
+RESULTS = Path(__file__).parent / "results"
+
+
+def _names(_: click.Context, __: click.Parameter, value: str) -> list[str]:
+    names = [name.strip() for name in value.split(",") if name.strip()]
+    for name in names:
+        if name not in MEASUREMENTS:
+            raise click.BadParameter(f"{name!r} is none of {', '.join(MEASUREMENTS)}")
+    return names
 
 
 @click.command()
 @click.option(
-    "--runs", default=40, show_default=True, help="Runs of workload W, 450,000 events each."
+    "--only",
+    default=",".join(MEASUREMENTS),
+    callback=_names,
+    metavar="NAME,...",
+    help=f"Measure only some of {', '.join(MEASUREMENTS)}.",
 )
+@click.option("--small", is_flag=True, help="Little of everything, in a minute: for the answers.")
+@click.option("--runs", type=click.IntRange(1), help="Runs of workload W, 450,000 events each.")
+@click.option("--peer-runs", type=click.IntRange(1), help="Runs that slow peers hold too.")
+@click.option("--repeats", type=click.IntRange(1), help="Medians of so many measurements.")
 @click.option(
-    "--whole-runs/--small-batches", default=True, help="A run or 100,000 numbers a batch."
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Directory for the results (default: one named by the time in benchmarks/results).",
 )
-@click.option("--repeats", default=5, show_default=True, help="Medians of so many measurements.")
-def main(runs: int, whole_runs: bool, repeats: int) -> None:
-    """Measure EventIndex beside plain SQL in the same run."""
-    console = Console()
-    stored = batches(runs, whole_runs=whole_runs)
-    events = sum(map(len, stored))
-    console.print(f"{machine()}\nworkload W: {runs} runs, {events:,} events")
-    with stack() as endpoints:
-        pages = PageIndex(endpoints["database"], endpoints["index"])
-        rows = RowTable(endpoints["database"])
-        console.print(load_table(stored, pages, rows))
-        console.print(lookup_table(stored, pages, rows, repeats))
-        console.print(selection_table(stored, pages, rows, repeats))
-        rows.close()
-        pages.close()
+def main(only: list[str], small: bool, output: Path | None, **sizes: int | None) -> None:
+    """Measure EventIndex beside its peers in the same run; a wrong answer ends it with code 1."""
+    machine, console = describe(), Console()
+    if not console.is_terminal:
+        console = Console(width=_WIDTH_IN_A_FILE)
+    console.print(", ".join(f"{name} {value}" for name, value in machine.items()))
+    bench = Bench(_sizes(small, sizes), console)
+    figures: list[Figure] = []
+    try:
+        for name in only:
+            began = time.perf_counter()
+            measured = list(MEASUREMENTS[name](bench))
+            figures += measured
+            report.show(console, measured)
+            console.print(f"{name} took {time.perf_counter() - began:.0f} s", style="dim")
+    except WrongAnswerError as error:
+        console.print(f"wrong answer: {error}", style="bold red")
+        sys.exit(1)
+    finally:
+        bench.close()
+    directory = output or RESULTS / f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    write(directory, machine, figures)
+    console.print(f"tables, samples and plots: {directory}")
 
 
-def machine() -> str:
-    """The machine in a line."""
-    model = platform.processor() or platform.machine()
-    with open("/proc/cpuinfo", encoding="utf-8") as cpuinfo:
-        names = [line.split(":")[1].strip() for line in cpuinfo if line.startswith("model name")]
-    cores = f"{os.cpu_count()} cores of {names[0] if names else model}"
-    return f"{cores}, Python {platform.python_version()}"
+def _sizes(small: bool, given: dict[str, int | None]) -> Sizes:
+    base = SMALL if small else Sizes()
+    changed = {name: value for name, value in given.items() if value is not None}
+    return replace(base, **changed)  # type: ignore[arg-type]  # the options have the types
 
 
-def load_table(stored: Sequence[EventColumns], pages: PageIndex, rows: RowTable) -> Table:
-    """Load one system, let the disk come to rest, load the other."""
-    seconds = {}
-    for name, system in (("pages", pages), ("rows", rows)):
-        began = time.perf_counter()
-        for batch in track(stored, f"loading {name}", transient=True):
-            system.load(batch)
-        seconds[name] = time.perf_counter() - began
-        rows.rest()
-    events = sum(map(len, stored))
-    rate = {name: events / spent for name, spent in seconds.items()}
-    size = {"pages": pages.bytes() / events, "rows": rows.bytes() / events}
-    table = Table(
-        "", "EventIndex", "rows", "ratio", title=f"load, {events // len(stored):,} events a batch"
-    )
-    table.add_row(
-        "events/s",
-        f"{rate['pages']:,.0f}",
-        f"{rate['rows']:,.0f}",
-        f"{rate['pages'] / rate['rows']:.1f} times faster",
-    )
-    table.add_row(
-        "bytes/event",
-        f"{size['pages']:.2f}",
-        f"{size['rows']:.1f}",
-        f"{size['rows'] / size['pages']:.1f} times smaller",
-    )
-    return table
-
-
-def lookup_table(
-    stored: list[EventColumns], pages: PageIndex, rows: RowTable, repeats: int
-) -> Table:
-    """Warm lookups over gRPC beside an unnest join, in turn."""
-    table = Table(
-        "pairs/s, warm", "EventIndex", "unnest join", "ratio", title="LookupStream over gRPC"
-    )
-    random = np.random.default_rng(1)
-    for lookup in LOOKUPS:
-        drawn = list(lookup.draw(stored, random))
-        few = drawn[: max(1, len(drawn) // _ROWS_SHARE)]
-        check(pages.lookup(drawn), drawn)
-        check(sum(rows.lookup(*pairs) for pairs in few), few)
-        ours, theirs = [], []
-        for _ in range(repeats):
-            ours.append(lookup.size * len(drawn) / timed(lambda: pages.lookup(drawn)))  # noqa: B023
-            theirs.append(
-                lookup.size * len(few) / timed(lambda: [rows.lookup(*pairs) for pairs in few])  # noqa: B023
-            )
-        ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
-        table.add_row(
-            lookup.name,
-            f"{statistics.median(ours):,.0f}",
-            f"{statistics.median(theirs):,.0f}",
-            f"{ratio:.1f}",
-        )
-    pairs = next(LOOKUPS[2].draw(stored, random))
-    single = (pairs[0][:1000], pairs[1][:1000])
-    ours_one = 1000 / timed(lambda: pages.lookup_one_by_one(*single))
-    theirs_one = 1000 / timed(lambda: rows.lookup_one_by_one(*single))
-    table.add_row(
-        "one pair a call, one caller",
-        f"{ours_one:,.0f}",
-        f"{theirs_one:,.0f} (SELECT)",
-        f"{ours_one / theirs_one:.2f}",
-    )
-    return table
-
-
-def selection_table(
-    stored: Sequence[EventColumns], pages: PageIndex, rows: RowTable, repeats: int
-) -> Table:
-    """Counting all criteria and listing by a mask, over gRPC, beside plain SQL."""
-    table = Table("seconds", "EventIndex", "rows", "ratio", title="selections over all events")
-    olt = np.concatenate([batch.olt for batch in stored])
-    expected = {bit: int(np.count_nonzero(olt >> np.uint64(bit) & 1)) for bit in range(12)}
-    if pages.count_bits() != {bit: n for bit, n in expected.items() if n}:
-        raise SystemExit("wrong answer: the criteria's counts differ from the workload's")
-    measured = [("count 12 criteria", pages.count_bits, rows.count_masks, "GROUP BY")]
-    for bit, peer in ((2, "sequential scan"), (11, "sequential scan")):
-        measured.append(_listing(bit, pages, rows, expected[bit], peer))
-    for name, ours, theirs, peer in measured:
-        table.add_row(*_timed_pair(name, ours, theirs, peer, repeats))
-    rows.index_mask(1 << 11)
-    name, ours, theirs, peer = _listing(11, pages, rows, expected[11], "partial covering index")
-    table.add_row(*_timed_pair(name, ours, theirs, peer, repeats))
-    return table
-
-
-def _listing(
-    bit: int, pages: PageIndex, rows: RowTable, expected: int, peer: str
-) -> tuple[str, Callable[[], object], Callable[[], object], str]:
-    for found in (pages.list_mask(1 << bit), rows.list_mask(1 << bit)):
-        if found != expected:
-            raise SystemExit(f"wrong answer: {found} of {expected} events with bit {bit} listed")
-    return (
-        f"list {expected:,} events by a mask",
-        lambda: pages.list_mask(1 << bit),
-        lambda: rows.list_mask(1 << bit),
-        peer,
-    )
-
-
-def _timed_pair(
-    name: str, ours: Callable[[], object], theirs: Callable[[], object], peer: str, repeats: int
-) -> tuple[str, str, str, str]:
-    pairs = [(timed(ours), timed(theirs)) for _ in range(repeats)]
-    ratio = statistics.median(b / a for a, b in pairs)
-    own, other = (statistics.median(column) for column in zip(*pairs, strict=True))
-    return name, f"{own:.3f}", f"{other:.3f} ({peer})", f"{ratio:.1f}"
-
-
-def check(found: int, batches_drawn: Sequence[tuple[np.ndarray, np.ndarray]]) -> None:
-    """Every drawn pair is in the index; a wrong answer is the end of the benchmark."""
-    asked = sum(len(events) for _, events in batches_drawn)
-    if found != asked:
-        raise SystemExit(f"wrong answer: {found} of {asked} pairs found")
-
-
-def timed(work: Callable[[], object]) -> float:
-    """Seconds that a call takes."""
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
+def write(directory: Path, machine: dict[str, str], figures: list[Figure]) -> None:
+    """Write results.json, figures.csv, results.md and a plot for each measurement."""
+    directory.mkdir(parents=True, exist_ok=True)
+    Report(machine, figures).write(directory)
+    (directory / "results.md").write_text(report.markdown(machine, figures))
+    plots.draw(directory, figures)
 
 
 if __name__ == "__main__":

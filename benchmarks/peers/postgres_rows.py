@@ -1,14 +1,21 @@
-"""The peer: one row an event in PostgreSQL, loaded by binary COPY, looked up by an unnest join."""
+"""Peer: one row an event in PostgreSQL, loaded by binary COPY, looked up in two ways.
+
+The rows are on the same server as the index under measurement.
+"""
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from io import BytesIO
 
 import numpy as np
 import psycopg2
 
-from event_store.model import EventColumns, Int64
+from benchmarks.peers.base import Answer
+from benchmarks.peers.pages import vacuum
+from benchmarks.workload import FUID, Batch, Fuids
+from event_store.model import EventColumns
 
 _ROW = np.dtype(
     [
@@ -25,14 +32,22 @@ _ROW = np.dtype(
         ("fuid", "V16"),
     ]
 )
+_FOUND = np.dtype([("fields", ">i2"), ("size", ">i4"), ("fuid", "V16")])
+_HEADER_BYTES, _TRAILER_BYTES = 19, 2
 
 
 class RowTable:
-    """The five columns of an event as a table with its primary key."""
+    """The five columns of an event as a table with its primary key; `unnest` join by COPY."""
+
+    name = "rows, unnest join"
+    pairs_max = 100_000
 
     def __init__(self, database_url: str) -> None:
+        self._database_url = database_url
         self._connection = psycopg2.connect(database_url)
         self._connection.autocommit = True
+        # For an index in memory or on an SSD; the default has the planner read the whole table.
+        self._execute("SET random_page_cost = 1.1")
         self._execute(
             "CREATE TABLE bench_rows (run_number bigint, event_number bigint, olt_result bigint, "
             "dsid_raw integer, fuid_raw uuid, PRIMARY KEY (run_number, event_number))"
@@ -54,10 +69,9 @@ class RowTable:
                 "COPY bench_rows FROM STDIN (FORMAT BINARY)", BytesIO(data), size=1 << 20
             )
 
-    def rest(self) -> None:
-        """Give the planner its statistics and write out what is pending, of both systems."""
-        self._execute("VACUUM ANALYZE")
-        self._execute("CHECKPOINT")
+    def settle(self) -> None:
+        """Vacuum, and write out what is pending."""
+        vacuum(self._database_url)
 
     def bytes(self) -> int:
         """Disk of the table and its key."""
@@ -66,9 +80,12 @@ class RowTable:
             row = cursor.fetchone()
         return int(row[0]) if row else 0
 
-    def lookup(self, runs: Int64, events: Int64) -> int:
-        """Look up a batch by an unnest join with binary COPY; the number found."""
-        run_list, event_list = (",".join(map(str, c.tolist())) for c in (runs, events))
+    def lookup(self, batches: Sequence[Batch]) -> list[Answer]:
+        """Look batches up by an unnest join whose answer comes by binary COPY."""
+        return [self._join(batch) for batch in batches]
+
+    def _join(self, batch: Batch) -> Answer:
+        run_list, event_list = (",".join(map(str, c.tolist())) for c in batch[:2])
         query = (
             f"SELECT r.fuid_raw FROM unnest('{{{run_list}}}'::bigint[], "
             f"'{{{event_list}}}'::bigint[]) WITH ORDINALITY AS q (run_number, event_number, n) "
@@ -77,20 +94,8 @@ class RowTable:
         buffer = BytesIO()
         with self._connection.cursor() as cursor:
             cursor.copy_expert(f"COPY ({query}) TO STDOUT (FORMAT BINARY)", buffer)
-        # A row is 2 bytes, 4 of length and the 16 of the id, or 4 of null.
-        return (len(buffer.getvalue()) - 21 - 6 * len(runs)) // 16
-
-    def lookup_one_by_one(self, runs: Int64, events: Int64) -> int:
-        """Look up a batch by one SELECT a pair; the number found."""
-        found = 0
-        with self._connection.cursor() as cursor:
-            for pair in zip(runs.tolist(), events.tolist(), strict=True):
-                cursor.execute(
-                    "SELECT fuid_raw FROM bench_rows WHERE run_number = %s AND event_number = %s",
-                    pair,
-                )
-                found += len(cursor.fetchall())
-        return found
+        fuids = _parse(buffer.getvalue(), len(batch.runs))
+        return lambda: fuids
 
     def count_masks(self) -> dict[int, int]:
         """How many events have each mask, by GROUP BY: the bits' counts are sums of these."""
@@ -110,7 +115,7 @@ class RowTable:
                 "TO STDOUT (FORMAT BINARY)",
                 buffer,
             )
-        rows = np.frombuffer(buffer.getbuffer()[19:-2], _ROW)
+        rows = np.frombuffer(buffer.getbuffer()[_HEADER_BYTES:-_TRAILER_BYTES], _ROW)
         columns = [rows[name].astype(np.int64) for name in ("run", "event", "olt", "dsid")]
         fuids = rows["fuid"].copy()
         return len(columns[0]) if len(fuids) else 0
@@ -123,6 +128,10 @@ class RowTable:
         )
         self._execute("VACUUM ANALYZE bench_rows")
 
+    def unindex_mask(self, mask: int) -> None:
+        """Drop the index again."""
+        self._execute(f"DROP INDEX bench_rows_{mask}")
+
     def close(self) -> None:
         """Drop the table."""
         self._execute("DROP TABLE bench_rows")
@@ -131,3 +140,56 @@ class RowTable:
     def _execute(self, sql: str) -> None:
         with self._connection.cursor() as cursor:
             cursor.execute(sql)
+
+
+class OneSelectAPair:
+    """The same table, asked by one SELECT a pair."""
+
+    name = "rows, a SELECT a pair"
+    # It knows no batches: larger ones show nothing new, and take seconds.
+    pairs_max = 1_000
+
+    def __init__(self, database_url: str) -> None:
+        self._connection = psycopg2.connect(database_url)
+        self._connection.autocommit = True
+        with self._connection.cursor() as cursor:
+            cursor.execute(
+                "PREPARE one_pair (bigint, bigint) AS SELECT fuid_raw FROM bench_rows "
+                "WHERE run_number = $1 AND event_number = $2"
+            )
+
+    def lookup(self, batches: Sequence[Batch]) -> list[Answer]:
+        """Look pairs up by a prepared statement, one after the other."""
+        return [self._select(batch) for batch in batches]
+
+    def _select(self, batch: Batch) -> Answer:
+        found: list[str | None] = []
+        with self._connection.cursor() as cursor:
+            for pair in zip(batch.runs.tolist(), batch.events.tolist(), strict=True):
+                cursor.execute("EXECUTE one_pair (%s, %s)", pair)
+                row = cursor.fetchone()
+                found.append(row[0] if row else None)
+        return lambda: _from_text(found)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+
+def _parse(answer: bytes, count: int) -> Fuids:
+    """Return the ids of a binary COPY of one nullable uuid a row."""
+    if len(answer) == _HEADER_BYTES + count * _FOUND.itemsize + _TRAILER_BYTES:
+        return np.frombuffer(answer, _FOUND, count, _HEADER_BYTES)["fuid"].copy()
+    fuids, at = np.zeros(count, FUID), _HEADER_BYTES
+    for row in range(count):
+        (size,) = struct.unpack_from(">i", answer, at + 2)
+        at += 6
+        if size > 0:
+            fuids[row] = answer[at : at + size]
+            at += size
+    return fuids
+
+
+def _from_text(found: Sequence[str | None]) -> Fuids:
+    ids = [bytes.fromhex(fuid.replace("-", "")) if fuid else bytes(16) for fuid in found]
+    return np.frombuffer(b"".join(ids), FUID)

@@ -1,0 +1,1 @@
+"""The measurements, one module each: a function that takes the `Bench` and returns figures."""

@@ -1,0 +1,87 @@
+"""Memory of the cache a slot, and an index ten times the cache."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from benchmarks.context import Bench, pairs_per_second
+from benchmarks.machine import resident_bytes
+from benchmarks.measure.lookups import draw, in_turn
+from benchmarks.peers.base import check
+from benchmarks.peers.pages import Lookups
+from benchmarks.processes import index_service, metric
+from benchmarks.results import OURS, Figure
+from benchmarks.workload import Batch, Lookup
+
+_SLOTS_A_PAGE = 8192
+_CACHE_BYTES_MIN = 1 << 20
+_BATCH = 10_000
+_CASES = (
+    Lookup("one run, 10,000 a batch", 10_000, one_run=True, ascending=True),
+    Lookup("random, 10,000 a batch", 10_000, one_run=False, ascending=False),
+)
+
+
+def measure(bench: Bench) -> Iterator[Figure]:
+    """A cache that holds every page, then one that holds a tenth."""
+    dataset = bench.whole
+    with index_service(dataset.stack.database, dataset.directory) as service:
+        lookups = Lookups(service.index)
+        before = _memory(service.index_metrics, service.pid, lookups)
+        warm(lookups, dataset.population.one_a_page())
+        after = _memory(service.index_metrics, service.pid, lookups)
+        pages = metric(service.index_metrics, "eventindex_cache_pages")
+        slots = pages * _SLOTS_A_PAGE
+        for case, place in (("growth of the process", 0), ("gauge of the cache", 1)):
+            spent = [(after[place] - before[place]) / slots]
+            yield Figure(
+                "cache", case, OURS, "bytes/slot", spent, dataset.label, less_is_better=True
+            )
+        yield from _rates(bench, lookups, "all pages in the cache")
+        lookups.close()
+    bound = max(_CACHE_BYTES_MIN, int(after[1]) // 10)
+    with index_service(dataset.stack.database, dataset.directory, cache_bytes_max=bound) as service:
+        lookups = Lookups(service.index)
+        yield from _rates(bench, lookups, "an index ten times the cache")
+        filled = metric(service.index_metrics, "eventindex_cache_bytes") / bound
+        yield Figure(
+            "cache",
+            "gauge of the cache, an index ten times the cache",
+            OURS,
+            "of its bound",
+            [filled],
+            dataset.label,
+            less_is_better=True,
+        )
+        lookups.close()
+
+
+def warm(lookups: Lookups, pairs: Batch) -> None:
+    """Look up one event of every page."""
+    batches = [
+        pairs.at(slice(start, start + _BATCH)) for start in range(0, len(pairs.runs), _BATCH)
+    ]
+    check(OURS, "warming up", lookups.lookup(batches), batches)
+
+
+def _memory(metrics_url: str, pid: int, lookups: Lookups) -> tuple[float, float]:
+    lookups.client.lookup([(0, 0)])
+    return resident_bytes(pid), metric(metrics_url, "eventindex_cache_bytes")
+
+
+def _rates(bench: Bench, lookups: Lookups, what: str) -> Iterator[Figure]:
+    random = np.random.default_rng(6)
+    for case in _CASES:
+        drawn = draw(bench.whole.population, case, random)
+        rates = {OURS: lambda batches: pairs_per_second(OURS, what, lookups.lookup, batches)}
+        samples = in_turn(rates, drawn, bench.sizes.repeats, bench.sizes.sample_s)
+        yield Figure(
+            "cache",
+            f"{case.name}, {what}",
+            OURS,
+            "pairs/s",
+            samples[OURS],
+            bench.whole.label,
+        )
