@@ -16,6 +16,7 @@ from benchmarks import plots, report
 from benchmarks.context import SMALL, Bench, Sizes
 from benchmarks.machine import describe
 from benchmarks.measure import (
+    bridge,
     cache,
     cold,
     disk,
@@ -41,6 +42,7 @@ MEASUREMENTS: dict[str, Callable[[Bench], Iterable[Figure]]] = {
     "cold": cold.measure,
     "cache": cache.measure,
     "load_file": load_file.measure,
+    "bridge": bridge.measure,
     "live": live.measure,
     "growth": growth.measure,
 }

@@ -34,7 +34,6 @@ from benchmarks.mqtt import (
     subscribe_and_leave,
     wait_until,
 )
-from benchmarks.pages import stack
 from eventindex.v1 import event_pb2
 
 _FUID = "01234567-89ab-cdef-0123-{:012x}"
@@ -283,8 +282,3 @@ def summary(result: BridgeResult) -> str:
             f"p50 {p50 * 1e3:.0f} ms, p99 {p99 * 1e3:.0f} ms"
         )
     return "\n".join(lines)
-
-
-if __name__ == "__main__":
-    with stack() as endpoints:
-        print(summary(measure(endpoints["database"])))

@@ -15,7 +15,7 @@ import numpy as np
 import psycopg2
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-from benchmarks.pages import stack
+from benchmarks.processes import data_directory, stack
 from event_store.model import EventColumns, RawFile
 from event_store.writer import Store
 
@@ -108,8 +108,8 @@ def _sample(cursor: Cursor, seconds: float, events: int) -> Sample:
 @click.option("--seconds", default=600.0, show_default=True, help="How long.")
 def main(seconds: float) -> None:
     """Write 20 times a second into one run and print the sizes of the tables."""
-    with stack() as endpoints:
-        result = measure(endpoints["database"], seconds=seconds)
+    with data_directory() as root, stack(root) as servers:
+        result = measure(servers.database, seconds=seconds)
     for sample in result.samples:
         print(
             f"{sample.seconds:5.0f} s {sample.events:9,} events {sample.page_bytes / 1e6:8.2f} MB "
