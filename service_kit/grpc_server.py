@@ -36,7 +36,12 @@ class UnsafeAddressError(ValueError):
 
 
 class PortTakenError(OSError):
-    """Another process listens on the address."""
+    """Another process listens on the address, or it cannot be bound here."""
+
+    @classmethod
+    def of(cls, address: str, error: OSError) -> PortTakenError:
+        """The error of binding an address."""
+        return cls(error.errno, f"cannot listen on {address}: {error.strerror or error}")
 
 
 class ManagedServer:
@@ -136,9 +141,7 @@ def probe_port(address: str) -> None:
         try:
             probe.bind(sockaddr)
         except OSError as error:
-            raise PortTakenError(
-                error.errno, f"cannot listen on {address}: {error.strerror}"
-            ) from error
+            raise PortTakenError.of(address, error) from error
 
 
 def resolve(address: str) -> tuple[socket.AddressFamily, Any]:

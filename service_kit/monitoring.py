@@ -16,6 +16,7 @@ from wsgiref.simple_server import WSGIRequestHandler, make_server
 from prometheus_client import REGISTRY, CollectorRegistry, make_wsgi_app
 from prometheus_client.exposition import ThreadingWSGIServer
 
+from service_kit.grpc_server import PortTakenError
 from service_kit.settings import split_address
 
 if TYPE_CHECKING:
@@ -45,7 +46,11 @@ class _Server6(_Server):
 
 
 class MonitoringServer:
-    """Serves the three pages from a thread of its own until closed."""
+    """Serves the three pages from a thread of its own until closed.
+
+    Raises:
+        PortTakenError: the address is taken or cannot be bound here.
+    """
 
     def __init__(
         self,
@@ -70,9 +75,11 @@ class MonitoringServer:
             start_response(status, [("Content-Type", "text/plain; charset=utf-8")])
             return [body.encode()]
 
-        self._server = make_server(
-            host, port, app, _Server6 if ":" in host else _Server, _QuietHandler
-        )
+        kind = _Server6 if ":" in host else _Server
+        try:
+            self._server = make_server(host, port, app, kind, _QuietHandler)
+        except OSError as error:
+            raise PortTakenError.of(address, error) from error
         self._thread = threading.Thread(
             target=self._server.serve_forever, name="monitoring", daemon=True
         )

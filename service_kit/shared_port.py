@@ -32,9 +32,7 @@ def held_port(address: str) -> Iterator[str]:
         try:
             holder.bind(sockaddr)
         except OSError as error:
-            raise PortTakenError(
-                error.errno, f"cannot listen on {address}: {error.strerror}"
-            ) from error
+            raise PortTakenError.of(address, error) from error
         # Taken back, so that nobody can bind the port in the ordinary way (seen on Linux 6.18).
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
         host, _ = split_address(address)

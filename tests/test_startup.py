@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import uuid
 
@@ -118,3 +119,23 @@ def test_a_database_that_turns_up_unusable_takes_nothing_in(request):
     server.start()
     wait_until(lambda: "no schema" in service.page("/readyz")[1], what="the reason")
     service.terminate()
+
+
+@pytest.mark.parametrize(
+    ("module", "workers"), [(SERVICES[0], 1), (SERVICES[0], 2), (SERVICES[1], 1)]
+)
+def test_a_metrics_port_that_is_taken_is_one_line(module, workers, database_url, request):
+    """The service ends with 1 and names the address; no traceback."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        address = f"127.0.0.1:{other.getsockname()[1]}"
+        kind = module.removesuffix("_service")
+        service = Service(
+            module,
+            database_url=database_url,
+            index_workers=workers,
+            **{f"{kind}_metrics_address": address},
+        )
+        request.addfinalizer(service.close)
+        assert service.start(wait="").process.wait(30) == 1
+    assert f"cannot listen on {address}: Address already in use" in service.tail()
+    assert "Traceback" not in service.tail()
