@@ -21,9 +21,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from eventindex.cli import main
-from eventindex.cli.pair_text import parse_block, read_pairs
 from eventindex.cli.strict import BadFieldError, parse_json_object
 from eventindex.generate import Plan, generate, workload_w
+from eventindex.pair_text import parse_block, read_pairs
 from tests.client_fixtures import Server, fuid
 
 DATA = Path(__file__).parent / "data"

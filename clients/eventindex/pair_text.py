@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
 import numpy as np
@@ -34,11 +34,15 @@ _BOM = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True, slots=True)
 class BadLine:
-    """A line that is no pair: its number from 1, what it says and what is wrong with it."""
+    """A line that is no pair: its number from 1, what it says and what is wrong with it.
+
+    `field` is "run_number" or "event_number" where one of them alone is wrong, else "pair".
+    """
 
     number: int
     text: str
     reason: str
+    field: str = "pair"
 
     def __str__(self) -> str:
         return f"line {self.number}: {self.reason}: {self.text}"
@@ -53,7 +57,9 @@ class PairBlock:
 
     def swapped(self) -> PairBlock:
         """The same block where the event number comes first."""
-        return PairBlock(Pairs(self.pairs.events, self.pairs.runs), self.bad_lines)
+        other = {"run_number": "event_number", "event_number": "run_number", "pair": "pair"}
+        bad = [replace(line, field=other[line.field]) for line in self.bad_lines]
+        return PairBlock(Pairs(self.pairs.events, self.pairs.runs), bad)
 
 
 def read_pairs(stream: BinaryIO) -> Iterator[PairBlock]:
@@ -105,16 +111,17 @@ def _event_comes_first(text: bytes) -> bool:
 
 def _parse_line(number: int, line: bytes, found: list[tuple[int, int]], bad: list[BadLine]) -> None:
     match = _LINE.fullmatch(line) if len(line) <= _LINE_BYTES_MAX else None
-    reason = "not a run and an event number"
+    reason, which = "not a run and an event number", "pair"
     if match:
-        if max(len(match[1]), len(match[2])) <= 1000:
-            pair = int(match[1]), int(match[2])
-            if max(pair) <= NUMBER_MAX:
-                found.append(pair)
-                return
+        fits = [len(digits) <= 1000 and int(digits) <= NUMBER_MAX for digits in match.groups()]
+        if all(fits):
+            found.append((int(match[1]), int(match[2])))
+            return
         reason = "a number above 2^63-1"
+        if any(fits):
+            which = "event_number" if fits[0] else "run_number"
     text = line.strip()[:60].decode(errors="backslashreplace")
-    bad.append(BadLine(number, text if text.isprintable() else ascii(text)[1:-1], reason))
+    bad.append(BadLine(number, text if text.isprintable() else ascii(text)[1:-1], reason, which))
 
 
 def _blocks(stream: BinaryIO) -> Iterator[bytes]:
