@@ -1,0 +1,127 @@
+"""rest_gateway from settings to the last answer: the parts put together."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from types import FrameType
+from typing import Any
+
+import anyio.to_thread
+import uvicorn
+
+from event_store.database import Connection
+from event_store.threads import DatabaseThreads
+from rest_gateway.app import make_app
+from rest_gateway.backends import Backends
+from rest_gateway.job_access import JobDatabase
+from rest_gateway.job_worker import JobWorker
+from rest_gateway.metrics import Metrics
+from rest_gateway.parts import Parts
+from rest_gateway.services import connect_services
+from service_kit.database import store_options
+from service_kit.grpc_server import UnsafeAddressError, check_exposure, probe_port
+from service_kit.monitoring import MonitoringServer
+from service_kit.settings import Settings, is_loopback, split_address
+
+log = logging.getLogger(__name__)
+
+_NAME = "eventindex rest_gateway"
+
+
+async def serve(settings: Settings) -> int:
+    """Serve HTTP until SIGTERM or SIGINT, then drain; the exit code.
+
+    Raises:
+        UnsafeAddressError, PortTakenError: an address cannot be used.
+    """
+    _check_addresses(settings)
+    options = store_options(settings)
+    observer = Metrics()
+    services = connect_services(settings)
+    threads = DatabaseThreads(
+        settings.database_url,
+        options,
+        settings.http_database_connections_max,
+        name=_NAME,
+        autocommit=False,
+    )
+    worker = JobWorker(
+        Connection(settings.database_url, options, autocommit=False, name=f"{_NAME} jobs"),
+        services,
+        settings.http_job_lifetime_s,
+        observer,
+    )
+    probe = Connection(settings.database_url, options, autocommit=True, name=f"{_NAME} probe")
+    backends = Backends(services, probe, observer)
+    stopping = asyncio.Event()
+    app = make_app(Parts(settings, services, JobDatabase(threads), worker, stopping), observer)
+    # Each request that waits for an answer holds a thread.
+    anyio.to_thread.current_default_thread_limiter().total_tokens = (
+        settings.http_requests_at_once_max
+    )
+    with MonitoringServer(
+        settings.http_metrics_address,
+        live={"event loop": backends.loop_problem, "jobs": worker.problem},
+        ready={"index": backends.index_problem, "database": backends.database_problem},
+    ):
+        worker.start()
+        asking = asyncio.create_task(backends.run())
+        log.info("serving HTTP on %s", settings.http_address)
+        await _Server(_uvicorn_config(settings, app), stopping).serve()
+        asking.cancel()
+        await asyncio.to_thread(worker.stop, settings.shutdown_grace_s)
+        threads.close()
+        services.close()
+    return 0
+
+
+class _Server(uvicorn.Server):
+    """Says that it stops when it is told to, so that streams without an end can end."""
+
+    def __init__(self, config: uvicorn.Config, stopping: asyncio.Event) -> None:
+        super().__init__(config)
+        self._stopping = stopping
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """A signal came: refuse new connections, let the running requests end."""
+        self._stopping.set()
+        super().handle_exit(sig, frame)
+
+
+def _uvicorn_config(settings: Settings, app: Any) -> uvicorn.Config:
+    host, port = split_address(settings.http_address)
+    return uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        loop="asyncio",
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=max(int(settings.shutdown_grace_s), 1),
+        ssl_certfile=settings.tls_cert,
+        ssl_keyfile=settings.tls_key,
+        ssl_ca_certs=None if settings.tls_client_ca is None else str(settings.tls_client_ca),
+        ssl_cert_reqs=ssl.CERT_NONE if settings.tls_client_ca is None else ssl.CERT_REQUIRED,
+    )
+
+
+def _check_addresses(settings: Settings) -> None:
+    """See that nothing goes over a network unencrypted without leave, and the port is free."""
+    check_exposure(settings, settings.http_address)
+    check_exposure(settings, settings.http_metrics_address, tls=False)
+    for address in (settings.index_address, settings.ingest_address):
+        plain = settings.http_services_tls_ca is None
+        if plain and not is_loopback(address) and not settings.allow_plaintext:
+            raise UnsafeAddressError(
+                f"{address} is another machine and would be asked without TLS: set "
+                "EVENTINDEX_HTTP_SERVICES_TLS_CA, or EVENTINDEX_ALLOW_PLAINTEXT=true on a network "
+                "that nobody else reaches"
+            )
+    probe_port(settings.http_address)
