@@ -14,7 +14,10 @@ _REQUESTS = Histogram(
 )
 _RUNNING = Gauge("eventindex_http_requests_running", "Requests that are being answered.")
 _JOB_PAIRS = Counter("eventindex_http_job_pairs", "Pairs of jobs looked up.", ["outcome"])
-_UP = Gauge("eventindex_http_backend_up", "1 when it answered the last question.", ["backend"])
+_UP = {
+    "index": Gauge("eventindex_index_up", "1 when the index answered the last question."),
+    "database": Gauge("eventindex_database_up", "1 when PostgreSQL answered the last question."),
+}
 _BUILD = Info("eventindex_build", "Which software runs.")
 
 
@@ -39,4 +42,4 @@ class Metrics:
 
     def backend(self, name: str, *, up: bool) -> None:
         """The index or the database answered, or did not."""
-        _UP.labels(name).set(up)
+        _UP[name].set(up)

@@ -25,7 +25,7 @@ from tests.processes import Service
 
 ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"
-SERVICES = ("ingest_service", "index_service")
+SERVICES = ("ingest_service", "index_service", "rest_gateway")
 DATASOURCE = "eventindex-prometheus"
 
 
@@ -107,7 +107,7 @@ def test_ports_are_those_of_the_settings_and_stay_on_this_machine(compose: dict[
     """Each service listens where its settings say, on the default ports, published on loopback."""
     fields = Settings.model_fields
     for name in SERVICES:
-        kind = name.removesuffix("_service")
+        kind = "http" if name == "rest_gateway" else name.removesuffix("_service")
         service = compose["services"][name]
         ports = [fields[f"{kind}{part}_address"].default.split(":")[1] for part in ("", "_metrics")]
         given = [
@@ -133,7 +133,7 @@ def test_services_ask_for_tokens(compose: dict[str, Any]) -> None:
 
 
 def test_services_wait_for_the_migration_and_have_time_to_drain(compose: dict[str, Any]) -> None:
-    """Both start after the migration succeeded and are killed later than they give up."""
+    """They start after the migration succeeded and are killed later than they give up."""
     for name in SERVICES:
         service = compose["services"][name]
         assert service["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
