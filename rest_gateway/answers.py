@@ -7,16 +7,25 @@ that breaks later is cut, so that no reader takes it for complete.
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import AsyncIterator, Generator, Iterator, Mapping
-from itertools import chain
-from typing import Any
+from itertools import islice
+from typing import Any, TypeVar
 
 import anyio
 from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
+from starlette.types import Send
 
+from event_store.errors import StoreUnavailableError
+from eventindex.errors import EventIndexError
 from rest_gateway.negotiate import MEDIA_TYPES, Form
+from rest_gateway.problems import Problem
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 def json_answer(request: Request, model: BaseModel) -> Response:
@@ -34,6 +43,23 @@ def json_answer(request: Request, model: BaseModel) -> Response:
     return Response(body, media_type=MEDIA_TYPES[Form.JSON], headers=headers)
 
 
+def primed(source: Generator[T, None, None]) -> Generator[T, None, None]:
+    """The same values, the first of which is there: trouble before it is raised here.
+
+    Call it in a thread; it waits.
+    """
+    first = list(islice(source, 1))
+    return _continued(first, source)
+
+
+def _continued(first: list[T], source: Generator[T, None, None]) -> Generator[T, None, None]:
+    try:
+        yield from first
+        yield from source
+    finally:
+        source.close()
+
+
 def streamed(
     blocks: Generator[bytes, None, None],
     media_type: str,
@@ -41,37 +67,39 @@ def streamed(
     filename: str | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """An answer of any length. Call it in a thread: it waits for the first block.
+    """An answer of any length.
 
     Args:
-        blocks: closed when the caller goes away.
+        blocks: made by threads; closed when the caller goes away.
         media_type: its type.
         filename: what a browser saves it as.
         headers: further headers.
     """
-    try:
-        first = next(blocks, b"")
-    except BaseException:
-        blocks.close()
-        raise
     given = {"Cache-Control": "no-store", **(headers or {})}
     if filename:
         given["Content-Disposition"] = f'attachment; filename="{filename}"'
-    return StreamingResponse(
-        _in_threads(chain([first], blocks), blocks), media_type=media_type, headers=given
-    )
+    return _Stream(_in_threads(blocks), media_type=media_type, headers=given)
 
 
-async def _in_threads(
-    blocks: Iterator[bytes], source: Generator[bytes, None, None]
-) -> AsyncIterator[bytes]:
+class _Stream(StreamingResponse):
+    """Ends in the middle when its blocks do: the server then drops the connection."""
+
+    async def stream_response(self, send: Send) -> None:
+        """Send the blocks."""
+        try:
+            await super().stream_response(send)
+        except (EventIndexError, StoreUnavailableError, Problem) as error:
+            log.warning("an answer was cut: %s", error)
+
+
+async def _in_threads(blocks: Generator[bytes, None, None]) -> AsyncIterator[bytes]:
     """Yield blocks that threads make, one after the other."""
     try:
         while block := await anyio.to_thread.run_sync(_next_block, blocks):
             yield block
     finally:
         with anyio.CancelScope(shield=True):
-            await anyio.to_thread.run_sync(source.close)
+            await anyio.to_thread.run_sync(blocks.close)
 
 
 def _next_block(blocks: Iterator[bytes]) -> bytes:

@@ -6,6 +6,7 @@ A second router (pages) is added here, behind the same security headers.
 from __future__ import annotations
 
 import logging
+from http import HTTPStatus
 from pathlib import Path
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
@@ -29,7 +30,7 @@ from rest_gateway import (
     problems,
 )
 from rest_gateway.metrics import Metrics
-from rest_gateway.parts import Parts
+from rest_gateway.parts import API_PREFIX, Parts
 from rest_gateway.problems import Problem
 from rest_gateway.security import SecurityMiddleware, refuse_other_sites
 from rest_gateway.watch import WatchMiddleware
@@ -48,7 +49,7 @@ def make_app(parts: Parts, observer: Metrics) -> FastAPI:
         version="1",
         summary="Which RAW file holds event E of run R?",
         description=openapi.DESCRIPTION,
-        openapi_url="/api/v1/openapi.json",
+        openapi_url=f"{API_PREFIX}/openapi.json",
         docs_url=None,
         redoc_url=None,
         separate_input_output_schemas=False,
@@ -71,7 +72,7 @@ def make_app(parts: Parts, observer: Metrics) -> FastAPI:
 
 def _api() -> APIRouter:
     """All calls of the REST API."""
-    api = APIRouter(prefix="/api/v1", dependencies=[Depends(refuse_other_sites)])
+    api = APIRouter(prefix=API_PREFIX, dependencies=[Depends(refuse_other_sites)])
     for module in (lookup, events, catalogue, cosmic, jobs, dead_letters):
         api.include_router(module.router)
     return api
@@ -117,9 +118,12 @@ async def _wrong_parameters(_: Request, error: Exception) -> Response:
 async def _http_error(request: Request, error: Exception) -> Response:
     """What Starlette itself answers: no such address, no such method."""
     assert isinstance(error, HTTPException)  # noqa: S101  # registered for it
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(openapi.methods(request.app, request.url.path))
     kind = {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, "invalid-request")
     detail = f"{request.method} {problems.short(request.url.path)}: {error.detail}"
-    return _answer(Problem(error.status_code, kind, detail, headers=error.headers))
+    return _answer(Problem(error.status_code, kind, detail, headers=headers))
 
 
 async def _unexpected(_: Request, __: Exception) -> Response:

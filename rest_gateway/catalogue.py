@@ -12,11 +12,10 @@ from eventindex.datasets import to_wire_state
 from eventindex.results import DatasetState
 from eventindex.v1 import lookup_pb2
 from rest_gateway import schemas
-from rest_gateway.answers import json_answer, link_to, streamed
+from rest_gateway.answers import json_answer, link_to, primed, streamed
 from rest_gateway.contract import document, problems_of, streams
 from rest_gateway.documents import conflict_document, dataset_document, file_document
 from rest_gateway.events import EVENT_FORMS, EventForm, PathNumber, event_blocks
-from rest_gateway.lookup import Accept
 from rest_gateway.negotiate import MEDIA_TYPES, Form, answer_form
 from rest_gateway.parts import ServicesDep
 from rest_gateway.schemas import Number
@@ -81,7 +80,7 @@ class ConflictsQuery(PageQuery):
     "/runs",
     tags=["runs"],
     summary="The runs of the index",
-    responses={**document(schemas.Runs, "A page of runs."), **problems_of()},
+    responses={**document(schemas.Runs, "A page of runs."), **problems_of(404)},
 )
 def list_runs(
     request: Request, services: ServicesDep, query: Annotated[RunsQuery, Query()]
@@ -207,16 +206,16 @@ class FormQuery(BaseModel):
     },
 )
 def list_events_of_file(
+    request: Request,
     services: ServicesDep,
     fuid_raw: PathFuid,
     query: Annotated[FormQuery, Query()],
-    accept: Accept = None,
 ) -> Response:
     """Streams the events of a file, of any number."""
-    form = answer_form(accept, query.format, EVENT_FORMS)
+    form = answer_form(request.headers.get("accept"), query.format, EVENT_FORMS)
     batches = services.list_events(file=fuid_raw)
     name = f"{fuid_raw.lower()}.{form}"
-    return streamed(event_blocks(batches, form), MEDIA_TYPES[form], filename=name)
+    return streamed(event_blocks(primed(batches), form), MEDIA_TYPES[form], filename=name)
 
 
 @router.get(
@@ -230,7 +229,7 @@ def list_events_of_file(
 )
 def read_raw_file(services: ServicesDep, fuid_raw: PathFuid) -> Response:
     """Gives a RAW file that was made for a telescope; other files are not kept here."""
-    lines = services.read_raw_file(fuid_raw)
+    lines = primed(services.read_raw_file(fuid_raw))
     blocks = (f"{line}\n".encode() for line in lines)
     return streamed(blocks, MEDIA_TYPES[Form.NDJSON], filename=f"{fuid_raw.lower()}.ndjson")
 

@@ -14,7 +14,7 @@ from eventindex.catalogue import CosmicArguments
 from eventindex.catalogue_results import CosmicEvent
 from eventindex.pairs import NUMBER_MAX
 from rest_gateway import schemas
-from rest_gateway.answers import json_answer, streamed
+from rest_gateway.answers import json_answer, primed, streamed
 from rest_gateway.contract import document, problems_of, streams
 from rest_gateway.documents import cosmic_document
 from rest_gateway.negotiate import MEDIA_TYPES, Form
@@ -73,7 +73,7 @@ class CosmicCounted(CosmicSelection):
 def list_cosmic_events(services: ServicesDep, query: Annotated[CosmicList, Query()]) -> Response:
     """Streams the records, each a JSON object on a line of its own."""
     events = services.cosmic_events(events_max=query.limit, **_arguments(query))
-    return streamed(_blocks(events), MEDIA_TYPES[Form.NDJSON])
+    return streamed(_blocks(primed(events)), MEDIA_TYPES[Form.NDJSON])
 
 
 @router.get(

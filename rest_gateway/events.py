@@ -11,10 +11,9 @@ from pydantic import Field
 from eventindex.pairs import NUMBER_MAX
 from eventindex.selection_results import Events
 from rest_gateway import rows, schemas
-from rest_gateway.answers import json_answer, streamed
+from rest_gateway.answers import json_answer, primed, streamed
 from rest_gateway.contract import document, problems_of, streams
 from rest_gateway.documents import event_document
-from rest_gateway.lookup import Accept
 from rest_gateway.negotiate import MEDIA_TYPES, Form, answer_form
 from rest_gateway.parts import ServicesDep
 from rest_gateway.problems import invalid
@@ -68,12 +67,10 @@ def get_event(
     },
 )
 def list_events(
-    services: ServicesDep,
-    selection: Annotated[EventsSelection, Query()],
-    accept: Accept = None,
+    request: Request, services: ServicesDep, selection: Annotated[EventsSelection, Query()]
 ) -> Response:
     """Streams any number of events. An answer that breaks off is cut, never ended in good order."""
-    answer = answer_form(accept, selection.format, EVENT_FORMS)
+    answer = answer_form(request.headers.get("accept"), selection.format, EVENT_FORMS)
     given = (selection.after_run_number, selection.after_event_number)
     if (given[0] is None) != (given[1] is None):
         raise invalid(
@@ -86,7 +83,7 @@ def list_events(
         batch_events_max=_BATCH_EVENTS,
         **arguments(selection),
     )
-    return streamed(event_blocks(batches, answer), MEDIA_TYPES[answer])
+    return streamed(event_blocks(primed(batches), answer), MEDIA_TYPES[answer])
 
 
 def event_blocks(batches: Iterable[Events], form: Form) -> Generator[bytes, None, None]:

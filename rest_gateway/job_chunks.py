@@ -44,7 +44,7 @@ def to_chunks(blocks: Iterable[ListBlock], check: ListCheck, *, olt: bool) -> It
         yield from (_to_bytes(pairs, olt) for pairs in _cut(_joined(waiting)) if len(pairs.runs))
 
 
-def to_results(read: ReadChunk, chunks: int) -> Iterator[LookupResult]:
+def to_results(read: ReadChunk, chunks: int) -> Generator[LookupResult, None, None]:
     """Yield the answers to a list, a result for each chunk.
 
     Raises:

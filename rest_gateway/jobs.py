@@ -15,25 +15,30 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from rest_gateway import job_store, work_schemas
 from rest_gateway.answer_lists import answer_blocks
-from rest_gateway.answers import json_answer, streamed
+from rest_gateway.answers import json_answer, primed, streamed
 from rest_gateway.body import ByteLimit, open_list
 from rest_gateway.contract import document, list_body, problems_of, streams
 from rest_gateway.job_chunks import parquet_blocks, to_chunks, to_results
 from rest_gateway.job_store import JobRow
-from rest_gateway.lookup import Accept
 from rest_gateway.negotiate import MEDIA_TYPES, Form, answer_form, body_kind
 from rest_gateway.pair_lists import read_list
-from rest_gateway.parts import Parts, PartsDep
+from rest_gateway.parts import API_PREFIX, Parts, PartsDep
 from rest_gateway.problems import Problem, unavailable
 from rest_gateway.security import ChangesDep
 from rest_gateway.spool import ListCheck
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 
-PREFIX = "/api/v1/jobs"
 _FORMS = (Form.JSON, Form.NDJSON, Form.CSV, Form.PARQUET)
 _PROGRESS_INTERVAL_S = 0.5
 _SILENT_PROGRESSES_MAX = 30
+_EVENT = {
+    "type": "object",
+    "properties": {
+        "event": {"enum": ["progress", "end"]},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
+}
 JobId = Annotated[uuid.UUID, Path(description="From the answer to POST.")]
 
 
@@ -90,7 +95,7 @@ async def create_job(
     job = await _receive(parts, chunks, check, olt=query.olt_result)
     parts.worker.wake()
     body = _document(job).model_dump_json()
-    headers = {"Location": f"{PREFIX}/{job.job_id}", "Cache-Control": "no-store"}
+    headers = {"Location": f"{API_PREFIX}/jobs/{job.job_id}", "Cache-Control": "no-store"}
     return Response(body, 202, headers, MEDIA_TYPES[Form.JSON])
 
 
@@ -144,13 +149,10 @@ async def get_job(request: Request, parts: PartsDep, job_id: JobId) -> Response:
     },
 )
 async def get_result(
-    parts: PartsDep,
-    job_id: JobId,
-    query: Annotated[ResultQuery, Query()],
-    accept: Accept = None,
+    request: Request, parts: PartsDep, job_id: JobId, query: Annotated[ResultQuery, Query()]
 ) -> Response:
     """Gives the answers in the order of the list, once the job is done, until it expires."""
-    form = answer_form(accept, query.format, _FORMS)
+    form = answer_form(request.headers.get("accept"), query.format, _FORMS)
     await anyio.to_thread.run_sync(parts.services.check)
     job = await _find(parts, job_id)
     if job.state != "done":
@@ -165,7 +167,7 @@ def _result(parts: Parts, job: JobRow, form: Form) -> Response:
     def read(chunk_no: int) -> tuple[bytes, bytes] | None:
         return parts.jobs.wait(partial(job_store.read_chunk, job_id=job_id, chunk_no=chunk_no))
 
-    results = to_results(read, job.chunks)
+    results = primed(to_results(read, job.chunks))
     olt = job.with_olt_result
     if form is Form.PARQUET:
         blocks = parquet_blocks(results, olt=olt)
@@ -181,7 +183,7 @@ def _result(parts: Parts, job: JobRow, form: Form) -> Response:
         200: {
             "description": "An event `progress` whenever there is some, `end` when the job is "
             "done, failed or gone; its data is the job (`end` of a gone one: null).",
-            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            "content": {"text/event-stream": {"schema": _EVENT}},
         },
         **problems_of(404),
     },
@@ -240,7 +242,7 @@ def _gone(job_id: uuid.UUID) -> Problem:
 
 
 def _document(job: JobRow) -> work_schemas.Job:
-    address = f"{PREFIX}/{job.job_id}"
+    address = f"{API_PREFIX}/jobs/{job.job_id}"
     links = {"self": address, "events": f"{address}/events"}
     if job.state == "done":
         links["result"] = f"{address}/result"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 import anyio
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from rest_gateway.answer_lists import answer_blocks
-from rest_gateway.answers import streamed
+from rest_gateway.answers import primed, streamed
 from rest_gateway.body import ByteLimit, open_list
 from rest_gateway.contract import list_body, problems_of, streams
 from rest_gateway.negotiate import MEDIA_TYPES, Form, answer_form, body_kind
@@ -35,8 +35,6 @@ _FORMS = (Form.JSON, Form.NDJSON, Form.CSV)
 # A service that restarts in the middle of an answer is waited for.
 _AWAY_IN_BETWEEN_S_MAX = 30.0
 
-Accept = Annotated[str | None, Header(description="The form of the answer.")]
-
 
 @router.post(
     "/lookup",
@@ -55,7 +53,6 @@ async def lookup(
     request: Request,
     parts: PartsDep,
     query: Annotated[LookupQuery, Query()],
-    accept: Accept = None,
 ) -> Response:
     """Answers every pair of the list; a pair that is not in the index is an answer with nulls.
 
@@ -63,7 +60,7 @@ async def lookup(
     and the others are answered. Up to 1,000 such lines; more, or a list without any pair, are 400.
     The answer begins when the whole list has come.
     """
-    answer = answer_form(accept, query.format, _FORMS)
+    answer = answer_form(request.headers.get("accept"), query.format, _FORMS)
     kind = body_kind(request.headers.get("content-type"))
     await anyio.to_thread.run_sync(parts.services.check)
     settings = parts.settings
@@ -83,8 +80,10 @@ async def lookup(
 
 def _answer(parts: Parts, spool: PairSpool, check: ListCheck, form: Form, olt: bool) -> Response:
     """The answer, once the index gave the first part of it; runs in a thread."""
-    results = parts.services.lookup_stream(
-        spool.batches(), with_olt_result=olt, retry_seconds_max=_AWAY_IN_BETWEEN_S_MAX
+    results = primed(
+        parts.services.lookup_stream(
+            spool.batches(), with_olt_result=olt, retry_seconds_max=_AWAY_IN_BETWEEN_S_MAX
+        )
     )
     blocks = answer_blocks(results, form, pairs=check.pairs, errors=check.errors, olt=olt)
     headers: dict[str, Any] = {

@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
+from starlette.routing import compile_path
 
 from rest_gateway import schemas
 
@@ -42,6 +43,14 @@ def document(app: FastAPI) -> dict[str, Any]:
     if app.openapi_schema is None:
         app.openapi_schema = _make(app)
     return app.openapi_schema
+
+
+def methods(app: FastAPI, path: str) -> list[str]:
+    """What may be done at an address of the API; elsewhere there are pages to read."""
+    for template, operations in document(app)["paths"].items():
+        if compile_path(template)[0].match(path):
+            return sorted(method.upper() for method in operations)
+    return ["GET"]
 
 
 def _make(app: FastAPI) -> dict[str, Any]:

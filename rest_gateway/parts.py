@@ -13,6 +13,8 @@ from rest_gateway.job_worker import JobWorker
 from rest_gateway.services import Services
 from service_kit.settings import Settings
 
+API_PREFIX = "/api/v1"
+
 
 @dataclass(frozen=True, slots=True)
 class Parts:

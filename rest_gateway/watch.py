@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import time
+from http import HTTPStatus
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rest_gateway import problems
 from rest_gateway.metrics import Metrics
+from rest_gateway.parts import API_PREFIX
 
-_NO_ROUTE = "none"
+_NONE = "none"
 
 
 class WatchMiddleware:
@@ -46,9 +48,17 @@ class WatchMiddleware:
         finally:
             self._running -= 1
             self._observer.running(-1)
-            route = getattr(scope.get("route"), "path", _NO_ROUTE)
-            method = scope["method"] if route != _NO_ROUTE else _NO_ROUTE
-            self._observer.request(method, route, status, time.monotonic() - started)
+            seconds = time.monotonic() - started
+            self._observer.request(*_labels(scope, status), status, seconds)
+
+
+def _labels(scope: Scope, status: int) -> tuple[str, str]:
+    """Method and path of the route: never what a client made up."""
+    path = getattr(scope.get("route"), "path", None)
+    if path is None or status == HTTPStatus.METHOD_NOT_ALLOWED:
+        return _NONE, _NONE
+    prefix = API_PREFIX if scope["path"].startswith(API_PREFIX) else ""
+    return scope["method"], prefix + path
 
 
 async def _refuse(send: Send) -> None:
