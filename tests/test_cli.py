@@ -109,6 +109,18 @@ def test_a_header_is_only_the_first_line():
     assert [bad.number for bad in parse_block(b"run event\n1 2\n", 9).bad_lines] == [9]
 
 
+def test_a_header_below_comments_may_come_later() -> None:
+    """Where a comment comes first and the header a moment later, it is a header all the same."""
+
+    class Slow(io.BytesIO):
+        def read1(self, size: int | None = -1) -> bytes:
+            return self.readline()
+
+    blocks = list(read_pairs(Slow(b"# a list\nevent run\n2 1\nrun event\n")))
+    assert [pair for block in blocks for pair in zip(*block.pairs, strict=True)] == [(1, 2)]
+    assert [bad.number for block in blocks for bad in block.bad_lines] == [4]
+
+
 def test_numbers_are_exact_up_to_the_limit():
     """2^63-1 is read, 2^63 is refused and never rounded; so is a number of 5,000 digits."""
     top = 2**63 - 1

@@ -67,24 +67,30 @@ def read_pairs(stream: BinaryIO) -> Iterator[PairBlock]:
 
     A header says which column is which; without one the run comes first.
     """
-    first_line, swapped = 1, False
+    first_line, swapped, at_start = 1, False, True
     for text in _blocks(stream):
         if first_line == 1:
             text = text.removeprefix(_BOM)  # noqa: PLW2901  # once, at the start of the file
-            swapped = _event_comes_first(text)
-        block = parse_block(text, first_line)
+        content = _first_content(text) if at_start else None
+        swapped = swapped or bool(content and _SWAPPED_HEADER.fullmatch(content))
+        block = parse_block(text, first_line, header_allowed=at_start)
+        at_start = at_start and content is None
         yield block.swapped() if swapped else block
         first_line += text.count(b"\n")
 
 
-def parse_block(text: bytes, first_line: int) -> PairBlock:
-    """Return the pairs of whole lines; a header may stand on line 1 or below comments."""
+def parse_block(text: bytes, first_line: int, *, header_allowed: bool | None = None) -> PairBlock:
+    """Return the pairs of whole lines; a header may stand on line 1 or below comments.
+
+    Where these were in an earlier block, `header_allowed` says so.
+    """
     if _REGULAR.fullmatch(text):
         numbers = np.fromstring(text.translate(_SEPARATORS), dtype=np.int64, sep=" ")
         return PairBlock(Pairs(numbers[::2], numbers[1::2]))
     found: list[tuple[int, int]] = []
     bad: list[BadLine] = []
-    header_allowed = first_line == 1
+    if header_allowed is None:
+        header_allowed = first_line == 1
     for number, line in enumerate(text.splitlines(), first_line):
         content = line.partition(b"#")[0]
         if not content.strip():
@@ -100,13 +106,10 @@ def _is_header(content: bytes) -> bool:
     return bool(_HEADER.fullmatch(content) or _SWAPPED_HEADER.fullmatch(content))
 
 
-def _event_comes_first(text: bytes) -> bool:
-    """Whether the first line that says something is the header `event, run`."""
-    for line in text.splitlines():
-        content = line.partition(b"#")[0]
-        if content.strip():
-            return bool(_SWAPPED_HEADER.fullmatch(content))
-    return False
+def _first_content(text: bytes) -> bytes | None:
+    """What the first line says that says something; None where all are blank or comments."""
+    contents = (line.partition(b"#")[0] for line in text.splitlines())
+    return next((content for content in contents if content.strip()), None)
 
 
 def _parse_line(number: int, line: bytes, found: list[tuple[int, int]], bad: list[BadLine]) -> None:
