@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import ssl
-from types import FrameType
+from collections.abc import Iterator
 from typing import Any
 
 import anyio.to_thread
@@ -21,7 +22,7 @@ from rest_gateway.metrics import Metrics
 from rest_gateway.parts import Parts
 from rest_gateway.services import connect_services
 from service_kit.database import store_options
-from service_kit.grpc_server import UnsafeAddressError, check_exposure, probe_port
+from service_kit.grpc_server import UnsafeAddressError, check_exposure, probe_port, stop_signal
 from service_kit.monitoring import MonitoringServer
 from service_kit.settings import Settings, is_loopback, split_address
 
@@ -36,6 +37,7 @@ async def serve(settings: Settings) -> int:
     Raises:
         UnsafeAddressError, PortTakenError: an address cannot be used.
     """
+    stopping = stop_signal(asyncio.get_running_loop())
     _check_addresses(settings)
     options = store_options(settings)
     observer = Metrics()
@@ -55,7 +57,6 @@ async def serve(settings: Settings) -> int:
     )
     probe = Connection(settings.database_url, options, autocommit=True, name=f"{_NAME} probe")
     backends = Backends(services, probe, observer)
-    stopping = asyncio.Event()
     app = make_app(Parts(settings, services, JobDatabase(threads), worker, stopping), observer)
     # Each request that waits for an answer holds a thread.
     anyio.to_thread.current_default_thread_limiter().total_tokens = (
@@ -67,10 +68,14 @@ async def serve(settings: Settings) -> int:
         ready={"index": backends.index_problem, "database": backends.database_problem},
     ):
         worker.start()
-        asking = asyncio.create_task(backends.run())
+        server = _Server(_uvicorn_config(settings, app))
+        background = [
+            asyncio.create_task(task) for task in (backends.run(), server.stop_after(stopping))
+        ]
         log.info("serving HTTP on %s", settings.http_address)
-        await _Server(_uvicorn_config(settings, app), stopping).serve()
-        asking.cancel()
+        await server.serve()
+        for task in background:
+            task.cancel()
         await asyncio.to_thread(worker.stop, settings.shutdown_grace_s)
         threads.close()
         services.close()
@@ -78,16 +83,18 @@ async def serve(settings: Settings) -> int:
 
 
 class _Server(uvicorn.Server):
-    """Says that it stops when it is told to, so that streams without an end can end."""
+    """Stops when it is told to by others: it takes no signals itself."""
 
-    def __init__(self, config: uvicorn.Config, stopping: asyncio.Event) -> None:
-        super().__init__(config)
-        self._stopping = stopping
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals to the process: uvicorn would die of them in the end."""
+        yield
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """A signal came: refuse new connections, let the running requests end."""
-        self._stopping.set()
-        super().handle_exit(sig, frame)
+    async def stop_after(self, stopping: asyncio.Event) -> None:
+        """Refuse new connections and let the running requests end, once the event is set."""
+        await stopping.wait()
+        log.info("stopping: running requests have %d s", self.config.timeout_graceful_shutdown)
+        self.should_exit = True
 
 
 def _uvicorn_config(settings: Settings, app: Any) -> uvicorn.Config:

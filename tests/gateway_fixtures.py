@@ -14,7 +14,7 @@ import httpx
 import eventindex
 from eventindex.columns import EventColumns
 from eventindex.results import RawFile
-from tests.client_fixtures import Index, Server
+from tests.client_fixtures import Server
 from tests.conftest import execute
 from tests.processes import PostgresServer, Service
 
@@ -93,16 +93,21 @@ def lines_of(answer: httpx.Response) -> list[dict]:
     return [json.loads(line) for line in answer.text.splitlines()]
 
 
-class FakeIndex(Server):
-    """An index whose lookups of pairs a test can hold or fail; empty ones are always answered."""
+def no_hook(request, context) -> None:
+    """Nothing happens."""
 
-    def __init__(self, lookup, store=None) -> None:
+
+class FakeIndex(Server):
+    """An index whose lookups of pairs a test holds or fails by `hook`; empty ones are answered."""
+
+    def __init__(self, store) -> None:
         super().__init__(store)
-        plain = Index.Lookup.__get__(self.index)
+        self.hook = no_hook
+        plain = self.index.Lookup
 
         def hooked(request, context):
             if request.event_numbers:
-                lookup(request, context)
+                self.hook(request, context)
             return plain(request, context)
 
         self.index.Lookup = hooked
