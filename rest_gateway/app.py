@@ -32,7 +32,7 @@ from rest_gateway import (
 from rest_gateway.metrics import Metrics
 from rest_gateway.parts import API_PREFIX, Parts
 from rest_gateway.problems import Problem
-from rest_gateway.security import SecurityMiddleware, refuse_other_sites
+from rest_gateway.security import SecurityMiddleware, may_look_up, refuse_other_sites
 from rest_gateway.watch import WatchMiddleware
 
 log = logging.getLogger(__name__)
@@ -72,7 +72,9 @@ def make_app(parts: Parts, observer: Metrics) -> FastAPI:
 
 def _api() -> APIRouter:
     """All calls of the REST API."""
-    api = APIRouter(prefix=API_PREFIX, dependencies=[Depends(refuse_other_sites)])
+    api = APIRouter(
+        prefix=API_PREFIX, dependencies=[Depends(refuse_other_sites), Depends(may_look_up)]
+    )
     for module in (lookup, events, catalogue, cosmic, jobs, dead_letters):
         api.include_router(module.router)
     return api

@@ -14,7 +14,7 @@ from event_store.database import Connection
 from event_store.errors import StoreUnavailableError
 from eventindex.errors import DeadlineError, EventIndexError, UnavailableError
 from rest_gateway.metrics import Metrics
-from rest_gateway.services import Services
+from rest_gateway.services import JobServices
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ _SILENCE_S_MAX = 15.0
 class Backends:
     """The last answer of each."""
 
-    def __init__(self, services: Services, connection: Connection, observer: Metrics) -> None:
+    def __init__(self, services: JobServices, connection: Connection, observer: Metrics) -> None:
         self._services = services
         self._connection = connection
         self._observer = observer

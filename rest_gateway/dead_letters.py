@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import Field
 
 from eventindex.v1 import admin_pb2
@@ -14,9 +14,13 @@ from rest_gateway.catalogue import PageQuery, next_page
 from rest_gateway.contract import document, problems_of
 from rest_gateway.documents import dead_letter_document
 from rest_gateway.parts import ServicesDep
-from rest_gateway.security import ChangesDep
+from rest_gateway.security import ChangesDep, may_administrate
 
-router = APIRouter(prefix="/dead-letters", tags=["dead letters (admin)"])
+router = APIRouter(
+    prefix="/dead-letters",
+    tags=["dead letters (admin)"],
+    dependencies=[Depends(may_administrate)],
+)
 
 PathId = Annotated[int, Path(ge=1, le=2**63 - 1)]
 

@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
 
-from eventindex.lookups import to_request, to_result
+from eventindex.lookup_messages import decode, encode
+from eventindex.lookups import to_result
 from eventindex.pairs import Pairs, to_pairs
 from eventindex.results import LookupResult
 from eventindex.v1 import lookup_pb2
@@ -55,16 +56,15 @@ def to_results(read: ReadChunk, chunks: int) -> Generator[LookupResult, None, No
         if chunk is None:
             raise Problem(404, "not-found", "the job is not there any more")
         request = lookup_pb2.LookupRequest.FromString(chunk[0])
-        response = lookup_pb2.LookupResponse.FromString(chunk[1])
         events = np.array(request.event_numbers, np.int64)
         runs = np.array(request.run_numbers, np.int64)
         runs = np.repeat(runs, len(events)) if len(runs) == 1 else runs
-        yield to_result(Pairs(runs, events), response)
+        yield to_result(Pairs(runs, events), decode(chunk[1]))
 
 
 def parquet_blocks(results: Iterable[LookupResult], *, olt: bool) -> Generator[bytes, None, None]:
     """Yield a Parquet file in pieces, a row group for each result."""
-    empty = to_result(to_pairs([]), lookup_pb2.LookupResponse()).to_arrow().schema
+    empty = to_result(to_pairs([]), decode(b"")).to_arrow().schema
     schema = empty.append(pa.field("olt_result", pa.uint64())) if olt else empty
     buffer = BytesIO()
     with parquet.ParquetWriter(buffer, schema, compression="zstd") as writer:
@@ -90,7 +90,7 @@ def _cut(pairs: Pairs) -> list[Pairs]:
 
 
 def _to_bytes(pairs: Pairs, olt: bool) -> bytes:
-    return to_request(1, pairs, olt).SerializeToString()
+    return encode(1, pairs, olt).data
 
 
 def _drained(buffer: BytesIO) -> bytes:

@@ -22,10 +22,10 @@ from eventindex.errors import (
     LimitError,
     UnavailableError,
 )
-from eventindex.v1 import lookup_pb2
+from eventindex.lookup_messages import Response, decode
 from rest_gateway import job_store
 from rest_gateway.metrics import Metrics
-from rest_gateway.services import Services
+from rest_gateway.services import JobServices
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ class JobWorker:
     """A thread that works as long as there are chunks, and looks for some once a second."""
 
     def __init__(
-        self, connection: Connection, services: Services, lifetime_s: int, observer: Metrics
+        self, connection: Connection, services: JobServices, lifetime_s: int, observer: Metrics
     ) -> None:
         self._connection = connection
         self._services = services
@@ -103,9 +103,8 @@ class JobWorker:
             chunk = _take(cursor)
             if chunk is None:
                 return False
-            request = lookup_pb2.LookupRequest.FromString(chunk.request)
             try:
-                response = self._services.lookup_message(request, timeout=_ANSWER_S_MAX)
+                data = self._services.lookup_bytes(chunk.request, timeout=_ANSWER_S_MAX)
             except _PASSING:
                 raise
             except EventIndexError:
@@ -113,21 +112,19 @@ class JobWorker:
                 self._fail(cursor, chunk)
                 return True
             self._connection.step()
-            if self._store(cursor, chunk, response):
-                self._observer.job_pairs(response.found, response.not_found)
-                return True
+            response = decode(data)
+            stored = self._store(cursor, chunk, data, response)
+        if stored:
+            self._observer.job_pairs(response.found, response.not_found)
         return True
 
     def _store(
-        self,
-        cursor: psycopg2.extensions.cursor,
-        chunk: _Chunk,
-        response: lookup_pb2.LookupResponse,
+        self, cursor: psycopg2.extensions.cursor, chunk: _Chunk, data: bytes, response: Response
     ) -> bool:
         """Keep an answer and count it; whether the job is still there."""
         cursor.execute(
             "UPDATE http_job_chunk SET response = %s WHERE job_id = %s AND chunk_no = %s",
-            (response.SerializeToString(), chunk.job_id, chunk.chunk_no),
+            (data, chunk.job_id, chunk.chunk_no),
         )
         cursor.execute(
             "UPDATE http_job SET chunks_done = chunks_done + 1, found = found + %(found)s, "

@@ -11,6 +11,7 @@ from fastapi import Depends, Request
 from rest_gateway.job_access import JobDatabase
 from rest_gateway.job_worker import JobWorker
 from rest_gateway.services import Services
+from service_kit.auth import Access
 from service_kit.settings import Settings
 
 API_PREFIX = "/api/v1"
@@ -25,6 +26,7 @@ class Parts:
         services: the client of the index and ingest services.
         jobs: the database of the jobs.
         worker: what works on them here.
+        access: checks the token of each request; None where everybody may ask.
         stopping: set when the process is told to stop; streams without an end look at it.
     """
 
@@ -32,6 +34,7 @@ class Parts:
     services: Services
     jobs: JobDatabase
     worker: JobWorker
+    access: Access | None
     stopping: asyncio.Event
 
 

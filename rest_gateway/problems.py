@@ -19,6 +19,7 @@ MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 2
 _TYPE_PREFIX = "urn:eventindex:problem:"
 
+_WHO_ARE_YOU = "a valid token is needed: Authorization: Bearer <token>"
 _OF_SERVICES: Mapping[type[Exception], tuple[int, str, str]] = {
     client_errors.UnavailableError: (
         503,
@@ -117,7 +118,8 @@ def from_error(error: Exception) -> Problem:
     cause = error.__cause__
     code = cause.code() if isinstance(cause, grpc.RpcError) else None
     if isinstance(error, client_errors.AccessError):
-        return _no_access(code)
+        wants = code is grpc.StatusCode.UNAUTHENTICATED
+        return no_access(code, _WHO_ARE_YOU if wants else "the token may not do this")
     if isinstance(error, client_errors.InvalidRequestError):
         if code is grpc.StatusCode.FAILED_PRECONDITION:
             return Problem(409, "wrong-state", str(error))
@@ -131,9 +133,11 @@ def from_error(error: Exception) -> Problem:
     return Problem(502, "bad-gateway", "the index failed to answer")
 
 
-def _no_access(code: grpc.StatusCode | None) -> Problem:
+def no_access(code: grpc.StatusCode | None, detail: str) -> Problem:
+    """The problem of a caller who may not do this, or who cannot be checked."""
     if code is grpc.StatusCode.PERMISSION_DENIED:
-        return Problem(403, "forbidden", "the token may not do this")
+        return Problem(403, "forbidden", detail)
+    if code is grpc.StatusCode.UNAVAILABLE:
+        return unavailable(detail)
     headers = {"WWW-Authenticate": 'Bearer realm="eventindex"'}
-    detail = "a valid token is needed: Authorization: Bearer <token>"
     return Problem(401, "unauthorized", detail, headers=headers)

@@ -12,8 +12,11 @@ from fastapi import Depends, Header, Request
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from rest_gateway import problems
+from rest_gateway.parts import Parts, PartsDep
 from rest_gateway.problems import Problem
 from rest_gateway.services import authorization
+from service_kit.auth import Refusal, bearer_token
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
@@ -51,11 +54,37 @@ class SecurityMiddleware:
                     headers.setdefault(name, value)
             await send(message)
 
-        token = authorization.set(Request(scope).headers.get("authorization", ""))
+        header = Request(scope).headers.get("authorization", "")
+        # What gRPC would not send is no token.
+        usable = header.isascii() and header.isprintable()
+        token = authorization.set(header if usable else "unusable")
         try:
             await self._app(scope, receive, send_with_headers)
         finally:
             authorization.reset(token)
+
+
+async def may_look_up(request: Request, parts: PartsDep) -> None:
+    """Let those pass who may ask the index.
+
+    Raises:
+        Problem: 401, 403, or 503 where tokens cannot be checked.
+    """
+    await _check(request, parts, "eventindex.v1.IndexService")
+
+
+async def may_administrate(request: Request, parts: PartsDep) -> None:
+    """Let those pass who may administrate; raises the same."""
+    await _check(request, parts, "eventindex.v1.AdminService")
+
+
+async def _check(request: Request, parts: Parts, service: str) -> None:
+    if parts.access is None:
+        return
+    headers = [("authorization", value) for value in request.headers.getlist("authorization")]
+    found = await parts.access.check(bearer_token(headers), service)
+    if isinstance(found, Refusal):
+        raise problems.no_access(found.code, found.text)
 
 
 def refuse_other_sites(request: Request) -> None:

@@ -7,11 +7,13 @@ import contextlib
 import logging
 import ssl
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import anyio.to_thread
 import uvicorn
 
+from event_store import startup
 from event_store.database import Connection
 from event_store.threads import DatabaseThreads
 from rest_gateway.app import make_app
@@ -20,7 +22,8 @@ from rest_gateway.job_access import JobDatabase
 from rest_gateway.job_worker import JobWorker
 from rest_gateway.metrics import Metrics
 from rest_gateway.parts import Parts
-from rest_gateway.services import connect_services
+from rest_gateway.services import JobServices, Services, connect_services
+from service_kit.auth import access_control
 from service_kit.database import store_options
 from service_kit.grpc_server import UnsafeAddressError, check_exposure, probe_port, stop_signal
 from service_kit.monitoring import MonitoringServer
@@ -29,6 +32,8 @@ from service_kit.settings import Settings, is_loopback, split_address
 log = logging.getLogger(__name__)
 
 _NAME = "eventindex rest_gateway"
+_CHANGE = ("SELECT", "INSERT", "UPDATE", "DELETE")
+_RIGHTS = {"http_job": _CHANGE, "http_job_chunk": _CHANGE, "access_token": ("SELECT",)}
 
 
 async def serve(settings: Settings) -> int:
@@ -36,12 +41,14 @@ async def serve(settings: Settings) -> int:
 
     Raises:
         UnsafeAddressError, PortTakenError: an address cannot be used.
+        UnusableDatabaseError: the database answers and cannot be used as it is.
     """
     stopping = stop_signal(asyncio.get_running_loop())
     _check_addresses(settings)
     options = store_options(settings)
     observer = Metrics()
-    services = connect_services(settings)
+    services = connect_services(Services, settings)
+    own = connect_services(JobServices, settings)
     threads = DatabaseThreads(
         settings.database_url,
         options,
@@ -51,13 +58,17 @@ async def serve(settings: Settings) -> int:
     )
     worker = JobWorker(
         Connection(settings.database_url, options, autocommit=False, name=f"{_NAME} jobs"),
-        services,
+        own,
         settings.http_job_lifetime_s,
         observer,
     )
     probe = Connection(settings.database_url, options, autocommit=True, name=f"{_NAME} probe")
-    backends = Backends(services, probe, observer)
-    app = make_app(Parts(settings, services, JobDatabase(threads), worker, stopping), observer)
+    await asyncio.to_thread(startup.check_at_start, partial(startup.check, probe, _RIGHTS))
+    backends = Backends(own, probe, observer)
+    access = access_control(settings, settings.http_address)
+    app = make_app(
+        Parts(settings, services, JobDatabase(threads), worker, access, stopping), observer
+    )
     # Each request that waits for an answer holds a thread.
     anyio.to_thread.current_default_thread_limiter().total_tokens = (
         settings.http_requests_at_once_max
@@ -78,7 +89,9 @@ async def serve(settings: Settings) -> int:
             task.cancel()
         await asyncio.to_thread(worker.stop, settings.shutdown_grace_s)
         threads.close()
-        services.close()
+        for closing in (access, services, own):
+            if closing is not None:
+                closing.close()
     return 0
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
+from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
 
 import grpc
@@ -31,6 +32,7 @@ ANSWER_S_MAX = 30.0
 AWAY_S_MAX = 2.0
 
 T = TypeVar("T")
+C = TypeVar("C", bound=Client)
 
 # The `Authorization` header of the request that is being answered; threads inherit it.
 authorization: ContextVar[str] = ContextVar("authorization", default="")
@@ -47,6 +49,7 @@ class Services(Client):
     """The client of requests: calls carry the caller's `Authorization`. Threads share it."""
 
     def _open(self, address: str) -> grpc.Channel:
+        # Not the token of this process: who asks without one is nobody.
         channel = _PassingChannel(channels.open_channel(address, self._tls))
         self._channels.append(channel)
         return channel
@@ -59,12 +62,6 @@ class Services(Client):
             UnavailableError: the index is away.
         """
         self.lookup([])
-
-    def lookup_message(
-        self, request: lookup_pb2.LookupRequest, *, timeout: float
-    ) -> lookup_pb2.LookupResponse:
-        """Answer a request of the wire as it is."""
-        return self._unary(self._index.Lookup, request, timeout)
 
     def runs_page(self, request: lookup_pb2.ListRunsRequest) -> Page:
         """One page of runs."""
@@ -105,26 +102,35 @@ class Services(Client):
         return _page(to_dead_letter, page.dead_letters, page.next_page_token)
 
 
-def connect_services(settings: Settings) -> Services:
-    """The client of requests, with the addresses and TLS of the settings."""
-    return Services(
+def connect_services(kind: type[C], settings: Settings) -> C:
+    """A client with the addresses and TLS of the settings: plaintext unless a CA is named."""
+    tls = None
+    if settings.http_services_tls_ca is not None:
+        tls = Tls(settings.http_services_tls_ca, settings.tls_cert, settings.tls_key)
+    return kind(
         settings.index_address,
         settings.ingest_address,
-        tls=services_tls(settings),
+        tls=tls,
+        token=None,
         timeout=ANSWER_S_MAX,
         retry_seconds_max=AWAY_S_MAX,
     )
 
 
-def services_tls(settings: Settings) -> Tls | None:
-    """How to speak to the services: plaintext unless their CA is named."""
-    if settings.http_services_tls_ca is None:
-        return None
-    return Tls(settings.http_services_tls_ca, settings.tls_cert, settings.tls_key)
-
-
 def _page(convert: Callable[[Any], T], messages: Iterable[Any], token: str) -> Page:
     return Page([convert(message) for message in messages], token)
+
+
+class JobServices(Client):
+    """The client of jobs and of probes: calls carry the token of this process, where it has one."""
+
+    @cached_property
+    def _lookup(self) -> grpc.UnaryUnaryMultiCallable[bytes, bytes]:
+        return self._index_channel.unary_unary("/eventindex.v1.IndexService/Lookup")
+
+    def lookup_bytes(self, request: bytes, *, timeout: float) -> bytes:
+        """Answer a serialized LookupRequest with a serialized LookupResponse."""
+        return self._unary(self._lookup, request, timeout)
 
 
 class _PassingChannel(grpc.Channel):

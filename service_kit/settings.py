@@ -278,12 +278,13 @@ class Settings(BaseSettings):
     )
     allow_anonymous: bool = Field(
         False,
-        description="Let everybody who reaches a gRPC address other than loopback do everything, "
-        "without a token or a client certificate: for a network that nobody else reaches.",
+        description="Let everybody who reaches a gRPC or HTTP address other than loopback do "
+        "everything, without a token or a client certificate: for a network that nobody else "
+        "reaches.",
     )
     require_tokens: bool = Field(
         False,
-        description="Ask every gRPC call for a token, on loopback and beside client certificates "
+        description="Ask every call for a token, on loopback and beside client certificates "
         "too. Addresses that others reach ask for one anyway, unless EVENTINDEX_TLS_CLIENT_CA or "
         "EVENTINDEX_ALLOW_ANONYMOUS is set.",
     )

@@ -93,6 +93,11 @@ def test_every_variable_is_a_setting(compose: dict[str, Any]) -> None:
         )
 
 
+def kind_of(service: str) -> str:
+    """What the settings of a service's addresses begin with."""
+    return "http" if service == "rest_gateway" else service.removesuffix("_service")
+
+
 def test_commands_exist(compose: dict[str, Any]) -> None:
     """The services run modules that can be run, migrate a subcommand that is there."""
     for name in SERVICES:
@@ -107,7 +112,7 @@ def test_ports_are_those_of_the_settings_and_stay_on_this_machine(compose: dict[
     """Each service listens where its settings say, on the default ports, published on loopback."""
     fields = Settings.model_fields
     for name in SERVICES:
-        kind = "http" if name == "rest_gateway" else name.removesuffix("_service")
+        kind = kind_of(name)
         service = compose["services"][name]
         ports = [fields[f"{kind}{part}_address"].default.split(":")[1] for part in ("", "_metrics")]
         given = [
@@ -128,7 +133,7 @@ def test_services_ask_for_tokens(compose: dict[str, Any]) -> None:
             _env_file=None,
             **{key.removeprefix("EVENTINDEX_").lower(): v for key, v in environment.items()},
         )
-        address = environment[f"EVENTINDEX_{name.removesuffix('_service').upper()}_ADDRESS"]
+        address = environment[f"EVENTINDEX_{kind_of(name).upper()}_ADDRESS"]
         assert access_rule(settings, address).tokens, name
 
 

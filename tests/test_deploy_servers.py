@@ -124,7 +124,7 @@ def reader_url(deployed: str) -> str:
 
 
 def test_gateway_role_may_use_its_jobs_and_nothing_else(deployed: str) -> None:
-    """The role of rest_gateway writes the tables of the jobs and reads no other."""
+    """The role of rest_gateway starts it, writes the tables of the jobs, and reads no events."""
     url = deployed.replace("owner@", "eventindex_gateway@")
     execute(
         url,
@@ -132,7 +132,13 @@ def test_gateway_role_may_use_its_jobs_and_nothing_else(deployed: str) -> None:
         "VALUES (gen_random_uuid(), 'queued', now(), false)",
     )
     execute(url, "DELETE FROM http_job")
-    for table in ("run", "event_page", "dead_letter", "schema_migration"):
+    service = Service("rest_gateway", database_url=url)
+    try:
+        service.start(wait="/healthz")
+        wait_until(lambda: "database: ok" in service.page("/readyz")[1], what="database")
+    finally:
+        service.close()
+    for table in ("run", "event_page", "dead_letter", "cosmic_event"):
         with pytest.raises(psycopg2.errors.InsufficientPrivilege):
             execute(url, f"SELECT FROM {table}")
 

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import re
+import secrets
 import ssl
 import subprocess
+from contextlib import ExitStack
+from functools import partial
 
 import grpc
 import httpx
 import pytest
 
+from event_store import tokens
+from event_store.database import Connection, StoreOptions
+from rest_gateway.service import serve
+from service_kit.grpc_server import UnsafeAddressError
+from service_kit.settings import Settings
 from tests.client_fixtures import fuid
 from tests.gateway_fixtures import FakeIndex, gateway
 from tests.processes import Service, wait_until
@@ -58,31 +67,26 @@ def test_an_answer_that_breaks_off_is_cut(database_url):
     server.stop()
 
 
-@pytest.mark.parametrize(
-    ("code", "status"),
-    [
-        (grpc.StatusCode.UNAUTHENTICATED, 401),
-        (grpc.StatusCode.PERMISSION_DENIED, 403),
-        (grpc.StatusCode.RESOURCE_EXHAUSTED, 503),
-        (grpc.StatusCode.INTERNAL, 502),
-    ],
-)
-def test_refusals_of_the_index_are_told_without_its_words(database_url, code, status):
+def test_refusals_of_the_index_are_told_without_its_words(database_url):
     """A missing token is 401, a wrong scope 403, too much load 503, and a failure 502."""
-
-    def refuse(request, context):
-        context.abort(code, "secret words")
-
     server = FakeIndex(STORE)
     with gateway(database_url, server.address) as (_, http):
-        server.index.Lookup = refuse
-        server.stop()
-        server.start()
-        answer = http.post(f"{API}/lookup", json={"pairs": [[1, 5]]})
-    assert (answer.status_code, answer.json()["status"]) == (status, status)
-    assert "secret" not in answer.text
-    assert ("www-authenticate" in answer.headers) == (status == 401)
+        for code, status in (
+            (grpc.StatusCode.UNAUTHENTICATED, 401),
+            (grpc.StatusCode.PERMISSION_DENIED, 403),
+            (grpc.StatusCode.RESOURCE_EXHAUSTED, 503),
+            (grpc.StatusCode.INTERNAL, 502),
+        ):
+            server.index.before_answer = partial(refuse, code)
+            answer = http.post(f"{API}/lookup", json={"pairs": [[1, 5]]})
+            assert (answer.status_code, answer.json()["status"]) == (status, status)
+            assert "secret" not in answer.text
+            assert ("www-authenticate" in answer.headers) == (status == 401)
     server.stop()
+
+
+def refuse(code, _call, _answered, context):
+    context.abort(code, "secret words")
 
 
 def test_the_callers_token_goes_with_each_call(database_url):
@@ -125,13 +129,10 @@ def test_sigterm_lets_running_answers_end(database_url):
         ({"index_address": "index.example.org:50051"}, "EVENTINDEX_HTTP_SERVICES_TLS_CA"),
     ],
 )
-def test_nothing_goes_unencrypted_over_a_network_without_leave(settings, named):
+async def test_nothing_goes_unencrypted_over_a_network_without_leave(settings, named):
     """The gateway does not start where others could listen in, and says what to set."""
-    service = Service("rest_gateway", database_url="postgresql://x@127.0.0.1:1/x", **settings)
-    service.start(wait="")
-    assert service.process.wait(20) == 2
-    assert named in service.tail()
-    service.close()
+    with pytest.raises(UnsafeAddressError, match=re.escape(named)):
+        await serve(Settings(_env_file=None, **settings))
 
 
 def test_tls_in_front_and_behind(database_url, tmp_path):
@@ -154,3 +155,46 @@ def test_tls_in_front_and_behind(database_url, tmp_path):
             )
     index.close()
     assert answer.json()["not_found"] == 1
+
+
+def test_tokens_open_what_their_scope_says(database_url):
+    """Without a token 401, with one of another scope 403; jobs look up with the gateway's own."""
+
+    def token(*scopes: str) -> str:
+        secret = f"eix_{secrets.token_hex()}"
+        connection = Connection(database_url, StoreOptions(), autocommit=True, name="test")
+        tokens.create(connection, tokens.digest_of(secret), "test", scopes, 600)
+        connection.close()
+        return secret
+
+    settings = {"require_tokens": True, "database_url": database_url}
+    with ExitStack() as stack:
+        index, ingest = (Service(f"{name}_service", **settings) for name in ("index", "ingest"))
+        for service in (index, ingest):
+            stack.callback(service.close)
+            service.start()
+        _, http = stack.enter_context(
+            gateway(
+                database_url,
+                index.address,
+                ingest.address,
+                require_tokens=True,
+                token=token("lookup"),
+            )
+        )
+
+        def get(path: str, secret: str | None) -> int:
+            headers = {"Authorization": f"Bearer {secret}"} if secret else {}
+            return http.get(f"{API}/{path}", headers=headers).status_code
+
+        reader, writer, admin = token("lookup"), token("ingest"), token("admin")
+        assert [get("runs", t) for t in (None, "eix_no", writer, reader, admin)] == [
+            *(401, 401, 403, 200, 200)
+        ]
+        assert [get("dead-letters", t) for t in (None, reader, admin)] == [401, 403, 200]
+        assert [get("openapi.json", None), http.get("/docs").status_code] == [200, 200]
+        body, own = {"pairs": [[1, 5]]}, {"Authorization": f"Bearer {reader}"}
+        assert http.post(f"{API}/jobs", json=body).status_code == 401
+        job = http.post(f"{API}/jobs", json=body, headers=own).headers["location"]
+        assert http.get(job).status_code == 401
+        wait_until(lambda: http.get(job, headers=own).json()["state"] == "done", what="job")

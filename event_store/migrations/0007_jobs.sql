@@ -35,11 +35,13 @@ CREATE TABLE http_job_chunk (
 -- The queue: what is not answered yet, a chunk of each job in turn.
 CREATE INDEX http_job_chunk_open ON http_job_chunk (chunk_no, job_id) WHERE response IS NULL;
 
--- Where rest_gateway has a role of its own, it may read and write its jobs and nothing else.
+-- Where rest_gateway has a role of its own, it may read and write its jobs, check tokens, and see
+-- that the schema is its own.
 DO $$
 BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'eventindex_gateway') THEN
         GRANT SELECT, INSERT, UPDATE, DELETE ON http_job, http_job_chunk TO eventindex_gateway;
+        GRANT SELECT ON access_token, schema_migration TO eventindex_gateway;
     END IF;
 END
 $$;
