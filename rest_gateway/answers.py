@@ -78,10 +78,10 @@ def streamed(
     given = {"Cache-Control": "no-store", **(headers or {})}
     if filename:
         given["Content-Disposition"] = f'attachment; filename="{filename}"'
-    return _Stream(_in_threads(blocks), media_type=media_type, headers=given)
+    return Stream(_in_threads(blocks), media_type=media_type, headers=given)
 
 
-class _Stream(StreamingResponse):
+class Stream(StreamingResponse):
     """Ends in the middle when its blocks do: the server then drops the connection."""
 
     async def stream_response(self, send: Send) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Generator, Iterable
 from itertools import islice
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from eventindex.catalogue import CosmicArguments
 from eventindex.catalogue_results import CosmicEvent
@@ -29,6 +30,16 @@ _BLOCK_EVENTS = 500
 _TIME = "RFC 3339, with a time zone, inclusive."
 
 
+def _date_first(value: object) -> object:
+    """Refuse bare numbers, which pydantic takes for seconds since 1970."""
+    if isinstance(value, str) and not re.match(r"\d{4}-\d{2}-\d{2}", value, re.ASCII):
+        raise ValueError("not a time such as 2026-11-21T12:00:00Z")
+    return value
+
+
+QueryTime = Annotated[AwareDatetime, BeforeValidator(_date_first)]
+
+
 class CosmicSelection(BaseModel):
     """Which telescope events; what is left out does not restrict."""
 
@@ -39,8 +50,8 @@ class CosmicSelection(BaseModel):
     run_last: Number | None = Field(None, description="Last run, inclusive.")
     event_first: Number | None = Field(None, description="First event number, inclusive.")
     event_last: Number | None = Field(None, description="Last event number, inclusive.")
-    time_first: AwareDatetime | None = Field(None, description=_TIME)
-    time_last: AwareDatetime | None = Field(None, description=_TIME)
+    time_first: QueryTime | None = Field(None, description=_TIME)
+    time_last: QueryTime | None = Field(None, description=_TIME)
     detector: str | None = Field(None, max_length=200, description="One telescope.")
 
 

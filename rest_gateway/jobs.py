@@ -9,13 +9,12 @@ from typing import Annotated, Literal
 
 import anyio
 from fastapi import APIRouter, Path, Query, Request, Response
-from fastapi.responses import StreamingResponse
 from fastapi.sse import format_sse_event
 from pydantic import BaseModel, ConfigDict, Field
 
 from rest_gateway import job_store, work_schemas
 from rest_gateway.answer_lists import answer_blocks
-from rest_gateway.answers import json_answer, primed, streamed
+from rest_gateway.answers import Stream, json_answer, primed, streamed
 from rest_gateway.body import ByteLimit, open_list
 from rest_gateway.contract import document, list_body, problems_of, streams
 from rest_gateway.job_chunks import parquet_blocks, to_chunks, to_results
@@ -192,7 +191,7 @@ async def follow_job(parts: PartsDep, job_id: JobId) -> Response:
     """Sends the job whenever it has changed, until it is done."""
     await anyio.to_thread.run_sync(parts.services.check)
     await _find(parts, job_id)
-    return StreamingResponse(
+    return Stream(
         _progress(parts, job_id),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},

@@ -121,16 +121,16 @@ def _block(good: list[list[int]], errors: list[PairError]) -> ListBlock:
 
 def _pair_error(index: int, item: object) -> PairError | None:
     """What is wrong with one element of `pairs`, or None."""
-    pointer = f"/pairs/{index}"
     if not isinstance(item, list) or len(item) != 2:
         detail = "not [run, event]"
+        pointer = f"/pairs/{index}"
         return {"pointer": pointer, "field": "pair", "value": short(item), "detail": detail}
     for place, value in enumerate(item):
         if type(value) is int and 0 <= value <= NUMBER_MAX:
             continue
         detail = "outside 0 to 2^63-1" if type(value) is int else "not an integer"
         return {
-            "pointer": f"{pointer}/{place}",
+            "pointer": f"/pairs/{index}/{place}",
             "field": _NAMES[place],
             "value": short(str(value) if isinstance(value, int | Decimal) else value),
             "detail": detail,

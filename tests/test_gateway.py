@@ -266,6 +266,7 @@ def test_events_of_a_selection(http):
         ("runs?page_size=0", "page_size", "0"),
         ("runs?order_by=colour", "order_by", "colour"),
         ("cosmic/events?time_first=yesterday", "time_first", "yesterday"),
+        ("cosmic/events?time_last=0.5", "time_last", "0.5"),
         ("datasets/2147483648", "dsid_raw", "2147483648"),
         ("jobs/1", "job_id", "1"),
     ],
