@@ -37,6 +37,7 @@ class Sizes:
         sample_s: about how long one sample takes, seconds.
         growth_runs: sizes of an index that grows, runs.
         streams: numbers of streams at once.
+        rest_pairs: lengths of lists over HTTP, ascending.
         load_runs: runs of a Parquet file for `eventindex load`.
     """
 
@@ -46,6 +47,7 @@ class Sizes:
     sample_s: float = 0.1
     growth_runs: Sequence[int] = (2, 22, 222)
     streams: Sequence[int] = (1, 10, 100, 1000)
+    rest_pairs: Sequence[int] = (1_000, 100_000, 1_000_000)
     load_runs: int = 10
 
 
@@ -56,6 +58,7 @@ SMALL = Sizes(
     sample_s=0.02,
     growth_runs=(1, 2),
     streams=(1, 20),
+    rest_pairs=(1_000, 20_000),
     load_runs=1,
 )
 

@@ -33,6 +33,7 @@ class Stack:
 
     index: str
     ingest: str
+    http: str
     index_metrics: str
     database: str
     mqtt: str

@@ -62,6 +62,8 @@ def demonstrate(stack: Stack) -> None:
     _look_up(stack, *pairs)
     say("Try it from another terminal:")
     say(f"  echo {TELESCOPE_RUN} {TELESCOPE_EVENTS[0]} | {_command(stack.settings)} lookup -")
+    event = f"{TELESCOPE_RUN}/{TELESCOPE_EVENTS[0]}"
+    say(f"  curl {stack.endpoints.http}/api/v1/events/{event}")
     say("Ctrl-C stops everything.")
     stack.wait()
 

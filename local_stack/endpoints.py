@@ -17,7 +17,8 @@ class Endpoints:
         index, ingest: gRPC, host:port.
         mqtt: URL of the broker, with any user and password it needs.
         database: URL of the owner of the database, with its password.
-        index_metrics, ingest_metrics: URLs of the metrics pages.
+        index_metrics, ingest_metrics, http_metrics: URLs of the metrics pages.
+        http: URL of the REST API.
         pids: process ids by name; `up` is the one to send SIGTERM to.
     """
 
@@ -27,6 +28,8 @@ class Endpoints:
     database: str
     index_metrics: str
     ingest_metrics: str
+    http: str
+    http_metrics: str
     pids: Mapping[str, int]
 
     def write(self, path: Path) -> None:
@@ -43,9 +46,10 @@ class Endpoints:
         rows = {
             "lookups (gRPC)": self.index,
             "ingest (gRPC)": self.ingest,
+            "REST API": f"{self.http}/docs",
             "MQTT": self.mqtt,
             "PostgreSQL": database,
             "": "(its password is in endpoints.json)",
-            "metrics": f"{self.index_metrics}  {self.ingest_metrics}",
+            "metrics": f"{self.index_metrics}  {self.ingest_metrics}  {self.http_metrics}",
         }
         return [f"  {name:<15} {value}" for name, value in rows.items()]

@@ -1,4 +1,4 @@
-"""The two services of the stack: how to run them, and when they are ready.
+"""The services of the stack: how to run them, and when they are ready.
 
 Never decides their settings beyond addresses and URLs.
 """
@@ -30,6 +30,8 @@ class Addresses:
     index_metrics: str
     ingest: str
     ingest_metrics: str
+    http: str
+    http_metrics: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +43,20 @@ class BrokerInUse:
 
 
 def service_spec(
-    module: str, data: DataDir, *, database: str, mqtt: BrokerInUse, addresses: Addresses
+    module: str,
+    data: DataDir,
+    *,
+    stage: int,
+    database: str,
+    mqtt: BrokerInUse,
+    addresses: Addresses,
 ) -> ChildSpec:
-    """How to run `ingest_service` or `index_service`."""
+    """How to run `ingest_service`, `index_service` or `rest_gateway`."""
     return ChildSpec(
         module,
         # -P: a directory of the user's must not stand in for a module.
         (sys.executable, "-P", "-m", module),
-        stage=2,
+        stage=stage,
         account=Account("you"),
         environment={
             **os.environ,
@@ -60,6 +68,8 @@ def service_spec(
             "EVENTINDEX_INDEX_METRICS_ADDRESS": addresses.index_metrics,
             "EVENTINDEX_INGEST_ADDRESS": addresses.ingest,
             "EVENTINDEX_INGEST_METRICS_ADDRESS": addresses.ingest_metrics,
+            "EVENTINDEX_HTTP_ADDRESS": addresses.http,
+            "EVENTINDEX_HTTP_METRICS_ADDRESS": addresses.http_metrics,
         },
     )
 
@@ -68,12 +78,13 @@ def service_problem(address: str, metrics_address: str) -> Callable[[], str | No
     """A check that says why a service is not ready, or None: its /readyz and its gRPC health."""
 
     def problem() -> str | None:
-        return _readiness_problem(metrics_address) or _health_problem(address)
+        return readiness_problem(metrics_address) or _health_problem(address)
 
     return problem
 
 
-def _readiness_problem(metrics_address: str) -> str | None:
+def readiness_problem(metrics_address: str) -> str | None:
+    """Why a service is not ready, or None: its /readyz."""
     url = f"http://{metrics_address}/readyz"
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:

@@ -9,6 +9,7 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from event_store.errors import StoreError, StoreUnavailableError
 from event_store.migrate import migrate
@@ -27,7 +28,13 @@ from local_stack.endpoints import Endpoints
 from local_stack.errors import StackError
 from local_stack.ports import PortChooser
 from local_stack.postgres import postgres_problem, prepare_postgres, stop_leftover_postgres
-from local_stack.services import Addresses, BrokerInUse, service_problem, service_spec
+from local_stack.services import (
+    Addresses,
+    BrokerInUse,
+    readiness_problem,
+    service_problem,
+    service_spec,
+)
 from service_kit.settings import Settings
 
 _POSTGRES_ADDRESS = "127.0.0.1:5432"
@@ -130,6 +137,8 @@ class _Starter:
             database=database,
             index_metrics=f"http://{addresses.index_metrics}/metrics",
             ingest_metrics=f"http://{addresses.ingest_metrics}/metrics",
+            http=f"http://{addresses.http}",
+            http_metrics=f"http://{addresses.http_metrics}/metrics",
             pids={"up": os.getpid(), **self.family.pids()},
         )
 
@@ -172,15 +181,16 @@ class _Starter:
         return in_use
 
     def _start_services(self, addresses: Addresses, database: str, mqtt: BrokerInUse) -> None:
-        for module, address, metrics in (
-            ("ingest_service", addresses.ingest, addresses.ingest_metrics),
-            ("index_service", addresses.index, addresses.index_metrics),
+        # The gateway asks the other two: it starts after them and stops before them.
+        for module, stage, problem in (
+            ("ingest_service", 2, service_problem(addresses.ingest, addresses.ingest_metrics)),
+            ("index_service", 2, service_problem(addresses.index, addresses.index_metrics)),
+            ("rest_gateway", 3, partial(readiness_problem, addresses.http_metrics)),
         ):
             spec = service_spec(
-                module, self.data, database=database, mqtt=mqtt, addresses=addresses
+                module, self.data, stage=stage, database=database, mqtt=mqtt, addresses=addresses
             )
-            child = self.family.start(spec)
-            self.family.wait_until_ready(child, service_problem(address, metrics), limit_s=_START_S)
+            self.family.wait_until_ready(self.family.start(spec), problem, limit_s=_START_S)
 
 
 def choose_addresses(settings: Settings, ports: PortChooser) -> Addresses:
@@ -199,4 +209,6 @@ def choose_addresses(settings: Settings, ports: PortChooser) -> Addresses:
         index_metrics=choose("index_metrics_address"),
         ingest=choose("ingest_address"),
         ingest_metrics=choose("ingest_metrics_address"),
+        http=choose("http_address"),
+        http_metrics=choose("http_metrics_address"),
     )

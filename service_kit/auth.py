@@ -51,18 +51,20 @@ class AccessRule(NamedTuple):
     reason: str
 
 
-class _Refusal(NamedTuple):
+class Refusal(NamedTuple):
+    """Why a call may not be made, in words for the caller."""
+
     code: grpc.StatusCode
     text: str
 
 
-_NO_TOKEN = _Refusal(
+_NO_TOKEN = Refusal(
     grpc.StatusCode.UNAUTHENTICATED, "a token is needed: metadata `authorization: Bearer <token>`"
 )
-_NOT_VALID = _Refusal(
+_NOT_VALID = Refusal(
     grpc.StatusCode.UNAUTHENTICATED, "the token is not valid: unknown, expired or revoked"
 )
-_AWAY = _Refusal(
+_AWAY = Refusal(
     grpc.StatusCode.UNAVAILABLE, "the database does not answer, the token cannot be checked"
 )
 
@@ -110,8 +112,10 @@ class Access(aio.ServerInterceptor):
         """Hand the call on, or answer it with a status."""
         if handler_call_details.method == _OPEN:
             return await continuation(handler_call_details)
-        found = await self._check(handler_call_details)
-        if isinstance(found, _Refusal):
+        secret = bearer_token(handler_call_details.invocation_metadata or ())
+        service = handler_call_details.method[1:].rpartition("/")[0]
+        found = await self.check(secret, service)
+        if isinstance(found, Refusal):
             return _refuse(found)
         _subject.set(found.subject)
         return await continuation(handler_call_details)
@@ -120,8 +124,8 @@ class Access(aio.ServerInterceptor):
         """Let a running question to the database end."""
         self._threads.close()
 
-    async def _check(self, details: grpc.HandlerCallDetails) -> AccessToken | _Refusal:
-        secret = bearer_token(details.invocation_metadata or ())
+    async def check(self, secret: str | None, service: str) -> AccessToken | Refusal:
+        """Whether the bearer of a secret may call a service, named as in the contract."""
         if secret is None:
             return _NO_TOKEN
         try:
@@ -131,10 +135,9 @@ class Access(aio.ServerInterceptor):
             return _AWAY
         if token is None or token.revoked is not None or token.expires.timestamp() <= time.time():
             return _NOT_VALID
-        service = details.method[1:].rpartition("/")[0]
         allowed = _SCOPES.get(service, _ADMIN)
         if allowed.isdisjoint(token.scopes):
-            return _Refusal(
+            return Refusal(
                 grpc.StatusCode.PERMISSION_DENIED,
                 f"the token is for {', '.join(token.scopes)}: {service} needs "
                 f"{' or '.join(sorted(allowed, reverse=True))}",
@@ -198,7 +201,7 @@ def bearer_token(metadata: Sequence[tuple[str, str | bytes]]) -> str | None:
     return secret if scheme.lower() == "bearer" and secret else None
 
 
-def _refuse(refusal: _Refusal) -> grpc.RpcMethodHandler[Any, Any]:
+def _refuse(refusal: Refusal) -> grpc.RpcMethodHandler[Any, Any]:
     """A handler that answers a call of any kind with a status, before any message is read."""
 
     async def abort(_: Any, context: aio.ServicerContext[Any, Any]) -> None:

@@ -54,6 +54,13 @@ class Settings(BaseSettings):
         "127.0.0.1:9102",
         description="HTTP address of ingest_service for /metrics, /healthz and /readyz.",
     )
+    http_address: str = Field(
+        "127.0.0.1:8080", description="HTTP address of rest_gateway, host:port."
+    )
+    http_metrics_address: str = Field(
+        "127.0.0.1:9103",
+        description="HTTP address of rest_gateway for /metrics, /healthz and /readyz.",
+    )
     data_dir: Path = Field(
         Path(".eventindex"), description="Data of the embedded stack (`eventindex up`)."
     )
@@ -111,6 +118,55 @@ class Settings(BaseSettings):
         le=100_000,
         description="Calls and streams that each worker of index_service serves at once; one more "
         "is refused with RESOURCE_EXHAUSTED.",
+    )
+
+    http_requests_at_once_max: int = Field(
+        64,
+        ge=1,
+        le=1000,
+        description="Requests that rest_gateway serves at once; one more is refused with 503.",
+    )
+    http_lookup_bytes_max: int = Field(
+        512 * 1024 * 1024,
+        ge=1024,
+        description="Size of the list of a lookup over HTTP, bytes; a longer one is refused with "
+        "413.",
+    )
+    http_lookup_pairs_max: int = Field(
+        10_000_000,
+        ge=1,
+        description="Pairs of a lookup over HTTP; more are refused with 413. They wait in the "
+        "directory for temporary files, 16 bytes each, until the list has come.",
+    )
+    http_job_bytes_max: int = Field(
+        4 * 1024 * 1024 * 1024,
+        ge=1024,
+        description="Size of the list of a job, bytes; a longer one is refused with 413.",
+    )
+    http_job_pairs_max: int = Field(
+        100_000_000, ge=1, description="Pairs of a job; more are refused with 413."
+    )
+    http_jobs_max: int = Field(
+        100,
+        ge=1,
+        le=100_000,
+        description="Jobs that wait or run at once, over all gateways; one more is refused with "
+        "503.",
+    )
+    http_job_lifetime_s: int = Field(
+        7 * 86_400,
+        ge=1,
+        le=366 * 86_400,
+        description="How long a job and its result are kept after its end, and a job that cannot "
+        "end is, seconds.",
+    )
+    http_database_connections_max: int = Field(
+        4, ge=1, le=100, description="Connections of rest_gateway to PostgreSQL, for its jobs."
+    )
+    http_services_tls_ca: Path | None = Field(
+        None,
+        description="CA certificates of the two services, PEM: rest_gateway then speaks TLS to "
+        "them, with EVENTINDEX_TLS_CERT as its own certificate where that is set.",
     )
 
     mqtt_url: str = Field(
@@ -217,17 +273,18 @@ class Settings(BaseSettings):
     )
     allow_plaintext: bool = Field(
         False,
-        description="Allow gRPC and metrics without TLS on addresses other than loopback: for a "
-        "container network that nobody else reaches.",
+        description="Allow gRPC, HTTP and metrics without TLS on addresses other than loopback: "
+        "for a container network that nobody else reaches.",
     )
     allow_anonymous: bool = Field(
         False,
-        description="Let everybody who reaches a gRPC address other than loopback do everything, "
-        "without a token or a client certificate: for a network that nobody else reaches.",
+        description="Let everybody who reaches a gRPC or HTTP address other than loopback do "
+        "everything, without a token or a client certificate: for a network that nobody else "
+        "reaches.",
     )
     require_tokens: bool = Field(
         False,
-        description="Ask every gRPC call for a token, on loopback and beside client certificates "
+        description="Ask every call for a token, on loopback and beside client certificates "
         "too. Addresses that others reach ask for one anyway, unless EVENTINDEX_TLS_CLIENT_CA or "
         "EVENTINDEX_ALLOW_ANONYMOUS is set.",
     )
@@ -292,7 +349,14 @@ class Settings(BaseSettings):
         return min(cores, INDEX_WORKERS_MAX, self.cache_bytes_max // CACHE_BYTES_MIN)
 
 
-_ADDRESSES = ("index_address", "index_metrics_address", "ingest_address", "ingest_metrics_address")
+_ADDRESSES = (
+    "index_address",
+    "index_metrics_address",
+    "ingest_address",
+    "ingest_metrics_address",
+    "http_address",
+    "http_metrics_address",
+)
 
 FIXED_LIMITS = {
     "Pairs or events in a message": f"{PAIRS_PER_MESSAGE_MAX:,}",

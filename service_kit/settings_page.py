@@ -24,6 +24,7 @@ _SECTIONS = {
     "index_address": "Addresses and data",
     "database_url": "PostgreSQL",
     "cache_bytes_max": "Lookups",
+    "http_requests_at_once_max": "HTTP",
     "mqtt_url": "Broker",
     "batch_events_max": "Ingest",
     "tls_cert": "TLS of the services",

@@ -1,4 +1,4 @@
-"""Real servers for the tests: PostgreSQL, Mosquitto and the two services as child processes."""
+"""Real servers for the tests: PostgreSQL, Mosquitto and the services as child processes."""
 
 from __future__ import annotations
 
@@ -198,7 +198,9 @@ class Service:
 
     def __init__(self, module: str, **settings: object) -> None:
         self.module = module
-        name = "INDEX" if module == "index_service" else "INGEST"
+        name = {"index_service": "INDEX", "ingest_service": "INGEST", "rest_gateway": "HTTP"}[
+            module
+        ]
         self.port, self.metrics_port = free_port(), free_port()
         self.address = f"127.0.0.1:{self.port}"
         self.settings = {

@@ -21,9 +21,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from eventindex.cli import main
-from eventindex.cli.pair_text import parse_block, read_pairs
 from eventindex.cli.strict import BadFieldError, parse_json_object
 from eventindex.generate import Plan, generate, workload_w
+from eventindex.pair_text import parse_block, read_pairs
 from tests.client_fixtures import Server, fuid
 
 DATA = Path(__file__).parent / "data"
@@ -107,6 +107,18 @@ def test_a_header_is_only_the_first_line():
     """A header between pairs is a bad line."""
     assert [bad.number for bad in parse_block(b"1 2\nrun event\n", 1).bad_lines] == [2]
     assert [bad.number for bad in parse_block(b"run event\n1 2\n", 9).bad_lines] == [9]
+
+
+def test_a_header_below_comments_may_come_later() -> None:
+    """Where a comment comes first and the header a moment later, it is a header all the same."""
+
+    class Slow(io.BytesIO):
+        def read1(self, size: int | None = -1) -> bytes:
+            return self.readline()
+
+    blocks = list(read_pairs(Slow(b"# a list\nevent run\n2 1\nrun event\n")))
+    assert [pair for block in blocks for pair in zip(*block.pairs, strict=True)] == [(1, 2)]
+    assert [bad.number for block in blocks for bad in block.bad_lines] == [4]
 
 
 def test_numbers_are_exact_up_to_the_limit():

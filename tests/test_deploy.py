@@ -25,7 +25,7 @@ from tests.processes import Service
 
 ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"
-SERVICES = ("ingest_service", "index_service")
+SERVICES = ("ingest_service", "index_service", "rest_gateway")
 DATASOURCE = "eventindex-prometheus"
 
 
@@ -93,6 +93,11 @@ def test_every_variable_is_a_setting(compose: dict[str, Any]) -> None:
         )
 
 
+def kind_of(service: str) -> str:
+    """What the settings of a service's addresses begin with."""
+    return "http" if service == "rest_gateway" else service.removesuffix("_service")
+
+
 def test_commands_exist(compose: dict[str, Any]) -> None:
     """The services run modules that can be run, migrate a subcommand that is there."""
     for name in SERVICES:
@@ -107,7 +112,7 @@ def test_ports_are_those_of_the_settings_and_stay_on_this_machine(compose: dict[
     """Each service listens where its settings say, on the default ports, published on loopback."""
     fields = Settings.model_fields
     for name in SERVICES:
-        kind = name.removesuffix("_service")
+        kind = kind_of(name)
         service = compose["services"][name]
         ports = [fields[f"{kind}{part}_address"].default.split(":")[1] for part in ("", "_metrics")]
         given = [
@@ -128,12 +133,12 @@ def test_services_ask_for_tokens(compose: dict[str, Any]) -> None:
             _env_file=None,
             **{key.removeprefix("EVENTINDEX_").lower(): v for key, v in environment.items()},
         )
-        address = environment[f"EVENTINDEX_{name.removesuffix('_service').upper()}_ADDRESS"]
+        address = environment[f"EVENTINDEX_{kind_of(name).upper()}_ADDRESS"]
         assert access_rule(settings, address).tokens, name
 
 
 def test_services_wait_for_the_migration_and_have_time_to_drain(compose: dict[str, Any]) -> None:
-    """Both start after the migration succeeded and are killed later than they give up."""
+    """They start after the migration succeeded and are killed later than they give up."""
     for name in SERVICES:
         service = compose["services"][name]
         assert service["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}

@@ -96,8 +96,8 @@ def test_ingest_service_takes_events_from_the_broker(broker: int, database_url: 
 
 
 @pytest.fixture
-def reader_url(postgres: Any) -> Iterator[str]:
-    """A migrated database as docker-compose.yml makes it, with the role of index_service."""
+def deployed(postgres: Any) -> Iterator[str]:
+    """A migrated database as docker-compose.yml makes it, with the roles; the owner's URL."""
     execute(postgres.url(), "CREATE DATABASE deploy_reader")
     environment = os.environ | {
         "PATH": f"{POSTGRES_BIN_PATH}:{os.environ['PATH']}",
@@ -106,12 +106,41 @@ def reader_url(postgres: Any) -> Iterator[str]:
         "POSTGRES_USER": "owner",
         "POSTGRES_DB": "deploy_reader",
         "READER_PASSWORD": "it's secret",
+        "GATEWAY_PASSWORD": "it's another",
     }
-    subprocess.run([DEPLOY / "postgres/10-reader.sh"], check=True, env=environment)
+    for script in sorted((DEPLOY / "postgres").iterdir()):
+        subprocess.run([script], check=True, env=environment)
     migrate(postgres.url("deploy_reader"))
-    yield postgres.url("deploy_reader").replace("owner@", "eventindex_reader@")
+    yield postgres.url("deploy_reader")
     execute(postgres.url(), "DROP DATABASE deploy_reader WITH (FORCE)")
-    execute(postgres.url(), "DROP ROLE eventindex_reader")
+    for role in ("eventindex_reader", "eventindex_gateway"):
+        execute(postgres.url(), f"DROP ROLE {role}")
+
+
+@pytest.fixture
+def reader_url(deployed: str) -> str:
+    """The same as the role of index_service."""
+    return deployed.replace("owner@", "eventindex_reader@")
+
+
+def test_gateway_role_may_use_its_jobs_and_nothing_else(deployed: str) -> None:
+    """The role of rest_gateway starts it, writes the tables of the jobs, and reads no events."""
+    url = deployed.replace("owner@", "eventindex_gateway@")
+    execute(
+        url,
+        "INSERT INTO http_job (job_id, state, expires, with_olt_result) "
+        "VALUES (gen_random_uuid(), 'queued', now(), false)",
+    )
+    execute(url, "DELETE FROM http_job")
+    service = Service("rest_gateway", database_url=url)
+    try:
+        service.start(wait="/healthz")
+        wait_until(lambda: "database: ok" in service.page("/readyz")[1], what="database")
+    finally:
+        service.close()
+    for table in ("run", "event_page", "dead_letter", "cosmic_event"):
+        with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+            execute(url, f"SELECT FROM {table}")
 
 
 def test_reader_role_may_read_what_the_migrations_make_and_change_nothing(reader_url: str) -> None:

@@ -140,10 +140,11 @@ def test_addresses_answer_and_data_outlives_a_restart(run_up, data):
     up = run_up()
     endpoints = up.endpoints()
     assert set(endpoints) == {
-        *("index", "ingest", "mqtt", "database", "index_metrics", "ingest_metrics", "pids")
+        *("index", "ingest", "mqtt", "database", "http", "pids"),
+        *("index_metrics", "ingest_metrics", "http_metrics"),
     }
     assert endpoints["mqtt"].startswith("mqtt://")
-    for name in ("index_metrics", "ingest_metrics"):
+    for name in ("index_metrics", "ingest_metrics", "http_metrics"):
         assert "eventindex_build_info" in open_page(endpoints[name])
     for name in ("index", "ingest"):
         host, _, port = endpoints[name].rpartition(":")
@@ -321,7 +322,8 @@ def test_servers_that_are_there_are_used(run_up):
     other.chmod(0o755)
     try:
         endpoints = up.endpoints()
-        assert set(endpoints["pids"]) == {"up", "ingest_service", "index_service"}
+        services = {"ingest_service", "index_service", "rest_gateway"}
+        assert set(endpoints["pids"]) == {"up", *services}
         assert endpoints["database"] == first["database"]
         assert endpoints["index"] != first["index"]
         assert up.stop() == 0, up.text

@@ -19,8 +19,8 @@ from eventindex.cli.common import (
     open_input,
 )
 from eventindex.cli.lookup_output import make_writer
-from eventindex.cli.pair_text import BadLine, read_pairs
 from eventindex.client import Client
+from eventindex.pair_text import BadLine, read_pairs
 from eventindex.pairs import Pairs
 
 _BAD_LINES_SHOWN = 20

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
 import numpy as np
@@ -34,11 +34,15 @@ _BOM = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True, slots=True)
 class BadLine:
-    """A line that is no pair: its number from 1, what it says and what is wrong with it."""
+    """A line that is no pair: its number from 1, what it says and what is wrong with it.
+
+    `field` is "run_number" or "event_number" where one of them alone is wrong, else "pair".
+    """
 
     number: int
     text: str
     reason: str
+    field: str = "pair"
 
     def __str__(self) -> str:
         return f"line {self.number}: {self.reason}: {self.text}"
@@ -53,7 +57,9 @@ class PairBlock:
 
     def swapped(self) -> PairBlock:
         """The same block where the event number comes first."""
-        return PairBlock(Pairs(self.pairs.events, self.pairs.runs), self.bad_lines)
+        other = {"run_number": "event_number", "event_number": "run_number", "pair": "pair"}
+        bad = [replace(line, field=other[line.field]) for line in self.bad_lines]
+        return PairBlock(Pairs(self.pairs.events, self.pairs.runs), bad)
 
 
 def read_pairs(stream: BinaryIO) -> Iterator[PairBlock]:
@@ -61,24 +67,30 @@ def read_pairs(stream: BinaryIO) -> Iterator[PairBlock]:
 
     A header says which column is which; without one the run comes first.
     """
-    first_line, swapped = 1, False
+    first_line, swapped, at_start = 1, False, True
     for text in _blocks(stream):
         if first_line == 1:
             text = text.removeprefix(_BOM)  # noqa: PLW2901  # once, at the start of the file
-            swapped = _event_comes_first(text)
-        block = parse_block(text, first_line)
+        content = _first_content(text) if at_start else None
+        swapped = swapped or bool(content and _SWAPPED_HEADER.fullmatch(content))
+        block = parse_block(text, first_line, header_allowed=at_start)
+        at_start = at_start and content is None
         yield block.swapped() if swapped else block
         first_line += text.count(b"\n")
 
 
-def parse_block(text: bytes, first_line: int) -> PairBlock:
-    """Return the pairs of whole lines; a header may stand on line 1 or below comments."""
+def parse_block(text: bytes, first_line: int, *, header_allowed: bool | None = None) -> PairBlock:
+    """Return the pairs of whole lines; a header may stand on line 1 or below comments.
+
+    Where these were in an earlier block, `header_allowed` says so.
+    """
     if _REGULAR.fullmatch(text):
         numbers = np.fromstring(text.translate(_SEPARATORS), dtype=np.int64, sep=" ")
         return PairBlock(Pairs(numbers[::2], numbers[1::2]))
     found: list[tuple[int, int]] = []
     bad: list[BadLine] = []
-    header_allowed = first_line == 1
+    if header_allowed is None:
+        header_allowed = first_line == 1
     for number, line in enumerate(text.splitlines(), first_line):
         content = line.partition(b"#")[0]
         if not content.strip():
@@ -94,27 +106,25 @@ def _is_header(content: bytes) -> bool:
     return bool(_HEADER.fullmatch(content) or _SWAPPED_HEADER.fullmatch(content))
 
 
-def _event_comes_first(text: bytes) -> bool:
-    """Whether the first line that says something is the header `event, run`."""
-    for line in text.splitlines():
-        content = line.partition(b"#")[0]
-        if content.strip():
-            return bool(_SWAPPED_HEADER.fullmatch(content))
-    return False
+def _first_content(text: bytes) -> bytes | None:
+    """What the first line says that says something; None where all are blank or comments."""
+    contents = (line.partition(b"#")[0] for line in text.splitlines())
+    return next((content for content in contents if content.strip()), None)
 
 
 def _parse_line(number: int, line: bytes, found: list[tuple[int, int]], bad: list[BadLine]) -> None:
     match = _LINE.fullmatch(line) if len(line) <= _LINE_BYTES_MAX else None
-    reason = "not a run and an event number"
+    reason, which = "not a run and an event number", "pair"
     if match:
-        if max(len(match[1]), len(match[2])) <= 1000:
-            pair = int(match[1]), int(match[2])
-            if max(pair) <= NUMBER_MAX:
-                found.append(pair)
-                return
+        fits = [len(digits) <= 1000 and int(digits) <= NUMBER_MAX for digits in match.groups()]
+        if all(fits):
+            found.append((int(match[1]), int(match[2])))
+            return
         reason = "a number above 2^63-1"
+        if any(fits):
+            which = "event_number" if fits[0] else "run_number"
     text = line.strip()[:60].decode(errors="backslashreplace")
-    bad.append(BadLine(number, text if text.isprintable() else ascii(text)[1:-1], reason))
+    bad.append(BadLine(number, text if text.isprintable() else ascii(text)[1:-1], reason, which))
 
 
 def _blocks(stream: BinaryIO) -> Iterator[bytes]:

@@ -1,0 +1,139 @@
+"""Lookups over HTTP: lists posted to `rest_gateway`, beside the same pairs over gRPC.
+
+Lists are text or JSON before the clock starts, and answers are parsed after it has stopped: what is
+measured is the gateway with what stands behind it. Both start and end in this process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+
+from benchmarks.context import Bench, pairs_per_second
+from benchmarks.measure.lookups import Rate, in_turn
+from benchmarks.peers.base import check
+from benchmarks.peers.pages import PageIndex
+from benchmarks.results import OURS, Figure, WrongAnswerError
+from benchmarks.workload import FUID, Batch, Fuids, Lookup
+
+_LISTS = 2
+
+
+@dataclass(frozen=True)
+class _Form:
+    """A form of lists and answers."""
+
+    system: str
+    content_type: str
+    accept: str
+    write: Callable[[Batch], bytes]
+    read: Callable[[bytes], Fuids]
+
+
+def measure(bench: Bench) -> Iterator[Figure]:
+    """Lists of each length in turn, the shortest first, and the gateway's memory behind each."""
+    dataset = bench.whole
+    random = np.random.default_rng(8)
+    pid = dataset.stack.pids["rest_gateway"]
+    gateway = http.client.HTTPConnection(dataset.stack.http.removeprefix("http://"), timeout=300)
+    with contextlib.closing(gateway):
+        for size in bench.sizes.rest_pairs:
+            case = Lookup(f"random, {size:,} a list", size, one_run=False, ascending=False)
+            drawn = dataset.population.draw(case, _LISTS, random)
+            rates = {OURS: _grpc_rate(dataset.ours, case)}
+            rates |= {form.system: _rest_rate(gateway, form, case) for form in _FORMS}
+            taken = in_turn(rates, drawn, bench.sizes.repeats, bench.sizes.sample_s)
+            for name, samples in taken.items():
+                yield Figure("rest", case.name, name, "pairs/s", samples, dataset.label)
+            yield Figure(
+                "rest",
+                f"{case.name}, peak so far",
+                "rest_gateway",
+                "MiB, memory",
+                [_peak_bytes(pid) / 2**20],
+                dataset.label,
+                less_is_better=True,
+            )
+
+
+def _grpc_rate(ours: PageIndex, case: Lookup) -> Rate:
+    """The same lists over one LookupStream, in messages of the largest size."""
+
+    def rate(lists: Sequence[Batch]) -> float:
+        step = ours.pairs_max
+        parts = [one.at(slice(at, at + step)) for one in lists for at in range(0, case.size, step)]
+        return pairs_per_second(OURS, case.name, ours.lookup, parts)
+
+    return rate
+
+
+def _rest_rate(gateway: http.client.HTTPConnection, form: _Form, case: Lookup) -> Rate:
+    def rate(lists: Sequence[Batch]) -> float:
+        bodies = [form.write(one) for one in lists]
+        began = perf_counter()
+        answers = [_post(gateway, form, body) for body in bodies]
+        seconds = perf_counter() - began
+        check(form.system, case.name, [partial(form.read, data) for data in answers], lists)
+        return case.size * len(lists) / seconds
+
+    return rate
+
+
+def _post(gateway: http.client.HTTPConnection, form: _Form, body: bytes) -> bytes:
+    headers = {"Content-Type": form.content_type, "Accept": form.accept}
+    gateway.request("POST", "/api/v1/lookup", body, headers)
+    with gateway.getresponse() as answer:
+        data = answer.read()
+    if answer.status != http.client.OK:
+        raise WrongAnswerError(f"{form.system}: {answer.status} {data[:500]!r}")
+    return data
+
+
+def _to_text(batch: Batch) -> bytes:
+    return b"".join([b"%d %d\n" % pair for pair in _pairs(batch)])
+
+
+def _to_json(batch: Batch) -> bytes:
+    return json.dumps({"pairs": _pairs(batch)}).encode()
+
+
+def _pairs(batch: Batch) -> list[tuple[int, int]]:
+    return list(zip(batch.runs.tolist(), batch.events.tolist(), strict=True))
+
+
+def _from_csv(data: bytes) -> Fuids:
+    _, *lines = data.decode().splitlines()
+    return _fuids([line.split(",")[2] for line in lines])
+
+
+def _from_json(data: bytes) -> Fuids:
+    return _fuids([answer["fuid_raw"] or "" for answer in json.loads(data)["answers"]])
+
+
+def _fuids(texts: Sequence[str]) -> Fuids:
+    ids = {text: uuid.UUID(text).bytes if text else bytes(16) for text in set(texts)}
+    return np.frombuffer(b"".join([ids[text] for text in texts]), FUID)
+
+
+def _peak_bytes(pid: int) -> int:
+    """The most memory that a process had so far (Linux); elsewhere 0."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    return 0
+
+
+_FORMS = (
+    _Form("REST, text to CSV", "text/plain", "text/csv", _to_text, _from_csv),
+    _Form("REST, JSON to JSON", "application/json", "application/json", _to_json, _from_json),
+)

@@ -1,0 +1,142 @@
+"""The application: routes, what stands before them, and errors as problem documents.
+
+A second router (pages) is added here, behind the same security headers.
+"""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from pathlib import Path
+
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
+
+from event_store.errors import StoreUnavailableError
+from eventindex.errors import EventIndexError
+from rest_gateway import (
+    catalogue,
+    cosmic,
+    dead_letters,
+    docs_page,
+    events,
+    jobs,
+    lookup,
+    openapi,
+    problems,
+)
+from rest_gateway.metrics import Metrics
+from rest_gateway.parts import API_PREFIX, Parts
+from rest_gateway.problems import Problem
+from rest_gateway.security import SecurityMiddleware, may_look_up, refuse_other_sites
+from rest_gateway.watch import WatchMiddleware
+
+log = logging.getLogger(__name__)
+
+_GZIP_BYTES_MIN = 1024
+# 20 MB/s on a slow core; higher levels gain little on numbers and file ids.
+_GZIP_LEVEL = 1
+
+
+def make_app(parts: Parts, observer: Metrics) -> FastAPI:
+    """The application with its parts."""
+    app = FastAPI(
+        title="EventIndex",
+        version="1",
+        summary="Which RAW file holds event E of run R?",
+        description=openapi.DESCRIPTION,
+        openapi_url=f"{API_PREFIX}/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        separate_input_output_schemas=False,
+    )
+    app.state.parts = parts
+    app.include_router(_api())
+    app.include_router(docs_page.router)
+    app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), "static")
+    app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]  # FastAPI's way
+    _add_error_handlers(app)
+    app.add_middleware(GZipMiddleware, _GZIP_BYTES_MIN, _GZIP_LEVEL)
+    app.add_middleware(SecurityMiddleware)
+    app.add_middleware(
+        WatchMiddleware,
+        observer=observer,
+        requests_max=parts.settings.http_requests_at_once_max,
+    )
+    return app
+
+
+def _api() -> APIRouter:
+    """All calls of the REST API."""
+    api = APIRouter(
+        prefix=API_PREFIX, dependencies=[Depends(refuse_other_sites), Depends(may_look_up)]
+    )
+    for module in (lookup, events, catalogue, cosmic, jobs, dead_letters):
+        api.include_router(module.router)
+    return api
+
+
+def _add_error_handlers(app: FastAPI) -> None:
+    for kind in (EventIndexError, StoreUnavailableError):
+        app.add_exception_handler(kind, _failed)
+    app.add_exception_handler(Problem, _problem)
+    app.add_exception_handler(RequestValidationError, _wrong_parameters)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+async def _failed(_: Request, error: Exception) -> Response:
+    """An error of the client or the store: what it said of its own trouble is for the log."""
+    problem = problems.from_error(error)
+    if problem.status >= 500:
+        log.warning("%s", error)
+    return _answer(problem)
+
+
+async def _problem(_: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)  # noqa: S101  # registered for it
+    return _answer(error)
+
+
+async def _wrong_parameters(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101  # registered for it
+    errors = [
+        {
+            "field": ".".join(str(part) for part in each["loc"][1:]),
+            "value": problems.short(each.get("input")),
+            "detail": each["msg"],
+        }
+        for each in error.errors()
+    ]
+    first = errors[0]
+    detail = f"{first['field']} is {first['value']}: {first['detail']}"
+    return _answer(Problem(400, "invalid-request", detail, errors=errors))
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    """What Starlette itself answers: no such address, no such method."""
+    assert isinstance(error, HTTPException)  # noqa: S101  # registered for it
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(openapi.methods(request.app, request.url.path))
+    kind = {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, "invalid-request")
+    detail = f"{request.method} {problems.short(request.url.path)}: {error.detail}"
+    return _answer(Problem(error.status_code, kind, detail, headers=headers))
+
+
+async def _unexpected(_: Request, __: Exception) -> Response:
+    """A mistake in the gateway; it is logged with its trace by the server."""
+    return _answer(Problem(500, "internal", "the gateway failed"))
+
+
+def _answer(problem: Problem) -> Response:
+    return JSONResponse(
+        problem.document(),
+        problem.status,
+        {"Cache-Control": "no-store", **problem.headers},
+        problems.MEDIA_TYPE,
+    )

@@ -1,0 +1,53 @@
+"""What the routes share, made once by `service` and handed to them by FastAPI."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from rest_gateway.job_access import JobDatabase
+from rest_gateway.job_worker import JobWorker
+from rest_gateway.services import Services
+from service_kit.auth import Access
+from service_kit.settings import Settings
+
+API_PREFIX = "/api/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the routes work with.
+
+    Attributes:
+        settings: the settings of the process.
+        services: the client of the index and ingest services.
+        jobs: the database of the jobs.
+        worker: what works on them here.
+        access: checks the token of each request; None where everybody may ask.
+        stopping: set when the process is told to stop; streams without an end look at it.
+    """
+
+    settings: Settings
+    services: Services
+    jobs: JobDatabase
+    worker: JobWorker
+    access: Access | None
+    stopping: asyncio.Event
+
+
+def _parts(request: Request) -> Parts:
+    found: Parts = request.app.state.parts
+    return found
+
+
+PartsDep = Annotated[Parts, Depends(_parts)]
+
+
+def _services(request: Request) -> Services:
+    return _parts(request).services
+
+
+ServicesDep = Annotated[Services, Depends(_services)]

@@ -1,0 +1,143 @@
+"""What can go wrong with a request, as problem documents (RFC 9457). Pure.
+
+An error of the client or the store becomes a status here and nowhere else. What a service or the
+driver said of its own trouble is logged by the caller, never sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import grpc
+
+from event_store.errors import StoreUnavailableError
+from eventindex import errors as client_errors
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_S = 2
+_TYPE_PREFIX = "urn:eventindex:problem:"
+
+_WHO_ARE_YOU = "a valid token is needed: Authorization: Bearer <token>"
+_OF_SERVICES: Mapping[type[Exception], tuple[int, str, str]] = {
+    client_errors.UnavailableError: (
+        503,
+        "unavailable",
+        "the index is away; try again in a moment",
+    ),
+    client_errors.LimitError: (
+        503,
+        "busy",
+        "the index has too much to do; try again in a moment",
+    ),
+    client_errors.DeadlineError: (504, "timeout", "the index did not answer in time"),
+    StoreUnavailableError: (
+        503,
+        "unavailable",
+        "the database of the jobs is away; try again in a moment",
+    ),
+}
+
+
+class Problem(Exception):  # noqa: N818  # the name that RFC 9457 gives it
+    """An answer that says what is wrong.
+
+    Attributes:
+        status: the HTTP status.
+        kind: what the document's `type` ends with; programs tell problems by it.
+        detail: one sentence for people that names what is wrong.
+        errors: one object for each wrong line or field: field, value, detail, and line or pointer.
+        extra: further members, such as the limit that was passed.
+        headers: headers of the answer.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        kind: str,
+        detail: str,
+        *,
+        errors: Sequence[Mapping[str, Any]] = (),
+        headers: Mapping[str, str] | None = None,
+        **extra: Any,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.kind = kind
+        self.detail = detail
+        self.errors = errors
+        self.extra = extra
+        self.headers = dict(headers or {})
+
+    def document(self) -> dict[str, Any]:
+        """The members of the problem document."""
+        document: dict[str, Any] = {
+            "type": _TYPE_PREFIX + self.kind,
+            "title": HTTPStatus(self.status).phrase,
+            "status": self.status,
+            "detail": self.detail,
+        }
+        if self.errors:
+            document["errors"] = list(self.errors)
+        return document | self.extra
+
+
+def invalid(detail: str, *, field: str | None = None, value: object = None) -> Problem:
+    """A request that makes no sense, with the field and the value where one is to blame."""
+    errors = [] if field is None else [{"field": field, "value": short(value), "detail": detail}]
+    return Problem(400, "invalid-request", detail, errors=errors)
+
+
+def too_large(what: str, limit: int, unit: str, setting: str) -> Problem:
+    """More than a limit allows; the limit and its setting are named."""
+    return Problem(
+        413,
+        "too-large",
+        f"{what} is above the limit of {limit:,} {unit}",
+        limit=limit,
+        unit=unit,
+        setting=setting,
+    )
+
+
+def unavailable(detail: str, *, kind: str = "unavailable") -> Problem:
+    """Nothing is wrong with the request: the same may work in a moment."""
+    return Problem(503, kind, detail, headers={"Retry-After": str(RETRY_AFTER_S)})
+
+
+def short(value: object) -> str:
+    """A wrong value as printable text of a bounded length."""
+    text = value if isinstance(value, str) else repr(value)
+    text = text if len(text) <= 100 else text[:100] + "…"
+    return text if text.isprintable() else ascii(text)[1:-1]
+
+
+def from_error(error: Exception) -> Problem:
+    """The problem that an error of the client or the store stands for."""
+    cause = error.__cause__
+    code = cause.code() if isinstance(cause, grpc.RpcError) else None
+    if isinstance(error, client_errors.AccessError):
+        wants = code is grpc.StatusCode.UNAUTHENTICATED
+        return no_access(code, _WHO_ARE_YOU if wants else "the token may not do this")
+    if isinstance(error, client_errors.InvalidRequestError):
+        if code is grpc.StatusCode.FAILED_PRECONDITION:
+            return Problem(409, "wrong-state", str(error))
+        return Problem(400, "invalid-request", str(error))
+    if isinstance(error, client_errors.NotFoundError):
+        return Problem(404, "not-found", str(error))
+    for kind, (status, name, detail) in _OF_SERVICES.items():
+        if isinstance(error, kind):
+            headers = {"Retry-After": str(RETRY_AFTER_S)} if status == 503 else None
+            return Problem(status, name, detail, headers=headers)
+    return Problem(502, "bad-gateway", "the index failed to answer")
+
+
+def no_access(code: grpc.StatusCode | None, detail: str) -> Problem:
+    """The problem of a caller who may not do this, or who cannot be checked."""
+    if code is grpc.StatusCode.PERMISSION_DENIED:
+        return Problem(403, "forbidden", detail)
+    if code is grpc.StatusCode.UNAVAILABLE:
+        return unavailable(detail)
+    headers = {"WWW-Authenticate": 'Bearer realm="eventindex"'}
+    return Problem(401, "unauthorized", detail, headers=headers)

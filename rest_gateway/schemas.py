@@ -1,0 +1,282 @@
+"""The documents of the REST API, as the OpenAPI document describes them. Pure.
+
+Numbers are JSON numbers of up to 64 bits: readers in JavaScript lose those above 2^53 unless they
+parse them as BigInt. File ids are strings. Times are UTC, RFC 3339.
+"""
+
+from __future__ import annotations
+
+import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from eventindex.pairs import NUMBER_MAX
+
+Number = Annotated[int, Field(ge=0, le=NUMBER_MAX)]
+Mask = Annotated[int, Field(ge=0, le=2**64 - 1, description="Bit mask of the online filter.")]
+Count = Annotated[int, Field(ge=0)]
+State = Literal["open", "frozen", "retired", "unknown"]
+Fuid = Annotated[str, Field(description="UUID of a RAW file.")]
+NextLink = Annotated[
+    str | None, Field(description="Address of the next page; null behind the last.")
+]
+Time = datetime.datetime
+
+
+class Document(BaseModel):
+    """What all documents share."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+class ListError(Document):
+    """A line, element or parameter that is wrong."""
+
+    field: str = Field(description="run_number, event_number, pair, or the parameter's name.")
+    value: str = Field(description="What stood there, shortened.")
+    detail: str = Field(description="What is wrong with it.")
+    line: int | None = Field(None, ge=1, description="Line of a text list, from 1.")
+    pointer: str | None = Field(None, description="JSON pointer into the body.")
+
+
+class ProblemDocument(Document):
+    """What went wrong (RFC 9457). Programs tell problems by `type`."""
+
+    model_config = ConfigDict(
+        extra="allow",
+        json_schema_extra={
+            "examples": [
+                {
+                    "type": "urn:eventindex:problem:not-found",
+                    "title": "Not Found",
+                    "status": 404,
+                    "detail": "run 12345 event 1 is not in the index",
+                }
+            ]
+        },
+    )
+
+    type: str = Field(description="urn:eventindex:problem:<kind>")
+    title: str
+    status: int
+    detail: str = Field(description="What is wrong, with the field and the value.")
+    errors: list[ListError] | None = Field(None, description="Each wrong line or field.")
+    limit: int | None = Field(None, description="The limit that was passed (413).")
+    unit: str | None = Field(None, description="The unit of the limit (413).")
+    setting: str | None = Field(None, description="The setting that is the limit (413).")
+
+
+class Answer(Document):
+    """The answer to one pair; nulls where it is not in the index."""
+
+    run_number: Number
+    event_number: Number
+    fuid_raw: str | None = Field(description="UUID of the RAW file that holds the event.")
+    dsid_raw: int | None = Field(description="Number of the dataset.")
+    dataset_state: State | None = None
+    olt_result: int | None = Field(None, description="Only with olt_result=true.")
+
+
+class LookupAnswer(Document):
+    """The answers to a list, in its order, and what in the list was no pair."""
+
+    pairs: Count = Field(description="Pairs in the list.")
+    errors: list[dict[str, Any]] = Field(description="Lines or elements that are no pairs.")
+    answers: list[Answer]
+    found: Count
+    not_found: Count
+
+
+class PairList(Document):
+    """A list of (run, event) pairs."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"pairs": [[12345, 4917], [1, 99]]}]}
+    )
+
+    pairs: list[tuple[Number, Number]] = Field(description="[run_number, event_number] each.")
+
+
+class Event(Document):
+    """One event with all its fields."""
+
+    run_number: Number
+    event_number: Number
+    olt_result: Mask
+    dsid_raw: Count
+    fuid_raw: Fuid
+    dataset_state: State
+
+
+class EventCount(Document):
+    """Events of one run, dataset, file or bit; the other fields are null."""
+
+    events: Count
+    run_number: int | None = None
+    dsid_raw: int | None = None
+    fuid_raw: str | None = None
+    olt_bit: int | None = Field(None, description="Bit of olt_result, 0 to 63.")
+    olt_name: str = Field("", description="The criterion's name; empty where it has none.")
+
+
+class EventCounts(Document):
+    """Numbers of events of a selection."""
+
+    total: Count
+    counts: list[EventCount]
+
+
+class Overlap(Document):
+    """Events that have both bits; with twice the same bit, those that have it."""
+
+    olt_bit: int
+    other_olt_bit: int
+    events: Count
+    olt_name: str = ""
+    other_olt_name: str = ""
+
+
+class Overlaps(Document):
+    """How the criteria of a selection overlap."""
+
+    total: Count
+    overlaps: list[Overlap]
+
+
+class Run(Document):
+    """One run."""
+
+    run_number: Number
+    events: Count
+    event_first: Count
+    event_last: Count
+    files: Count
+    conflicts: Count = Field(description="Not resolved.")
+    first_seen: Time
+    last_seen: Time
+    detector_id: str = Field(description="Empty for runs that no telescope sent.")
+
+
+class Runs(Document):
+    """A page of runs."""
+
+    runs: list[Run]
+    next: NextLink
+
+
+class Dataset(Document):
+    """One dataset."""
+
+    dsid_raw: Count
+    name: str
+    state: State
+    comment: str
+    created: Time | None
+    events: Count
+    files: Count
+
+
+class Datasets(Document):
+    """A page of datasets."""
+
+    datasets: list[Dataset]
+    next: NextLink
+
+
+class FileOfRun(Document):
+    """A RAW file and what the index holds of it in one run."""
+
+    fuid_raw: Fuid
+    dsid_raw: Count
+    dataset_state: State
+    run_number: Number
+    events: Count
+    event_first: Count
+    event_last: Count
+
+
+class Files(Document):
+    """A page of files of runs."""
+
+    files: list[FileOfRun]
+    next: NextLink
+
+
+class File(Document):
+    """The runs of one RAW file."""
+
+    fuid_raw: Fuid
+    runs: list[FileOfRun]
+
+
+class Conflict(Document):
+    """An event that was offered again with other values; the stored ones stay."""
+
+    conflict_id: Count
+    stored: Event
+    offered: Event
+    source: str
+    first_seen: Time | None
+    last_seen: Time | None
+    times: Count
+    stored_record: str = Field(description="A telescope's record as JSON where they differ.")
+    offered_record: str
+    resolution: str = Field(description="Empty, kept or replaced.")
+    resolved_by: str
+    resolved: Time | None
+
+
+class Conflicts(Document):
+    """A page of conflicts."""
+
+    conflicts: list[Conflict]
+    next: NextLink
+
+
+class TdcChannel(Document):
+    """One channel of a telescope's time-to-digital converter."""
+
+    data: list[int]
+    calib: list[int]
+    calib1: int | None
+    calib2: int | None
+
+
+class CosmicEvent(Document):
+    """The full record of a telescope event; null is what the detector left out."""
+
+    run_number: Number
+    event_number: Number
+    detector_id: str
+    time: Time | None
+    format: int | None
+    cosmic_block: int | None
+    trigger_bits: int | None
+    tdc: dict[str, TdcChannel]
+    clock_count: int | None
+    trigger_counter: int | None
+    epoch: int | None
+    counter_clocks: int | None
+    event_counter: int | None
+    payload: str = Field(description="The record as JSON, with every field that was sent.")
+    repaired: bool
+    fuid_raw: Fuid
+    dsid_raw: Count
+
+
+class CosmicCount(Document):
+    """Telescope events of one run, block, hour or detector; the other fields are null."""
+
+    events: Count
+    detector_id: str | None = None
+    run_number: int | None = None
+    cosmic_block: int | None = None
+    hour: Time | None = None
+
+
+class CosmicCounts(Document):
+    """Numbers of telescope events."""
+
+    total: Count
+    counts: list[CosmicCount]

@@ -1,0 +1,122 @@
+"""What every answer carries, whom a call is made for, and calls that come from other sites.
+
+No page of another site can read an answer (no CORS) or change anything here. Pure but for the
+headers that it adds.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Depends, Header, Request
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from rest_gateway import problems
+from rest_gateway.parts import Parts, PartsDep
+from rest_gateway.problems import Problem
+from rest_gateway.services import authorization
+from service_kit.auth import Refusal, bearer_token
+
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "img-src 'self' data:; font-src 'self'; connect-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+# A page of any site may send these without asking first.
+_FORM_TYPES = frozenset(
+    {"", "application/x-www-form-urlencoded", "multipart/form-data", "text/plain"}
+)
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class SecurityMiddleware:
+    """Adds the headers, and keeps the caller's `Authorization` for the calls to the services."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand the request on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        header = Request(scope).headers.get("authorization", "")
+        # What gRPC would not send is no token.
+        usable = header.isascii() and header.isprintable()
+        token = authorization.set(header if usable else "unusable")
+        try:
+            await self._app(scope, receive, send_with_headers)
+        finally:
+            authorization.reset(token)
+
+
+async def may_look_up(request: Request, parts: PartsDep) -> None:
+    """Let those pass who may ask the index.
+
+    Raises:
+        Problem: 401, 403, or 503 where tokens cannot be checked.
+    """
+    await _check(request, parts, "eventindex.v1.IndexService")
+
+
+async def may_administrate(request: Request, parts: PartsDep) -> None:
+    """Let those pass who may administrate; raises the same."""
+    await _check(request, parts, "eventindex.v1.AdminService")
+
+
+async def _check(request: Request, parts: Parts, service: str) -> None:
+    if parts.access is None:
+        return
+    headers = [("authorization", value) for value in request.headers.getlist("authorization")]
+    found = await parts.access.check(bearer_token(headers), service)
+    if isinstance(found, Refusal):
+        raise problems.no_access(found.code, found.text)
+
+
+def refuse_other_sites(request: Request) -> None:
+    """Refuse what a browser sends for a page of another site.
+
+    Raises:
+        Problem: 403.
+    """
+    site = request.headers.get("sec-fetch-site", "none")
+    if request.method not in _SAFE_METHODS and site not in {"none", "same-origin"}:
+        raise Problem(403, "cross-site", f"Sec-Fetch-Site is {site}: a page of another site asks")
+
+
+def _changes(
+    request: Request,
+    eventindex_request: Annotated[
+        str | None,
+        Header(
+            description="Any value; needed where the body is a form or plain text, or there is "
+            "none: a page of another site cannot send it."
+        ),
+    ] = None,
+) -> None:
+    """What changes something is not what a form of another site can send."""
+    given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if given in _FORM_TYPES and eventindex_request is None:
+        raise Problem(
+            403,
+            "cross-site",
+            f"with Content-Type {given or '(none)'} this call needs the header "
+            "EventIndex-Request, of any value",
+        )
+
+
+ChangesDep = Annotated[None, Depends(_changes)]

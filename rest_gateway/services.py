@@ -1,0 +1,170 @@
+"""The edge to the two services: the client, with the caller's token on each call.
+
+Adds to the client the single pages that the REST API links to. Never decides who may do what:
+the services do, by the token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextvars import ContextVar
+from functools import cached_property
+from typing import Any, NamedTuple, TypeVar
+
+import grpc
+
+from eventindex import channel as channels
+from eventindex.admin_results import to_dead_letter
+from eventindex.catalogue_results import (
+    to_conflict,
+    to_dataset,
+    to_file_of_run,
+)
+from eventindex.channel import Tls
+from eventindex.client import Client
+from eventindex.errors import NotFoundError
+from eventindex.results import Run, to_run
+from eventindex.v1 import admin_pb2, lookup_pb2
+from service_kit.settings import Settings
+
+# A request waits so long for an answer, and for a service that is away.
+ANSWER_S_MAX = 30.0
+AWAY_S_MAX = 2.0
+
+T = TypeVar("T")
+C = TypeVar("C", bound=Client)
+
+# The `Authorization` header of the request that is being answered; threads inherit it.
+authorization: ContextVar[str] = ContextVar("authorization", default="")
+
+
+class Page(NamedTuple):
+    """One page of a list, and the token of the next; "" behind the last."""
+
+    rows: list[Any]
+    next_page_token: str
+
+
+class Services(Client):
+    """The client of requests: calls carry the caller's `Authorization`. Threads share it."""
+
+    def _open(self, address: str) -> grpc.Channel:
+        # Not the token of this process: who asks without one is nobody.
+        channel = _PassingChannel(channels.open_channel(address, self._tls))
+        self._channels.append(channel)
+        return channel
+
+    def check(self) -> None:
+        """See that the index answers this caller: an empty lookup.
+
+        Raises:
+            AccessError: the caller may not look up.
+            UnavailableError: the index is away.
+        """
+        self.lookup([])
+
+    def runs_page(self, request: lookup_pb2.ListRunsRequest) -> Page:
+        """One page of runs."""
+        page = self._unary(self._index.ListRuns, request, None)
+        return _page(to_run, page.runs, page.next_page_token)
+
+    def run(self, number: int) -> Run:
+        """One run.
+
+        Raises:
+            NotFoundError: it is not in the index.
+        """
+        request = lookup_pb2.ListRunsRequest(run_first=number, run_last=number)
+        rows = self.runs_page(request).rows
+        if not rows:
+            raise NotFoundError(f"run {number} is not in the index")
+        run: Run = rows[0]
+        return run
+
+    def datasets_page(self, request: lookup_pb2.ListDatasetsRequest) -> Page:
+        """One page of datasets."""
+        page = self._unary(self._index.ListDatasets, request, None)
+        return _page(to_dataset, page.datasets, page.next_page_token)
+
+    def files_page(self, request: lookup_pb2.ListFilesRequest) -> Page:
+        """One page of files of runs."""
+        page = self._unary(self._index.ListFiles, request, None)
+        return _page(to_file_of_run, page.files, page.next_page_token)
+
+    def conflicts_page(self, request: lookup_pb2.ListConflictsRequest) -> Page:
+        """One page of conflicts."""
+        page = self._unary(self._index.ListConflicts, request, None)
+        return _page(to_conflict, page.conflicts, page.next_page_token)
+
+    def dead_letters_page(self, request: admin_pb2.ListDeadLettersRequest) -> Page:
+        """One page of dead letters."""
+        page = self._change(self._admin.ListDeadLetters, request, None)
+        return _page(to_dead_letter, page.dead_letters, page.next_page_token)
+
+
+def connect_services(kind: type[C], settings: Settings) -> C:
+    """A client with the addresses and TLS of the settings: plaintext unless a CA is named."""
+    tls = None
+    if settings.http_services_tls_ca is not None:
+        tls = Tls(settings.http_services_tls_ca, settings.tls_cert, settings.tls_key)
+    return kind(
+        settings.index_address,
+        settings.ingest_address,
+        tls=tls,
+        token=None,
+        timeout=ANSWER_S_MAX,
+        retry_seconds_max=AWAY_S_MAX,
+    )
+
+
+def _page(convert: Callable[[Any], T], messages: Iterable[Any], token: str) -> Page:
+    return Page([convert(message) for message in messages], token)
+
+
+class JobServices(Client):
+    """The client of jobs and of probes: calls carry the token of this process, where it has one."""
+
+    @cached_property
+    def _lookup(self) -> grpc.UnaryUnaryMultiCallable[bytes, bytes]:
+        return self._index_channel.unary_unary("/eventindex.v1.IndexService/Lookup")
+
+    def lookup_bytes(self, request: bytes, *, timeout: float) -> bytes:
+        """Answer a serialized LookupRequest with a serialized LookupResponse."""
+        return self._unary(self._lookup, request, timeout)
+
+
+class _PassingChannel(grpc.Channel):
+    """A channel whose calls bring the `Authorization` of the request that they are made for."""
+
+    def __init__(self, channel: grpc.Channel) -> None:
+        self._channel = channel
+
+    def unary_unary(self, *method: Any, **codecs: Any) -> Any:
+        return _passing(self._channel.unary_unary(*method, **codecs))
+
+    def unary_stream(self, *method: Any, **codecs: Any) -> Any:
+        return _passing(self._channel.unary_stream(*method, **codecs))
+
+    def stream_unary(self, *method: Any, **codecs: Any) -> Any:
+        return _passing(self._channel.stream_unary(*method, **codecs))
+
+    def stream_stream(self, *method: Any, **codecs: Any) -> Any:
+        return _passing(self._channel.stream_stream(*method, **codecs))
+
+    def subscribe(self, callback: Callable[..., None], try_to_connect: bool = False) -> None:
+        self._channel.subscribe(callback, try_to_connect)
+
+    def unsubscribe(self, callback: Callable[..., None]) -> None:
+        self._channel.unsubscribe(callback)
+
+    def close(self) -> None:
+        self._channel.close()
+
+
+def _passing(call: Callable[..., Any]) -> Callable[..., Any]:
+    def with_authorization(*arguments: Any, **options: Any) -> Any:
+        header = authorization.get()
+        metadata = (("authorization", header),) if header else None
+        return call(*arguments, metadata=metadata, **options)
+
+    return with_authorization
