@@ -24,6 +24,8 @@ _NARROW, _WIDE = 4, 8
 _WIDTH_MAX = 8
 # So many values take less time one by one, and so many bytes.
 _FEW = 16
+# So many are worth to be taken apart by their width where they are sorted.
+_MANY = 4096
 
 
 _ONE_BYTE = [bytes([value]) for value in range(_CONTINUED)]
@@ -65,7 +67,7 @@ def varints(values: npt.NDArray[np.integer[Any]]) -> bytes:
     words: npt.NDArray[Any] = values.astype(np.uint32 if narrow else np.uint64)
     if words[0] >= 1 << 7 * (widest - 1) and words.min() >= 1 << 7 * (widest - 1):
         return _of_one_width(words, widest)
-    if bool((words[:-1] <= words[1:]).all()):
+    if len(words) >= _MANY and bool((words[:-1] <= words[1:]).all()):
         cuts = np.searchsorted(words, [1 << 7 * width for width in range(1, widest)])
         blocks = itertools.pairwise([0, *cuts.tolist(), len(words)])
         return b"".join(
