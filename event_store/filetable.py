@@ -86,14 +86,16 @@ class FileNumbers(Generic[Reply]):
             The reply of each distinct file, and for each position its place among them from 1
             (uint32, shape (n,)), 0 where there is no file.
         """
+        # Assignment takes a third of the time by indexes of the machine's own size.
+        where = numbers.astype(np.intp)
         mark = self._mark
-        mark[numbers] = True
+        mark[where] = True
         mark[0] = False
         used = np.flatnonzero(mark)
         mark[used] = False
         self._position[used] = np.arange(1, len(used) + 1, dtype=np.uint32)
         replies: list[Reply] = [self._replies[number] for number in used.tolist()]  # type: ignore[misc]
-        return replies, self._position.take(numbers)
+        return replies, self._position.take(where)
 
     def _add(self, key: tuple[bytes, int]) -> int:
         if self._free:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from google.protobuf.message import DecodeError
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eventindex import lookup_messages
@@ -38,6 +38,37 @@ def test_numpy_reads_what_numpy_wrote(numbers, width):
         assert found.tolist() == column.tolist()
     else:
         assert found is None
+
+
+@pytest.mark.parametrize("copies", [1, 200])
+@settings(deadline=None, max_examples=50)
+@given(values, bits)
+def test_sorted_columns_are_written_and_read_as_protobuf_does(copies, numbers, width):
+    """Ascending numbers, short and long, of one width and of several: the same bytes, the same
+    numbers, and the low bits of each where the field is narrower."""
+    column = np.sort(np.array([number % 2**width for number in numbers], np.uint64).repeat(copies))
+    message = event_pb2.EventBatch(event_numbers=column.tolist())
+    assert packed_field(4, column) == message.SerializeToString()
+    found = varint_values(varints(column) if numbers else b"", np.uint32)
+    if numbers and column[-1] >= 2**56:
+        assert found is None
+    else:
+        assert found is not None
+        assert found.tolist() == (column % 2**32).tolist()
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=60))
+def test_varints_in_any_order_of_widths_are_read(widths):
+    """Widths that go up and down, longer than they must be, are read as protobuf reads them."""
+    data = b"".join(b"\x81" * (width - 1) + b"\x01" for width in widths)
+    header = bytes([4 << 3 | 2, len(data) & 0x7F | 0x80, len(data) >> 7])
+    found = varint_values(data)
+    assert (found is None) == (max(widths) > 8)
+    if found is not None:
+        message = event_pb2.EventBatch.FromString(header + data)
+        assert found.tolist() == list(message.event_numbers)
+    assert varint_values(data + b"\x81") is None
 
 
 @given(values, values, st.integers(0, 2**64 - 1), st.booleans())

@@ -99,14 +99,15 @@ def _decode_columns(data: bytes) -> Response | None:
         or any(field.number != _FILES for field, _ in rest.ListFields())
     ):
         return None
-    indexes, olt = (varint_values(values.get(number, b"")) for number in (_INDEXES, _OLT))
+    indexes = varint_values(values.get(_INDEXES, b""), np.uint32)
+    olt = varint_values(values.get(_OLT, b""), np.uint64)
     if indexes is None or olt is None:
         return None
     return Response(
         values.get(_BATCH_ID, 0),
         rest.files,
-        indexes.astype(np.uint32),
-        olt.view(np.uint64),
+        indexes,
+        olt,
         values.get(_FOUND, 0),
         values.get(_NOT_FOUND, 0),
     )

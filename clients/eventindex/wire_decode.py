@@ -1,10 +1,8 @@
 """Columns of an EventBatch, decoded by NumPy from the bytes of the message. Pure.
 
-Going through the generated class makes a Python integer of every value; here a value takes 3 ns
-(measured). Everything but the packed columns goes to the generated class, and so does
-the whole message where a column is not as encoders write it: in several pieces, unpacked, or
-with varints of more than eight bytes.
-Format: Protocol Buffers documentation, "Encoding", varints and packed repeated fields.
+Going through the generated class makes a Python integer of every value. Everything but the packed
+columns goes to the generated class, and so does the whole message where a column is not as
+encoders write it: in several pieces, unpacked, or with varints of more than eight bytes.
 """
 
 from __future__ import annotations
@@ -16,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eventindex.v1 import event_pb2
+from eventindex.wire import varint_values
 
 _FIELDS = event_pb2.EventBatch.DESCRIPTOR.fields_by_name
 _COLUMNS = {
@@ -29,8 +28,6 @@ _COLUMNS = {
     )
 }
 _HEAD = {_FIELDS[name].number << 3 | 2 for name in ("files", "run_numbers")}
-# Eight groups of seven bits: no value overflows a column of 64 bits.
-_BYTES_PER_VALUE_MAX = {8: 8, 4: 4}
 
 
 class BatchColumns(NamedTuple):
@@ -61,7 +58,7 @@ def decode_batch(data: bytes) -> BatchColumns:
         google.protobuf.message.DecodeError: the bytes are no EventBatch.
     """
     columns: list[npt.NDArray[Any] | None] = [None, None, None]
-    at = 0
+    at, view = 0, memoryview(data)
     head = []
     while at < len(data):
         tag = data[at]
@@ -71,7 +68,7 @@ def decode_batch(data: bytes) -> BatchColumns:
             return from_message(event_pb2.EventBatch.FromString(data))
         if tag in _COLUMNS:
             place, dtype = _COLUMNS[tag]
-            values = varints(data, start, end, dtype)
+            values = varint_values(view[start:end], dtype)
             if values is None or columns[place] is not None:
                 return from_message(event_pb2.EventBatch.FromString(data))
             columns[place] = values
@@ -87,47 +84,6 @@ def decode_batch(data: bytes) -> BatchColumns:
         np.empty(0, np.uint32) if files is None else files,
         np.empty(0, np.uint64) if olt is None else olt,
     )
-
-
-def varints(data: bytes, start: int, end: int, dtype: np.dtype[Any]) -> npt.NDArray[Any] | None:
-    """Return the varints in a part of some bytes; None where no encoder writes them so."""
-    packed = np.frombuffer(data, np.uint8, end - start, start)
-    last = packed < 0x80
-    count = int(np.count_nonzero(last))
-    if count == len(packed):
-        return packed.astype(dtype)
-    if not last[-1]:
-        return None
-    width, rest = divmod(len(packed), count)
-    if (
-        not rest
-        and width <= _BYTES_PER_VALUE_MAX[dtype.itemsize]
-        and last[width - 1 :: width].all()
-    ):
-        return _joined([packed[place::width] for place in range(width)], dtype)
-    ends = np.flatnonzero(last)
-    starts = np.empty_like(ends)
-    starts[0] = 0
-    np.add(ends[:-1], 1, out=starts[1:])
-    width = int((ends - starts).max()) + 1
-    if width > _BYTES_PER_VALUE_MAX[dtype.itemsize]:
-        return None
-    groups = [packed.take(starts)]
-    for _ in range(1, width):
-        starts += 1
-        group = packed.take(starts, mode="clip")
-        group *= starts <= ends
-        groups.append(group)
-    return _joined(groups, dtype)
-
-
-def _joined(groups: list[npt.NDArray[np.uint8]], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-    """Groups of seven bits, the lowest first, as values."""
-    small = np.dtype(np.uint16 if len(groups) <= 2 else np.uint32 if len(groups) <= 4 else dtype)
-    values = (groups[0] & 0x7F).astype(small)
-    for place, group in enumerate(groups[1:], 1):
-        values |= (group & 0x7F).astype(small) << small.type(7 * place)
-    return values.astype(dtype)
 
 
 def _length(data: bytes, at: int) -> tuple[int, int]:
