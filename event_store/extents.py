@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any, TypeVar
+
 import numpy as np
 import numpy.typing as npt
 
 from event_store.model import Int32, Int64
+
+Column = TypeVar("Column", bound=npt.NDArray[Any])
 
 _CELLS_MIN = 1 << 12
 # Rows that are moved in one step: the indexes of the step are larger than the values.
@@ -31,14 +35,14 @@ class Extents:
         """Bytes of the live values and the spare room that moving them together leaves."""
         return 4 * _cells_for(self._live)
 
-    def put(self, row: int, values: npt.NDArray[np.int32]) -> None:
-        """Give a row its values; it must have none."""
+    def put(self, rows: Int32, values: Int32, lengths: Int64) -> None:
+        """Give rows, which have none, their values: the first `lengths[0]` to `rows[0]`, ..."""
         n = len(values)
         if self._end + n > len(self.values):
             self._close_up(n)
         self.values[self._end : self._end + n] = values
-        self.offset[row], self.length[row] = self._end, n
-        self._rows_end = max(self._rows_end, row + 1)
+        self.offset[rows], self.length[rows] = self._end + np.cumsum(lengths) - lengths, lengths
+        self._rows_end = max(self._rows_end, int(rows.max(initial=-1)) + 1)
         self._end += n
         self._live += n
 
@@ -47,15 +51,20 @@ class Extents:
         first = int(self.offset[row])
         return self.values[first : first + int(self.length[row])]
 
-    def drop(self, row: int) -> None:
-        """Free a row's values."""
-        self._live -= int(self.length[row])
-        self.offset[row] = self.length[row] = 0
+    def drop(self, rows: Int32) -> None:
+        """Free the values of rows."""
+        self._live -= int(self.length[rows].sum())
+        self.offset[rows] = self.length[rows] = 0
 
-    def trim(self) -> None:
-        """Give memory back where most of the array is free."""
-        if len(self.values) > 2 * _cells_for(self._live):
+    def trim(self, bytes_spare: int) -> None:
+        """Give memory back when more than so much of the array is of no use."""
+        if self.values.nbytes > self.nbytes + bytes_spare:
             self._close_up(0)
+
+    def renumber(self, rows: Int64) -> None:
+        """Give the values of `rows[i]` to row i; other rows must have none."""
+        self.offset, self.length = moved(self.offset, rows), moved(self.length, rows)
+        self._rows_end = len(rows)
 
     def _close_up(self, n: int) -> None:
         """Move the live values together, into an array with room for `n` more."""
@@ -65,13 +74,26 @@ class Extents:
         for first in range(0, len(rows), _ROWS_AT_ONCE):
             some = rows[first : first + _ROWS_AT_ONCE]
             lengths = self.length[some].astype(np.int64)
-            to = end + np.cumsum(lengths) - lengths
-            total = int(lengths.sum())
-            source = np.repeat(self.offset[some] - to, lengths) + np.arange(end, end + total)
-            values[end : end + total] = self.values[source]
-            self.offset[some] = to
-            end += total
+            source = ragged(self.offset[some], lengths)
+            values[end : end + len(source)] = self.values[source]
+            self.offset[some] = end + np.cumsum(lengths) - lengths
+            end += len(source)
         self.values, self._end = values, end
+
+
+def ragged(firsts: Int64, lengths: Int64) -> Int64:
+    """The numbers `firsts[0]`, `firsts[0] + 1`, … so many as `lengths[0]`, then those of 1, …"""
+    ends = np.cumsum(lengths)
+    places: Int64 = np.repeat(firsts - ends + lengths, lengths)
+    places += np.arange(len(places))
+    return places
+
+
+def moved(values: Column, rows: Int64) -> Column:
+    """A fresh array of the same length that begins with the values of some rows."""
+    fresh: Column = np.zeros_like(values)
+    fresh[: len(rows)] = values[rows]
+    return fresh
 
 
 def _cells_for(live: int) -> int:
