@@ -21,9 +21,10 @@ import numpy as np
 import numpy.typing as npt
 
 from event_store.cells import Cells, take_last
-from event_store.extents import Extents, moved, ragged
+from event_store.extents import Extents
 from event_store.filetable import FILE_BYTES, FileNumbers, MakeReply
 from event_store.lookup_batch import Reply
+from event_store.memory import moved, ragged, zeros
 from event_store.model import Int32, Int64, UInt64
 from event_store.page import (
     NO_DSIDS,
@@ -44,7 +45,7 @@ ROW_BYTES = 64
 # A bytes object and its entry in the dictionary of planes.
 _OLT_BYTES = 150
 # Of the bound, what may be free and not yet given back: of rows, of values and of cells each.
-_SPARE_SHARE = 64
+_SPARE_SHARE = 128
 _ROWS_A_STEP = 256
 _ROW_ARRAYS = (
     "stamp",
@@ -83,14 +84,14 @@ class PageCache(Generic[Reply]):
         rows = max(64, min(self.bytes_max // (ROW_BYTES + 8), 2**31 - 1))
         self._table = PageTable(rows)
         self._extents = Extents(rows)
-        self.stamp: Int64 = np.zeros(rows, np.int64)
-        self.generation: Int64 = np.zeros(rows, np.int64)
-        self._n_files: Int32 = np.zeros(rows, np.int32)
-        self._cell: Int32 = np.zeros(rows, np.int32)
-        self._high_cell: Int32 = np.zeros(rows, np.int32)
-        self._sparse = np.zeros(rows, bool)
-        self._has_olt = np.zeros(rows, bool)
-        self._asked = np.zeros(rows, bool)
+        self.stamp: Int64 = zeros(rows, np.int64)
+        self.generation: Int64 = zeros(rows, np.int64)
+        self._n_files: Int32 = zeros(rows, np.int32)
+        self._cell: Int32 = zeros(rows, np.int32)
+        self._high_cell: Int32 = zeros(rows, np.int32)
+        self._sparse = zeros(rows, bool)
+        self._has_olt = zeros(rows, bool)
+        self._asked = zeros(rows, bool)
         self._free_rows: list[int] = []
         self._rows_end = 0
         self._cells = Cells(self.bytes_max // SLOTS_PER_PAGE + 2)
@@ -289,15 +290,16 @@ class PageCache(Generic[Reply]):
 
     def _renumber(self) -> None:
         """Move the rows in use to the front; the arrays' memory behind them is given back."""
-        rows = np.flatnonzero(self._table.live)
-        self._table.renumber(rows)
-        self._extents.renumber(rows)
+        keep = self._table.live
+        if self._olt:
+            places = np.searchsorted(np.flatnonzero(keep), np.array([*self._olt])).tolist()
+            self._olt = dict(zip(places, self._olt.values(), strict=True))
+        self._hand = int(np.count_nonzero(keep[: self._hand]))
         for name in _ROW_ARRAYS:
-            setattr(self, name, moved(getattr(self, name), rows))
-        self._olt = {
-            new: self._olt[old] for new, old in enumerate(rows.tolist()) if old in self._olt
-        }
-        self._free_rows, self._rows_end, self._hand = [], len(rows), 0
+            setattr(self, name, moved(getattr(self, name), keep))
+        self._extents.renumber(keep)
+        self._table.renumber()
+        self._free_rows, self._rows_end = [], len(self._table)
 
     def _remove(self, rows: Int32) -> None:
         files = ragged(self._extents.offset[rows] + 1, self._n_files[rows].astype(np.int64))

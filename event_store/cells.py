@@ -7,6 +7,7 @@ import mmap
 import numpy as np
 import numpy.typing as npt
 
+from event_store.memory import mapped
 from event_store.model import Int32, UInt8
 from event_store.page import SLOTS_PER_PAGE
 
@@ -24,7 +25,7 @@ class Cells:
 
     def __init__(self, rows: int) -> None:
         size = rows * SLOTS_PER_PAGE
-        self._map = mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        self._map = mapped(size)
         self._huge = size >= _HUGE_PAGES_BYTES_MIN and hasattr(mmap, "MADV_HUGEPAGE")
         if self._huge:
             self._map.madvise(mmap.MADV_HUGEPAGE)

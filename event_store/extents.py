@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
-
 import numpy as np
 import numpy.typing as npt
 
+from event_store.memory import moved, ragged, zeros
 from event_store.model import Int32, Int64
-
-Column = TypeVar("Column", bound=npt.NDArray[Any])
 
 _CELLS_MIN = 1 << 12
 # Rows that are moved in one step: the indexes of the step are larger than the values.
@@ -23,9 +20,9 @@ class Extents:
     """
 
     def __init__(self, rows_max: int) -> None:
-        self.offset: Int64 = np.zeros(rows_max, np.int64)
-        self.length: Int32 = np.zeros(rows_max, np.int32)
-        self.values: Int32 = np.zeros(_CELLS_MIN, np.int32)
+        self.offset: Int64 = zeros(rows_max, np.int64)
+        self.length: Int32 = zeros(rows_max, np.int32)
+        self.values: Int32 = zeros(_CELLS_MIN, np.int32)
         self._end = 1
         self._rows_end = 0
         self._live = 0
@@ -61,14 +58,14 @@ class Extents:
         if self.values.nbytes > self.nbytes + bytes_spare:
             self._close_up(0)
 
-    def renumber(self, rows: Int64) -> None:
-        """Give the values of `rows[i]` to row i; other rows must have none."""
-        self.offset, self.length = moved(self.offset, rows), moved(self.length, rows)
-        self._rows_end = len(rows)
+    def renumber(self, keep: npt.NDArray[np.bool_]) -> None:
+        """Number the rows to keep from 0, in their order; the others must have no values."""
+        self.offset, self.length = moved(self.offset, keep), moved(self.length, keep)
+        self._rows_end = int(np.count_nonzero(keep))
 
     def _close_up(self, n: int) -> None:
         """Move the live values together, into an array with room for `n` more."""
-        values = np.zeros(_cells_for(self._live + n), np.int32)
+        values = zeros(_cells_for(self._live + n), np.int32)
         rows = np.flatnonzero(self.length[: self._rows_end])
         end = 1
         for first in range(0, len(rows), _ROWS_AT_ONCE):
@@ -79,21 +76,6 @@ class Extents:
             self.offset[some] = end + np.cumsum(lengths) - lengths
             end += len(source)
         self.values, self._end = values, end
-
-
-def ragged(firsts: Int64, lengths: Int64) -> Int64:
-    """The numbers `firsts[0]`, `firsts[0] + 1`, … so many as `lengths[0]`, then those of 1, …"""
-    ends = np.cumsum(lengths)
-    places: Int64 = np.repeat(firsts - ends + lengths, lengths)
-    places += np.arange(len(places))
-    return places
-
-
-def moved(values: Column, rows: Int64) -> Column:
-    """A fresh array of the same length that begins with the values of some rows."""
-    fresh: Column = np.zeros_like(values)
-    fresh[: len(rows)] = values[rows]
-    return fresh
 
 
 def _cells_for(live: int) -> int:

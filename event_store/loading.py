@@ -13,13 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from event_store.cache import ROW_BYTES, PageCache
-from event_store.extents import ragged
 from event_store.filetable import FILE_BYTES
 from event_store.lookup_batch import LookupBatch, MissingPages, Pairs, Reply
+from event_store.memory import ragged
 from event_store.model import Int32
 from event_store.page import SLOTS_PER_PAGE
 from event_store.pageblock import PageBlock, block_of, decode_block
-from event_store.pagecopy import FetchedPage, row_of
+from event_store.pagecopy import FetchedPage
 
 # Pages at a time: their arrays stay in a core's cache.
 _PAGES_MAX = 128
@@ -36,7 +36,7 @@ class Loading(Generic[Reply]):
         part: MissingPages,
         locked: Callable[[], AbstractContextManager[None]],
     ) -> None:
-        """Take rows for the pages of `part`; `locked` guards the cache."""
+        """Take rows for the pages of `part`; the cache is used under `locked`."""
         self._cache = cache
         self._batch = batch
         self._part = part
@@ -45,17 +45,15 @@ class Loading(Generic[Reply]):
         self._places = {key: place for place, key in enumerate(keys)}
         self._done = np.zeros(len(part.pages), bool)
         self._evicted: list[int] = []
-        self._rows: list[bytes] = []
+        self._messages: list[bytes] = []
         # An eighth of the cache or less, so that a small one keeps most of what it has.
         self._pages_max = min(_PAGES_MAX, max(1, cache.bytes_max // SLOTS_PER_PAGE // 8))
 
     def take(self, message: bytes) -> None:
         """Take what PostgreSQL sent: a row, or the format's first or last bytes."""
-        row = row_of(message)
-        if row:
-            self._rows.append(row)
-            if len(self._rows) >= self._pages_max:
-                self._hold_rows()
+        self._messages.append(message)
+        if len(self._messages) >= self._pages_max:
+            self._hold_messages()
 
     def finish(self) -> Pairs:
         """All rows have come: the pages without one do not exist.
@@ -63,7 +61,7 @@ class Loading(Generic[Reply]):
         Returns:
             The places of pages that did not change, but are no longer in the cache.
         """
-        self._hold_rows()
+        self._hold_messages()
         absent = np.flatnonzero(~self._done)
         for first in range(0, len(absent), _PAGES_MAX):
             places = absent[first : first + _PAGES_MAX]
@@ -73,11 +71,9 @@ class Loading(Generic[Reply]):
             self._hold(block_of([FetchedPage(*key, _NO_GENERATION, None) for key in keys]))
         return np.array(self._evicted, np.intp)
 
-    def _hold_rows(self) -> None:
-        if not self._rows:
-            return
-        rows, self._rows = self._rows, []
-        arrived = decode_block(rows)
+    def _hold_messages(self) -> None:
+        messages, self._messages = self._messages, []
+        arrived = decode_block(messages)
         if arrived.stacked is not None:
             self._hold(arrived.stacked)
         for pages in _loads(arrived.others, self._cache.bytes_max // 2):

@@ -10,7 +10,7 @@ from typing import Generic, NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from event_store.extents import ragged
+from event_store.memory import ragged
 from event_store.model import Int64, UInt64
 from event_store.page import SLOT_BITS, SLOT_MASK
 from event_store.plan import starts

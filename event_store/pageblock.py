@@ -26,7 +26,14 @@ from event_store.page import (
     page_slots,
     unpack_file_index,
 )
-from event_store.pagecopy import FetchedPage, decode_rows, int4_values, uuid_values
+from event_store.pagecopy import (
+    SIGNATURE,
+    TRAILER,
+    FetchedPage,
+    decode_rows,
+    int4_values,
+    uuid_values,
+)
 
 _PLANE_BYTES = SLOTS_PER_PAGE // 8
 # Their places, 1 to 128, and every sum of some planes fit a byte.
@@ -89,8 +96,8 @@ class _Row(NamedTuple):
     olt_planes: bytes
 
 
-def decode_block(rows: Sequence[bytes]) -> Arrived:
-    """Decode rows that `pagecopy.fetch_sql` reads, each as PostgreSQL sent it.
+def decode_block(messages: Sequence[bytes]) -> Arrived:
+    """Decode what `pagecopy.fetch_sql` reads: PostgreSQL sends a row a message.
 
     Raises:
         CorruptPageError: a page contradicts itself.
@@ -98,7 +105,10 @@ def decode_block(rows: Sequence[bytes]) -> Arrived:
     stacked: list[_Row] = []
     others: list[FetchedPage] = []
     unchanged: list[FetchedPage] = []
-    for row in rows:
+    for message in messages:
+        row = message.removeprefix(SIGNATURE)
+        if row == TRAILER:
+            continue
         _, _, run, _, page, _, generation, size, n_events, slots, fuids = _ROW.unpack_from(row)
         n_files = (fuids - _ARRAY_HEAD_BYTES) // _FUID_ITEM_BYTES
         if size < 0:

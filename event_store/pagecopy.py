@@ -19,8 +19,8 @@ from event_store.page import FUID_DTYPE, Fuids, PackedPage
 
 COLUMNS = "run_number, page_no, generation, n_events, slots, fuids, dsids, file_planes, olt_planes"
 
-_SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)
-_TRAILER = struct.pack(">h", -1)
+SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+TRAILER = struct.pack(">h", -1)
 _OID_INT2, _OID_INT4, _OID_UUID = 21, 23, 2950
 _HEAD = struct.Struct(">h iq iq iq ii")
 _SCANNED_HEAD = struct.Struct(">h iq iq")
@@ -75,7 +75,7 @@ class ScanRange(NamedTuple):
 
 def encode_rows(run_number: int, generation: int, pages: Iterable[tuple[int, PackedPage]]) -> bytes:
     """Encode pages of one run for `COPY event_page (COLUMNS) FROM STDIN (FORMAT BINARY)`."""
-    parts = [_SIGNATURE]
+    parts = [SIGNATURE]
     for page_no, page in pages:
         parts.append(_HEAD.pack(9, 8, run_number, 8, page_no, 8, generation, 4, page.n_events))
         if page.slots is None:
@@ -86,7 +86,7 @@ def encode_rows(run_number: int, generation: int, pages: Iterable[tuple[int, Pac
         parts.append(_field(_array(page.dsids, _INT4_ITEM, _OID_INT4)))
         parts.append(_field(page.file_planes))
         parts.append(_field(page.olt_planes))
-    parts.append(_TRAILER)
+    parts.append(TRAILER)
     return b"".join(parts)
 
 
@@ -157,12 +157,6 @@ def decode_rows(data: bytes) -> Iterator[FetchedPage]:
         yield FetchedPage(run_number, page_no, generation, _page(fields))
 
 
-def row_of(message: bytes) -> bytes:
-    """The row in a message of the server; nothing where it has only the format's ends."""
-    row = message.removeprefix(_SIGNATURE)
-    return b"" if row == _TRAILER else row
-
-
 def decode_scanned(data: bytes) -> Iterator[ScannedPage]:
     """Decode what `scan_sql` read."""
     for (run_number, page_no), fields in _rows(data, _SCANNED_HEAD):
@@ -175,9 +169,9 @@ def _rows(
     data: bytes, head: struct.Struct
 ) -> Iterator[tuple[tuple[int, ...], list[memoryview | None]]]:
     """Rows of some bigint columns and the six of a page; a part may lack signature or trailer."""
-    at = len(_SIGNATURE) if data.startswith(_SIGNATURE) else 0
+    at = len(SIGNATURE) if data.startswith(SIGNATURE) else 0
     view = memoryview(data)
-    while at < len(data) and data[at : at + 2] != _TRAILER:
+    while at < len(data) and data[at : at + 2] != TRAILER:
         numbers = head.unpack_from(data, at)[2::2]
         at += head.size
         fields: list[memoryview | None] = []

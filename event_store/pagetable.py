@@ -9,10 +9,11 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from event_store.extents import moved
+from event_store.memory import moved, zeros
 from event_store.model import Int32, Int64
 
 _EMPTY, _REMOVED = -1, -2
+_ROWS_A_STEP = 1 << 14
 # Odd constants with well-mixed bits (the golden ratio and pi, as fractions of 2^64).
 _MIX_RUN = np.uint64(0x9E3779B97F4A7C15)
 _MIX_PAGE = np.uint64(0x517CC1B727220A95)
@@ -22,10 +23,9 @@ class PageTable:
     """Rows by (run, page). A row number is any int from 0 to `rows_max` - 1."""
 
     def __init__(self, rows_max: int) -> None:
-        # Zeros are memory that the system gives when it is first written.
-        self.runs: Int64 = np.zeros(rows_max, np.int64)
-        self.pages: Int64 = np.zeros(rows_max, np.int64)
-        self.live = np.zeros(rows_max, bool)
+        self.runs: Int64 = zeros(rows_max, np.int64)
+        self.pages: Int64 = zeros(rows_max, np.int64)
+        self.live = zeros(rows_max, bool)
         self._count = 0
         self._allocate(1024)
 
@@ -84,10 +84,10 @@ class PageTable:
         self.live[rows] = False
         self._count -= len(rows)
 
-    def renumber(self, rows: Int64) -> None:
-        """Row `rows[i]` becomes row i; there are no others."""
-        self.runs, self.pages = moved(self.runs, rows), moved(self.pages, rows)
-        self.live = moved(self.live, rows)
+    def renumber(self) -> None:
+        """Number the rows from 0, in their order."""
+        self.runs, self.pages = moved(self.runs, self.live), moved(self.pages, self.live)
+        self.live = moved(self.live, self.live)
         self._allocate(max(1024, 4 * self._count))
 
     def _slot(self, runs: Int64 | int, pages: Int64) -> npt.NDArray[np.int64]:
@@ -106,11 +106,14 @@ class PageTable:
     def _allocate(self, cells: int) -> None:
         """A fresh table of a power of two cells, with the live rows entered again."""
         bits = (cells - 1).bit_length()
-        self._cells: Int32 = np.full(1 << bits, _EMPTY, np.int32)
+        self._cells: Int32 = zeros(1 << bits, np.int32)
+        self._cells[:] = _EMPTY
         self._mask = np.int64((1 << bits) - 1)
         self._shift = np.uint64(64 - bits)
         self._used = 0
-        self._enter(np.flatnonzero(self.live).astype(np.int32))
+        for first in range(0, len(self.live), _ROWS_A_STEP):
+            live = np.flatnonzero(self.live[first : first + _ROWS_A_STEP])
+            self._enter((first + live).astype(np.int32))
 
     def _enter(self, rows: Int32) -> None:
         """Write rows into the first free cells after their slots."""

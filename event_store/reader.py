@@ -173,16 +173,18 @@ class Reader(Generic[Reply]):
         self, connection: Connection, batch: LookupBatch[Reply], part: MissingPages, known: Int64
     ) -> Pairs:
         """Read pages, hold them and answer; returns those that were evicted meanwhile."""
-        loading = Loading(self.cache, batch, part, lambda: self._for(connection))
 
-        def take(message: bytes) -> None:
-            loading.take(message)
+        @contextmanager
+        def locked() -> Iterator[None]:
             connection.step()
+            with self._for(connection):
+                yield
 
+        loading = Loading(self.cache, batch, part, locked)
         sql = pagecopy.fetch_sql(_wanted(part, known), with_olt=batch.with_olt)
         with connection.cursor() as cursor:
-            copy_rows(cursor, sql, take)
-        return loading.finish()
+            copy_rows(cursor, sql, loading.take)
+            return loading.finish()
 
     @contextmanager
     def _for(self, connection: Connection) -> Iterator[None]:
