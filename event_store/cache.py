@@ -4,9 +4,9 @@ A dense page of up to 255 files is one byte a slot (0: no event, i: the page's f
 files it has a second row for the high byte. A sparse page stays packed: one int32 an event, in
 ascending order, searched by bisection. Pages that do not exist are held as absent.
 
-Bounded in bytes. Pages are evicted by the clock algorithm: a page that nobody asked for since the
-hand came by last goes first, and a new page starts unasked, so that one scan over the whole index
-pushes out other scanned pages before those in use.
+Bounded in bytes. Pages are evicted by the clock algorithm, no more than the room asks for: a page
+that nobody found here since the hand came by last goes first. A new page was not found here, so
+that one scan over the whole index pushes out other scanned pages before those in use.
 
 Not thread-safe, no I/O; `reader` holds a lock around it.
 """
@@ -20,23 +20,23 @@ from typing import Any, Generic
 import numpy as np
 import numpy.typing as npt
 
-from event_store.cells import Cells
+from event_store.cells import Cells, take_last
 from event_store.extents import Extents
 from event_store.filetable import FILE_BYTES, FileNumbers, MakeReply
 from event_store.lookup_batch import Reply
+from event_store.memory import moved, ragged, zeros
 from event_store.model import Int32, Int64, UInt64
 from event_store.page import (
-    FUID_DTYPE,
+    NO_DSIDS,
+    NO_FUIDS,
     SLOT_BITS,
     SLOT_MASK,
     SLOTS_PER_PAGE,
     PackedPage,
-    file_places,
     olt_plane_rows,
-    page_slots,
-    unpack_file_index,
     values_at,
 )
+from event_store.pageblock import PageBlock
 from event_store.pagetable import PageTable
 from event_store.plan import starts
 
@@ -44,7 +44,19 @@ from event_store.plan import starts
 ROW_BYTES = 64
 # A bytes object and its entry in the dictionary of planes.
 _OLT_BYTES = 150
-_NO_FUIDS, _NO_DSIDS = np.empty(0, FUID_DTYPE), np.empty(0, np.int32)
+# Of the bound, what may be free and not yet given back: of rows, of values and of cells each.
+_SPARE_SHARE = 128
+_ROWS_A_STEP = 256
+_ROW_ARRAYS = (
+    "stamp",
+    "generation",
+    "_n_files",
+    "_cell",
+    "_high_cell",
+    "_sparse",
+    "_has_olt",
+    "_asked",
+)
 _SEARCHED_ONE_BY_ONE_MAX = 8  # sparse pages; bisection of all at once takes as long
 _BISECTION_STEPS = 10  # sparse pages hold fewer than 2**9 events
 
@@ -72,14 +84,14 @@ class PageCache(Generic[Reply]):
         rows = max(64, min(self.bytes_max // (ROW_BYTES + 8), 2**31 - 1))
         self._table = PageTable(rows)
         self._extents = Extents(rows)
-        self.stamp: Int64 = np.zeros(rows, np.int64)
-        self.generation: Int64 = np.zeros(rows, np.int64)
-        self._n_files: Int32 = np.zeros(rows, np.int32)
-        self._cell: Int32 = np.zeros(rows, np.int32)
-        self._high_cell: Int32 = np.zeros(rows, np.int32)
-        self._sparse = np.zeros(rows, bool)
-        self._has_olt = np.zeros(rows, bool)
-        self._asked = np.zeros(rows, bool)
+        self.stamp: Int64 = zeros(rows, np.int64)
+        self.generation: Int64 = zeros(rows, np.int64)
+        self._n_files: Int32 = zeros(rows, np.int32)
+        self._cell: Int32 = zeros(rows, np.int32)
+        self._high_cell: Int32 = zeros(rows, np.int32)
+        self._sparse = zeros(rows, bool)
+        self._has_olt = zeros(rows, bool)
+        self._asked = zeros(rows, bool)
         self._free_rows: list[int] = []
         self._rows_end = 0
         self._cells = Cells(self.bytes_max // SLOTS_PER_PAGE + 2)
@@ -111,10 +123,6 @@ class PageCache(Generic[Reply]):
         """The row of each page, -1 where it is not held; see `PageTable.find`."""
         return self._table.find(runs, pages)
 
-    def row_of(self, run: int, page_no: int) -> int:
-        """The row of one page, -1 when it is not held."""
-        return self._table.find_one(run, page_no)
-
     def usable(self, rows: Int32, stamps: Int64, *, with_olt: bool) -> npt.NDArray[np.bool_]:
         """Which rows may answer for runs that are at these generations."""
         current: npt.NDArray[np.bool_] = self.stamp[rows] == stamps
@@ -124,6 +132,10 @@ class PageCache(Generic[Reply]):
         """Which rows there are, with their `olt_result` planes if that is asked."""
         there = rows >= 0
         return there & self._has_olt[rows] if with_olt else there
+
+    def found(self, rows: Int32) -> None:
+        """Someone found what they need in these rows: keep them rather than others."""
+        self._asked[rows] = True
 
     def file_numbers(
         self, rows: Int32, of: npt.NDArray[np.intp], slots: npt.NDArray[np.int64]
@@ -135,7 +147,6 @@ class PageCache(Generic[Reply]):
             of: intp, shape (n,).
             slots: int64, shape (n,).
         """
-        self._asked[rows] = True
         cells = self._cells.values
         local: npt.NDArray[Any] = cells.take(
             (self._cell[rows].astype(np.int64) * SLOTS_PER_PAGE).take(of) + slots
@@ -171,67 +182,56 @@ class PageCache(Generic[Reply]):
                 results[where] = _olt_at(page, slots[where])
         return results
 
-    def put(
-        self,
-        run: int,
-        page_no: int,
-        page: PackedPage | None,
-        *,
-        generation: int,
-        stamp: int,
-        with_olt: bool,
-    ) -> int:
-        """Hold a page (None: there is none); returns its row.
+    def put(self, block: PageBlock, stamps: Int64, *, with_olt: bool) -> Int32:
+        """Hold pages, in place of what is held of them; returns their rows.
 
-        `stamp` is the run's generation that was read before the page, `generation` the page's.
+        Args:
+            block: the pages, each once.
+            stamps: for each page the run's generation that was read before the page, int64.
+            with_olt: whether their `olt_planes` were read.
         """
-        row = self.row_of(run, page_no)
-        if row >= 0:
-            self._remove(row)
-        row = self._free_rows.pop() if self._free_rows else self._rows_end
-        self._rows_end = max(self._rows_end, row + 1)
-        self._table.add(row, run, page_no)
-        self.stamp[row], self.generation[row] = stamp, generation
-        self._has_olt[row] = with_olt
-        self._asked[row] = False
-        if page is not None and page.n_events:
-            try:
-                self._fill(row, page, with_olt=with_olt)
-            except BaseException:
-                # Left in the table, half a page would pass for one without events.
-                self._remove(row)
-                raise
-        return row
+        held = self.find(block.runs, block.pages)
+        self._remove(held[held >= 0])
+        try:
+            return self._put(block, stamps, with_olt=with_olt)
+        except BaseException:
+            # Half a page would pass for one with fewer events.
+            self.clear()
+            raise
 
-    def make_room(self, nbytes: int) -> None:
-        """Evict until so many bytes more fit, or nothing is left."""
-        while self.nbytes + nbytes > self.bytes_max and len(self._table):
-            self._evict_some()
-        self._extents.trim()
-
-    def _fill(self, row: int, page: PackedPage, *, with_olt: bool) -> None:
-        # What can find the page corrupt comes before anything is taken for it.
-        events = np.empty(0, np.int32)
-        places: npt.NDArray[np.uint8] | npt.NDArray[np.uint16] = np.empty(0, np.uint8)
-        if page.slots is not None:
-            index = unpack_file_index(page).astype(np.int32)
-            events = (page_slots(page).astype(np.int32) << SLOT_BITS) | index
-        else:
-            places = file_places(page)
-        keys = zip(page.fuids.tolist(), page.dsids.tolist(), strict=True)
-        numbers = np.array([0, *self.files.acquire(keys)], np.int32)
-        self._n_files[row] = len(numbers) - 1
-        self._sparse[row] = page.slots is not None
-        if page.slots is None:
-            self._cell[row] = self._cells.put(places.astype(np.uint8, copy=False))
-            if places.dtype != np.uint8:
-                self._high_cell[row] = self._cells.put((places >> 8).astype(np.uint8))
-        self._extents.put(row, np.concatenate([numbers, events]))
+    def _put(self, block: PageBlock, stamps: Int64, *, with_olt: bool) -> Int32:
+        n = len(block.runs)
+        numbers = self.files.acquire(block.fuids, block.dsids)
+        some = np.flatnonzero(block.n_files)
+        values, lengths = _values(block, numbers, some)
+        olt_bytes = sum(_olt_size(page) for page in block.packed if page) if with_olt else 0
+        self._make_room(block.cells.nbytes + values.nbytes + n * (ROW_BYTES + 16) + olt_bytes)
+        rows = self._take_rows(n)
+        self.stamp[rows], self.generation[rows] = stamps, block.generations
+        self._n_files[rows], self._sparse[rows] = block.n_files, block.n_entries > 0
+        self._has_olt[rows], self._asked[rows] = with_olt, False
+        cells = self._cells.put(block.cells)
+        self._cell[rows[block.dense]] = cells[: len(block.dense)]
+        self._high_cell[rows[block.many]] = cells[len(block.dense) :]
+        self._extents.put(rows[some], values, lengths)
         if with_olt:
-            self._olt[row] = PackedPage(
-                page.n_events, page.slots, _NO_FUIDS, _NO_DSIDS, b"", page.olt_planes
-            )
-            self._olt_bytes += _olt_size(self._olt[row])
+            for row, page in zip(rows.tolist(), block.packed, strict=True):
+                if page is not None:
+                    self._olt[row] = PackedPage(
+                        page.n_events, page.slots, NO_FUIDS, NO_DSIDS, b"", page.olt_planes
+                    )
+            self._olt_bytes += olt_bytes
+        self._table.add(rows, block.runs, block.pages)
+        self._trim()
+        # They may have moved.
+        return self.find(block.runs, block.pages)
+
+    def _take_rows(self, n: int) -> Int32:
+        rows = take_last(self._free_rows, n)
+        fresh = n - len(rows)
+        rows += range(self._rows_end, self._rows_end + fresh)
+        self._rows_end += fresh
+        return np.array(rows, np.int32)
 
     def _search_one(self, row: int, slots: npt.NDArray[np.int64]) -> Int64:
         """As `_search`, in one sparse page."""
@@ -255,33 +255,79 @@ class PageCache(Generic[Reply]):
         found = (low < end) & (entry >> SLOT_BITS == slots)
         return np.where(found, (entry & SLOT_MASK) + 1, 0)
 
-    def _evict_some(self) -> None:
-        """Move the hand over the next rows; evict those that nobody asked for since."""
-        first = self._hand if self._hand < self._rows_end else 0
-        last = min(first + 256, self._rows_end)
-        self._hand = last
-        held = self._table.live[first:last]
-        asked = self._asked[first:last].copy()
-        self._asked[first:last] = False
-        for row in (first + np.flatnonzero(held & ~asked)).tolist():
-            self._remove(row)
-            self.counts.evictions += 1
+    def _make_room(self, nbytes: int) -> None:
+        """Evict until so many bytes more fit, or nothing is left."""
+        while (excess := self.nbytes + nbytes - self.bytes_max) > 0 and len(self._table):
+            self._evict_some(excess)
 
-    def _remove(self, row: int) -> None:
-        if self._n_files[row]:
-            self.files.release(self._extents.get(row)[1 : 1 + int(self._n_files[row])].tolist())
-            self._extents.drop(row)
-        for cell in (self._cell, self._high_cell):
-            if cell[row]:
-                self._cells.drop(int(cell[row]))
-                cell[row] = 0
-        planes = self._olt.pop(row, None)
-        if planes is not None:
-            self._olt_bytes -= _olt_size(planes)
-        self._table.remove(row)
-        self._n_files[row] = 0
-        self._sparse[row] = self._has_olt[row] = False
-        self._free_rows.append(row)
+    def _evict_some(self, nbytes: int) -> None:
+        """Move the hand on; evict rows that nobody asked for since, for so many bytes."""
+        first = self._hand if self._hand < self._rows_end else 0
+        last = min(first + _ROWS_A_STEP, self._rows_end)
+        rows = np.arange(first, last, dtype=np.int32)
+        rows = rows[self._table.live[first:last] & ~self._asked[first:last]]
+        freed = np.cumsum(self._sizes(rows))
+        if len(rows) and freed[-1] > nbytes:
+            rows = rows[: 1 + int(np.searchsorted(freed, nbytes))]
+            last = int(rows[-1]) + 1
+        self._hand = last
+        self._asked[first:last] = False
+        self._remove(rows)
+        self.counts.evictions += len(rows)
+
+    def _sizes(self, rows: Int32) -> Int64:
+        """Bytes of memory that rows take for themselves: files and `olt_planes` left out."""
+        cells = (self._cell[rows] > 0).astype(np.int64) + (self._high_cell[rows] > 0)
+        return ROW_BYTES + 4 * self._extents.length[rows] + SLOTS_PER_PAGE * cells
+
+    def _trim(self) -> None:
+        """Give memory back to the system that is free and more than a small share."""
+        spare = self.bytes_max // _SPARE_SHARE
+        self._cells.trim(spare)
+        self._extents.trim(spare)
+        if len(self._free_rows) * ROW_BYTES > spare:
+            self._renumber()
+
+    def _renumber(self) -> None:
+        """Move the rows in use to the front; the arrays' memory behind them is given back."""
+        keep = self._table.live
+        if self._olt:
+            places = np.searchsorted(np.flatnonzero(keep), np.array([*self._olt])).tolist()
+            self._olt = dict(zip(places, self._olt.values(), strict=True))
+        self._hand = int(np.count_nonzero(keep[: self._hand]))
+        for name in _ROW_ARRAYS:
+            setattr(self, name, moved(getattr(self, name), keep))
+        self._extents.renumber(keep)
+        self._table.renumber()
+        self._free_rows, self._rows_end = [], len(self._table)
+
+    def _remove(self, rows: Int32) -> None:
+        files = ragged(self._extents.offset[rows] + 1, self._n_files[rows].astype(np.int64))
+        self.files.release(self._extents.values[files])
+        self._extents.drop(rows)
+        for column in (self._cell, self._high_cell):
+            cells = column[rows]
+            self._cells.drop(cells[cells > 0])
+            column[rows] = 0
+        for row in rows[self._has_olt[rows]].tolist():
+            planes = self._olt.pop(row, None)
+            if planes is not None:
+                self._olt_bytes -= _olt_size(planes)
+        self._table.remove(rows)
+        self._n_files[rows] = 0
+        self._sparse[rows] = self._has_olt[rows] = False
+        self._free_rows += rows.tolist()
+
+
+def _values(block: PageBlock, numbers: Int32, some: Int64) -> tuple[Int32, Int64]:
+    """What `Extents` holds of some pages, and the length of each: 0, its files, its entries."""
+    n_files, n_entries = block.n_files[some], block.n_entries[some]
+    lengths = 1 + n_files + n_entries
+    first = np.cumsum(lengths) - lengths + 1
+    values = np.zeros(int(lengths.sum()), np.int32)
+    values[ragged(first, n_files)] = numbers
+    values[ragged(first + n_files, n_entries)] = block.entries
+    return values, lengths
 
 
 def _olt_size(page: PackedPage) -> int:

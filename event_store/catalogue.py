@@ -5,7 +5,6 @@ Statements on a cursor that somebody else opened; no transaction begins or ends 
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -225,7 +224,8 @@ def insert_dead_letters(cursor: Cursor, letters: Sequence[DeadLetter]) -> None:
 
 def fuid_text(fuid: bytes) -> str:
     """The canonical text of a RAW file id of 16 bytes."""
-    return str(uuid.UUID(bytes=fuid))
+    digits = fuid.hex()
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def _text(value: str) -> str:

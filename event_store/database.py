@@ -11,7 +11,7 @@ import socket
 import threading
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
@@ -195,6 +195,20 @@ def copy_out(cursor: psycopg2.extensions.cursor, sql: str) -> bytes:
     buffer = BytesIO()
     cursor.copy_expert(sql, buffer)
     return buffer.getvalue()
+
+
+def copy_rows(
+    cursor: psycopg2.extensions.cursor, sql: str, take: Callable[[bytes], object]
+) -> None:
+    """As `copy_out`, but each row is taken as it comes, while the server reads the next ones."""
+    cursor.copy_expert(sql, _Taker(take))
+
+
+class _Taker:
+    """What psycopg2 takes for a file; PostgreSQL sends a row a message."""
+
+    def __init__(self, take: Callable[[bytes], object]) -> None:
+        self.write = take
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from event_store.memory import moved, ragged, zeros
 from event_store.model import Int32, Int64
 
 _CELLS_MIN = 1 << 12
@@ -19,9 +20,9 @@ class Extents:
     """
 
     def __init__(self, rows_max: int) -> None:
-        self.offset: Int64 = np.zeros(rows_max, np.int64)
-        self.length: Int32 = np.zeros(rows_max, np.int32)
-        self.values: Int32 = np.zeros(_CELLS_MIN, np.int32)
+        self.offset: Int64 = zeros(rows_max, np.int64)
+        self.length: Int32 = zeros(rows_max, np.int32)
+        self.values: Int32 = zeros(_CELLS_MIN, np.int32)
         self._end = 1
         self._rows_end = 0
         self._live = 0
@@ -31,14 +32,14 @@ class Extents:
         """Bytes of the live values and the spare room that moving them together leaves."""
         return 4 * _cells_for(self._live)
 
-    def put(self, row: int, values: npt.NDArray[np.int32]) -> None:
-        """Give a row its values; it must have none."""
+    def put(self, rows: Int32, values: Int32, lengths: Int64) -> None:
+        """Give rows, which have none, their values: the first `lengths[0]` to `rows[0]`, ..."""
         n = len(values)
         if self._end + n > len(self.values):
             self._close_up(n)
         self.values[self._end : self._end + n] = values
-        self.offset[row], self.length[row] = self._end, n
-        self._rows_end = max(self._rows_end, row + 1)
+        self.offset[rows], self.length[rows] = self._end + np.cumsum(lengths) - lengths, lengths
+        self._rows_end = max(self._rows_end, int(rows.max(initial=-1)) + 1)
         self._end += n
         self._live += n
 
@@ -47,30 +48,33 @@ class Extents:
         first = int(self.offset[row])
         return self.values[first : first + int(self.length[row])]
 
-    def drop(self, row: int) -> None:
-        """Free a row's values."""
-        self._live -= int(self.length[row])
-        self.offset[row] = self.length[row] = 0
+    def drop(self, rows: Int32) -> None:
+        """Free the values of rows."""
+        self._live -= int(self.length[rows].sum())
+        self.offset[rows] = self.length[rows] = 0
 
-    def trim(self) -> None:
-        """Give memory back where most of the array is free."""
-        if len(self.values) > 2 * _cells_for(self._live):
+    def trim(self, bytes_spare: int) -> None:
+        """Give memory back when more than so much of the array is of no use."""
+        if self.values.nbytes > self.nbytes + bytes_spare:
             self._close_up(0)
+
+    def renumber(self, keep: npt.NDArray[np.bool_]) -> None:
+        """Number the rows to keep from 0, in their order; the others must have no values."""
+        self.offset, self.length = moved(self.offset, keep), moved(self.length, keep)
+        self._rows_end = int(np.count_nonzero(keep))
 
     def _close_up(self, n: int) -> None:
         """Move the live values together, into an array with room for `n` more."""
-        values = np.zeros(_cells_for(self._live + n), np.int32)
+        values = zeros(_cells_for(self._live + n), np.int32)
         rows = np.flatnonzero(self.length[: self._rows_end])
         end = 1
         for first in range(0, len(rows), _ROWS_AT_ONCE):
             some = rows[first : first + _ROWS_AT_ONCE]
             lengths = self.length[some].astype(np.int64)
-            to = end + np.cumsum(lengths) - lengths
-            total = int(lengths.sum())
-            source = np.repeat(self.offset[some] - to, lengths) + np.arange(end, end + total)
-            values[end : end + total] = self.values[source]
-            self.offset[some] = to
-            end += total
+            source = ragged(self.offset[some], lengths)
+            values[end : end + len(source)] = self.values[source]
+            self.offset[some] = end + np.cumsum(lengths) - lengths
+            end += len(source)
         self.values, self._end = values, end
 
 

@@ -6,7 +6,7 @@ Files are counted by the pages that use them and forgotten with the last one. Nu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Generic
 
 import numpy as np
@@ -14,10 +14,15 @@ import numpy.typing as npt
 
 from event_store.lookup_batch import Reply
 from event_store.model import DatasetState, Int32
+from event_store.page import FUID_DTYPE, Fuids
 
 # Makes what an answer holds for a file, for example an encoded message, from its id of 16 bytes,
 # dataset and the dataset's state.
 MakeReply = Callable[[bytes, int, DatasetState], Reply]
+
+_KEY_PARTS = np.dtype([("fuid", FUID_DTYPE), ("dsid", "<i4")])
+_KEY = np.dtype("V20")
+_FUID_BYTES = FUID_DTYPE.itemsize
 
 # Measured with tracemalloc for a reply of 50 bytes: key, reply, list and dictionary entries.
 FILE_BYTES = 350
@@ -33,10 +38,10 @@ class FileNumbers(Generic[Reply]):
 
     def clear(self) -> None:
         """Forget every file; states of datasets stay."""
-        self._numbers: dict[tuple[bytes, int], int] = {}
-        self._keys: list[tuple[bytes, int]] = [(b"", 0)]
+        self._numbers: dict[bytes, int] = {}
+        self._keys: list[bytes] = [b""]
         self._replies: list[Reply | None] = [None]
-        self._uses: list[int] = [0]
+        self._uses: Int32 = np.zeros(64, np.int32)
         self._free: list[int] = []
         self._mark = np.zeros(64, bool)
         self._position = np.zeros(64, np.uint32)
@@ -44,25 +49,25 @@ class FileNumbers(Generic[Reply]):
     def __len__(self) -> int:
         return len(self._numbers)
 
-    def acquire(self, files: Iterable[tuple[bytes, int]]) -> list[int]:
+    def acquire(self, fuids: Fuids, dsids: Int32) -> Int32:
         """The number of each file; counts one use of each."""
-        numbers = []
-        for key in files:
-            number = self._numbers.get(key)
-            if number is None:
-                number = self._add(key)
-            self._uses[number] += 1
-            numbers.append(number)
+        parts = np.empty(len(fuids), _KEY_PARTS)
+        parts["fuid"], parts["dsid"] = fuids, dsids
+        keys: list[bytes] = parts.view(_KEY).tolist()
+        for key in dict.fromkeys(keys):
+            if key not in self._numbers:
+                self._add(key)
+        numbers: Int32 = np.array([self._numbers[key] for key in keys], np.int32)
+        np.add.at(self._uses, numbers, np.int32(1))
         return numbers
 
-    def release(self, numbers: Iterable[int]) -> None:
+    def release(self, numbers: Int32) -> None:
         """Give back one use of each number."""
-        for number in numbers:
-            self._uses[number] -= 1
-            if self._uses[number] == 0:
-                del self._numbers[self._keys[number]]
-                self._replies[number] = None
-                self._free.append(number)
+        np.subtract.at(self._uses, numbers, np.int32(1))
+        for number in np.unique(numbers[self._uses[numbers] == 0]).tolist():
+            del self._numbers[self._keys[number]]
+            self._replies[number] = None
+            self._free.append(number)
 
     def set_closed_datasets(self, closed: Mapping[int, DatasetState]) -> None:
         """Make the replies of all files again whose dataset's state changed."""
@@ -73,7 +78,7 @@ class FileNumbers(Generic[Reply]):
         }
         self._closed = dict(closed)
         for key, number in self._numbers.items():
-            if key[1] in changed:
+            if _dataset(key) in changed:
                 self._replies[number] = self._reply(key)
 
     def answer(self, numbers: Int32) -> tuple[list[Reply], npt.NDArray[np.uint32]]:
@@ -97,7 +102,7 @@ class FileNumbers(Generic[Reply]):
         replies: list[Reply] = [self._replies[number] for number in used.tolist()]  # type: ignore[misc]
         return replies, self._position.take(where)
 
-    def _add(self, key: tuple[bytes, int]) -> int:
+    def _add(self, key: bytes) -> None:
         if self._free:
             number = self._free.pop()
             self._keys[number], self._replies[number] = key, self._reply(key)
@@ -105,14 +110,17 @@ class FileNumbers(Generic[Reply]):
             number = len(self._keys)
             self._keys.append(key)
             self._replies.append(self._reply(key))
-            self._uses.append(0)
             if number >= len(self._mark):
                 self._mark = np.zeros(2 * number, bool)
-                position, self._position = self._position, np.zeros(2 * number, np.uint32)
-                self._position[: len(position)] = position
+                self._position = np.zeros(2 * number, np.uint32)
+                self._uses = np.concatenate([self._uses, np.zeros(number, np.int32)])
         self._numbers[key] = number
-        return number
 
-    def _reply(self, key: tuple[bytes, int]) -> Reply:
-        fuid, dsid = key
-        return self._make_reply(fuid, dsid, self._closed.get(dsid, DatasetState.OPEN))
+    def _reply(self, key: bytes) -> Reply:
+        dsid = _dataset(key)
+        state = self._closed.get(dsid, DatasetState.OPEN)
+        return self._make_reply(key[:_FUID_BYTES], dsid, state)
+
+
+def _dataset(key: bytes) -> int:
+    return int.from_bytes(key[_FUID_BYTES:], "little")

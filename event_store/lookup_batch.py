@@ -10,6 +10,7 @@ from typing import Generic, NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from event_store.memory import ragged
 from event_store.model import Int64, UInt64
 from event_store.page import SLOT_BITS, SLOT_MASK
 from event_store.plan import starts
@@ -37,17 +38,36 @@ class Answer(Generic[Reply]):
 
 
 class MissingPages(NamedTuple):
-    """Pages of one run that the cache cannot answer for.
+    """Pages that the cache cannot answer for, ascending by run and page; int64, shape (p,).
 
-    `pages` is int64, shape (p,), ascending; `pairs` are places in the batch, ordered by page;
-    the pairs of `pages[i]` are `pairs[cuts[i]:cuts[i + 1]]`.
+    `generations` are those of their runs. `pairs` are places in the batch, ordered by page: those
+    of page i are `pairs[cuts[i]:cuts[i + 1]]`.
     """
 
-    run: int
-    generation: int
+    runs: Int64
     pages: Int64
+    generations: Int64
     pairs: Pairs
     cuts: Int64
+
+    def at(self, places: Pairs) -> MissingPages:
+        """Some of the pages, with their pairs."""
+        counts = np.diff(self.cuts)[places]
+        return MissingPages(
+            self.runs[places],
+            self.pages[places],
+            self.generations[places],
+            self.pairs[ragged(self.cuts[places], counts)],
+            np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)]),
+        )
+
+    def pieces(self, pages_max: int, runs_max: int) -> Iterator[MissingPages]:
+        """Cut into parts of at most so many pages and runs."""
+        first_of_run = np.zeros(len(self.runs), np.int64)
+        first_of_run[starts(self.runs)] = 1
+        piece = (np.cumsum(first_of_run) - 1) // runs_max + np.arange(len(self.runs)) // pages_max
+        for first, last in itertools.pairwise([*starts(piece).tolist(), len(piece)]):
+            yield self.at(np.arange(first, last))
 
 
 class LookupBatch(Generic[Reply]):
@@ -130,26 +150,25 @@ class LookupBatch(Generic[Reply]):
         files = list(self._files) if self._whole is None else self._whole
         return Answer(files, self._file_indexes, self._olt)
 
-    def missing(self, unanswered: npt.NDArray[np.bool_]) -> Iterator[MissingPages]:
-        """The unanswered pages (a mask of them) whose run exists, run by run."""
+    def missing(self, unanswered: npt.NDArray[np.bool_]) -> MissingPages | None:
+        """The unanswered pages (a mask of them) whose run exists; None when there is none."""
         pairs = np.flatnonzero((unanswered & (self.stamps >= 0)).take(self.page_of_pair))
         if not len(pairs):
-            return
+            return None
         page_of_pair = self.page_of_pair.take(pairs)
         pages, run_of = self.pages.take(page_of_pair), self._run_of_page.take(page_of_pair)
         order = np.lexsort((pages, run_of))
-        pairs, pages, run_of = pairs[order], pages[order], run_of[order]
-        stamps = self.stamps.take(self.page_of_pair.take(pairs))
-        for first, last in itertools.pairwise([*starts(run_of).tolist(), len(pairs)]):
-            own = pages[first:last]
-            cuts = starts(own)
-            yield MissingPages(
-                int(self.distinct_runs[run_of[first]]),
-                int(stamps[first]),
-                own[cuts],
-                pairs[first:last],
-                np.append(cuts, last - first),
-            )
+        pages, run_of, page_of_pair = pages[order], run_of[order], page_of_pair[order]
+        other = np.ones(len(pages), bool)
+        other[1:] = (pages[1:] != pages[:-1]) | (run_of[1:] != run_of[:-1])
+        first = np.flatnonzero(other)
+        return MissingPages(
+            self.distinct_runs[run_of[first]],
+            pages[first],
+            self.stamps[page_of_pair[first]],
+            pairs[order],
+            np.append(first, len(pairs)),
+        )
 
 
 def distinct(values: Int64) -> tuple[Int64, Pairs]:

@@ -35,6 +35,8 @@ UInt16 = npt.NDArray[np.uint16]
 Fuids = npt.NDArray[np.void]  # dtype V16, one RAW file id an element
 
 FUID_DTYPE = np.dtype("V16")
+NO_FUIDS: Fuids = np.empty(0, FUID_DTYPE)
+NO_DSIDS: Int32 = np.empty(0, np.int32)
 _BITS = (np.uint8(1) << np.arange(8, dtype=np.uint8))[:, np.newaxis]
 
 

@@ -14,15 +14,17 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from event_store.page import FUID_DTYPE, PackedPage
+from event_store.model import Int32
+from event_store.page import FUID_DTYPE, Fuids, PackedPage
 
 COLUMNS = "run_number, page_no, generation, n_events, slots, fuids, dsids, file_planes, olt_planes"
 
-_SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)
-_TRAILER = struct.pack(">h", -1)
+SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+TRAILER = struct.pack(">h", -1)
 _OID_INT2, _OID_INT4, _OID_UUID = 21, 23, 2950
 _HEAD = struct.Struct(">h iq iq iq ii")
-_FETCHED_HEAD = struct.Struct(">h iq iq")
+_SCANNED_HEAD = struct.Struct(">h iq iq")
+_ROW_HEAD = struct.Struct(">h iq iq iq")
 _INT = struct.Struct(">i")
 _ARRAY = struct.Struct(">iiiii")
 _NULL = _INT.pack(-1)
@@ -31,9 +33,22 @@ _INT4_ITEM = np.dtype([("size", ">i4"), ("value", ">i4")])
 _UUID_ITEM = np.dtype([("size", ">i4"), ("value", FUID_DTYPE)])
 
 
+class WantedPages(NamedTuple):
+    """Pages of one run to read.
+
+    `known` is the generation of each page that the reader holds: its content is left out when it
+    is still the same. None: content always.
+    """
+
+    run_number: int
+    page_nos: list[int]
+    known: list[int] | None
+
+
 class FetchedPage(NamedTuple):
     """A page as it was read; `page` is None where the reader holds this generation already."""
 
+    run_number: int
     page_no: int
     generation: int
     page: PackedPage | None
@@ -60,7 +75,7 @@ class ScanRange(NamedTuple):
 
 def encode_rows(run_number: int, generation: int, pages: Iterable[tuple[int, PackedPage]]) -> bytes:
     """Encode pages of one run for `COPY event_page (COLUMNS) FROM STDIN (FORMAT BINARY)`."""
-    parts = [_SIGNATURE]
+    parts = [SIGNATURE]
     for page_no, page in pages:
         parts.append(_HEAD.pack(9, 8, run_number, 8, page_no, 8, generation, 4, page.n_events))
         if page.slots is None:
@@ -71,43 +86,43 @@ def encode_rows(run_number: int, generation: int, pages: Iterable[tuple[int, Pac
         parts.append(_field(_array(page.dsids, _INT4_ITEM, _OID_INT4)))
         parts.append(_field(page.file_planes))
         parts.append(_field(page.olt_planes))
-    parts.append(_TRAILER)
+    parts.append(TRAILER)
     return b"".join(parts)
 
 
-def fetch_sql(
-    run_number: int, page_nos: list[int], known: list[int] | None, *, with_olt: bool
-) -> str:
-    """The COPY that reads pages of one run, in the form that `decode_rows` takes.
+def fetch_sql(wanted: Iterable[WantedPages], *, with_olt: bool) -> str:
+    """The COPY that reads pages, in the form that `decode_rows` and `pageblock` take.
 
     The numbers stand in the text because COPY takes no parameters; they are integers of ours.
+    Each run is a query of its own, which names the run as a constant: it goes to one shard.
 
     Args:
-        run_number: the run.
-        page_nos: the pages.
-        known: the generation of each page that the caller holds; its content is left out when
-            it is still the same. None: content always.
+        wanted: the pages, each run once.
         with_olt: whether to read `olt_planes`.
     """
-    wanted = ",".join(map(str, page_nos))
     olt = "p.olt_planes" if with_olt else "''::bytea"
     content = f"p.n_events, p.slots, p.fuids, p.dsids, p.file_planes, {olt}"
+    queries = " UNION ALL ".join(_fetch_query(of_run, content) for of_run in wanted)
+    return f"COPY ({queries}) TO STDOUT (FORMAT BINARY)"
+
+
+def _fetch_query(of_run: WantedPages, content: str) -> str:
+    run, page_nos, known = of_run
+    pages = ",".join(map(str, page_nos))
     if known is None:
-        query = (
-            f"SELECT p.page_no, p.generation, {content} FROM event_page p "
-            f"WHERE p.run_number = {run_number} AND p.page_no = ANY ('{{{wanted}}}'::bigint[])"
+        return (
+            f"SELECT {run}::bigint, p.page_no, p.generation, {content} FROM event_page p "
+            f"WHERE p.run_number = {run} AND p.page_no = ANY ('{{{pages}}}'::bigint[])"
         )
-    else:
-        held = ",".join(map(str, known))
-        cases = ", ".join(
-            f"CASE WHEN p.generation <> w.known THEN {column} END" for column in content.split(", ")
-        )
-        query = (
-            f"SELECT p.page_no, p.generation, {cases} FROM event_page p "
-            f"JOIN unnest('{{{wanted}}}'::bigint[], '{{{held}}}'::bigint[]) w (page_no, known) "
-            f"ON p.page_no = w.page_no WHERE p.run_number = {run_number}"
-        )
-    return f"COPY ({query}) TO STDOUT (FORMAT BINARY)"
+    held = ",".join(map(str, known))
+    cases = ", ".join(
+        f"CASE WHEN p.generation <> w.known THEN {column} END" for column in content.split(", ")
+    )
+    return (
+        f"SELECT {run}::bigint, p.page_no, p.generation, {cases} FROM event_page p "
+        f"JOIN unnest('{{{pages}}}'::bigint[], '{{{held}}}'::bigint[]) w (page_no, known) "
+        f"ON p.page_no = w.page_no WHERE p.run_number = {run}"
+    )
 
 
 def scan_sql(scan: ScanRange, *, with_files: bool, with_olt: bool) -> str:
@@ -138,32 +153,34 @@ def scan_sql(scan: ScanRange, *, with_files: bool, with_olt: bool) -> str:
 
 def decode_rows(data: bytes) -> Iterator[FetchedPage]:
     """Decode what `fetch_sql` read."""
-    for page_no, generation, fields in _rows(data):
-        yield FetchedPage(page_no, generation, _page(fields))
+    for (run_number, page_no, generation), fields in _rows(data, _ROW_HEAD):
+        yield FetchedPage(run_number, page_no, generation, _page(fields))
 
 
 def decode_scanned(data: bytes) -> Iterator[ScannedPage]:
     """Decode what `scan_sql` read."""
-    for run_number, page_no, fields in _rows(data):
+    for (run_number, page_no), fields in _rows(data, _SCANNED_HEAD):
         page = _page(fields)
         if page is not None:
             yield ScannedPage(run_number, page_no, page)
 
 
-def _rows(data: bytes) -> Iterator[tuple[int, int, list[memoryview | None]]]:
-    """Rows of two bigint columns and the six of a page."""
-    at = len(_SIGNATURE)
+def _rows(
+    data: bytes, head: struct.Struct
+) -> Iterator[tuple[tuple[int, ...], list[memoryview | None]]]:
+    """Rows of some bigint columns and the six of a page; a part may lack signature or trailer."""
+    at = len(SIGNATURE) if data.startswith(SIGNATURE) else 0
     view = memoryview(data)
-    while data[at : at + 2] != _TRAILER:
-        _, _, first, _, second = _FETCHED_HEAD.unpack_from(data, at)
-        at += _FETCHED_HEAD.size
+    while at < len(data) and data[at : at + 2] != TRAILER:
+        numbers = head.unpack_from(data, at)[2::2]
+        at += head.size
         fields: list[memoryview | None] = []
         for _ in range(6):
             (size,) = _INT.unpack_from(data, at)
             at += 4
             fields.append(view[at : at + size] if size >= 0 else None)
             at += max(size, 0)
-        yield first, second, fields
+        yield numbers, fields
 
 
 def _page(fields: list[memoryview | None]) -> PackedPage | None:
@@ -178,6 +195,17 @@ def _page(fields: list[memoryview | None]) -> PackedPage | None:
         bytes(file_planes or b""),
         bytes(olt_planes or b""),
     )
+
+
+def uuid_values(items: bytes) -> Fuids:
+    """The values of elements of uuid arrays, without the arrays' heads."""
+    values: Fuids = np.frombuffer(items, _UUID_ITEM)["value"]
+    return values
+
+
+def int4_values(items: bytes) -> Int32:
+    """The values of elements of integer arrays, without the arrays' heads."""
+    return np.frombuffer(items, _INT4_ITEM)["value"].astype(np.int32)
 
 
 def _items(field: memoryview, dtype: np.dtype[np.void]) -> npt.NDArray[Any]:

@@ -35,7 +35,7 @@ def read_pages(cursor: Cursor, run_number: int, page_nos: list[int]) -> dict[int
     """The stored pages among these, by page number."""
     if not page_nos:
         return {}
-    sql = pagecopy.fetch_sql(run_number, page_nos, None, with_olt=True)
+    sql = pagecopy.fetch_sql([pagecopy.WantedPages(run_number, page_nos, None)], with_olt=True)
     rows = pagecopy.decode_rows(copy_out(cursor, sql))
     return {row.page_no: row.page for row in rows if row.page is not None}
 

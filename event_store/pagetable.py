@@ -9,10 +9,11 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from event_store.memory import moved, zeros
 from event_store.model import Int32, Int64
 
 _EMPTY, _REMOVED = -1, -2
-_UINT64_MAX = 2**64 - 1
+_ROWS_A_STEP = 1 << 14
 # Odd constants with well-mixed bits (the golden ratio and pi, as fractions of 2^64).
 _MIX_RUN = np.uint64(0x9E3779B97F4A7C15)
 _MIX_PAGE = np.uint64(0x517CC1B727220A95)
@@ -22,10 +23,9 @@ class PageTable:
     """Rows by (run, page). A row number is any int from 0 to `rows_max` - 1."""
 
     def __init__(self, rows_max: int) -> None:
-        # Zeros are memory that the system gives when it is first written.
-        self.runs: Int64 = np.zeros(rows_max, np.int64)
-        self.pages: Int64 = np.zeros(rows_max, np.int64)
-        self.live = np.zeros(rows_max, bool)
+        self.runs: Int64 = zeros(rows_max, np.int64)
+        self.pages: Int64 = zeros(rows_max, np.int64)
+        self.live = zeros(rows_max, bool)
         self._count = 0
         self._allocate(1024)
 
@@ -64,38 +64,31 @@ class PageTable:
             left = left[~same & (rows != _EMPTY)]
         return found
 
-    def find_one(self, run: int, page: int) -> int:
-        """As `find`, for one page."""
-        at = self._slot_of(run, page)
-        while (row := int(self._cells[at])) != _EMPTY:
-            if row >= 0 and self.runs[row] == run and self.pages[row] == page:
-                return row
-            at = (at + 1) & int(self._mask)
-        return -1
+    def add(self, rows: Int32, runs: Int64, pages: Int64) -> None:
+        """Enter rows; no (run, page) may be in the table already, or come twice."""
+        if (self._used + len(rows)) * 2 > len(self._cells):
+            self._allocate(max(1024, 4 * (self._count + len(rows))))
+        self.runs[rows], self.pages[rows] = runs, pages
+        self._enter(rows)
+        self.live[rows] = True
+        self._count += len(rows)
 
-    def add(self, row: int, run: int, page: int) -> None:
-        """Enter a row; the (run, page) must not be in the table."""
-        if (self._used + 1) * 2 > len(self._cells):
-            self._allocate(max(1024, 4 * (self._count + 1)))
-        self.runs[row], self.pages[row] = run, page
-        at = self._slot_of(run, page)
-        while self._cells[at] >= 0:
-            at = (at + 1) & int(self._mask)
-        if self._cells[at] == _EMPTY:
-            self._used += 1
-        self._cells[at] = row
-        self.live[row] = True
-        self._count += 1
+    def remove(self, rows: Int32) -> None:
+        """Take rows out."""
+        at = self._slot(self.runs[rows], self.pages[rows])
+        left = rows
+        while len(left):
+            there = self._cells[at] == left
+            self._cells[at[there]] = _REMOVED
+            at, left = (at[~there] + 1) & self._mask, left[~there]
+        self.live[rows] = False
+        self._count -= len(rows)
 
-    def remove(self, row: int) -> None:
-        """Take a row out."""
-        run, page = int(self.runs[row]), int(self.pages[row])
-        at = self._slot_of(run, page)
-        while self._cells[at] != row:
-            at = (at + 1) & int(self._mask)
-        self._cells[at] = _REMOVED
-        self.live[row] = False
-        self._count -= 1
+    def renumber(self) -> None:
+        """Number the rows from 0, in their order."""
+        self.runs, self.pages = moved(self.runs, self.live), moved(self.pages, self.live)
+        self.live = moved(self.live, self.live)
+        self._allocate(max(1024, 4 * self._count))
 
     def _slot(self, runs: Int64 | int, pages: Int64) -> npt.NDArray[np.int64]:
         # Arrays of one element wrap around in silence, scalars would warn.
@@ -105,12 +98,6 @@ class PageTable:
         mixed *= _MIX_RUN
         return (mixed >> self._shift).view(np.int64)
 
-    def _slot_of(self, run: int, page: int) -> int:
-        """As `_slot`, for one page: a NumPy call takes longer than all of this."""
-        mixed = (page * int(_MIX_PAGE) ^ run * int(_MIX_RUN)) & _UINT64_MAX
-        mixed ^= mixed >> 29
-        return (mixed * int(_MIX_RUN) & _UINT64_MAX) >> int(self._shift)
-
     def _same(self, rows: Int32, runs: Int64 | int, pages: Int64) -> npt.NDArray[np.bool_]:
         # A negative cell reads some row from the end; `rows >= 0` rules it out.
         same: npt.NDArray[np.bool_] = (self.runs[rows] == runs) & (self.pages[rows] == pages)
@@ -119,14 +106,23 @@ class PageTable:
     def _allocate(self, cells: int) -> None:
         """A fresh table of a power of two cells, with the live rows entered again."""
         bits = (cells - 1).bit_length()
-        self._cells: Int32 = np.full(1 << bits, _EMPTY, np.int32)
+        self._cells: Int32 = zeros(1 << bits, np.int32)
+        self._cells[:] = _EMPTY
         self._mask = np.int64((1 << bits) - 1)
         self._shift = np.uint64(64 - bits)
-        rows = np.flatnonzero(self.live)
-        slots = self._slot(self.runs[rows], self.pages[rows]).tolist()
-        for row, slot in zip(rows.tolist(), slots, strict=True):
-            at = slot
-            while self._cells[at] >= 0:
-                at = (at + 1) & int(self._mask)
-            self._cells[at] = row
-        self._used = len(rows)
+        self._used = 0
+        for first in range(0, len(self.live), _ROWS_A_STEP):
+            live = np.flatnonzero(self.live[first : first + _ROWS_A_STEP])
+            self._enter((first + live).astype(np.int32))
+
+    def _enter(self, rows: Int32) -> None:
+        """Write rows into the first free cells after their slots."""
+        at, left = self._slot(self.runs[rows], self.pages[rows]), rows
+        while len(left):
+            before = self._cells[at]
+            free = before < 0
+            self._cells[at[free]] = left[free]
+            # Of several rows for one cell the last one has it.
+            entered = self._cells[at] == left
+            self._used += int(np.count_nonzero(entered & (before == _EMPTY)))
+            at, left = (at[~entered] + 1) & self._mask, left[~entered]

@@ -135,14 +135,14 @@ def _pages(cursor: Cursor, run_number: int) -> Iterator[FetchedPage]:
 
 def _decoded(cursor: Cursor, run_number: int, page_nos: list[int]) -> Iterator[FetchedPage]:
     """Pages as they are stored, in order; one that cannot be read comes without content."""
-    sql = pagecopy.fetch_sql(run_number, page_nos, None, with_olt=True)
+    sql = pagecopy.fetch_sql([pagecopy.WantedPages(run_number, page_nos, None)], with_olt=True)
     pages = None
     with damage_contained(cursor), contextlib.suppress(ValueError, IndexError, struct.error):
         pages = list(pagecopy.decode_rows(copy_out(cursor, sql)))
     if pages is not None:
         yield from sorted(pages, key=lambda page: page.page_no)
     elif len(page_nos) == 1:
-        yield FetchedPage(page_nos[0], 0, None)
+        yield FetchedPage(run_number, page_nos[0], 0, None)
     else:
         for page_no in page_nos:
             yield from _decoded(cursor, run_number, [page_no])

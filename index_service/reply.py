@@ -7,6 +7,8 @@ last, so that a reader finds the columns without stepping through them.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from event_store.catalogue import fuid_text
@@ -21,16 +23,24 @@ _BATCH_ID, _FOUND, _NOT_FOUND, _FILE_INDEXES, _OLT_RESULTS = (
     _FIELDS[name].number
     for name in ("batch_id", "found", "not_found", "file_indexes", "olt_results")
 )
+_NO_FUID = fuid_text(bytes(16))
 
 
 def encode_file(fuid: bytes, dsid: int, state: DatasetState) -> bytes:
     """A RAW file as it stands in a LookupResponse: the field `files` with one message."""
+    before, after = _around_fuid(dsid, state)
+    return before + fuid_text(fuid).encode() + after
+
+
+@lru_cache(maxsize=1024)
+def _around_fuid(dsid: int, state: DatasetState) -> tuple[bytes, bytes]:
+    """What stands around the id in the files of a dataset: thousands may be read at once."""
     file = event_pb2.RawFile(
-        fuid_raw=fuid_text(fuid),
-        dsid_raw=dsid,
-        dataset_state=event_pb2.DatasetState.Name(state),
+        fuid_raw=_NO_FUID, dsid_raw=dsid, dataset_state=event_pb2.DatasetState.Name(state)
     )
-    return lookup_pb2.LookupResponse(files=[file]).SerializeToString()
+    whole = lookup_pb2.LookupResponse(files=[file]).SerializeToString()
+    before, _, after = whole.partition(_NO_FUID.encode())
+    return before, after
 
 
 def encode_lookup(plan: LookupPlan, answer: Answer[bytes]) -> bytes:

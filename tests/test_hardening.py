@@ -16,6 +16,8 @@ from event_store.database import Connection, StoreOptions
 from event_store.errors import CorruptPageError, StoreUnavailableError
 from event_store.model import EventColumns, Outcome, RawFile
 from event_store.page import FUID_DTYPE, PackedPage
+from event_store.pageblock import block_of
+from event_store.pagecopy import FetchedPage
 from event_store.reader import Reader
 from event_store.writer import Store
 from eventindex.v1 import event_pb2, ingest_pb2_grpc, lookup_pb2, lookup_pb2_grpc
@@ -145,9 +147,8 @@ def test_a_full_cache_of_sparse_pages_stays_nearly_full():
     cache = PageCache(1 << 22, reply)
     held = []
     for page_no in range(20_000):
-        page = sparse_page(page_no)
-        cache.make_room(1000)
-        cache.put(1, page_no, page, generation=1, stamp=1, with_olt=False)
+        block = block_of([FetchedPage(1, page_no, 1, sparse_page(page_no))])
+        cache.put(block, np.ones(1, np.int64), with_olt=False)
         held.append(len(cache))
     assert cache.counts.evictions
     assert min(held[12_000:]) > 0.8 * max(held)

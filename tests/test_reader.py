@@ -99,7 +99,7 @@ def test_a_warm_lookup_reads_no_page(database_url, connection, monkeypatch):
     def fail(*_args, **_kwargs):
         raise AssertionError("a page was read")
 
-    monkeypatch.setattr("event_store.reader.copy_out", fail)
+    monkeypatch.setattr("event_store.reader.copy_rows", fail)
     answer = reader.lookup(connection, runs, events)
     assert (answer.file_indexes == 1).all()
     assert reader.cache.counts.hits == 20_000
