@@ -36,8 +36,8 @@ def in_background(work: Generator[None, None, None]) -> None:
         else:
             outcome.put(None)
 
-    threading.Thread(target=run, name="eventindex-work", daemon=True).start()
     try:
+        threading.Thread(target=run, name="eventindex-work", daemon=True).start()
         error = outcome.get()
     except KeyboardInterrupt:
         stop.set()
