@@ -116,7 +116,10 @@ def page_starts(events: Int64) -> npt.NDArray[np.intp]:
     # Many events a page: finding the borders takes a few steps each, whatever lies between.
     borders = np.arange(first, last + 1, dtype=np.int64) << SLOT_BITS
     at = np.searchsorted(events, borders)
-    return at[np.flatnonzero(np.diff(at, append=len(events)))]
+    there = np.empty(len(at), bool)
+    there[-1] = True
+    np.not_equal(at[1:], at[:-1], out=there[:-1])
+    return at[there]
 
 
 def _run_parts(runs: Int64, events: Int64) -> Iterator[RunPart]:

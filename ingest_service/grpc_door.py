@@ -8,15 +8,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
 import grpc
 
-from eventindex.v1 import event_pb2, ingest_pb2, ingest_pb2_grpc
-from ingest_service.decode_batch import decode_batch
-from ingest_service.decode_cosmic import decode_records, epoch_offset_s
+from eventindex.v1 import ingest_pb2
+from ingest_service.decode_cosmic import epoch_offset_s
+from ingest_service.grpc_requests import Request, read_batch, read_cosmic
 from ingest_service.intake import Intake
 from ingest_service.metrics import Metrics
 from ingest_service.model import Decoded, Door, Kind, MalformedBatch, Receipt, Rejection, Submission
@@ -25,8 +25,9 @@ from service_kit.settings import MESSAGE_BYTES_MAX, Settings
 log = logging.getLogger(__name__)
 
 _Context = Any
+_SERVICE = ingest_pb2.DESCRIPTOR.services_by_name["IngestService"]
 # Beyond this, decoding in the event loop would hold up other streams.
-_EVENTS_INLINE_MAX = 10_000
+_BYTES_INLINE_MAX = 50_000
 # Sentences for each rejection as long as the acknowledgement stays a legal message.
 _REASONS_BYTES_MAX = MESSAGE_BYTES_MAX * 3 // 4
 
@@ -76,7 +77,7 @@ class GrpcSubmission(Submission):
             self.receipt.set_result(receipt)
 
 
-class IngestDoor(ingest_pb2_grpc.IngestServiceServicer):
+class IngestDoor:
     """IngestService over the pipeline's intake."""
 
     def __init__(self, settings: Settings, intake: Intake, metrics: Metrics) -> None:
@@ -90,31 +91,41 @@ class IngestDoor(ingest_pb2_grpc.IngestServiceServicer):
         """End every stream after the acknowledgements of what was taken in."""
         self._stopping.set()
 
+    def handlers(self) -> grpc.GenericRpcHandler:
+        """The methods of the contract: requests come as bytes, and are parsed in other threads."""
+        return grpc.method_handlers_generic_handler(
+            _SERVICE.full_name,
+            {
+                method.__name__: grpc.stream_stream_rpc_method_handler(
+                    method, response_serializer=ingest_pb2.IngestAck.SerializeToString
+                )
+                for method in (self.Ingest, self.IngestCosmic)
+            },
+        )
+
     async def Ingest(  # noqa: N802
-        self, request_iterator: AsyncIterator[event_pb2.EventBatch], context: _Context
+        self, request_iterator: AsyncIterator[bytes], context: _Context
     ) -> AsyncIterator[ingest_pb2.IngestAck]:
         """One acknowledgement a batch, in order, once the batch is committed."""
 
-        async def decode(batch: event_pb2.EventBatch) -> Decoded:
-            if len(batch.event_numbers) + len(batch.files) <= _EVENTS_INLINE_MAX:
-                return decode_batch(batch)
-            return await asyncio.to_thread(decode_batch, batch)
+        async def read(payload: bytes) -> Request:
+            if len(payload) <= _BYTES_INLINE_MAX:
+                return read_batch(payload)
+            return await asyncio.to_thread(read_batch, payload)
 
-        stream = _Stream(self, Kind.BATCH, context, decode)
+        stream = _Stream(self, Kind.BATCH, context, read)
         async for ack in stream.acknowledgements(request_iterator):
             yield ack
 
     async def IngestCosmic(  # noqa: N802
-        self, request_iterator: AsyncIterator[ingest_pb2.CosmicBatch], context: _Context
+        self, request_iterator: AsyncIterator[bytes], context: _Context
     ) -> AsyncIterator[ingest_pb2.IngestAck]:
         """The same for telescope events as the detectors write them."""
 
-        async def decode(batch: ingest_pb2.CosmicBatch) -> Decoded:
-            return await asyncio.to_thread(
-                decode_records, batch.records, batch.detector_id, self._epoch_s
-            )
+        async def read(payload: bytes) -> Request:
+            return await asyncio.to_thread(read_cosmic, payload, self._epoch_s)
 
-        stream = _Stream(self, Kind.COSMIC, context, decode)
+        stream = _Stream(self, Kind.COSMIC, context, read)
         async for ack in stream.acknowledgements(request_iterator):
             yield ack
 
@@ -142,18 +153,18 @@ class IngestDoor(ingest_pb2_grpc.IngestServiceServicer):
         await self._stopping.wait()
 
 
-_Decode = Callable[[Any], Any]
+_Read = Callable[[bytes], Awaitable[Request]]
 _Pending = tuple[int, GrpcSubmission]
 
 
 class _Stream:
     """One call: requests are read and submitted while earlier ones are still being stored."""
 
-    def __init__(self, door: IngestDoor, kind: Kind, context: _Context, decode: _Decode) -> None:
+    def __init__(self, door: IngestDoor, kind: Kind, context: _Context, read: _Read) -> None:
         self._door = door
         self._kind = kind
         self._context = context
-        self._decode = decode
+        self._read_request = read
         self._source = str(context.peer())
         self._pending: deque[_Pending] = deque()
         self._end: _End | None = None
@@ -161,7 +172,7 @@ class _Stream:
         self._changed = asyncio.Condition()
 
     async def acknowledgements(
-        self, requests: AsyncIterator[Any]
+        self, requests: AsyncIterator[bytes]
     ) -> AsyncIterator[ingest_pb2.IngestAck]:
         """Yield an acknowledgement for each request, in order."""
         reader = asyncio.create_task(self._read_until_stopped(requests))
@@ -186,7 +197,7 @@ class _Stream:
                 grpc.StatusCode.INTERNAL, f"batch {batch_id}: {receipt.failed}"
             )
 
-    async def _read_until_stopped(self, requests: AsyncIterator[Any]) -> None:
+    async def _read_until_stopped(self, requests: AsyncIterator[bytes]) -> None:
         reading = asyncio.create_task(self._read(requests))
         stopped = asyncio.create_task(self._door.until_stopped())
         try:
@@ -200,17 +211,15 @@ class _Stream:
             stopped.cancel()
             await self._stop_reading()
 
-    async def _read(self, requests: AsyncIterator[Any]) -> _End | None:
+    async def _read(self, requests: AsyncIterator[bytes]) -> _End | None:
         await self._wait_for_slot()
-        async for request in requests:
+        async for payload in requests:
             try:
-                decoded = await self._decode(request)
+                request = await self._read_request(payload)
             except MalformedBatch as error:
                 self._door.refused(self._kind, error)
-                return _End(
-                    grpc.StatusCode.INVALID_ARGUMENT, f"batch {request.batch_id}: {error.detail}"
-                )
-            submission = GrpcSubmission(self._kind, self._source, decoded, request.ByteSize())
+                return _End(grpc.StatusCode.INVALID_ARGUMENT, error.detail)
+            submission = GrpcSubmission(self._kind, self._source, request.decoded, len(payload))
             await self._door.submit(submission)
             async with self._changed:
                 self._pending.append((request.batch_id, submission))

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from event_store.startup import check_at_start
 from event_store.threads import DatabaseThreads
 from event_store.writer import Store
-from eventindex.v1 import ingest_pb2, ingest_pb2_grpc
+from eventindex.v1 import ingest_pb2
 from ingest_service import admin_door
 from ingest_service.admin_door import AdminDoor
 from ingest_service.bridge import Bridge
@@ -64,9 +64,8 @@ async def serve(settings: Settings) -> int:
         ready=_ready_checks(pipeline, bridge),
     ):
         pipeline.start()
-        ingest_pb2_grpc.add_IngestServiceServicer_to_server(door, server.server)
         server.server.add_generic_rpc_handlers(
-            (registry.handlers(admin_door.SERVICE, admin, metrics),)
+            (door.handlers(), registry.handlers(admin_door.SERVICE, admin, metrics))
         )
         await server.start([_INGEST.full_name, admin_door.SERVICE.full_name])
         if bridge:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import jsonschema
 import pytest
 import yaml
@@ -105,7 +106,7 @@ def test_commands_exist(compose: dict[str, Any]) -> None:
         assert importlib.util.find_spec(f"{name}.__main__")
     program, subcommand = compose["services"]["migrate"]["command"]
     assert program == "eventindex"
-    assert subcommand in command_line.commands
+    assert command_line.get_command(click.Context(command_line), subcommand)
 
 
 def test_ports_are_those_of_the_settings_and_stay_on_this_machine(compose: dict[str, Any]) -> None:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
-import threading
-from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TextIO, TypeVar
 
 import click
 
+from eventindex.cli.background import in_background
 from eventindex.cli.common import EXIT_NOT_ALL, Failure, connection_options, note
 from eventindex.cli.dry_run import DryRun
 from eventindex.cli.event_rows import Defaults, EventBlock, FileFormatError, RecordBlock
@@ -31,9 +29,6 @@ from eventindex.cli.strict import FIELDS
 from eventindex.client import Client
 from eventindex.columns import DSID_MAX, is_canonical_uuid
 from eventindex.pairs import NUMBER_MAX
-
-# Cleaning up after Ctrl-C takes no longer.
-_INTERRUPT_SECONDS_MAX = 10.0
 
 B = TypeVar("B", EventBlock, RecordBlock)
 
@@ -134,15 +129,11 @@ def load(
             DryRun(detector) if dry_run else ServiceTarget(stack.enter_context(connect()), detector)
         )
 
-        def say_stopped() -> None:
-            note(f"stopped after {totals.text(dry_run=dry_run)}; load again to go on")
-
         try:
-            with _ends_on_interrupt(say_stopped):
-                _load_files(inputs, target, defaults, totals, rejects)
+            in_background(_load_files(inputs, target, defaults, totals, rejects))
         except BaseException as error:
             if totals.events() or isinstance(error, KeyboardInterrupt):
-                say_stopped()
+                note(f"stopped after {totals.text(dry_run=dry_run)}; load again to go on")
             raise
     note(totals.text(dry_run=dry_run))
     if totals.refused:
@@ -156,33 +147,6 @@ def _check_files(inputs: Iterable[InputFile], defaults: Defaults) -> None:
             check_file(file, defaults)
         except FileFormatError as error:
             raise click.UsageError(f"{file.path}: {error}") from error
-
-
-@contextmanager
-def _ends_on_interrupt(say_stopped: Callable[[], None]) -> Iterator[None]:
-    """Let Ctrl-C end the process even where it hits a library in a moment that then never ends.
-
-    What is stored stays stored, and loading again goes on: nothing is lost by leaving so.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def leave() -> None:
-        say_stopped()
-        os._exit(1)
-
-    def interrupted(_number: int, _frame: object) -> None:
-        timer = threading.Timer(_INTERRUPT_SECONDS_MAX, leave)
-        timer.daemon = True
-        timer.start()
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGINT, interrupted)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _open_rejects(path: Path, inputs: Iterable[InputFile]) -> TextIO:
@@ -200,7 +164,8 @@ def _load_files(
     defaults: Defaults,
     totals: Totals,
     rejects: TextIO | None,
-) -> None:
+) -> Generator[None, None, None]:
+    """Load all files, and yield after each block that is done with."""
     sizes = [file.size_bytes for file in inputs if file.size_bytes is not None]
     total = sum(sizes) if len(sizes) == len(inputs) else None
     bytes_before = 0
@@ -212,6 +177,7 @@ def _load_files(
             try:
                 for _ in _load_file(file, target, defaults, work):
                     progress.at(bytes_before + work.bytes_done, totals.rate_text())
+                    yield
             except FileFormatError as error:
                 raise click.UsageError(f"{file.path}: {error}") from error
             except OSError as error:
