@@ -46,6 +46,7 @@ class Endpoints:
         rows = {
             "lookups (gRPC)": self.index,
             "ingest (gRPC)": self.ingest,
+            "web page": self.http,
             "REST API": f"{self.http}/docs",
             "MQTT": self.mqtt,
             "PostgreSQL": database,

@@ -1,6 +1,6 @@
 """The application: routes, what stands before them, and errors as problem documents.
 
-A second router (pages) is added here, behind the same security headers.
+The API and the pages stand behind the same security headers.
 """
 
 from __future__ import annotations
@@ -24,10 +24,14 @@ from rest_gateway import (
     dead_letters,
     docs_page,
     events,
+    gaps,
     jobs,
+    live,
     lookup,
     openapi,
+    pages,
     problems,
+    resolve,
 )
 from rest_gateway.metrics import Metrics
 from rest_gateway.parts import API_PREFIX, Parts
@@ -57,6 +61,8 @@ def make_app(parts: Parts, observer: Metrics) -> FastAPI:
     app.state.parts = parts
     app.include_router(_api())
     app.include_router(docs_page.router)
+    app.include_router(pages.router)
+    app.mount("/assets", pages.Assets(), "assets")
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), "static")
     app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]  # FastAPI's way
     _add_error_handlers(app)
@@ -75,7 +81,9 @@ def _api() -> APIRouter:
     api = APIRouter(
         prefix=API_PREFIX, dependencies=[Depends(refuse_other_sites), Depends(may_look_up)]
     )
-    for module in (lookup, events, catalogue, cosmic, jobs, dead_letters):
+    for module in (
+        lookup, events, catalogue, gaps, cosmic, live, jobs, resolve, dead_letters
+    ):  # fmt: skip
         api.include_router(module.router)
     return api
 

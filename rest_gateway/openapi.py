@@ -31,6 +31,7 @@ _TAGS = [
     {"name": "files", "description": "RAW files, their events, and those made for telescopes."},
     {"name": "conflicts", "description": "Events that were sent twice with different values."},
     {"name": "cosmic", "description": "Records of cosmic-ray telescopes."},
+    {"name": "live", "description": "What is coming in now."},
     {"name": "dead letters (admin)", "description": "What was refused, and why."},
 ]
 # Models that only streams and problems refer to.

@@ -1,0 +1,44 @@
+// What several pages show of runs, datasets and files.
+
+import { getJson } from "./api.js";
+import { badge, datasetLink, fileLink, h, runLink } from "./dom.js";
+import { pagedTable } from "./table.js";
+import { known, t } from "./texts.js";
+
+export const stateBadge = (state) => badge(known(`state.${state}`, state), state === "open" ? "good" : "");
+
+/** Pairs of what and how much, as a list. */
+export function facts(entries) {
+  return h("dl", { class: "facts" }, entries.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
+}
+
+/** What a file holds of a run. */
+export function fileOfRunColumns() {
+  return [
+    { title: t("field.events"), number: true, sort: "events", cell: (file) => file.events },
+    { title: t("field.event_first"), id: true, cell: (file) => file.event_first },
+    { title: t("field.event_last"), id: true, cell: (file) => file.event_last },
+  ];
+}
+
+/** The files of a run or of a dataset, page by page. */
+export function filesTable(place, { run, dataset }) {
+  const columns = [
+    { title: t("field.file"), sort: "fuid_raw", cell: (file) => fileLink(file.fuid_raw) },
+    run
+      ? { title: t("field.dataset"), id: true, cell: (file) => datasetLink(file.dsid_raw) }
+      : { title: t("field.run"), id: true, sort: "run_number", cell: (file) => runLink(file.run_number) },
+    ...fileOfRunColumns(),
+  ];
+  pagedTable(place, {
+    caption: t("field.files"),
+    columns,
+    order: "events desc",
+    stack: true,
+    none: t("files.none"),
+    async load(order, next) {
+      const page = await (next ? getJson(next) : getJson("/files", { run, dataset, order_by: order, page_size: 50 }));
+      return { rows: page.files, next: page.next };
+    },
+  }).reload();
+}

@@ -1,0 +1,23 @@
+// What every page has: the menus of language and of light and dark, and the reader's token.
+
+import "./token.js";
+
+const YEAR_S = 31_536_000;
+
+for (const name of ["lang", "theme"]) {
+  document.getElementById(name).addEventListener("change", (event) => {
+    const { value } = event.currentTarget;
+    document.cookie = `${name}=${value}; path=/; max-age=${YEAR_S}; samesite=lax`;
+    if (name === "lang") location.reload();
+    else {
+      document.documentElement.dataset.theme = value;
+      dispatchEvent(new Event("themechange"));
+    }
+  });
+}
+// A browser that goes back may fill in what was chosen on the page before.
+document.getElementById("theme").value = document.documentElement.dataset.theme;
+document.getElementById("lang").value = document.documentElement.lang;
+// At phone width the menu of pages scrolls.
+const current = document.querySelector("nav [aria-current]");
+current.closest("nav").scrollLeft = current.offsetLeft - current.offsetWidth;
