@@ -100,6 +100,11 @@ class PostgresServer:
             return True
         return False
 
+    @property
+    def running(self) -> bool:
+        """Whether the process is there."""
+        return self._process is not None and self._process.poll() is None
+
     def stop(self) -> None:
         """A fast stop: running transactions are rolled back."""
         self._end(signal.SIGINT)

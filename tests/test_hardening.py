@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-import threading
 import uuid
 
 import grpc
@@ -22,6 +20,7 @@ from event_store.reader import Reader
 from event_store.writer import Store
 from eventindex.v1 import event_pb2, ingest_pb2_grpc, lookup_pb2, lookup_pb2_grpc
 from tests.conftest import execute, query
+from tests.faults.proxy import Proxy
 from tests.processes import Service, wait_until
 
 
@@ -155,49 +154,9 @@ def test_a_full_cache_of_sparse_pages_stays_nearly_full():
     assert cache.nbytes <= cache.bytes_max
 
 
-class SilentProxy:
-    """Passes bytes on until told to be silent: then it accepts, and answers nothing."""
-
-    def __init__(self, port: int) -> None:
-        self._target = port
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        self.silent = threading.Event()
-        self._sockets: list[socket.socket] = []
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            server = socket.create_connection(("127.0.0.1", self._target))
-            self._sockets += [client, server]
-            for source, target in ((client, server), (server, client)):
-                threading.Thread(target=self._copy, args=(source, target), daemon=True).start()
-
-    def _copy(self, source: socket.socket, target: socket.socket) -> None:
-        try:
-            while data := source.recv(65536):
-                if self.silent.is_set():
-                    continue
-                target.sendall(data)
-        except OSError:
-            pass
-        finally:
-            source.close()
-            target.close()
-
-    def close(self) -> None:
-        self._listener.close()
-        for opened in self._sockets:
-            opened.close()
-
-
 def test_a_cancelled_call_on_a_silent_database_freezes_nothing(postgres, database_url, request):
     """While the database is silent, pages answer; the service stops when it is told to."""
-    proxy = SilentProxy(postgres.port)
+    proxy = Proxy(postgres.port)
     request.addfinalizer(proxy.close)
     url = database_url.replace(f":{postgres.port}/", f":{proxy.port}/")
     service = Service("index_service", database_url=url, shutdown_grace_s=1)
@@ -207,7 +166,7 @@ def test_a_cancelled_call_on_a_silent_database_freezes_nothing(postgres, databas
         stub = lookup_pb2_grpc.IndexServiceStub(channel)
         pair = lookup_pb2.LookupRequest(run_numbers=[1], event_numbers=[1])
         assert stub.Lookup(pair).not_found == 1
-        proxy.silent.set()
+        proxy.stall()
         with pytest.raises(grpc.RpcError) as caught:
             stub.Lookup(pair, timeout=1)
         assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED

@@ -8,11 +8,12 @@ from __future__ import annotations
 import socket
 import threading
 import time
+from collections.abc import Callable
 from enum import Enum, auto
 
 _CHUNK_BYTES = 1 << 16
-# A simple query of libpq: 'Q', length, text, NUL.
-_COMMIT = b"COMMIT\0"
+# A simple query of libpq: 'Q', the length of what follows, the text, NUL.
+_COMMIT = b"Q\0\0\0\x0bCOMMIT\0"
 
 
 class Commit(Enum):
@@ -35,8 +36,9 @@ class Proxy:
         self.up_stalled = threading.Event()
         self.down_stalled = threading.Event()
         self.bytes_per_s: float | None = None
-        self.commit_cut: Commit | None = None
-        self.commits_cut = 0
+        self._commit: Commit | None = None
+        self._then: Callable[[], object] = lambda: None
+        self.commit_seen = threading.Event()
         threading.Thread(target=self._accept, daemon=True).start()
 
     def cut(self, *, stay: bool = False) -> None:
@@ -52,12 +54,19 @@ class Proxy:
         if down:
             self.down_stalled.set()
 
+    def cut_at_commit(self, where: Commit, then: Callable[[], object] = lambda: None) -> None:
+        """Cut the link of the next COMMIT, call `then`, and set `commit_seen`."""
+        with self._lock:
+            self.commit_seen.clear()
+            self._commit, self._then = where, then
+
     def heal(self) -> None:
         """Pass everything on again; what was swallowed is gone, so old connections are cut."""
         stalled = self.up_stalled.is_set() or self.down_stalled.is_set()
         self._refusing = False
         self.bytes_per_s = None
-        self.commit_cut = None
+        with self._lock:
+            self._commit = None
         self.up_stalled.clear()
         self.down_stalled.clear()
         if stalled:
@@ -100,12 +109,16 @@ class Proxy:
 
     def wants_cut(self, data: bytes) -> Commit | None:
         """Whether this is the COMMIT to cut at; says so once."""
+        if self._commit is None or _COMMIT not in data:
+            return None
         with self._lock:
-            if self.commit_cut is None or _COMMIT not in data:
-                return None
-            found, self.commit_cut = self.commit_cut, None
-            self.commits_cut += 1
+            found, self._commit = self._commit, None
             return found
+
+    def was_cut(self) -> None:
+        """A link ends at its COMMIT: do what goes with it."""
+        self._then()
+        self.commit_seen.set()
 
 
 class _Link:
@@ -139,6 +152,7 @@ class _Link:
                     continue
                 cut = self._proxy.wants_cut(data)
                 if cut is Commit.BEFORE:
+                    self._proxy.was_cut()
                     break
                 self._swallow_answer |= cut is Commit.AFTER
                 self._pass_on(self._server, data)
@@ -154,6 +168,7 @@ class _Link:
                     continue
                 # The server speaks after a COMMIT only when it is done.
                 if self._swallow_answer:
+                    self._proxy.was_cut()
                     break
                 self._pass_on(self._client, data)
         except OSError:

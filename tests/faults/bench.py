@@ -1,0 +1,263 @@
+"""What a fault is done to: a database, a broker and services, with a proxy between any two.
+
+A scenario is a function that gets a `Bench`, starts load, does harm so many times, and returns how
+long it took until things went on. What was lost or doubled is found out afterwards, here.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TypeVar
+
+import psycopg2
+
+from event_store.migrate import migrate
+from tests.conftest import execute, query
+from tests.faults.ledger import Key, Ledger, Verdict, check
+from tests.faults.proxy import Proxy
+from tests.faults.senders import GrpcSender, Lookups, MqttSender, Worker, keys
+from tests.processes import Mosquitto, PostgresServer, Service, wait_until
+
+RECOVERY_MAX_S = 90.0
+TOPIC = "eventindex/v1/json"
+_QUIET_S = 2.0
+_W = TypeVar("_W", bound=Worker)
+
+
+class Bench:
+    """Everything that a scenario runs, ended by `close`.
+
+    Attributes:
+        server: PostgreSQL; `database` is the URL of a fresh, migrated database on it.
+        link: the proxy that services reach it by; `database_by_link` is that URL.
+        ledger: of all senders; `keys` gives them each event once.
+        loss_max: how much the scenario may lose by what it states.
+        note: what the scenario found out beside.
+    """
+
+    def __init__(self, server: PostgresServer, seed: int) -> None:
+        self._stack = ExitStack()
+        self.random = random.Random(seed)
+        self.server = server
+        self.ledger = Ledger()
+        self.keys = keys()
+        self.loss_max = 0
+        self.note = ""
+        self._workers: list[Worker] = []
+        self._lookups: list[Lookups] = []
+        self._services: list[Service] = []
+        name = f"faults_{uuid.uuid4().hex}"
+        execute(server.url(), f"CREATE DATABASE {name}")
+        self._stack.callback(self._drop_database, server, name)
+        self.link = self.proxy(server.port)
+        self.use_database(server.url(name), f"127.0.0.1:{self.link.port}")
+        migrate(self.database)
+
+    def use_database(self, url: str, hosts: str, options: str = "") -> None:
+        """Check this database; the services reach it by `hosts`."""
+        self.database = url
+        name = url.rpartition("/")[2]
+        self.database_by_link = f"postgresql://owner@{hosts}/{name}{options}"
+
+    def own(self, thing: _Closable) -> None:
+        """Close it at the end."""
+        self._stack.callback(thing.close)
+
+    def proxy(self, port: int) -> Proxy:
+        """A proxy to a port."""
+        proxy = Proxy(port)
+        self.own(proxy)
+        return proxy
+
+    def broker(self, extra: str = "") -> Mosquitto:
+        """A running broker that saves after every change, unless `extra` says otherwise."""
+        broker = Mosquitto(extra)
+        self.own(broker)
+        broker.start()
+        return broker
+
+    def ingest(self, mqtt_port: int | None = None, **settings: object) -> Service:
+        """A running ingest service on the linked database, with a broker or without."""
+        if mqtt_port is not None:
+            settings = {
+                "mqtt_url": f"mqtt://127.0.0.1:{mqtt_port}",
+                "mqtt_keepalive_s": 5,
+                "mqtt_reconnect_max_s": 1,
+                **settings,
+            }
+        return self._service("ingest_service", retry_max_s=0.5, **settings)
+
+    def index(self, **settings: object) -> Service:
+        """A running index service on the linked database."""
+        return self._service("index_service", index_workers=1, **settings)
+
+    def _service(self, module: str, **settings: object) -> Service:
+        service = Service(module, **{"database_url": self.database_by_link, **settings})
+        self.own(service)
+        self._services.append(service)
+        return service.start()
+
+    def mqtt(self, port: int, rate: float = 500, **more: object) -> MqttSender:
+        """Load over MQTT, events a second."""
+        topic = f"{TOPIC}/{len(self._workers)}"
+        source = more.pop("source", self.keys)
+        return self.begin(MqttSender(port, topic, self.ledger, source, rate=rate, **more))
+
+    def grpc(self, service: Service, rate: float = 1_000, **more: object) -> GrpcSender:
+        """Load over gRPC, events a second."""
+        source: Iterator[Key] = more.pop("source", self.keys)
+        return self.begin(GrpcSender(service.address, self.ledger, source, rate=rate, **more))
+
+    def lookups(self, service: Service) -> Lookups:
+        """Lookups of committed events, one after the other."""
+        lookups = self.begin(Lookups(service.address, self.ledger))
+        self._lookups.append(lookups)
+        return lookups
+
+    def begin(self, worker: _W) -> _W:
+        """Start it, and stop it before the verdict."""
+        self._workers.append(worker)
+        worker.start()
+        return worker
+
+    def between(self, shortest_s: float, longest_s: float) -> None:
+        """Let the load run for a random time."""
+        time.sleep(self.random.uniform(shortest_s, longest_s))
+
+    def stored(self) -> int:
+        """Events in the index; -1 while the database does not answer."""
+        try:
+            return int(query(self.database, "SELECT coalesce(sum(n_events), 0) FROM run")[0][0])
+        except psycopg2.Error:
+            return -1
+
+    def goes_on(self) -> float:
+        """Wait until events are stored again; after how many seconds."""
+        began = time.monotonic()
+        known = wait_until(lambda: self.stored() + 1, RECOVERY_MAX_S, "database") - 1
+        wait_until(lambda: self.stored() > known, RECOVERY_MAX_S, "new events in the index")
+        return time.monotonic() - began
+
+    def verdict(self) -> Verdict:
+        """End the load, let everything that was acknowledged be stored, and compare."""
+        for worker in self._workers:
+            worker.stop()
+        self._workers.clear()
+        verdict = self._settled()
+        for service in self._services:
+            if service.process is not None and service.process.poll() is None:
+                assert service.terminate() == 0, service.tail()
+        verdict = check(self.ledger, self.database)
+        for lookups in self._lookups:
+            verdict.problems += lookups.wrong
+        if verdict.lost > self.loss_max or verdict.doubled:
+            verdict.problems.insert(0, f"may lose {self.loss_max}")
+        elif self.loss_max:
+            verdict.problems = [p for p in verdict.problems if not p.startswith("lost: ")]
+        return verdict
+
+    def _settled(self) -> Verdict:
+        """Look until nothing is lost, or nothing has changed for a while."""
+        changed = time.monotonic()
+        verdict = check(self.ledger, self.database)
+        while verdict.lost and time.monotonic() - changed < RECOVERY_MAX_S / 3:
+            time.sleep(_QUIET_S)
+            again = check(self.ledger, self.database)
+            if again != verdict:
+                changed = time.monotonic()
+            verdict = again
+            if verdict.lost <= self.loss_max and time.monotonic() - changed > 2 * _QUIET_S:
+                break
+        return verdict
+
+    @staticmethod
+    def _drop_database(server: PostgresServer, name: str) -> None:
+        if server.running:
+            execute(server.url(), f"DROP DATABASE {name} WITH (FORCE)")
+
+    def close(self) -> None:
+        """End everything."""
+        for worker in self._workers:
+            worker.stopping.set()
+        self._stack.close()
+
+
+class _Closable:
+    def close(self) -> None: ...
+
+
+Harm = Callable[[Bench, int], float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A fault.
+
+    Attributes:
+        name: how it is asked for.
+        fault, how: for the table.
+        times: how often it is done in a full run, and in a short one (0: not at all there).
+        harm: does it so many times; the longest time until things went on, seconds.
+    """
+
+    name: str
+    fault: str
+    how: str
+    times: int
+    times_short: int
+    harm: Harm
+
+
+SCENARIOS: dict[str, Scenario] = {}
+
+
+def scenario(fault: str, how: str, *, times: int = 1, short: int = 0) -> Callable[[Harm], Harm]:
+    """Enter a function as a scenario under its own name."""
+
+    def enter(harm: Harm) -> Harm:
+        SCENARIOS[harm.__name__] = Scenario(harm.__name__, fault, how, times, short, harm)
+        return harm
+
+    return enter
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What came of a scenario."""
+
+    scenario: Scenario
+    times: int
+    seed: int
+    verdict: Verdict
+    loss_max: int
+    recovery_s: float | None
+    note: str
+
+    @property
+    def good(self) -> bool:
+        """Nothing was lost but what is stated, nothing doubled, nothing else wrong."""
+        return not self.verdict.problems
+
+    def text(self) -> str:
+        """The line that is printed."""
+        went_on = "" if self.recovery_s is None else f"; went on after {self.recovery_s:.1f} s"
+        return (
+            f"{self.scenario.name} {self.times}x (seed {self.seed}): "
+            f"{self.verdict.text()}{went_on}{f'; {self.note}' if self.note else ''}"
+        )
+
+
+def run(found: Scenario, server: PostgresServer, times: int, seed: int) -> Row:
+    """Do a scenario's harm and compare the ledger with the index."""
+    bench = Bench(server, seed)
+    try:
+        recovery_s = found.harm(bench, times)
+        verdict = bench.verdict()
+        return Row(found, times, seed, verdict, bench.loss_max, recovery_s, bench.note)
+    finally:
+        bench.close()

@@ -1,0 +1,104 @@
+"""Faults of the ingest service itself."""
+
+from __future__ import annotations
+
+import time
+
+from tests.faults.bench import Bench, scenario
+from tests.faults.proxy import Commit
+from tests.processes import Service, wait_until
+
+
+def _restart(bench: Bench, service: Service) -> float:
+    began = time.monotonic()
+    service.start(wait="")
+    bench.goes_on()
+    return time.monotonic() - began
+
+
+@scenario(
+    "ingest_service is killed",
+    "kill -9 at random moments, load over MQTT and gRPC",
+    times=200,
+    short=3,
+)
+def ingest_killed(bench: Bench, times: int) -> float:
+    """Whatever the service had not acknowledged comes again."""
+    broker = bench.broker()
+    service = bench.ingest(broker.port)
+    bench.mqtt(broker.port, 200)
+    bench.grpc(service, 500)
+    bench.goes_on()
+    longest = 0.0
+    for _ in range(times):
+        bench.between(0, 0.3)
+        service.kill()
+        longest = max(longest, _restart(bench, service))
+    return longest
+
+
+@scenario(
+    "ingest_service is killed between COMMIT and acknowledgement",
+    "a proxy holds back PostgreSQL's answer to COMMIT, then kill -9",
+    times=50,
+    short=2,
+)
+def ingest_killed_at_commit(bench: Bench, times: int) -> float:
+    """What was committed and not acknowledged comes again and is a duplicate."""
+    broker = bench.broker()
+    service = bench.ingest(broker.port)
+    bench.mqtt(broker.port, 200)
+    bench.grpc(service, 500)
+    bench.goes_on()
+    longest = 0.0
+    for _ in range(times):
+        bench.between(0, 0.2)
+        bench.link.cut_at_commit(Commit.AFTER, service.kill)
+        assert bench.link.commit_seen.wait(30), "no COMMIT"
+        longest = max(longest, _restart(bench, service))
+    return longest
+
+
+@scenario(
+    "ingest_service is stopped under load",
+    "SIGTERM at random moments, load over MQTT and gRPC",
+    times=20,
+    short=1,
+)
+def ingest_stopped(bench: Bench, times: int) -> float:
+    """It stores and acknowledges what it has, and ends with 0 within its grace period."""
+    broker = bench.broker()
+    service = bench.ingest(broker.port)
+    bench.mqtt(broker.port, 1_000)
+    bench.grpc(service, 5_000, batch=500)
+    bench.goes_on()
+    longest = slowest_exit = 0.0
+    for _ in range(times):
+        bench.between(0, 0.5)
+        began = time.monotonic()
+        assert service.terminate(timeout=15) == 0, service.tail()
+        slowest_exit = max(slowest_exit, time.monotonic() - began)
+        longest = max(longest, _restart(bench, service))
+    bench.note = f"slowest exit {slowest_exit:.1f} s"
+    return longest
+
+
+@scenario(
+    "malformed messages",
+    "10,000 malformed messages (10 receive windows) among 10,000 good ones; kill -9 in between",
+    times=10,
+    short=1,
+)
+def malformed_messages(bench: Bench, times: int) -> float:
+    """All good ones are stored, and each bad one is a dead letter."""
+    broker = bench.broker()
+    service = bench.ingest(broker.port)
+    sender = bench.mqtt(broker.port, 2_000, bad_share=0.5)
+    longest = 0.0
+    for _ in range(times):
+        began = bench.ledger.bad_sent
+        wait_until(lambda: bench.ledger.bad_sent - began >= 1_000, 60, "bad messages")
+        service.kill()
+        longest = max(longest, _restart(bench, service))
+    sender.stop()
+    return longest
