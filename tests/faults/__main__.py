@@ -12,7 +12,7 @@ import traceback
 from pathlib import Path
 
 from tests.faults import table
-from tests.faults.bench import SCENARIOS, Row, run
+from tests.faults.bench import SCENARIOS, Row, SkippedError, run
 from tests.processes import PostgresServer
 
 
@@ -47,6 +47,9 @@ def main() -> int:
             began = time.monotonic()
             try:
                 row = run(found, server, times, seed)
+            except SkippedError as error:
+                print(f"{found.name}: skipped: {error}", flush=True)
+                continue
             except Exception:
                 traceback.print_exc()
                 failed.append(found.name)

@@ -29,6 +29,10 @@ _QUIET_S = 2.0
 _W = TypeVar("_W", bound=Worker)
 
 
+class SkippedError(Exception):
+    """A scenario cannot be done here; the text says why."""
+
+
 class Bench:
     """Everything that a scenario runs, ended by `close`.
 
@@ -51,6 +55,7 @@ class Bench:
         self._workers: list[Worker] = []
         self._lookups: list[Lookups] = []
         self._services: list[Service] = []
+        self._verdict: Verdict | None = None
         name = f"faults_{uuid.uuid4().hex}"
         execute(server.url(), f"CREATE DATABASE {name}")
         self._stack.callback(self._drop_database, server, name)
@@ -145,10 +150,15 @@ class Bench:
 
     def verdict(self) -> Verdict:
         """End the load, let everything that was acknowledged be stored, and compare."""
+        if self._verdict is None:
+            self._verdict = self._judge()
+        return self._verdict
+
+    def _judge(self) -> Verdict:
         for worker in self._workers:
             worker.stop()
         self._workers.clear()
-        verdict = self._settled()
+        self._settle()
         for service in self._services:
             if service.process is not None and service.process.poll() is None:
                 assert service.terminate() == 0, service.tail()
@@ -161,24 +171,29 @@ class Bench:
             verdict.problems = [p for p in verdict.problems if not p.startswith("lost: ")]
         return verdict
 
-    def _settled(self) -> Verdict:
+    def _settle(self) -> None:
         """Look until nothing is lost, or nothing has changed for a while."""
-        changed = time.monotonic()
         verdict = check(self.ledger, self.database)
-        while verdict.lost and time.monotonic() - changed < RECOVERY_MAX_S / 3:
+        changed = time.monotonic()
+        while verdict.lost:
+            enough_s = 2 * _QUIET_S if verdict.lost <= self.loss_max else RECOVERY_MAX_S / 3
+            if time.monotonic() - changed > enough_s:
+                return
             time.sleep(_QUIET_S)
             again = check(self.ledger, self.database)
             if again != verdict:
                 changed = time.monotonic()
             verdict = again
-            if verdict.lost <= self.loss_max and time.monotonic() - changed > 2 * _QUIET_S:
-                break
-        return verdict
 
     @staticmethod
     def _drop_database(server: PostgresServer, name: str) -> None:
         if server.running:
             execute(server.url(), f"DROP DATABASE {name} WITH (FORCE)")
+
+    def tell(self) -> None:
+        """Print the last lines that the services said."""
+        for service in self._services:
+            print(f"--- {service.module}\n{service.tail()}")
 
     def close(self) -> None:
         """End everything."""
@@ -259,5 +274,8 @@ def run(found: Scenario, server: PostgresServer, times: int, seed: int) -> Row:
         recovery_s = found.harm(bench, times)
         verdict = bench.verdict()
         return Row(found, times, seed, verdict, bench.loss_max, recovery_s, bench.note)
+    except Exception:
+        bench.tell()
+        raise
     finally:
         bench.close()

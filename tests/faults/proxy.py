@@ -24,10 +24,10 @@ class Commit(Enum):
 
 
 class Proxy:
-    """Listens on `port` and passes on to another port of this machine."""
+    """Listens on `port` and passes on to `target`, another port of this machine."""
 
     def __init__(self, target: int) -> None:
-        self._target = target
+        self.target = target
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
         self._lock = threading.Lock()
@@ -93,7 +93,7 @@ class Proxy:
                 client.close()
                 continue
             try:
-                server = socket.create_connection(("127.0.0.1", self._target))
+                server = socket.create_connection(("127.0.0.1", self.target))
             except OSError:
                 client.close()
                 continue
