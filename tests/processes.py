@@ -197,6 +197,13 @@ class Mosquitto:
             return True
         return False
 
+    def save(self) -> None:
+        """Write everything to the disk now."""
+        file = self.directory / "mosquitto.db"
+        before = file.stat().st_mtime_ns if file.exists() else 0
+        self._process.send_signal(signal.SIGUSR1)
+        wait_until(lambda: file.exists() and file.stat().st_mtime_ns > before, what="saved file")
+
     def stop(self) -> None:
         self._end(signal.SIGTERM)
 

@@ -1,5 +1,17 @@
 """Faults done on purpose to real processes, and the proof that nothing was lost or doubled."""
 
-from tests.faults import database_faults, ingest_faults
+from tests.faults import (
+    broker_faults,
+    database_faults,
+    index_faults,
+    ingest_faults,
+    input_faults,
+)
 
-__all__ = ["database_faults", "ingest_faults"]
+__all__ = [
+    "broker_faults",
+    "database_faults",
+    "index_faults",
+    "ingest_faults",
+    "input_faults",
+]

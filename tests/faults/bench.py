@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import psycopg2
 
@@ -41,6 +41,7 @@ class Bench:
         link: the proxy that services reach it by; `database_by_link` is that URL.
         ledger: of all senders; `keys` gives them each event once.
         loss_max: how much the scenario may lose by what it states.
+        conflicts_wanted: how many there must be in the end, where the scenario knows.
         note: what the scenario found out beside.
     """
 
@@ -51,6 +52,7 @@ class Bench:
         self.ledger = Ledger()
         self.keys = keys()
         self.loss_max = 0
+        self.conflicts_wanted: int | None = None
         self.note = ""
         self._workers: list[Worker] = []
         self._lookups: list[Lookups] = []
@@ -86,7 +88,7 @@ class Bench:
         broker.start()
         return broker
 
-    def ingest(self, mqtt_port: int | None = None, **settings: object) -> Service:
+    def ingest(self, mqtt_port: int | None = None, **settings: Any) -> Service:
         """A running ingest service on the linked database, with a broker or without."""
         if mqtt_port is not None:
             settings = {
@@ -97,12 +99,15 @@ class Bench:
             }
         return self._service("ingest_service", retry_max_s=0.5, **settings)
 
-    def index(self, **settings: object) -> Service:
+    def index(self, **settings: Any) -> Service:
         """A running index service on the linked database."""
         return self._service("index_service", index_workers=1, **settings)
 
-    def _service(self, module: str, **settings: object) -> Service:
+    def _service(
+        self, module: str, *, environment: dict[str, str] | None = None, **settings: object
+    ) -> Service:
         service = Service(module, **{"database_url": self.database_by_link, **settings})
+        service.settings |= environment or {}
         self.own(service)
         self._services.append(service)
         return service.start()
@@ -140,6 +145,12 @@ class Bench:
             return int(query(self.database, "SELECT coalesce(sum(n_events), 0) FROM run")[0][0])
         except psycopg2.Error:
             return -1
+
+    def connect(self) -> psycopg2.extensions.connection:
+        """A connection of the scenario's own to the database, past the proxy."""
+        connection = psycopg2.connect(self.database)
+        self.own(connection)
+        return connection
 
     def goes_on(self) -> float:
         """Wait until events are stored again; after how many seconds."""
@@ -273,6 +284,8 @@ def run(found: Scenario, server: PostgresServer, times: int, seed: int) -> Row:
     try:
         recovery_s = found.harm(bench, times)
         verdict = bench.verdict()
+        if bench.conflicts_wanted not in {None, verdict.conflict}:
+            verdict.problems.append(f"{bench.conflicts_wanted} conflicts were to be there")
         return Row(found, times, seed, verdict, bench.loss_max, recovery_s, bench.note)
     except Exception:
         bench.tell()

@@ -96,8 +96,8 @@ def malformed_messages(bench: Bench, times: int) -> float:
     sender = bench.mqtt(broker.port, 2_000, bad_share=0.5)
     longest = 0.0
     for _ in range(times):
-        began = bench.ledger.bad_sent
-        wait_until(lambda: bench.ledger.bad_sent - began >= 1_000, 60, "bad messages")
+        wanted = bench.ledger.bad_sent + 1_000
+        wait_until(lambda n=wanted: bench.ledger.bad_sent >= n, 60, "bad messages")
         service.kill()
         longest = max(longest, _restart(bench, service))
     sender.stop()

@@ -148,6 +148,11 @@ def check(ledger: Ledger, url: str) -> Verdict:
         if stored.get(key) != old
     ]
     problems += [
+        f"a conflict that nobody offered: {key} {value}"
+        for key, value in offered
+        if value not in ledger.offers.get(key, ())
+    ]
+    problems += [
         f"{table} counts {number} events, the index holds {len(stored)}"
         for table, number in index.counts.items()
         if number != len(stored)

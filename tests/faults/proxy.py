@@ -5,6 +5,7 @@ Knows one thing of a protocol: what PostgreSQL's COMMIT looks like on the wire.
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 import time
@@ -138,10 +139,8 @@ class _Link:
     def close(self) -> None:
         """End both sides at once."""
         for side in (self._client, self._server):
-            try:
+            with contextlib.suppress(OSError):
                 side.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
             side.close()
         self._proxy.forget(self)
 

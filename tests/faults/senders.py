@@ -34,7 +34,7 @@ Sent = tuple[Key, Value]
 def keys(first: int = 0, *, runs: int = RUNS) -> Iterator[Key]:
     """Events of a few runs in turn, each once; threads may share it."""
     # map over count is one step of the interpreter: no two threads get the same.
-    return map(lambda n: (n % runs, n // runs), count(first))
+    return map(lambda n: (n % runs, n // runs), count(first))  # noqa: C417
 
 
 def value_of(key: Key, seed: int = 0) -> Value:
@@ -82,6 +82,14 @@ class Worker:
             BaseException: what ended the thread.
         """
         self.stopping.set()
+        self.finish()
+
+    def finish(self) -> None:
+        """Wait until a source that ends was sent and acknowledged.
+
+        Raises:
+            BaseException: what ended the thread.
+        """
         self._thread.join(PATIENCE_S)
         assert not self._thread.is_alive(), f"{type(self).__name__} does not come to an end"
         if self._error is not None:

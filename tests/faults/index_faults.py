@@ -1,0 +1,291 @@
+"""Faults that lookups meet."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import grpc
+import psutil
+
+import eventindex
+from eventindex.v1 import lookup_pb2, lookup_pb2_grpc
+from tests.conftest import query
+from tests.faults.bench import Bench, scenario
+from tests.faults.ledger import Key
+from tests.faults.senders import GrpcSender, value_of
+from tests.processes import Service, wait_until
+
+_EVENTS = 20_000
+_PAIRS = 2_000
+
+
+def fill(bench: Bench) -> Service:
+    """Store events for lookups; the index service."""
+    ingest = bench.ingest()
+    source = iter([(n % 5, n // 5) for n in range(_EVENTS)])
+    sender: GrpcSender = bench.grpc(ingest, 1e6, source=source, batch=5_000)
+    wait_until(lambda: len(bench.ledger.committed) == _EVENTS, 60, "events to look up")
+    sender.stop()
+    return bench.index()
+
+
+class _Asker:
+    """A stream of batches in a thread; every pair is compared with the ledger."""
+
+    def __init__(self, bench: Bench, service: Service, batches: int) -> None:
+        self._bench = bench
+        self._client = eventindex.connect(service.address, timeout=60, retry_seconds_max=60)
+        self._batches = batches
+        self.answers = 0
+        self.problems: list[str] = []
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        asked: list[list[Key]] = []
+
+        def batches() -> Iterator[list[Key]]:
+            for _ in range(self._batches):
+                asked.append(self._bench.random.choices(self._bench.ledger.committed, k=_PAIRS))
+                yield asked[-1]
+
+        try:
+            with self._client:
+                for number, result in enumerate(self._client.lookup_stream(batches())):
+                    wanted = [value_of(key).fuid_raw for key in asked[number]]
+                    if result.fuids().tolist() != wanted:
+                        self.problems.append(f"batch {number} is answered wrongly")
+                    self.answers += 1
+        except Exception as error:  # noqa: BLE001  # told by end()
+            self.problems.append(repr(error))
+
+    @property
+    def running(self) -> bool:
+        return self._thread.is_alive()
+
+    def end(self) -> None:
+        """Every batch was answered once, in order, and right."""
+        self._thread.join(120)
+        assert not self.problems, self.problems[:5]
+        assert self.answers == self._batches, f"{self.answers} of {self._batches} batches answered"
+
+
+def _while_asking(bench: Bench, service: Service, times: int, harm: Callable[[], None]) -> float:
+    """Harm in mid-stream; the longest time to the next answer."""
+    longest = 0.0
+    answers = 0
+    for _ in range(times):
+        asker = _Asker(bench, service, 400)
+        wait_until(lambda asker=asker: asker.answers > 2, 30, "answers")
+        bench.between(0, 0.2)
+        before = asker.answers
+        began = time.monotonic()
+        harm()
+        wait_until(lambda asker=asker, b=before: asker.answers > b or not asker.running, 60, "more")
+        longest = max(longest, time.monotonic() - began)
+        asker.end()
+        answers += asker.answers
+    bench.note = f"{answers * _PAIRS:,} pairs asked, each answered once and right"
+    return longest
+
+
+@scenario("index_service is killed in mid-stream", "kill -9, then a start", times=10, short=1)
+def index_killed(bench: Bench, times: int) -> float:
+    """The client resumes: every pair is answered once."""
+    service = fill(bench)
+
+    def harm() -> None:
+        service.kill()
+        service.start()
+
+    return _while_asking(bench, service, times, harm)
+
+
+@scenario("index_service is stopped in mid-stream", "SIGTERM, then a start", times=10)
+def index_stopped(bench: Bench, times: int) -> float:
+    """Nothing half-answered is taken for whole; it ends with 0 within its grace period."""
+    service = fill(bench)
+
+    def harm() -> None:
+        assert service.terminate(15) == 0, service.tail()
+        service.start()
+
+    return _while_asking(bench, service, times, harm)
+
+
+def _stub(channel: grpc.Channel) -> Any:
+    return lookup_pb2_grpc.IndexServiceStub(channel)
+
+
+def _one_pair(bench: Bench) -> lookup_pb2.LookupRequest:
+    run, event = bench.random.choice(bench.ledger.committed)
+    return lookup_pb2.LookupRequest(run_numbers=[run], event_numbers=[event])
+
+
+def _failure(stub: Any, bench: Bench) -> grpc.RpcError | None:
+    try:
+        stub.Lookup(_one_pair(bench), timeout=60)
+    except grpc.RpcError as error:
+        return error
+    return None
+
+
+@scenario(
+    "lookups while PostgreSQL is away", "kill -9 of PostgreSQL, then a start", times=10, short=1
+)
+def lookups_without_database(bench: Bench, times: int) -> float:
+    """UNAVAILABLE with a retry hint; answers by itself within 5 s of its return."""
+    service = fill(bench)
+    longest = 0.0
+    with grpc.insecure_channel(service.address) as channel:
+        stub = _stub(channel)
+        assert stub.Lookup(_one_pair(bench)).found == 1
+        for _ in range(times):
+            bench.server.kill()
+            error = _failure(stub, bench)
+            assert error is not None
+            assert error.code() is grpc.StatusCode.UNAVAILABLE, error
+            assert dict(error.trailing_metadata())["grpc-retry-pushback-ms"]
+            bench.server.start()
+            began = time.monotonic()
+            wait_until(lambda: _failure(stub, bench) is None, 30, "an answer")
+            longest = max(longest, time.monotonic() - began)
+    assert longest < 5, f"{longest:.1f} s"
+    return longest
+
+
+@scenario(
+    "lookups on a stalled database connection",
+    "a proxy accepts and passes nothing on; settings as they come",
+    times=1,
+)
+def lookups_stalled(bench: Bench, times: int) -> float:
+    """UNAVAILABLE within 30 s: the watchdog on the client's side."""
+    service = fill(bench)
+    longest = 0.0
+    with grpc.insecure_channel(service.address) as channel:
+        stub = _stub(channel)
+        for _ in range(times):
+            assert stub.Lookup(_one_pair(bench)).found == 1
+            bench.link.stall()
+            began = time.monotonic()
+            error = _failure(stub, bench)
+            noticed_s = time.monotonic() - began
+            assert error is not None
+            assert error.code() is grpc.StatusCode.UNAVAILABLE, error
+            bench.note = f"noticed after {noticed_s:.1f} s"
+            assert noticed_s < 30, bench.note
+            bench.link.heal()
+            began = time.monotonic()
+            wait_until(lambda: _failure(stub, bench) is None, 60, "an answer")
+            longest = max(longest, time.monotonic() - began)
+    return longest
+
+
+def memory_mb(service: Service) -> float:
+    """Resident memory of a service and its children."""
+    assert service.process is not None
+    process = psutil.Process(service.process.pid)
+    return sum(p.memory_info().rss for p in [process, *process.children()]) / 2**20
+
+
+def _time_of_stream(service: Service, bench: Bench, batches: int) -> float:
+    asked = bench.random.choices(bench.ledger.committed, k=_PAIRS)
+    with eventindex.connect(service.address) as client:
+        began = time.monotonic()
+        for result in client.lookup_stream([asked] * batches):
+            assert result.found == _PAIRS
+        return time.monotonic() - began
+
+
+@scenario("readers that stop reading", "100 streams of lookups that nobody reads, one that is read")
+def stopped_readers(bench: Bench, times: int) -> None:
+    """Memory stays bounded, and the healthy reader takes at most twice its time."""
+    service = fill(bench)
+    run, first = 0, list(range(_EVENTS // 5))
+    request = lookup_pb2.LookupRequest(run_numbers=[run], event_numbers=first, with_olt_result=True)
+    _time_of_stream(service, bench, 20)
+    alone_s, before_mb = _time_of_stream(service, bench, 300), memory_mb(service)
+    stop = threading.Event()
+
+    def requests() -> Iterator[lookup_pb2.LookupRequest]:
+        while not stop.is_set():
+            yield request
+
+    with contextlib.ExitStack() as stack:
+        for _ in range(100):
+            options = [("grpc.use_local_subchannel_pool", 1)]
+            channel = stack.enter_context(grpc.insecure_channel(service.address, options))
+            stack.callback(_stub(channel).LookupStream(requests()).cancel)
+        wait_until(_levelled(service), 60, "no more requests taken in")
+        beside_s, after_mb = _time_of_stream(service, bench, 300), memory_mb(service)
+        stop.set()
+    bench.note = (
+        f"memory {before_mb:.0f} → {after_mb:.0f} MB, healthy reader {alone_s:.1f} → "
+        f"{beside_s:.1f} s"
+    )
+
+
+def _levelled(service: Service) -> Callable[[], bool]:
+    """Whether no lookup was answered for a second."""
+    seen = [(time.monotonic(), -1.0)]
+
+    def check() -> bool:
+        answered = service.metric("eventindex_lookup_pairs_total")
+        if answered != seen[0][1]:
+            seen[0] = (time.monotonic(), answered)
+        return time.monotonic() - seen[0][0] > 1
+
+    return check
+
+
+@scenario(
+    "cancelled streams", "streams of lookups, each cancelled at its first answer", times=100_000
+)
+def cancelled_streams(bench: Bench, times: int) -> None:
+    """Memory is flat."""
+    service = fill(bench)
+    figures = []
+    with grpc.insecure_channel(service.address) as channel:
+        stub = _stub(channel)
+        for number in range(times):
+            call = stub.LookupStream(iter([_one_pair(bench)] * 3))
+            next(call)
+            call.cancel()
+            if number % (times // 5) == times // 10:
+                figures.append(memory_mb(service))
+        figures.append(memory_mb(service))
+    bench.note = f"memory {' → '.join(f'{mb:.0f}' for mb in figures)} MB"
+    # From the first tenth on; a leak of 1 kB a stream would be 90 MB.
+    if figures[-1] - figures[0] > 30:
+        raise AssertionError(bench.note)
+
+
+_WAITING = (
+    "SELECT FROM pg_stat_activity WHERE datname = current_database() "
+    "AND application_name = 'eventindex index_service' AND wait_event_type = 'Lock'"
+)
+
+
+@scenario("queries of cancelled lookups", "cancelled while they wait for a lock", times=50, short=3)
+def cancelled_queries(bench: Bench, times: int) -> float:
+    """They are gone from PostgreSQL within a second."""
+    service = fill(bench)
+    longest = 0.0
+    connection = bench.connect()
+    with grpc.insecure_channel(service.address) as channel, connection.cursor() as cursor:
+        for _ in range(times):
+            cursor.execute("LOCK TABLE run IN ACCESS EXCLUSIVE MODE")
+            call = _stub(channel).Lookup.future(_one_pair(bench))
+            wait_until(lambda: query(bench.database, _WAITING), what="the waiting query")
+            call.cancel()
+            began = time.monotonic()
+            wait_until(lambda: not query(bench.database, _WAITING), 10, "end of the query")
+            longest = max(longest, time.monotonic() - began)
+            connection.rollback()
+    assert longest < 1, f"{longest:.1f} s"
+    return longest
