@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 
 import grpc
@@ -17,6 +18,7 @@ from event_store.page import FUID_DTYPE, PackedPage
 from event_store.pageblock import block_of
 from event_store.pagecopy import FetchedPage
 from event_store.reader import Reader
+from event_store.threads import DatabaseThreads
 from event_store.writer import Store
 from eventindex.v1 import event_pb2, ingest_pb2_grpc, lookup_pb2, lookup_pb2_grpc
 from tests.conftest import execute, query
@@ -171,6 +173,29 @@ def test_a_cancelled_call_on_a_silent_database_freezes_nothing(postgres, databas
             stub.Lookup(pair, timeout=1)
         assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
     wait_until(lambda: service.page("/healthz")[0] == 200, timeout=3, what="answer of /healthz")
+
+
+def test_a_stalled_call_is_not_made_again(postgres, database_url, request):
+    """Who has waited for a silent database as long as allowed is told so, once."""
+    proxy = Proxy(postgres.port)
+    request.addfinalizer(proxy.close)
+    url = database_url.replace(f":{postgres.port}/", f":{proxy.port}/")
+    threads = DatabaseThreads(url, StoreOptions(stall_timeout_s=1), 1, name="test")
+    request.addfinalizer(threads.close)
+    calls = []
+
+    def work(connection):
+        calls.append(connection)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+
+    asyncio.run(threads.run(work))
+    proxy.stall()
+    with pytest.raises(StoreUnavailableError):
+        asyncio.run(threads.run(work))
+    assert len(calls) == 2
+    proxy.heal()
+    asyncio.run(threads.run(work))
 
 
 def test_a_cancelled_query_is_gone_within_a_second(database_url, index_address):

@@ -66,7 +66,7 @@ def broker_stopped(bench: Bench, times: int) -> float:
 
 @scenario(
     "the broker comes back without its sessions",
-    "stopped once all is stored, its file removed, started; publishers send all the while",
+    "kill -9 once all is stored, its file removed, a start; load before and after",
     times=5,
     short=1,
 )
