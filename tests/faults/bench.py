@@ -25,7 +25,8 @@ from tests.processes import Mosquitto, PostgresServer, Service, wait_until
 
 RECOVERY_MAX_S = 90.0
 TOPIC = "eventindex/v1/json"
-_QUIET_S = 2.0
+_POLL_S = 0.5
+_SETTLED_S = 4.0
 _W = TypeVar("_W", bound=Worker)
 
 
@@ -81,9 +82,9 @@ class Bench:
         self.own(proxy)
         return proxy
 
-    def broker(self, extra: str = "") -> Mosquitto:
-        """A running broker that saves after every change, unless `extra` says otherwise."""
-        broker = Mosquitto(extra)
+    def broker(self, save_after: int = 20_000) -> Mosquitto:
+        """A running broker that saves after so many changes and when it is stopped."""
+        broker = Mosquitto(f"autosave_interval {save_after}")
         self.own(broker)
         broker.start()
         return broker
@@ -187,10 +188,10 @@ class Bench:
         verdict = check(self.ledger, self.database)
         changed = time.monotonic()
         while verdict.lost:
-            enough_s = 2 * _QUIET_S if verdict.lost <= self.loss_max else RECOVERY_MAX_S / 3
+            enough_s = _SETTLED_S if verdict.lost <= self.loss_max else RECOVERY_MAX_S / 3
             if time.monotonic() - changed > enough_s:
                 return
-            time.sleep(_QUIET_S)
+            time.sleep(_POLL_S)
             again = check(self.ledger, self.database)
             if again != verdict:
                 changed = time.monotonic()

@@ -20,8 +20,8 @@ def _repeat(bench: Bench, times: int, harm: Callable[[], None], mend: Callable[[
     return longest
 
 
-def _kill(bench: Bench, times: int, extra: str) -> float:
-    broker = bench.broker(extra)
+def _kill(bench: Bench, times: int, save_after: int) -> float:
+    broker = bench.broker(save_after)
     bench.ingest(broker.port)
     # A session that is not saved yet is gone after a kill, and with it what comes until the service
     # is back: no bound holds before.
@@ -34,27 +34,26 @@ def _kill(bench: Bench, times: int, extra: str) -> float:
 @scenario(
     "the broker is killed, saving after every change",
     "kill -9 of Mosquitto with autosave_on_changes and autosave_interval 1",
-    times=20,
-    short=1,
+    times=10,
 )
 def broker_killed(bench: Bench, times: int) -> float:
     """At most the message of the last change is gone."""
     bench.loss_max = times
-    return _kill(bench, times, "")
+    return _kill(bench, times, 1)
 
 
 @scenario(
     "the broker is killed, saving after 500 changes",
     "kill -9 of Mosquitto with autosave_interval 500, as deploy/ has it",
-    times=20,
+    times=10,
 )
 def broker_killed_500(bench: Bench, times: int) -> float:
     """At most what changed since the last save is gone."""
     bench.loss_max = 499 * times
-    return _kill(bench, times, "autosave_interval 500")
+    return _kill(bench, times, 500)
 
 
-@scenario("the broker is stopped", "SIGTERM of Mosquitto, then a start", times=20)
+@scenario("the broker is stopped", "SIGTERM of Mosquitto, then a start", times=10)
 def broker_stopped(bench: Bench, times: int) -> float:
     """It saves everything."""
     broker = bench.broker()
@@ -68,7 +67,6 @@ def broker_stopped(bench: Bench, times: int) -> float:
     "the broker comes back without its sessions",
     "kill -9 once all is stored, its file removed, a start; load before and after",
     times=5,
-    short=1,
 )
 def session_lost(bench: Bench, times: int) -> float:
     """The service subscribes anew, and says that the session was lost."""
@@ -123,7 +121,7 @@ def _by_proxy(bench: Bench) -> tuple[Callable[[], None], ...]:
     return cut, to_service.stall, to_sender.stall, slow, heal
 
 
-@scenario("the network to the broker is cut", "a proxy ends the connections of both", times=20)
+@scenario("the network to the broker is cut", "a proxy ends the connections of both", times=10)
 def broker_cut(bench: Bench, times: int) -> float:
     """What was not acknowledged is sent again."""
     cut, _, _, _, heal = _by_proxy(bench)

@@ -21,6 +21,9 @@ from tests.processes import Service, wait_until
 
 _EVENTS = 20_000
 _PAIRS = 2_000
+_STOPPED = 100
+# What HTTP/2's windows hold of one connection: requests not yet read, answers not yet sent.
+_MB_PER_STOPPED_MAX = 10
 
 
 def fill(bench: Bench) -> Service:
@@ -93,7 +96,7 @@ def _while_asking(bench: Bench, service: Service, times: int, harm: Callable[[],
     return longest
 
 
-@scenario("index_service is killed in mid-stream", "kill -9, then a start", times=10, short=1)
+@scenario("index_service is killed in mid-stream", "kill -9, then a start", times=8, short=1)
 def index_killed(bench: Bench, times: int) -> float:
     """The client resumes: every pair is answered once."""
     service = fill(bench)
@@ -105,7 +108,7 @@ def index_killed(bench: Bench, times: int) -> float:
     return _while_asking(bench, service, times, harm)
 
 
-@scenario("index_service is stopped in mid-stream", "SIGTERM, then a start", times=10)
+@scenario("index_service is stopped in mid-stream", "SIGTERM, then a start", times=8)
 def index_stopped(bench: Bench, times: int) -> float:
     """Nothing half-answered is taken for whole; it ends with 0 within its grace period."""
     service = fill(bench)
@@ -134,9 +137,7 @@ def _failure(stub: Any, bench: Bench) -> grpc.RpcError | None:
     return None
 
 
-@scenario(
-    "lookups while PostgreSQL is away", "kill -9 of PostgreSQL, then a start", times=10, short=1
-)
+@scenario("lookups while PostgreSQL is away", "kill -9 of PostgreSQL, then a start", times=8)
 def lookups_without_database(bench: Bench, times: int) -> float:
     """UNAVAILABLE with a retry hint; answers by itself within 5 s of its return."""
     service = fill(bench)
@@ -193,23 +194,29 @@ def memory_mb(service: Service) -> float:
     return sum(p.memory_info().rss for p in [process, *process.children()]) / 2**20
 
 
-def _time_of_stream(service: Service, bench: Bench, batches: int) -> float:
+def _time_of_stream(service: Service, bench: Bench) -> float:
+    """The best of some: others use this machine too."""
     asked = bench.random.choices(bench.ledger.committed, k=_PAIRS)
+    times = []
     with eventindex.connect(service.address) as client:
-        began = time.monotonic()
-        for result in client.lookup_stream([asked] * batches):
-            assert result.found == _PAIRS
-        return time.monotonic() - began
+        for _ in range(6):
+            began = time.monotonic()
+            for result in client.lookup_stream([asked] * 300):
+                assert result.found == _PAIRS
+            times.append(time.monotonic() - began)
+    return min(times)
 
 
-@scenario("readers that stop reading", "100 streams of lookups that nobody reads, one that is read")
+@scenario(
+    "readers that stop reading",
+    f"{_STOPPED} streams of lookups that nobody reads, one that is read",
+)
 def stopped_readers(bench: Bench, times: int) -> None:
     """Memory stays bounded, and the healthy reader takes at most twice its time."""
     service = fill(bench)
     run, first = 0, list(range(_EVENTS // 5))
     request = lookup_pb2.LookupRequest(run_numbers=[run], event_numbers=first, with_olt_result=True)
-    _time_of_stream(service, bench, 20)
-    alone_s, before_mb = _time_of_stream(service, bench, 300), memory_mb(service)
+    alone_s, before_mb = _time_of_stream(service, bench), memory_mb(service)
     stop = threading.Event()
 
     def requests() -> Iterator[lookup_pb2.LookupRequest]:
@@ -217,17 +224,20 @@ def stopped_readers(bench: Bench, times: int) -> None:
             yield request
 
     with contextlib.ExitStack() as stack:
-        for _ in range(100):
+        for _ in range(_STOPPED):
             options = [("grpc.use_local_subchannel_pool", 1)]
             channel = stack.enter_context(grpc.insecure_channel(service.address, options))
             stack.callback(_stub(channel).LookupStream(requests()).cancel)
         wait_until(_levelled(service), 60, "no more requests taken in")
-        beside_s, after_mb = _time_of_stream(service, bench, 300), memory_mb(service)
+        level_mb = memory_mb(service)
+        beside_s, after_mb = _time_of_stream(service, bench), memory_mb(service)
         stop.set()
     bench.note = (
-        f"memory {before_mb:.0f} → {after_mb:.0f} MB, healthy reader {alone_s:.1f} → "
-        f"{beside_s:.1f} s"
+        f"memory {before_mb:.0f} MB, with them {level_mb:.0f} and later {after_mb:.0f} MB; the "
+        f"healthy reader {alone_s:.2f} s, beside them {beside_s:.2f} s"
     )
+    assert after_mb - before_mb < _STOPPED * _MB_PER_STOPPED_MAX, bench.note
+    assert beside_s < 2 * alone_s, bench.note
 
 
 def _levelled(service: Service) -> Callable[[], bool]:
@@ -271,7 +281,7 @@ _WAITING = (
 )
 
 
-@scenario("queries of cancelled lookups", "cancelled while they wait for a lock", times=50, short=3)
+@scenario("queries of cancelled lookups", "cancelled while they wait for a lock", times=20)
 def cancelled_queries(bench: Bench, times: int) -> float:
     """They are gone from PostgreSQL within a second."""
     service = fill(bench)

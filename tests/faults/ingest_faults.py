@@ -20,7 +20,7 @@ def _restart(bench: Bench, service: Service) -> float:
     "ingest_service is killed",
     "kill -9 at random moments, load over MQTT and gRPC",
     times=200,
-    short=3,
+    short=2,
 )
 def ingest_killed(bench: Bench, times: int) -> float:
     """Whatever the service had not acknowledged comes again."""
@@ -40,8 +40,8 @@ def ingest_killed(bench: Bench, times: int) -> float:
 @scenario(
     "ingest_service is killed between COMMIT and acknowledgement",
     "a proxy holds back PostgreSQL's answer to COMMIT, then kill -9",
-    times=50,
-    short=2,
+    times=40,
+    short=1,
 )
 def ingest_killed_at_commit(bench: Bench, times: int) -> float:
     """What was committed and not acknowledged comes again and is a duplicate."""
@@ -62,8 +62,7 @@ def ingest_killed_at_commit(bench: Bench, times: int) -> float:
 @scenario(
     "ingest_service is stopped under load",
     "SIGTERM at random moments, load over MQTT and gRPC",
-    times=20,
-    short=1,
+    times=15,
 )
 def ingest_stopped(bench: Bench, times: int) -> float:
     """It stores and acknowledges what it has, and ends with 0 within its grace period."""
@@ -86,8 +85,7 @@ def ingest_stopped(bench: Bench, times: int) -> float:
 @scenario(
     "malformed messages",
     "10,000 malformed messages (10 receive windows) among 10,000 good ones; kill -9 in between",
-    times=10,
-    short=1,
+    times=5,
 )
 def malformed_messages(bench: Bench, times: int) -> float:
     """All good ones are stored, and each bad one is a dead letter."""

@@ -33,7 +33,7 @@ def _writers(bench: Bench, number: int, times: int) -> None:
 @scenario(
     "two writers on the same runs",
     f"two ingest services get the same {_EVENTS:,} events, each in another order",
-    times=5,
+    times=3,
 )
 def two_writers(bench: Bench, times: int) -> None:
     """Each event is stored once, without a conflict."""
@@ -43,7 +43,7 @@ def two_writers(bench: Bench, times: int) -> None:
 @scenario(
     "four writers on the same runs",
     f"four ingest services get the same {_EVENTS:,} events, each in another order",
-    times=5,
+    times=3,
 )
 def four_writers(bench: Bench, times: int) -> None:
     """Each event is stored once, without a conflict."""
@@ -73,7 +73,6 @@ def delivered_again(bench: Bench, times: int) -> None:
     "the same events over MQTT and by `load`",
     "the same values, both at once, in another order; ingest_service is killed twice",
     times=1,
-    short=1,
 )
 def two_doors(bench: Bench, times: int) -> None:
     """Each event is stored once, without a conflict."""

@@ -161,7 +161,9 @@ def check(ledger: Ledger, url: str) -> Verdict:
         sent=ledger.sent + ledger.bad_sent,
         acknowledged=ledger.acknowledged_offers + ledger.bad_acknowledged.total(),
         stored=len(stored),
-        duplicate=max(0, ledger.acknowledged_offers - len(stored) - len(index.conflicts)),
+        duplicate=max(
+            0, ledger.acknowledged_offers - len(stored) - len(index.conflicts) - len(lost)
+        ),
         conflict=len(index.conflicts),
         dead=len(index.letters),
         lost=len(lost) + bad_lost.total(),
