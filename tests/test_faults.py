@@ -29,6 +29,7 @@ def test_nothing_is_lost_or_doubled(server, name):
     if not server.running:
         server.start()
     seed = int(os.environ.get("FAULTS_SEED", time.time()))
+    print(f"FAULTS_SEED={seed}")
     try:
         row = run(SCENARIOS[name], server, SCENARIOS[name].times_short, seed)
     except SkippedError as error:

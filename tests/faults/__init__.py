@@ -6,6 +6,7 @@ from tests.faults import (
     index_faults,
     ingest_faults,
     input_faults,
+    stream_faults,
 )
 
 __all__ = [
@@ -14,4 +15,5 @@ __all__ = [
     "index_faults",
     "ingest_faults",
     "input_faults",
+    "stream_faults",
 ]

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 from tests.faults.bench import Bench, scenario
+from tests.faults.proxy import Proxy
 from tests.processes import Mosquitto, Service, wait_until
 
 
@@ -98,40 +99,42 @@ def _sessions_lost(service: Service) -> float:
     return service.metric("eventindex_broker_sessions_lost_total")
 
 
-def _by_proxy(bench: Bench) -> tuple[Callable[[], None], ...]:
-    """Load through a proxy on both sides of the broker; cut, the stalls, slow, heal."""
+def _load_by_proxies(bench: Bench) -> tuple[Proxy, Proxy]:
+    """Load through a proxy on each side of the broker."""
     broker = bench.broker()
     to_service, to_sender = bench.proxy(broker.port), bench.proxy(broker.port)
     bench.ingest(to_service.port)
     bench.mqtt(to_sender.port)
     bench.goes_on()
-
-    def heal() -> None:
-        to_service.heal()
-        to_sender.heal()
-
-    def cut() -> None:
-        to_service.cut(stay=True)
-        to_sender.cut()
-
-    def slow() -> None:
-        to_service.bytes_per_s = to_sender.bytes_per_s = 20_000
-        time.sleep(4)
-
-    return cut, to_service.stall, to_sender.stall, slow, heal
+    return to_service, to_sender
 
 
 @scenario("the network to the broker is cut", "a proxy ends the connections of both", times=10)
 def broker_cut(bench: Bench, times: int) -> float:
     """What was not acknowledged is sent again."""
-    cut, _, _, _, heal = _by_proxy(bench)
-    return _repeat(bench, times, cut, heal)
+    to_service, to_sender = _load_by_proxies(bench)
+
+    def cut() -> None:
+        to_service.cut(stay=True)
+        to_sender.cut()
+
+    return _repeat(bench, times, cut, to_service.heal)
 
 
 @scenario("the network to the broker is slow", "proxies pass on 20 kB/s for 5 s", times=3)
 def broker_slow(bench: Bench, times: int) -> float:
     """Everything goes on, slower."""
-    *_, slow, heal = _by_proxy(bench)
+    proxies = _load_by_proxies(bench)
+
+    def slow() -> None:
+        for proxy in proxies:
+            proxy.bytes_per_s = 20_000
+        time.sleep(4)
+
+    def heal() -> None:
+        for proxy in proxies:
+            proxy.heal()
+
     return _repeat(bench, times, slow, heal)
 
 

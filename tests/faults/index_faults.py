@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import grpc
-import psutil
 
 import eventindex
 from eventindex.v1 import lookup_pb2, lookup_pb2_grpc
@@ -19,19 +17,16 @@ from tests.faults.ledger import Key
 from tests.faults.senders import GrpcSender, value_of
 from tests.processes import Service, wait_until
 
-_EVENTS = 20_000
-_PAIRS = 2_000
-_STOPPED = 100
-# What HTTP/2's windows hold of one connection: requests not yet read, answers not yet sent.
-_MB_PER_STOPPED_MAX = 10
+EVENTS = 20_000
+PAIRS = 2_000
 
 
 def fill(bench: Bench) -> Service:
     """Store events for lookups; the index service."""
     ingest = bench.ingest()
-    source = iter([(n % 5, n // 5) for n in range(_EVENTS)])
+    source = iter([(n % 5, n // 5) for n in range(EVENTS)])
     sender: GrpcSender = bench.grpc(ingest, 1e6, source=source, batch=5_000)
-    wait_until(lambda: len(bench.ledger.committed) == _EVENTS, 60, "events to look up")
+    wait_until(lambda: len(bench.ledger.committed) == EVENTS, 60, "events to look up")
     sender.stop()
     return bench.index()
 
@@ -53,7 +48,7 @@ class _Asker:
 
         def batches() -> Iterator[list[Key]]:
             for _ in range(self._batches):
-                asked.append(self._bench.random.choices(self._bench.ledger.committed, k=_PAIRS))
+                asked.append(self._bench.random.choices(self._bench.ledger.committed, k=PAIRS))
                 yield asked[-1]
 
         try:
@@ -92,7 +87,7 @@ def _while_asking(bench: Bench, service: Service, times: int, harm: Callable[[],
         longest = max(longest, time.monotonic() - began)
         asker.end()
         answers += asker.answers
-    bench.note = f"{answers * _PAIRS:,} pairs asked, each answered once and right"
+    bench.note = f"{answers * PAIRS:,} pairs asked, each answered once and right"
     return longest
 
 
@@ -120,18 +115,18 @@ def index_stopped(bench: Bench, times: int) -> float:
     return _while_asking(bench, service, times, harm)
 
 
-def _stub(channel: grpc.Channel) -> Any:
+def stub(channel: grpc.Channel) -> Any:
     return lookup_pb2_grpc.IndexServiceStub(channel)
 
 
-def _one_pair(bench: Bench) -> lookup_pb2.LookupRequest:
+def one_pair(bench: Bench) -> lookup_pb2.LookupRequest:
     run, event = bench.random.choice(bench.ledger.committed)
     return lookup_pb2.LookupRequest(run_numbers=[run], event_numbers=[event])
 
 
-def _failure(stub: Any, bench: Bench) -> grpc.RpcError | None:
+def _failure(service_stub: Any, bench: Bench) -> grpc.RpcError | None:
     try:
-        stub.Lookup(_one_pair(bench), timeout=60)
+        service_stub.Lookup(one_pair(bench), timeout=60)
     except grpc.RpcError as error:
         return error
     return None
@@ -143,17 +138,17 @@ def lookups_without_database(bench: Bench, times: int) -> float:
     service = fill(bench)
     longest = 0.0
     with grpc.insecure_channel(service.address) as channel:
-        stub = _stub(channel)
-        assert stub.Lookup(_one_pair(bench)).found == 1
+        service_stub = stub(channel)
+        assert service_stub.Lookup(one_pair(bench)).found == 1
         for _ in range(times):
             bench.server.kill()
-            error = _failure(stub, bench)
+            error = _failure(service_stub, bench)
             assert error is not None
             assert error.code() is grpc.StatusCode.UNAVAILABLE, error
             assert dict(error.trailing_metadata())["grpc-retry-pushback-ms"]
             bench.server.start()
             began = time.monotonic()
-            wait_until(lambda: _failure(stub, bench) is None, 30, "an answer")
+            wait_until(lambda: _failure(service_stub, bench) is None, 30, "an answer")
             longest = max(longest, time.monotonic() - began)
     assert longest < 5, f"{longest:.1f} s"
     return longest
@@ -169,12 +164,12 @@ def lookups_stalled(bench: Bench, times: int) -> float:
     service = fill(bench)
     longest = 0.0
     with grpc.insecure_channel(service.address) as channel:
-        stub = _stub(channel)
+        service_stub = stub(channel)
         for _ in range(times):
-            assert stub.Lookup(_one_pair(bench)).found == 1
+            assert service_stub.Lookup(one_pair(bench)).found == 1
             bench.link.stall()
             began = time.monotonic()
-            error = _failure(stub, bench)
+            error = _failure(service_stub, bench)
             noticed_s = time.monotonic() - began
             assert error is not None
             assert error.code() is grpc.StatusCode.UNAVAILABLE, error
@@ -182,97 +177,9 @@ def lookups_stalled(bench: Bench, times: int) -> float:
             assert noticed_s < 30, bench.note
             bench.link.heal()
             began = time.monotonic()
-            wait_until(lambda: _failure(stub, bench) is None, 60, "an answer")
+            wait_until(lambda: _failure(service_stub, bench) is None, 60, "an answer")
             longest = max(longest, time.monotonic() - began)
     return longest
-
-
-def memory_mb(service: Service) -> float:
-    """Resident memory of a service and its children."""
-    assert service.process is not None
-    process = psutil.Process(service.process.pid)
-    return sum(p.memory_info().rss for p in [process, *process.children()]) / 2**20
-
-
-def _time_of_stream(service: Service, bench: Bench) -> float:
-    """The best of some: others use this machine too."""
-    asked = bench.random.choices(bench.ledger.committed, k=_PAIRS)
-    times = []
-    with eventindex.connect(service.address) as client:
-        for _ in range(6):
-            began = time.monotonic()
-            for result in client.lookup_stream([asked] * 300):
-                assert result.found == _PAIRS
-            times.append(time.monotonic() - began)
-    return min(times)
-
-
-@scenario(
-    "readers that stop reading",
-    f"{_STOPPED} streams of lookups that nobody reads, one that is read",
-)
-def stopped_readers(bench: Bench, times: int) -> None:
-    """Memory stays bounded, and the healthy reader takes at most twice its time."""
-    service = fill(bench)
-    run, first = 0, list(range(_EVENTS // 5))
-    request = lookup_pb2.LookupRequest(run_numbers=[run], event_numbers=first, with_olt_result=True)
-    alone_s, before_mb = _time_of_stream(service, bench), memory_mb(service)
-    stop = threading.Event()
-
-    def requests() -> Iterator[lookup_pb2.LookupRequest]:
-        while not stop.is_set():
-            yield request
-
-    with contextlib.ExitStack() as stack:
-        for _ in range(_STOPPED):
-            options = [("grpc.use_local_subchannel_pool", 1)]
-            channel = stack.enter_context(grpc.insecure_channel(service.address, options))
-            stack.callback(_stub(channel).LookupStream(requests()).cancel)
-        wait_until(_levelled(service), 60, "no more requests taken in")
-        level_mb = memory_mb(service)
-        beside_s, after_mb = _time_of_stream(service, bench), memory_mb(service)
-        stop.set()
-    bench.note = (
-        f"memory {before_mb:.0f} MB, with them {level_mb:.0f} and later {after_mb:.0f} MB; the "
-        f"healthy reader {alone_s:.2f} s, beside them {beside_s:.2f} s"
-    )
-    assert after_mb - before_mb < _STOPPED * _MB_PER_STOPPED_MAX, bench.note
-    assert beside_s < 2 * alone_s, bench.note
-
-
-def _levelled(service: Service) -> Callable[[], bool]:
-    """Whether no lookup was answered for a second."""
-    seen = [(time.monotonic(), -1.0)]
-
-    def check() -> bool:
-        answered = service.metric("eventindex_lookup_pairs_total")
-        if answered != seen[0][1]:
-            seen[0] = (time.monotonic(), answered)
-        return time.monotonic() - seen[0][0] > 1
-
-    return check
-
-
-@scenario(
-    "cancelled streams", "streams of lookups, each cancelled at its first answer", times=100_000
-)
-def cancelled_streams(bench: Bench, times: int) -> None:
-    """Memory is flat."""
-    service = fill(bench)
-    figures = []
-    with grpc.insecure_channel(service.address) as channel:
-        stub = _stub(channel)
-        for number in range(times):
-            call = stub.LookupStream(iter([_one_pair(bench)] * 3))
-            next(call)
-            call.cancel()
-            if number % (times // 5) == times // 10:
-                figures.append(memory_mb(service))
-        figures.append(memory_mb(service))
-    bench.note = f"memory {' → '.join(f'{mb:.0f}' for mb in figures)} MB"
-    # From the first tenth on; a leak of 1 kB a stream would be 90 MB.
-    if figures[-1] - figures[0] > 30:
-        raise AssertionError(bench.note)
 
 
 _WAITING = (
@@ -290,7 +197,7 @@ def cancelled_queries(bench: Bench, times: int) -> float:
     with grpc.insecure_channel(service.address) as channel, connection.cursor() as cursor:
         for _ in range(times):
             cursor.execute("LOCK TABLE run IN ACCESS EXCLUSIVE MODE")
-            call = _stub(channel).Lookup.future(_one_pair(bench))
+            call = stub(channel).Lookup.future(one_pair(bench))
             wait_until(lambda: query(bench.database, _WAITING), what="the waiting query")
             call.cancel()
             began = time.monotonic()

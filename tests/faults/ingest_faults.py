@@ -85,7 +85,7 @@ def ingest_stopped(bench: Bench, times: int) -> float:
 @scenario(
     "malformed messages",
     "10,000 malformed messages (10 receive windows) among 10,000 good ones; kill -9 in between",
-    times=5,
+    times=10,
 )
 def malformed_messages(bench: Bench, times: int) -> float:
     """All good ones are stored, and each bad one is a dead letter."""
