@@ -220,7 +220,7 @@ class GrpcSender(Worker):
     ) -> None:
         super().__init__()
         self._client = eventindex.connect(
-            ingest_address=address, timeout=PATIENCE_S, retry_seconds_max=PATIENCE_S
+            ingest_address=address, timeout=PATIENCE_S, retry_seconds_max=5 * PATIENCE_S
         )
         self._ledger = ledger
         self._keys = source
