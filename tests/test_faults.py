@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from tests.faults.bench import SCENARIOS, SkippedError, run
+from tests.faults.scenario import SCENARIOS, SkippedError, run
 from tests.faults.table import lines
 from tests.processes import PostgresServer
 

@@ -11,7 +11,7 @@ import time
 import traceback
 
 from tests.faults import table
-from tests.faults.bench import SCENARIOS, Row, SkippedError, run
+from tests.faults.scenario import SCENARIOS, Row, SkippedError, run
 from tests.processes import PostgresServer
 
 

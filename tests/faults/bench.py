@@ -9,15 +9,14 @@ from __future__ import annotations
 import random
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import psycopg2
 
 from event_store.migrate import migrate
-from tests.conftest import execute, query
+from tests.conftest import execute
 from tests.faults.ledger import Key, Ledger, Verdict, check
 from tests.faults.proxy import Proxy
 from tests.faults.senders import GrpcSender, Lookups, MqttSender, Worker, keys
@@ -28,10 +27,6 @@ TOPIC = "eventindex/v1/json"
 _POLL_S = 0.5
 _SETTLED_S = 4.0
 _W = TypeVar("_W", bound=Worker)
-
-
-class SkippedError(Exception):
-    """A scenario cannot be done here; the text says why."""
 
 
 class Bench:
@@ -59,6 +54,8 @@ class Bench:
         self._lookups: list[Lookups] = []
         self._services: list[Service] = []
         self._verdict: Verdict | None = None
+        self._probe: psycopg2.extensions.connection | None = None
+        self._stack.callback(self._forget_probe)
         name = f"faults_{uuid.uuid4().hex}"
         execute(server.url(), f"CREATE DATABASE {name}")
         self._stack.callback(self._drop_database, server, name)
@@ -68,6 +65,7 @@ class Bench:
 
     def use_database(self, url: str, hosts: str, options: str = "") -> None:
         """Check this database; the services reach it by `hosts`."""
+        self._forget_probe()
         self.database = url
         name = url.rpartition("/")[2]
         self.database_by_link = f"postgresql://owner@{hosts}/{name}{options}"
@@ -142,10 +140,22 @@ class Bench:
 
     def stored(self) -> int:
         """Events in the index; -1 while the database does not answer."""
+        # Asked often: a connection for each would take more time than the services under test.
         try:
-            return int(query(self.database, "SELECT coalesce(sum(n_events), 0) FROM run")[0][0])
+            if self._probe is None or self._probe.closed:
+                self._probe = psycopg2.connect(self.database)
+                self._probe.autocommit = True
+            with self._probe.cursor() as cursor:
+                cursor.execute("SELECT coalesce(sum(n_events), 0) FROM run")
+                return int(cursor.fetchone()[0])
         except psycopg2.Error:
+            self._forget_probe()
             return -1
+
+    def _forget_probe(self) -> None:
+        if self._probe is not None:
+            self._probe.close()
+            self._probe = None
 
     def connect(self) -> psycopg2.extensions.connection:
         """A connection of the scenario's own to the database, past the proxy."""
@@ -216,80 +226,3 @@ class Bench:
 
 class _Closable:
     def close(self) -> None: ...
-
-
-Harm = Callable[[Bench, int], float | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Scenario:
-    """A fault.
-
-    Attributes:
-        name: how it is asked for.
-        fault, how: for the table.
-        times: how often it is done in a full run, and in a short one (0: not at all there).
-        harm: does it so many times; the longest time until things went on, seconds.
-    """
-
-    name: str
-    fault: str
-    how: str
-    times: int
-    times_short: int
-    harm: Harm
-
-
-SCENARIOS: dict[str, Scenario] = {}
-
-
-def scenario(fault: str, how: str, *, times: int = 1, short: int = 0) -> Callable[[Harm], Harm]:
-    """Enter a function as a scenario under its own name."""
-
-    def enter(harm: Harm) -> Harm:
-        SCENARIOS[harm.__name__] = Scenario(harm.__name__, fault, how, times, short, harm)
-        return harm
-
-    return enter
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """What came of a scenario."""
-
-    scenario: Scenario
-    times: int
-    seed: int
-    verdict: Verdict
-    loss_max: int
-    recovery_s: float | None
-    note: str
-
-    @property
-    def good(self) -> bool:
-        """Nothing was lost but what is stated, nothing doubled, nothing else wrong."""
-        return not self.verdict.problems
-
-    def text(self) -> str:
-        """The line that is printed."""
-        went_on = "" if self.recovery_s is None else f"; went on after {self.recovery_s:.1f} s"
-        return (
-            f"{self.scenario.name} {self.times}x (seed {self.seed}): "
-            f"{self.verdict.text()}{went_on}{f'; {self.note}' if self.note else ''}"
-        )
-
-
-def run(found: Scenario, server: PostgresServer, times: int, seed: int) -> Row:
-    """Do a scenario's harm and compare the ledger with the index."""
-    bench = Bench(server, seed)
-    try:
-        recovery_s = found.harm(bench, times)
-        verdict = bench.verdict()
-        if bench.conflicts_wanted not in {None, verdict.conflict}:
-            verdict.problems.append(f"{bench.conflicts_wanted} conflicts were to be there")
-        return Row(found, times, seed, verdict, bench.loss_max, recovery_s, bench.note)
-    except Exception:
-        bench.tell()
-        raise
-    finally:
-        bench.close()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from tests.faults.bench import Bench, scenario
+from tests.faults.bench import Bench
 from tests.faults.proxy import Proxy
+from tests.faults.scenario import scenario
 from tests.processes import Mosquitto, Service, wait_until
 
 

@@ -14,8 +14,9 @@ import psycopg2
 
 from event_store.migrate import migrate
 from tests.conftest import execute, query
-from tests.faults.bench import Bench, SkippedError, scenario
+from tests.faults.bench import Bench
 from tests.faults.proxy import Commit
+from tests.faults.scenario import SkippedError, scenario
 from tests.processes import PostgresServer, Service, server_directory, server_user, wait_until
 
 _DISK_MB = 256
@@ -48,7 +49,7 @@ def _repeat(bench: Bench, times: int, harm: Callable[[], None], mend: Callable[[
     return longest
 
 
-@scenario("PostgreSQL is killed", "kill -9 of all its processes, then a start", times=20, short=1)
+@scenario("PostgreSQL is killed", "kill -9 of all its processes, then a start", times=10, short=1)
 def postgres_killed(bench: Bench, times: int) -> float:
     """What was committed is on disk; the rest is offered again."""
     return _repeat(bench, times, bench.server.kill, bench.server.start)
@@ -60,7 +61,7 @@ def postgres_stopped(bench: Bench, times: int) -> float:
     return _repeat(bench, times, bench.server.stop, bench.server.start)
 
 
-@scenario("the connection breaks before COMMIT arrives", "a proxy cuts at COMMIT", times=30)
+@scenario("the connection breaks before COMMIT arrives", "a proxy cuts at COMMIT", times=20)
 def cut_before_commit(bench: Bench, times: int) -> float:
     """The transaction is rolled back and done again."""
     return _cut_at_commit(bench, times, Commit.BEFORE)
@@ -69,7 +70,7 @@ def cut_before_commit(bench: Bench, times: int) -> float:
 @scenario(
     "the connection breaks after COMMIT, before its answer",
     "a proxy swallows the answer and cuts",
-    times=30,
+    times=20,
     short=1,
 )
 def cut_after_commit(bench: Bench, times: int) -> float:

@@ -12,8 +12,9 @@ import grpc
 import eventindex
 from eventindex.v1 import lookup_pb2, lookup_pb2_grpc
 from tests.conftest import query
-from tests.faults.bench import Bench, scenario
+from tests.faults.bench import Bench
 from tests.faults.ledger import Key
+from tests.faults.scenario import scenario
 from tests.faults.senders import GrpcSender, value_of
 from tests.processes import Service, wait_until
 
@@ -91,7 +92,7 @@ def _while_asking(bench: Bench, service: Service, times: int, harm: Callable[[],
     return longest
 
 
-@scenario("index_service is killed in mid-stream", "kill -9, then a start", times=8, short=1)
+@scenario("index_service is killed in mid-stream", "kill -9, then a start", times=5, short=1)
 def index_killed(bench: Bench, times: int) -> float:
     """The client resumes: every pair is answered once."""
     service = fill(bench)
@@ -103,7 +104,7 @@ def index_killed(bench: Bench, times: int) -> float:
     return _while_asking(bench, service, times, harm)
 
 
-@scenario("index_service is stopped in mid-stream", "SIGTERM, then a start", times=8)
+@scenario("index_service is stopped in mid-stream", "SIGTERM, then a start", times=5)
 def index_stopped(bench: Bench, times: int) -> float:
     """Nothing half-answered is taken for whole; it ends with 0 within its grace period."""
     service = fill(bench)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 
-from tests.faults.bench import Bench, scenario
+from tests.faults.bench import Bench
 from tests.faults.proxy import Commit
+from tests.faults.scenario import scenario
 from tests.processes import Service, wait_until
 
 _KILLS_WITHOUT_ANSWER_MAX = 10

@@ -6,8 +6,9 @@ import glob
 from collections.abc import Iterator
 
 from tests.conftest import query
-from tests.faults.bench import Bench, SkippedError, scenario
+from tests.faults.bench import Bench
 from tests.faults.ledger import Key
+from tests.faults.scenario import SkippedError, scenario
 from tests.faults.senders import RUNS
 from tests.processes import Service
 

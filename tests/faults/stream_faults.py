@@ -12,8 +12,9 @@ import psutil
 
 import eventindex
 from eventindex.v1 import lookup_pb2
-from tests.faults.bench import Bench, scenario
+from tests.faults.bench import Bench
 from tests.faults.index_faults import EVENTS, PAIRS, fill, one_pair, stub
+from tests.faults.scenario import scenario
 from tests.processes import Service, wait_until
 
 _STOPPED = 100

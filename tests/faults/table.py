@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.faults.bench import SCENARIOS, Row
+from tests.faults.scenario import SCENARIOS, Row
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "reliability.md"
 _BEGIN = "<!-- table: make test-faults -->\n"
