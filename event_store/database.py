@@ -57,6 +57,7 @@ class Connection:
     Attributes:
         server: what tells this server from another one behind the same address: system
             identifier, timeline and start time. Changes at a failover, restore or restart.
+        stalled: the last use was given up because the server was silent.
     """
 
     def __init__(self, url: str, options: StoreOptions, *, autocommit: bool, name: str) -> None:
@@ -68,6 +69,7 @@ class Connection:
         self._deadline = float("inf")
         self._prepared: set[str] = set()
         self.server = ""
+        self.stalled = False
         _watchdog.watch(self)
 
     @contextmanager
@@ -78,6 +80,7 @@ class Connection:
             StoreUnavailableError: try again later; the connection may have been dropped.
             StoreError: the values were refused.
         """
+        self.stalled = False
         try:
             raw = self._open()
             self._deadline = time.monotonic() + self._options.stall_timeout_s
@@ -126,6 +129,7 @@ class Connection:
         if raw is None or now < self._deadline:
             return
         log.error("the database did not answer for %.0f s", self._options.stall_timeout_s)
+        self.stalled = True
         self._deadline = float("inf")
         try:
             with socket.socket(fileno=raw.fileno()) as cut:

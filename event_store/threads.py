@@ -120,7 +120,8 @@ def _patiently(job: _Job, work: Callable[[Connection], T], connection: Connectio
     try:
         return work(connection)
     except StoreUnavailableError as error:
-        if job.cancelled:
+        # Who has waited out a stall is told so, and not let wait for another one.
+        if job.cancelled or connection.stalled:
             raise
         log.warning("database call failed, once more on a new connection: %s", error)
         connection.close()

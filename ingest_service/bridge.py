@@ -14,12 +14,12 @@ from collections.abc import Callable
 
 from paho.mqtt.enums import MQTTProtocolVersion
 
+from ingest_service.broker_watch import BrokerWatch
 from ingest_service.decode_topic import TopicDecoder
 from ingest_service.intake import Intake
 from ingest_service.metrics import Metrics
 from ingest_service.model import Decoded, Door, MalformedBatch, Reason, Receipt, Submission
 from ingest_service.mqtt_client import (
-    Accepted,
     BrokerError,
     Connection,
     NoAnswerError,
@@ -93,7 +93,7 @@ class Bridge:
         self._intake = intake
         self._version = _V311 if settings.mqtt_version == "3.1.1" else _V5
         self._spoke_5 = False
-        self._connections = 0
+        self._watch = BrokerWatch(settings.mqtt_client_id, metrics)
         self._current: Connection | None = None
         # The last connection that was paused: one line in the log for each is enough.
         self._paused: Connection | None = None
@@ -157,8 +157,14 @@ class Bridge:
         self._current = connection
         started = None
         try:
-            self._on_accepted(connection.open())
+            accepted = connection.open()
+            self._spoke_5 |= self._version == _V5
+            if self._watch.asks_again(accepted):
+                return _GOOD_S
+            self.metrics.broker_connected()
+            self._watch.accepted(accepted)
             connection.subscribe(self.topics.filters)
+            self._watch.subscribe(connection)
             self._is_up()
             started = time.monotonic()
             self._wait_for_end(connection)
@@ -184,14 +190,6 @@ class Bridge:
         while not room.wait(_POLL_S) and not self._stopping.is_set():
             self._beat = time.monotonic()
 
-    def _on_accepted(self, accepted: Accepted) -> None:
-        self._spoke_5 |= self._version == _V5
-        self._connections += 1
-        self.metrics.broker_connected()
-        if self._connections > 1 and not accepted.session_present:
-            self.metrics.session_lost()
-            log.error("the broker has lost the session: messages sent meanwhile may be gone")
-
     def _choose_version(self, error: BrokerError) -> None:
         """Fall back where MQTT 5 is refused, in words or by silence before it ever worked."""
         # A broker of the old version may take a shared subscription for an ordinary filter.
@@ -208,7 +206,12 @@ class Bridge:
         """Put messages into the intake. In the network thread: an exception ends the connection."""
         if self._intake_stopped:
             return
-        if not self._intake.add([self._submission(connection, message) for message in messages]):
+        submissions = [
+            self._submission(connection, message)
+            for message in messages
+            if message.qos or not self._watch.took(message)
+        ]
+        if not self._intake.add(submissions):
             if self._paused is not connection:
                 self._paused = connection
                 log.warning("the queue is full: reading no messages until half of it is stored")

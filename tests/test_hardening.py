@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import socket
-import threading
+import asyncio
 import uuid
 
 import grpc
@@ -19,9 +18,11 @@ from event_store.page import FUID_DTYPE, PackedPage
 from event_store.pageblock import block_of
 from event_store.pagecopy import FetchedPage
 from event_store.reader import Reader
+from event_store.threads import DatabaseThreads
 from event_store.writer import Store
 from eventindex.v1 import event_pb2, ingest_pb2_grpc, lookup_pb2, lookup_pb2_grpc
 from tests.conftest import execute, query
+from tests.faults.proxy import Proxy
 from tests.processes import Service, wait_until
 
 
@@ -155,49 +156,9 @@ def test_a_full_cache_of_sparse_pages_stays_nearly_full():
     assert cache.nbytes <= cache.bytes_max
 
 
-class SilentProxy:
-    """Passes bytes on until told to be silent: then it accepts, and answers nothing."""
-
-    def __init__(self, port: int) -> None:
-        self._target = port
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        self.silent = threading.Event()
-        self._sockets: list[socket.socket] = []
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            server = socket.create_connection(("127.0.0.1", self._target))
-            self._sockets += [client, server]
-            for source, target in ((client, server), (server, client)):
-                threading.Thread(target=self._copy, args=(source, target), daemon=True).start()
-
-    def _copy(self, source: socket.socket, target: socket.socket) -> None:
-        try:
-            while data := source.recv(65536):
-                if self.silent.is_set():
-                    continue
-                target.sendall(data)
-        except OSError:
-            pass
-        finally:
-            source.close()
-            target.close()
-
-    def close(self) -> None:
-        self._listener.close()
-        for opened in self._sockets:
-            opened.close()
-
-
 def test_a_cancelled_call_on_a_silent_database_freezes_nothing(postgres, database_url, request):
     """While the database is silent, pages answer; the service stops when it is told to."""
-    proxy = SilentProxy(postgres.port)
+    proxy = Proxy(postgres.port)
     request.addfinalizer(proxy.close)
     url = database_url.replace(f":{postgres.port}/", f":{proxy.port}/")
     service = Service("index_service", database_url=url, shutdown_grace_s=1)
@@ -207,11 +168,34 @@ def test_a_cancelled_call_on_a_silent_database_freezes_nothing(postgres, databas
         stub = lookup_pb2_grpc.IndexServiceStub(channel)
         pair = lookup_pb2.LookupRequest(run_numbers=[1], event_numbers=[1])
         assert stub.Lookup(pair).not_found == 1
-        proxy.silent.set()
+        proxy.stall()
         with pytest.raises(grpc.RpcError) as caught:
             stub.Lookup(pair, timeout=1)
         assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
     wait_until(lambda: service.page("/healthz")[0] == 200, timeout=3, what="answer of /healthz")
+
+
+def test_a_stalled_call_is_not_made_again(postgres, database_url, request):
+    """Who has waited for a silent database as long as allowed is told so, once."""
+    proxy = Proxy(postgres.port)
+    request.addfinalizer(proxy.close)
+    url = database_url.replace(f":{postgres.port}/", f":{proxy.port}/")
+    threads = DatabaseThreads(url, StoreOptions(stall_timeout_s=1), 1, name="test")
+    request.addfinalizer(threads.close)
+    calls = []
+
+    def work(connection):
+        calls.append(connection)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+
+    asyncio.run(threads.run(work))
+    proxy.stall()
+    with pytest.raises(StoreUnavailableError):
+        asyncio.run(threads.run(work))
+    assert len(calls) == 2
+    proxy.heal()
+    asyncio.run(threads.run(work))
 
 
 def test_a_cancelled_query_is_gone_within_a_second(database_url, index_address):

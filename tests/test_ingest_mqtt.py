@@ -14,6 +14,7 @@ from eventindex.v1 import event_pb2
 from tests.conftest import query
 from tests.ingest_fixtures import (
     FUID,
+    BrokerInFront,
     Publisher,
     Topics,
     check_balance,
@@ -214,22 +215,6 @@ def test_broker_that_restarts_is_connected_to_again(database_url, topics, reques
     assert service.metric("eventindex_broker_sessions_lost_total") == 0
 
 
-def test_lost_session_is_told(database_url, topics, request):
-    """A broker that comes back without the session may have lost messages: a metric says so."""
-    broker = Mosquitto()
-    request.addfinalizer(broker.close)
-    broker.start()
-    service = own_service(broker, database_url, mqtt_reconnect_max_s=1, **topics.settings)
-    request.addfinalizer(service.close)
-    service.start()
-    broker.kill()
-    for path in broker.directory.glob("*.db*"):
-        path.unlink()
-    broker.start()
-    lost = "eventindex_broker_sessions_lost_total"
-    wait_until(lambda: service.metric(lost) == 1, what="the lost session")
-
-
 def test_two_instances_share_the_messages(database_url, quick_broker, topics, request):
     """Two members of a share group store one run at once, one is killed: no deadlock, no loss."""
     publisher = Publisher(quick_broker.port)
@@ -289,45 +274,19 @@ def test_both_versions_of_mqtt(database_url, mosquitto, publisher, topics, reque
     wait_for_events(database_url, 2)
 
 
-class OldBroker:
-    """In front of a broker: refuses or drops connections that ask for MQTT 5."""
+class OldBroker(BrokerInFront):
+    """Refuses or drops connections that ask for MQTT 5."""
 
     def __init__(self, port: int, answer: bytes) -> None:
-        self._upstream, self._answer = port, answer
-        self._listener = socket.create_server(("127.0.0.1", free_port()))
-        self.url = f"mqtt://127.0.0.1:{self._listener.getsockname()[1]}"
-        threading.Thread(target=self._accept, daemon=True).start()
+        super().__init__(port)
+        self._answer = answer
 
-    def close(self) -> None:
-        """Stop listening."""
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                client = self._listener.accept()[0]
-            except OSError:
-                return
-            first = client.recv(4096)
-            # Fixed header (2), "MQTT" with its length (6), then the protocol level.
-            if first[8] == 5:
-                client.sendall(self._answer)
-                client.close()
-                continue
-            server = socket.create_connection(("127.0.0.1", self._upstream))
-            server.sendall(first)
-            for pair in ((client, server), (server, client)):
-                threading.Thread(target=self._pump, args=pair, daemon=True).start()
-
-    @staticmethod
-    def _pump(source: socket.socket, sink: socket.socket) -> None:
-        with source, sink:
-            try:
-                while data := source.recv(65_536):
-                    sink.sendall(data)
-            except OSError:
-                return
+    def admit(self, first: bytes, client: socket.socket) -> bytes | None:
+        # Fixed header (2), "MQTT" with its length (6), then the protocol level.
+        if first[8] != 5:
+            return first
+        client.sendall(self._answer)
+        return None
 
 
 @pytest.mark.parametrize("answer", [b"\x20\x02\x00\x01", b""], ids=["refused", "closed"])

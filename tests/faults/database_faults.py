@@ -1,0 +1,297 @@
+"""Faults of PostgreSQL and of the way to it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg2
+
+from event_store.migrate import migrate
+from tests.conftest import execute, query
+from tests.faults.bench import Bench
+from tests.faults.proxy import Commit
+from tests.faults.scenario import SkippedError, scenario
+from tests.processes import PostgresServer, Service, server_directory, server_user, wait_until
+
+_DISK_MB = 256
+_DISK_LEFT_MB = 2
+_SMALL_WAL = {"max_wal_size": "64MB", "min_wal_size": "32MB"}
+_NO_SPACE = "No space left on device"
+
+
+def _load(bench: Bench, **index_settings: object) -> tuple[Service, Service]:
+    """Events over MQTT and gRPC, and lookups of what was committed."""
+    broker = bench.broker()
+    ingest, index = bench.ingest(broker.port), bench.index(**index_settings)
+    bench.mqtt(broker.port)
+    bench.grpc(ingest)
+    bench.lookups(index)
+    bench.goes_on()
+    return ingest, index
+
+
+def _repeat(bench: Bench, times: int, harm: Callable[[], None], mend: Callable[[], None]) -> float:
+    """Do harm under load, mend it after a while; how long until events are stored again."""
+    _load(bench)
+    longest = 0.0
+    for _ in range(times):
+        bench.between(0.1, 0.5)
+        harm()
+        bench.between(0.2, 1.0)
+        mend()
+        longest = max(longest, bench.goes_on())
+    return longest
+
+
+@scenario("PostgreSQL is killed", "kill -9 of all its processes, then a start", times=10, short=1)
+def postgres_killed(bench: Bench, times: int) -> float:
+    """What was committed is on disk; the rest is offered again."""
+    return _repeat(bench, times, bench.server.kill, bench.server.start)
+
+
+@scenario("PostgreSQL is stopped", "fast stop (SIGINT), then a start", times=10)
+def postgres_stopped(bench: Bench, times: int) -> float:
+    """Transactions that run are rolled back and offered again."""
+    return _repeat(bench, times, bench.server.stop, bench.server.start)
+
+
+@scenario("the connection breaks before COMMIT arrives", "a proxy cuts at COMMIT", times=20)
+def cut_before_commit(bench: Bench, times: int) -> float:
+    """The transaction is rolled back and done again."""
+    return _cut_at_commit(bench, times, Commit.BEFORE)
+
+
+@scenario(
+    "the connection breaks after COMMIT, before its answer",
+    "a proxy swallows the answer and cuts",
+    times=20,
+    short=1,
+)
+def cut_after_commit(bench: Bench, times: int) -> float:
+    """The writer cannot know that it was committed: done again, all are duplicates."""
+    return _cut_at_commit(bench, times, Commit.AFTER)
+
+
+def _cut_at_commit(bench: Bench, times: int, where: Commit) -> float:
+    def harm() -> None:
+        bench.link.cut_at_commit(where)
+        assert bench.link.commit_seen.wait(30), "no COMMIT"
+
+    return _repeat(bench, times, harm, lambda: None)
+
+
+@scenario("the network to PostgreSQL is cut", "a proxy ends and refuses connections", times=10)
+def database_cut(bench: Bench, times: int) -> float:
+    """The services connect again by themselves."""
+    return _repeat(bench, times, lambda: bench.link.cut(stay=True), bench.link.heal)
+
+
+@scenario(
+    "the network to PostgreSQL stalls",
+    "a proxy accepts and passes nothing on; the stall timeout is 3 s",
+    times=5,
+)
+def database_stalled(bench: Bench, times: int) -> float:
+    """The watchdog gives the connections up; what they had not committed is done again."""
+    broker = bench.broker()
+    ingest = bench.ingest(broker.port, database_stall_timeout_s=3)
+    index = bench.index(database_stall_timeout_s=3)
+    bench.mqtt(broker.port)
+    bench.grpc(ingest)
+    lookups = bench.lookups(index)
+    bench.goes_on()
+    longest = 0.0
+    for number in range(times):
+        bench.link.stall(up=number % 3 != 1, down=number % 3 != 2)
+        failed = lookups.failed
+        wait_until(lambda failed=failed: lookups.failed > failed, 30, "a lookup that fails")
+        bench.link.heal()
+        longest = max(longest, bench.goes_on())
+    return longest
+
+
+@scenario("the network to PostgreSQL is slow", "a proxy passes on 100 kB/s for 5 s", times=3)
+def database_slow(bench: Bench, times: int) -> float:
+    """Everything goes on, slower."""
+
+    def slow() -> None:
+        bench.link.bytes_per_s = 100_000
+        time.sleep(4)
+
+    return _repeat(bench, times, slow, bench.link.heal)
+
+
+@scenario(
+    "PostgreSQL is out of connections",
+    "others take every connection, those of the services too",
+    times=5,
+)
+def out_of_connections(bench: Bench, times: int) -> float:
+    """The services wait for one."""
+    taken: list[psycopg2.extensions.connection] = []
+
+    def take_all() -> None:
+        while True:
+            try:
+                taken.append(psycopg2.connect(bench.database))
+            except psycopg2.OperationalError:
+                if not _end_services(taken[0]):
+                    return
+
+    def give_back() -> None:
+        for connection in taken:
+            connection.close()
+        taken.clear()
+
+    return _repeat(bench, times, take_all, give_back)
+
+
+def _end_services(connection: psycopg2.extensions.connection) -> bool:
+    """End the services' connections; whether there were any."""
+    with connection, connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE application_name LIKE 'eventindex%'"
+        )
+        return cursor.rowcount > 0
+
+
+@scenario("PostgreSQL is read-only", "default_transaction_read_only on, then off", times=5)
+def read_only(bench: Bench, times: int) -> float:
+    """Ingest waits; lookups go on."""
+
+    def switch(state: str) -> None:
+        execute(bench.database, f"ALTER SYSTEM SET default_transaction_read_only = {state}")
+        execute(bench.database, "SELECT pg_reload_conf()")
+
+    return _repeat(bench, times, lambda: switch("on"), lambda: switch("off"))
+
+
+@contextlib.contextmanager
+def _small_disk() -> Iterator[Path]:
+    """A file system of its own, which can be full."""
+    directory = server_directory("disk")
+    try:
+        if os.geteuid() != 0:
+            raise SkippedError("only root may mount a small file system")
+        options = f"size={_DISK_MB}m,mode=0755"
+        done = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", options, "tmpfs", directory],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise SkippedError(f"no small file system can be mounted: {done.stderr.strip()}")
+        try:
+            user = server_user()
+            assert user
+            shutil.chown(directory, user)
+            yield directory
+        finally:
+            subprocess.run(["umount", "--lazy", directory], check=True)
+    finally:
+        directory.rmdir()
+
+
+def _fill(directory: Path) -> Path:
+    """Leave a few megabytes of a file system."""
+    ballast = directory / "ballast"
+    free = shutil.disk_usage(directory).free - (_DISK_LEFT_MB << 20)
+    with ballast.open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, max(free, 1))
+    return ballast
+
+
+@scenario(
+    "the disk of PostgreSQL is full",
+    f"a file system of {_DISK_MB} MB with WAL and tables is filled up (ENOSPC); then there is room",
+    times=3,
+)
+def disk_full(bench: Bench, times: int) -> float:
+    """PostgreSQL refuses, or ends itself when its log cannot be written; nothing is half done."""
+    longest = 0.0
+    with _small_disk() as directory, contextlib.ExitStack() as stack:
+        server = PostgresServer(directory)
+        stack.callback(server.kill)
+        server.start(**_SMALL_WAL)
+        migrate(server.url())
+        proxy = bench.proxy(server.port)
+        bench.use_database(server.url(), f"127.0.0.1:{proxy.port}")
+        ingest, _ = _load(bench)
+        bench.grpc(ingest, 20_000, batch=5_000)
+        for _ in range(times):
+            refused = server.log_text().count(_NO_SPACE)
+            ballast = _fill(directory)
+            wait_until(lambda n=refused: _full(server, n), 120, "a full disk")
+            bench.between(1, 2)
+            ballast.unlink()
+            wait_until(lambda: _revived(bench, server), 60, "PostgreSQL")
+            longest = max(longest, bench.goes_on())
+        bench.verdict()
+    return longest
+
+
+def _full(server: PostgresServer, refused: int) -> bool:
+    # Files of the log that wait to be used again would do for a long time.
+    with contextlib.suppress(psycopg2.Error):
+        query(server.url(), "SELECT pg_switch_wal()")
+    return not server.running or server.log_text().count(_NO_SPACE) > refused
+
+
+def _revived(bench: Bench, server: PostgresServer) -> bool:
+    """Whether the database answers; started where it has ended itself."""
+    if not server.running:
+        server.start(**_SMALL_WAL)
+    return bench.stored() >= 0
+
+
+@scenario(
+    "failover to a replica",
+    "synchronous streaming replica; kill -9 of the primary, promotion; a URL with both hosts",
+    times=3,
+)
+def failover(bench: Bench, times: int) -> float:
+    """The services find the new primary by target_session_attrs=read-write."""
+    primary = PostgresServer()
+    bench.own(primary)
+    primary.start()
+    migrate(primary.url())
+    longest = 0.0
+    replica = _replica(bench, primary)
+    # Both keep their ports; libpq goes to the next host where one refuses, not where a proxy
+    # takes the connection and ends it.
+    hosts = f"127.0.0.1:{primary.port},127.0.0.1:{replica.port}"
+    bench.use_database(primary.url(), hosts, "?target_session_attrs=read-write")
+    _load(bench)
+    for number in range(times):
+        if number:
+            replica = _replica(bench, primary, port=replica.port)
+        bench.between(0.5, 1.5)
+        primary.kill()
+        began = time.monotonic()
+        bench.use_database(replica.url(), hosts)
+        query(replica.url(), "SELECT pg_promote()")
+        bench.goes_on()
+        longest = max(longest, time.monotonic() - began)
+        primary, replica = replica, primary
+    return longest
+
+
+def _replica(bench: Bench, primary: PostgresServer, port: int = 0) -> PostgresServer:
+    """A replica that every commit of the primary waits for."""
+    replica = PostgresServer(copy_of=primary)
+    replica.port = port or replica.port
+    bench.own(replica)
+    replica.start()
+    execute(primary.url(), "ALTER SYSTEM SET synchronous_standby_names = '*'")
+    execute(primary.url(), "SELECT pg_reload_conf()")
+    synchronous = "SELECT FROM pg_stat_replication WHERE sync_state = 'sync'"
+    wait_until(lambda: query(primary.url(), synchronous), what="the synchronous replica")
+    return replica
