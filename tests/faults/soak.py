@@ -197,6 +197,8 @@ def _run(soak: Soak, minutes: float, path: Path) -> Verdict:
         sampler.tell(fault)
         soak.bench.check_workers()
     verdict = soak.bench.verdict()
+    if verdict.problems:
+        print("\n".join(verdict.problems), file=sys.stderr)
     sampler.tell(verdict.text())
     sampler.sample()
     return verdict
