@@ -23,6 +23,7 @@ test: $(VENV)/.dev ## run the tests (PYTEST_ARGS="-k lookup" to choose)
 
 test-faults: $(VENV)/.dev ## harm everything around the services, prove that nothing is lost (FAULTS_ARGS="--list")
 	@$(BIN)/python -m tests.faults --write $(FAULTS_ARGS)
+
 test-model: $(VENV)/.dev ## any mix of calls and crashes against a dictionary, for about two hours
 	@$(BIN)/python -m pytest tests/test_model.py --hypothesis-profile=model $(PYTEST_ARGS)
 
