@@ -9,7 +9,7 @@ PROTOC = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I pr
 	--grpc_python_out=$(1) --mypy_grpc_out=quiet:$(1) $(PROTOS)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-faults lint format protos protos-check bench bench-small bench-billion up down clean
+.PHONY: help run test test-faults test-model soak lint format protos protos-check bench bench-small bench-billion up down clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -23,6 +23,12 @@ test: $(VENV)/.dev ## run the tests (PYTEST_ARGS="-k lookup" to choose)
 
 test-faults: $(VENV)/.dev ## harm everything around the services, prove that nothing is lost (FAULTS_ARGS="--list")
 	@$(BIN)/python -m tests.faults --write $(FAULTS_ARGS)
+
+test-model: $(VENV)/.dev ## any mix of calls and crashes against a dictionary, for about two hours
+	@$(BIN)/python -m pytest tests/test_model.py --hypothesis-profile=model $(PYTEST_ARGS)
+
+soak: $(VENV)/.dev ## everything at work for an hour with faults; figures in soak.csv (SOAK_MINUTES=60)
+	@$(BIN)/python -m tests.faults.soak --minutes $(or $(SOAK_MINUTES),60)
 
 lint: $(VENV)/.dev ## check style and types
 	$(BIN)/ruff check .

@@ -32,7 +32,8 @@ _DAMAGED = frozenset({"XX001", "XX002"})
 
 _WHICH_SERVER = (
     "SELECT system_identifier || '/' || timeline_id || '/' || pg_postmaster_start_time() "
-    "FROM pg_control_system(), pg_control_checkpoint()"
+    "|| '/' || oid FROM pg_control_system(), pg_control_checkpoint(), pg_database "
+    "WHERE datname = current_database()"
 )
 # An acknowledgement says that the commit is on disk, whatever the server's default is.
 _DURABLE = (
@@ -56,7 +57,8 @@ class Connection:
 
     Attributes:
         server: what tells this server from another one behind the same address: system
-            identifier, timeline and start time. Changes at a failover, restore or restart.
+            identifier, timeline, start time and the database's oid. Changes at a failover,
+            restore or restart, and when another database takes this one's name.
         stalled: the last use was given up because the server was silent.
     """
 

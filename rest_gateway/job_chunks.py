@@ -59,12 +59,13 @@ def to_results(read: ReadChunk, chunks: int) -> Generator[LookupResult, None, No
         events = np.array(request.event_numbers, np.int64)
         runs = np.array(request.run_numbers, np.int64)
         runs = np.repeat(runs, len(events)) if len(runs) == 1 else runs
-        yield to_result(Pairs(runs, events), decode(chunk[1]))
+        answer = decode(chunk[1])
+        yield to_result(Pairs(runs, events), answer, with_olt_result=request.with_olt_result)
 
 
 def parquet_blocks(results: Iterable[LookupResult], *, olt: bool) -> Generator[bytes, None, None]:
     """Yield a Parquet file in pieces, a row group for each result."""
-    empty = to_result(to_pairs([]), decode(b"")).to_arrow().schema
+    empty = to_result(to_pairs([]), decode(b""), with_olt_result=False).to_arrow().schema
     schema = empty.append(pa.field("olt_result", pa.uint64())) if olt else empty
     buffer = BytesIO()
     with parquet.ParquetWriter(buffer, schema, compression="zstd") as writer:

@@ -6,9 +6,21 @@ import uuid
 
 import psycopg2
 import pytest
+from hypothesis import HealthCheck, settings
 
 from event_store.migrate import migrate
 from tests.processes import Mosquitto, PostgresServer, Service
+
+# `make test-model`: two hours of test_model.py.
+LONG_PROFILE = "model"
+settings.register_profile(
+    LONG_PROFILE,
+    max_examples=200,
+    stateful_step_count=40,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=list(HealthCheck),
+)
 
 
 @pytest.fixture(scope="session")

@@ -113,6 +113,11 @@ class PostgresServer:
         return False
 
     @property
+    def pid(self) -> int | None:
+        """Of the postmaster, None without one."""
+        return None if self._process is None else self._process.pid
+
+    @property
     def running(self) -> bool:
         """Whether the process is there."""
         return self._process is not None and self._process.poll() is None
@@ -184,6 +189,11 @@ class Mosquitto:
     @property
     def url(self) -> str:
         return f"mqtt://127.0.0.1:{self.port}"
+
+    @property
+    def pid(self) -> int | None:
+        """None while it is stopped."""
+        return None if self._process is None else self._process.pid
 
     def start(self) -> None:
         self._log = (self.directory / "log").open("ab")
@@ -283,6 +293,11 @@ class Service:
             if key == name or key.startswith(f"{name}{{"):
                 total += float(value)
         return total
+
+    @property
+    def pid(self) -> int | None:
+        """None before the first start."""
+        return None if self.process is None else self.process.pid
 
     def terminate(self, timeout: float = 30.0) -> int:
         """SIGTERM; the exit code."""

@@ -113,6 +113,10 @@ def test_no_pairs_is_an_answer(client: eventindex.Client, empty: Any):
     assert result.files == []
     assert result.by_file() == {}
     assert list(result.fuids()) == []
+    assert result.olt_results is None
+    asked = client.lookup(empty, with_olt_result=True).olt_results
+    assert asked is not None
+    assert asked.tolist() == []
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ Checks what it sends before anything is sent. Never caches an answer.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 from eventindex.administration import Administration
@@ -49,7 +50,8 @@ class Client(EventQueries, CatalogueQueries, Administration):
         columns = to_pairs(pairs)
         if len(columns.runs) <= PAIRS_PER_MESSAGE_MAX:
             request = encode(1, columns, with_olt_result)
-            return to_result(columns, self._unary(self._lookups.Lookup, request, timeout))
+            response = self._unary(self._lookups.Lookup, request, timeout)
+            return to_result(columns, response, with_olt_result=with_olt_result)
         parts = self.lookup_stream(
             slices(columns), with_olt_result=with_olt_result, timeout=timeout
         )
@@ -87,7 +89,7 @@ class Client(EventQueries, CatalogueQueries, Administration):
         limits = self._stream_limits(batches_in_flight_max, timeout, retry_seconds_max)
         requests = to_requests(batches, with_olt_result)
         exchange = Exchange(self._lookups.LookupStream, requests, limits, self._address)
-        return exchange.answers(to_result)
+        return exchange.answers(partial(to_result, with_olt_result=with_olt_result))
 
     def get_event(
         self, run_number: int, event_number: int, *, timeout: float | None = None

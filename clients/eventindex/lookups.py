@@ -35,7 +35,7 @@ def to_requests(
         yield encode(number, pairs, with_olt_result), pairs
 
 
-def to_result(pairs: Pairs, response: Response) -> LookupResult:
+def to_result(pairs: Pairs, response: Response, *, with_olt_result: bool) -> LookupResult:
     """Return the answer to a batch.
 
     Raises:
@@ -45,4 +45,4 @@ def to_result(pairs: Pairs, response: Response) -> LookupResult:
         raise ServerError(
             f"{len(response.file_indexes)} answers to {len(pairs.runs)} pairs in a batch"
         )
-    return LookupResult(pairs, response)
+    return LookupResult(pairs, response, with_olt_result=with_olt_result)

@@ -96,12 +96,10 @@ class LookupResult:
         found, not_found: numbers of pairs.
     """
 
-    def __init__(self, pairs: Pairs, response: Response) -> None:
+    def __init__(self, pairs: Pairs, response: Response, *, with_olt_result: bool) -> None:
         self.run_numbers, self.event_numbers = pairs
         self.file_indexes: UInt32 = response.file_indexes
-        self.olt_results: UInt64 | None = (
-            response.olt_results if len(response.olt_results) else None
-        )
+        self.olt_results: UInt64 | None = response.olt_results if with_olt_result else None
         self.found = response.found
         self.not_found = response.not_found
         self._files = response.files
@@ -183,7 +181,7 @@ class LookupResult:
 
 def join(pairs: Pairs, parts: Sequence[LookupResult]) -> LookupResult:
     """Return one result from those of consecutive slices of the pairs."""
-    whole = LookupResult(pairs, decode(b""))
+    whole = LookupResult(pairs, decode(b""), with_olt_result=False)
     files: dict[tuple[str, int], RawFile] = {}
     places: dict[tuple[str, int], int] = {}
     columns = []

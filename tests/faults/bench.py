@@ -134,6 +134,11 @@ class Bench:
         worker.start()
         return worker
 
+    def check_workers(self) -> None:
+        """Raise what ended a worker before its time."""
+        for worker in self._workers:
+            worker.check()
+
     def between(self, shortest_s: float, longest_s: float) -> None:
         """Let the load run for a random time."""
         time.sleep(self.random.uniform(shortest_s, longest_s))

@@ -14,6 +14,8 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import cache
 from itertools import count, islice
 
 from paho.mqtt.client import Client
@@ -40,8 +42,12 @@ def keys(first: int = 0, *, runs: int = RUNS) -> Iterator[Key]:
 def value_of(key: Key, seed: int = 0) -> Value:
     """What an event says: the same for the same event and seed."""
     mixed = hash((*key, seed))
-    fuid = uuid.UUID(int=(seed << 64) | (key[0] << 8) | mixed % FILES)
-    return Value(mixed & 0xFFF, 1 + seed, str(fuid))
+    return Value(mixed & 0xFFF, 1 + seed, _fuid(seed, key[0], mixed % FILES))
+
+
+@cache
+def _fuid(seed: int, run: int, file: int) -> str:
+    return str(uuid.UUID(int=(seed << 64) | (run << 8) | file))
 
 
 def to_json(event: Sent) -> bytes:
@@ -92,6 +98,10 @@ class Worker:
         """
         self._thread.join(PATIENCE_S)
         assert not self._thread.is_alive(), f"{type(self).__name__} does not come to an end"
+        self.check()
+
+    def check(self) -> None:
+        """Raise what ended the thread."""
         if self._error is not None:
             raise self._error
 
@@ -266,7 +276,10 @@ class Lookups(Worker):
                 committed = self._ledger.committed
                 if not committed:
                     continue
-                asked = self._random.choices(committed[-5_000:], k=LOOKUP_PAIRS)
+                asked = [
+                    *self._random.choices(committed[-5_000:], k=LOOKUP_PAIRS // 2),
+                    *self._random.choices(committed, k=LOOKUP_PAIRS // 2),
+                ]
                 try:
                     result = self._client.lookup(asked)
                 except (eventindex.UnavailableError, eventindex.DeadlineError):
@@ -279,4 +292,4 @@ class Lookups(Worker):
         for key, index in zip(asked, result.file_indexes.tolist(), strict=True):
             file = result.files[index - 1].fuid_raw if index else None
             if file not in {value.fuid_raw for value in self._ledger.offers[key]}:
-                self.wrong.append(f"lookup of {key} answered {file}")
+                self.wrong.append(f"{datetime.now(UTC):%T}: lookup of {key} answered {file}")
