@@ -96,6 +96,7 @@ def test_metrics_are_those_of_one_service(service, database_url):
     assert service.metric("eventindex_database_up") == 1
     assert service.metric("eventindex_build_info") == 1
     documented = METRICS_PAGE.read_text("utf-8").partition("\n## index_service")[2]
+    documented = documented.partition("\n## ")[0]
     assert set(re.findall(r"^# TYPE (eventindex_\w+)", service.page("/metrics")[1], re.M)) == set(
         re.findall(r"^\| `(eventindex_\w+)", documented, re.M)
     )
