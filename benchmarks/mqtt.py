@@ -158,6 +158,9 @@ def _receive(link: socket.socket, size: int) -> None:
         size -= len(data)
 
 
+_KIND_AND_QOS, _PUBLISH_QOS1, _PUBACK = 0xF6, 0x32, 0x40
+
+
 class Proxy:
     """Between the broker and the bridge: when each PUBLISH came and each PUBACK went."""
 
@@ -175,13 +178,14 @@ class Proxy:
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
-            client = self._listener.accept()[0]
-            server = socket.create_connection(("127.0.0.1", self._upstream))
-            for pair in (
-                (server, client, 0x30, self.arrived),
-                (client, server, 0x40, self.acknowledged),
-            ):
-                threading.Thread(target=_pump, args=pair, daemon=True).start()
+            while True:
+                client = self._listener.accept()[0]
+                server = socket.create_connection(("127.0.0.1", self._upstream))
+                for pair in (
+                    (server, client, _PUBLISH_QOS1, self.arrived),
+                    (client, server, _PUBACK, self.acknowledged),
+                ):
+                    threading.Thread(target=_pump, args=pair, daemon=True).start()
 
 
 def _pump(source: socket.socket, sink: socket.socket, kind: int, times: list[float]) -> None:
@@ -193,7 +197,7 @@ def _pump(source: socket.socket, sink: socket.socket, kind: int, times: list[flo
             now = time.monotonic()
             held += data
             while (end := _packet_end(held)) and end <= len(held):
-                if held[0] & 0xF0 == kind:
+                if held[0] & _KIND_AND_QOS == kind:
                     times.append(now)
                 held = held[end:]
 
