@@ -276,9 +276,21 @@ class PageCache(Generic[Reply]):
         self.counts.evictions += len(rows)
 
     def _sizes(self, rows: Int32) -> Int64:
-        """Bytes of memory that rows take for themselves: files and `olt_planes` left out."""
+        """Bytes of memory that rows take, with their share of files that others use too."""
         cells = (self._cell[rows] > 0).astype(np.int64) + (self._high_cell[rows] > 0)
-        return ROW_BYTES + 4 * self._extents.length[rows] + SLOTS_PER_PAGE * cells
+        sizes: Int64 = ROW_BYTES + 4 * self._extents.length[rows] + SLOTS_PER_PAGE * cells
+        shares = FILE_BYTES / self.files.uses(self._files_of(rows))
+        of = np.repeat(np.arange(len(rows)), self._n_files[rows])
+        sizes += np.bincount(of, shares, len(rows)).astype(np.int64)
+        for place in np.flatnonzero(self._has_olt[rows]).tolist():
+            page = self._olt.get(int(rows[place]))
+            sizes[place] += 0 if page is None else _olt_size(page)
+        return sizes
+
+    def _files_of(self, rows: Int32) -> Int32:
+        """The numbers of the files of rows, one row after the other."""
+        files = ragged(self._extents.offset[rows] + 1, self._n_files[rows].astype(np.int64))
+        return self._extents.values[files]
 
     def _trim(self) -> None:
         """Give memory back to the system that is free and more than a small share."""
@@ -302,8 +314,7 @@ class PageCache(Generic[Reply]):
         self._free_rows, self._rows_end = [], len(self._table)
 
     def _remove(self, rows: Int32) -> None:
-        files = ragged(self._extents.offset[rows] + 1, self._n_files[rows].astype(np.int64))
-        self.files.release(self._extents.values[files])
+        self.files.release(self._files_of(rows))
         self._extents.drop(rows)
         for column in (self._cell, self._high_cell):
             cells = column[rows]

@@ -61,6 +61,10 @@ class FileNumbers(Generic[Reply]):
         np.add.at(self._uses, numbers, np.int32(1))
         return numbers
 
+    def uses(self, numbers: Int32) -> Int32:
+        """How often each number is used."""
+        return self._uses[numbers]
+
     def release(self, numbers: Int32) -> None:
         """Give back one use of each number."""
         np.subtract.at(self._uses, numbers, np.int32(1))
