@@ -83,7 +83,7 @@ class PageCache(Generic[Reply]):
         # Absent pages are the smallest rows: they set how many there can be.
         rows = max(64, min(self.bytes_max // (ROW_BYTES + 8), 2**31 - 1))
         self._table = PageTable(rows)
-        self._extents = Extents(rows)
+        self._extents = Extents(rows, self.bytes_max)
         self.stamp: Int64 = zeros(rows, np.int64)
         self.generation: Int64 = zeros(rows, np.int64)
         self._n_files: Int32 = zeros(rows, np.int32)
