@@ -123,6 +123,9 @@ class Reader(Generic[Reply]):
                 closed = catalogue.closed_states(cursor)
         with self._lock:
             another = connection.server != self._server
+            if another and closed is None:
+                # The states were not read: a moment ago those at hand were of this very server.
+                raise ServerChangedError("the database server changed during the lookup")
             if another:
                 self.cache.clear()
                 self._server = connection.server
