@@ -191,8 +191,8 @@ class PageCache(Generic[Reply]):
             with_olt: whether their `olt_planes` were read.
         """
         held = self.find(block.runs, block.pages)
-        self._remove(held[held >= 0])
         try:
+            self._remove(held[held >= 0])
             return self._put(block, stamps, with_olt=with_olt)
         except BaseException:
             # Half a page would pass for one with fewer events.

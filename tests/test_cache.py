@@ -122,6 +122,19 @@ def test_no_more_is_evicted_than_the_room_asks_for(n_files, with_olt):
     assert cache.nbytes <= cache.bytes_max
 
 
+def test_a_page_that_could_not_be_replaced_is_not_half_there(monkeypatch):
+    """When memory runs out while a page is taken out, the cache forgets all and goes on."""
+    cache = PageCache(MIB, reply)
+    put(cache, [(no, dense(no)) for no in range(10)])
+    with monkeypatch.context() as patch:
+        patch.setattr(cache._table, "remove", lambda _: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            put(cache, [(3, dense(4))])
+    assert (cache.find(1, np.arange(10)) == -1).all()
+    put(cache, [(no, dense(no)) for no in range(10)])
+    assert len(cache) == 10
+
+
 def test_an_index_ten_times_the_cache_is_served_from_a_full_cache(database_url, connection):
     """Random pairs over all pages are right, and the cache fills its bound."""
     bound, pages, per_page = MIB, 1280, 600
