@@ -106,6 +106,7 @@ class Reader(Generic[Reply]):
     def _answer(self, connection: Connection, batch: LookupBatch[Reply]) -> None:
         with self._for(connection):
             missing = self._answer_from_cache(batch)
+        batch.answer_olt()
         if missing is not None:
             for part in missing.pieces(_PAGES_PER_QUERY_MAX, _RUNS_PER_QUERY_MAX):
                 self._answer_from_database(connection, batch, part)
