@@ -13,7 +13,6 @@ Not thread-safe, no I/O; `reader` holds a lock around it.
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 from typing import Any, Generic
 
@@ -25,7 +24,7 @@ from event_store.extents import Extents
 from event_store.filetable import FILE_BYTES, FileNumbers, MakeReply
 from event_store.lookup_batch import Reply
 from event_store.memory import moved, ragged, zeros
-from event_store.model import Int32, Int64, UInt64
+from event_store.model import Int32, Int64
 from event_store.page import (
     NO_DSIDS,
     NO_FUIDS,
@@ -33,12 +32,9 @@ from event_store.page import (
     SLOT_MASK,
     SLOTS_PER_PAGE,
     PackedPage,
-    olt_plane_rows,
-    values_at,
 )
 from event_store.pageblock import PageBlock
 from event_store.pagetable import PageTable
-from event_store.plan import starts
 
 # Metadata of a row in all arrays here, and its share of the hash table.
 ROW_BYTES = 64
@@ -83,7 +79,7 @@ class PageCache(Generic[Reply]):
         # Absent pages are the smallest rows: they set how many there can be.
         rows = max(64, min(self.bytes_max // (ROW_BYTES + 8), 2**31 - 1))
         self._table = PageTable(rows)
-        self._extents = Extents(rows)
+        self._extents = Extents(rows, self.bytes_max)
         self.stamp: Int64 = zeros(rows, np.int64)
         self.generation: Int64 = zeros(rows, np.int64)
         self._n_files: Int32 = zeros(rows, np.int32)
@@ -170,17 +166,10 @@ class PageCache(Generic[Reply]):
         numbers: Int32 = self._extents.values.take(self._extents.offset[rows].take(of) + local)
         return numbers
 
-    def olt_results(self, rows: Int32, slots: npt.NDArray[np.int64]) -> UInt64:
-        """`olt_result` of each (row, slot): uint64, shape (n,); 0 where there is no event."""
-        results = np.zeros(len(rows), np.uint64)
-        order = np.argsort(rows, kind="stable")
-        ordered = rows[order]
-        for first, last in itertools.pairwise([*starts(ordered).tolist(), len(rows)]):
-            page = self._olt.get(int(ordered[first]))
-            if page is not None:
-                where = order[first:last]
-                results[where] = _olt_at(page, slots[where])
-        return results
+    def olt_pages(self, rows: Int32) -> dict[int, PackedPage]:
+        """The pages with `olt_planes` of those rows that have some."""
+        pages = ((row, self._olt.get(row)) for row in rows.tolist())
+        return {row: page for row, page in pages if page is not None}
 
     def put(self, block: PageBlock, stamps: Int64, *, with_olt: bool) -> Int32:
         """Hold pages, in place of what is held of them; returns their rows.
@@ -191,8 +180,8 @@ class PageCache(Generic[Reply]):
             with_olt: whether their `olt_planes` were read.
         """
         held = self.find(block.runs, block.pages)
-        self._remove(held[held >= 0])
         try:
+            self._remove(held[held >= 0])
             return self._put(block, stamps, with_olt=with_olt)
         except BaseException:
             # Half a page would pass for one with fewer events.
@@ -276,9 +265,21 @@ class PageCache(Generic[Reply]):
         self.counts.evictions += len(rows)
 
     def _sizes(self, rows: Int32) -> Int64:
-        """Bytes of memory that rows take for themselves: files and `olt_planes` left out."""
+        """Bytes of memory that rows take, with their share of files that others use too."""
         cells = (self._cell[rows] > 0).astype(np.int64) + (self._high_cell[rows] > 0)
-        return ROW_BYTES + 4 * self._extents.length[rows] + SLOTS_PER_PAGE * cells
+        sizes: Int64 = ROW_BYTES + 4 * self._extents.length[rows] + SLOTS_PER_PAGE * cells
+        shares = FILE_BYTES / self.files.uses(self._files_of(rows))
+        of = np.repeat(np.arange(len(rows)), self._n_files[rows])
+        sizes += np.bincount(of, shares, len(rows)).astype(np.int64)
+        for place in np.flatnonzero(self._has_olt[rows]).tolist():
+            page = self._olt.get(int(rows[place]))
+            sizes[place] += 0 if page is None else _olt_size(page)
+        return sizes
+
+    def _files_of(self, rows: Int32) -> Int32:
+        """The numbers of the files of rows, one row after the other."""
+        files = ragged(self._extents.offset[rows] + 1, self._n_files[rows].astype(np.int64))
+        return self._extents.values[files]
 
     def _trim(self) -> None:
         """Give memory back to the system that is free and more than a small share."""
@@ -302,8 +303,7 @@ class PageCache(Generic[Reply]):
         self._free_rows, self._rows_end = [], len(self._table)
 
     def _remove(self, rows: Int32) -> None:
-        files = ragged(self._extents.offset[rows] + 1, self._n_files[rows].astype(np.int64))
-        self.files.release(self._extents.values[files])
+        self.files.release(self._files_of(rows))
         self._extents.drop(rows)
         for column in (self._cell, self._high_cell):
             cells = column[rows]
@@ -333,14 +333,3 @@ def _values(block: PageBlock, numbers: Int32, some: Int64) -> tuple[Int32, Int64
 def _olt_size(page: PackedPage) -> int:
     slots = 0 if page.slots is None else page.slots.nbytes
     return _OLT_BYTES + slots + len(page.olt_planes)
-
-
-def _olt_at(page: PackedPage, slots: npt.NDArray[np.int64]) -> UInt64:
-    """`olt_result` at some slots of a page, without unpacking the others."""
-    if page.slots is None:
-        return values_at(olt_plane_rows(page), slots)
-    at = np.searchsorted(page.slots, slots)
-    at[at == page.n_events] = 0
-    results = values_at(olt_plane_rows(page), at)
-    results[page.slots[at] != slots] = 0
-    return results

@@ -55,7 +55,12 @@ class Cells:
         self.used -= len(numbers)
 
     def trim(self, bytes_spare: int) -> None:
-        """Give the memory of free rows back to the system, but for a few."""
+        """Give the memory of free rows back to the system, but for a few.
+
+        Where its pages are larger than a row they are kept: neighbours may be in use.
+        """
+        if SLOTS_PER_PAGE % mmap.PAGESIZE:
+            return
         numbers = take_last(self._free, len(self._free) - bytes_spare // SLOTS_PER_PAGE)
         if numbers and self._huge:
             # The system would fill the gaps to have huge pages again.

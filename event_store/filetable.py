@@ -6,6 +6,7 @@ Files are counted by the pages that use them and forgotten with the last one. Nu
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Mapping
 from typing import Generic
 
@@ -26,6 +27,9 @@ _FUID_BYTES = FUID_DTYPE.itemsize
 
 # Measured with tracemalloc for a reply of 50 bytes: key, reply, list and dictionary entries.
 FILE_BYTES = 350
+# A dictionary keeps the size that it once had: so large, it is made anew when few of its entries
+# are left.
+_REBUILT_MIN, _REBUILT_SHARE = 1 << 12, 4
 
 
 class FileNumbers(Generic[Reply]):
@@ -42,7 +46,8 @@ class FileNumbers(Generic[Reply]):
         self._keys: list[bytes] = [b""]
         self._replies: list[Reply | None] = [None]
         self._uses: Int32 = np.zeros(64, np.int32)
-        self._free: list[int] = []
+        self._numbers_most = 0
+        self._free = array("i")
         self._mark = np.zeros(64, bool)
         self._position = np.zeros(64, np.uint32)
 
@@ -61,13 +66,20 @@ class FileNumbers(Generic[Reply]):
         np.add.at(self._uses, numbers, np.int32(1))
         return numbers
 
+    def uses(self, numbers: Int32) -> Int32:
+        """How often each number is used."""
+        return self._uses[numbers]
+
     def release(self, numbers: Int32) -> None:
         """Give back one use of each number."""
         np.subtract.at(self._uses, numbers, np.int32(1))
         for number in np.unique(numbers[self._uses[numbers] == 0]).tolist():
             del self._numbers[self._keys[number]]
-            self._replies[number] = None
+            self._keys[number], self._replies[number] = b"", None
             self._free.append(number)
+        if self._numbers_most > max(_REBUILT_MIN, _REBUILT_SHARE * len(self._numbers)):
+            self._numbers = dict(self._numbers)
+            self._numbers_most = len(self._numbers)
 
     def set_closed_datasets(self, closed: Mapping[int, DatasetState]) -> None:
         """Make the replies of all files again whose dataset's state changed."""
@@ -94,9 +106,14 @@ class FileNumbers(Generic[Reply]):
         # Assignment takes a third of the time by indexes of the machine's own size.
         where = numbers.astype(np.intp)
         mark = self._mark
-        mark[where] = True
-        mark[0] = False
-        used = np.flatnonzero(mark)
+        try:
+            mark[where] = True
+            mark[0] = False
+            used = np.flatnonzero(mark)
+        except BaseException:
+            # A mark that stayed would be a file of every later answer.
+            mark[:] = False
+            raise
         mark[used] = False
         self._position[used] = np.arange(1, len(used) + 1, dtype=np.uint32)
         replies: list[Reply] = [self._replies[number] for number in used.tolist()]  # type: ignore[misc]
@@ -115,6 +132,7 @@ class FileNumbers(Generic[Reply]):
                 self._position = np.zeros(2 * number, np.uint32)
                 self._uses = np.concatenate([self._uses, np.zeros(number, np.int32)])
         self._numbers[key] = number
+        self._numbers_most = max(self._numbers_most, len(self._numbers))
 
     def _reply(self, key: bytes) -> Reply:
         dsid = _dataset(key)

@@ -88,6 +88,7 @@ class Loading(Generic[Reply]):
                 block, self._part.generations[places], with_olt=self._batch.with_olt
             )
             self._answer(places, rows)
+        self._batch.answer_olt()
 
     def _keep(self, unchanged: Sequence[FetchedPage]) -> None:
         """Answer from held pages that are still the same."""
@@ -100,6 +101,7 @@ class Loading(Generic[Reply]):
             self._cache.stamp[rows[held]] = self._part.generations[places[held]]
             self._cache.found(rows[held])
             self._answer(places[held], rows[held])
+        self._batch.answer_olt()
         self._evicted += places[~held].tolist()
 
     def _take_places(self, runs: list[int], pages: list[int]) -> Pairs:
@@ -123,11 +125,14 @@ def answer_rows(
     rows: Int32,
     of: npt.NDArray[np.intp],
 ) -> None:
-    """Answer the pairs at `where`, each from its row `rows[of]` of the cache."""
-    slots = batch.slots[where]
-    files, places = cache.files.answer(cache.file_numbers(rows, of, slots))
-    olt = cache.olt_results(rows.take(of), slots) if batch.with_olt else None
-    batch.answer(where, files, places, olt)
+    """Answer the pairs at `where`, each from its row `rows[of]` of the cache.
+
+    `batch.answer_olt` is called next, when others may use the cache again.
+    """
+    files, places = cache.files.answer(cache.file_numbers(rows, of, batch.slots[where]))
+    batch.answer(where, files, places)
+    if batch.with_olt:
+        batch.set_olt_pages(where, rows.take(of), cache.olt_pages(rows))
 
 
 def _loads(pages: Sequence[FetchedPage], bytes_max: int) -> Iterator[Sequence[FetchedPage]]:

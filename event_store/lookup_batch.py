@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from event_store.memory import ragged
-from event_store.model import Int64, UInt64
-from event_store.page import SLOT_BITS, SLOT_MASK
+from event_store.model import Int32, Int64, UInt64
+from event_store.olt import olt_results
+from event_store.page import SLOT_BITS, SLOT_MASK, PackedPage
 from event_store.plan import starts
 
 Reply = TypeVar("Reply", bound=Hashable)
@@ -94,6 +95,7 @@ class LookupBatch(Generic[Reply]):
         )
         self._file_indexes = np.zeros(len(events), np.uint32)
         self._olt = np.zeros(len(events), np.uint64) if with_olt else None
+        self._olt_pages: tuple[Pairs | slice, Int32, Mapping[int, PackedPage]] | None = None
         self._files: dict[Reply, int] = {}
         self._whole: Sequence[Reply] | None = None
 
@@ -130,7 +132,6 @@ class LookupBatch(Generic[Reply]):
         where: Pairs | slice,
         files: Sequence[Reply],
         places: npt.NDArray[np.uint32],
-        olt: UInt64 | None,
     ) -> None:
         """Answer the pairs at `where`: the place of each among `files` from 1, or 0.
 
@@ -142,8 +143,22 @@ class LookupBatch(Generic[Reply]):
             number = [0]
             number += [self._files.setdefault(file, len(self._files) + 1) for file in files]
             self._file_indexes[where] = np.array(number, np.uint32).take(places)
-        if self._olt is not None and olt is not None:
-            self._olt[where] = olt
+
+    def set_olt_pages(
+        self, where: Pairs | slice, rows: Int32, pages: Mapping[int, PackedPage]
+    ) -> None:
+        """Take the pages for `answer_olt`, by their row; the pairs at `where` are in `rows`."""
+        self._olt_pages = (where, rows, pages)
+
+    def answer_olt(self) -> None:
+        """Answer `olt_result` from the pages that were set last, and forget them.
+
+        Step by step through the pages, which nobody changes: not for the time with the cache.
+        """
+        if self._olt is not None and self._olt_pages is not None:
+            where, rows, pages = self._olt_pages
+            self._olt_pages = None
+            self._olt[where] = olt_results(pages, rows, self.slots[where])
 
     def finish(self) -> Answer[Reply]:
         """The answer; pairs that nobody answered are not found."""

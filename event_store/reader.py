@@ -106,6 +106,7 @@ class Reader(Generic[Reply]):
     def _answer(self, connection: Connection, batch: LookupBatch[Reply]) -> None:
         with self._for(connection):
             missing = self._answer_from_cache(batch)
+        batch.answer_olt()
         if missing is not None:
             for part in missing.pieces(_PAGES_PER_QUERY_MAX, _RUNS_PER_QUERY_MAX):
                 self._answer_from_database(connection, batch, part)
@@ -123,6 +124,9 @@ class Reader(Generic[Reply]):
                 closed = catalogue.closed_states(cursor)
         with self._lock:
             another = connection.server != self._server
+            if another and closed is None:
+                # The states were not read: a moment ago those at hand were of this very server.
+                raise ServerChangedError("the database server changed during the lookup")
             if another:
                 self.cache.clear()
                 self._server = connection.server

@@ -47,12 +47,21 @@ def sparse(page_no: int) -> PackedPage:
     return PackedPage(200, slots, file, np.ones(1, np.int32), b"")
 
 
-def put(cache, pages):
+def of_own_files(page_no: int, n_files: int, n: int) -> PackedPage:
+    """A page of n events of files that no other page has."""
+    ids = b"".join(uuid.UUID(int=(page_no << 32) + i + 1).bytes for i in range(n_files))
+    slots = np.arange(n, dtype=np.uint16)
+    olt = (slots.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+    fuids, dsids = np.frombuffer(ids, FUID_DTYPE), np.ones(n_files, np.int32)
+    return pack(PageEvents(slots, slots % np.uint16(n_files), olt, fuids, dsids))
+
+
+def put(cache, pages, *, with_olt=False):
     """Put pages, (page number, page) each, 100 at a time."""
     pages = iter(pages)
     while some := list(itertools.islice(pages, 100)):
         block = block_of([FetchedPage(1, no, 1, page) for no, page in some])
-        cache.put(block, np.ones(len(some), np.int64), with_olt=False)
+        cache.put(block, np.ones(len(some), np.int64), with_olt=with_olt)
 
 
 def resident() -> int:
@@ -98,6 +107,32 @@ def test_what_was_found_stays_when_a_scan_passes():
         put(cache, ((first + no, some[no]) for no in range(100)))
     assert (cache.find(1, np.arange(100)) >= 0).all()
     assert cache.counts.evictions
+
+
+@pytest.mark.parametrize(("n_files", "with_olt"), [(300, False), (1, True)])
+def test_no_more_is_evicted_than_the_room_asks_for(n_files, with_olt):
+    """A full cache stays full, also where files or online filter results take most of it."""
+    cache = PageCache(MIB, reply)
+    for first in range(0, 48, 4):
+        evictions = cache.counts.evictions
+        pages = ((no, of_own_files(no, n_files, 4000)) for no in range(first, first + 4))
+        put(cache, pages, with_olt=with_olt)
+        assert cache.counts.evictions - evictions <= 5
+    assert cache.counts.evictions
+    assert cache.nbytes <= cache.bytes_max
+
+
+def test_a_page_that_could_not_be_replaced_is_not_half_there(monkeypatch):
+    """When memory runs out while a page is taken out, the cache forgets all and goes on."""
+    cache = PageCache(MIB, reply)
+    put(cache, [(no, dense(no)) for no in range(10)])
+    with monkeypatch.context() as patch:
+        patch.setattr(cache._table, "remove", lambda _: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            put(cache, [(3, dense(4))])
+    assert (cache.find(1, np.arange(10)) == -1).all()
+    put(cache, [(no, dense(no)) for no in range(10)])
+    assert len(cache) == 10
 
 
 def test_an_index_ten_times_the_cache_is_served_from_a_full_cache(database_url, connection):

@@ -9,7 +9,8 @@ import pytest
 
 from event_store.database import Connection, StoreOptions
 from event_store.model import EventColumns, RawFile
-from event_store.reader import Reader
+from event_store.olt import olt_results
+from event_store.reader import Reader, ServerChangedError
 from event_store.writer import Store
 from tests.conftest import execute, query
 
@@ -133,6 +134,54 @@ def test_another_server_empties_the_cache(database_url, connection):
     connection.close()
     reader._server = "another server"
     assert reader.lookup(connection, *pair).file_indexes.tolist() == [0]
+
+
+def test_olt_results_are_made_while_others_use_the_cache(database_url, connection, monkeypatch):
+    """Page by page, cold and warm, and the reader's lock is free meanwhile."""
+    store, reader = Store(database_url), Reader(1 << 24, reply)
+    files, events = [RawFile(uuid.UUID(int=1), 1)], np.arange(300) * 5000
+    store.write(columns(np.ones(300), events, events + 7, np.zeros(300), files))
+    store.close()
+    locked = []
+
+    def make(*args):
+        locked.append(reader._lock.locked())
+        return olt_results(*args)
+
+    monkeypatch.setattr("event_store.lookup_batch.olt_results", make)
+    for _ in range(2):
+        answer = reader.lookup(connection, np.ones(1, np.int64), events, with_olt=True)
+        assert (answer.olt == events + 7).all()
+    assert locked
+    assert not any(locked)
+
+
+def test_another_server_brings_its_own_dataset_states(database_url, connection, monkeypatch):
+    """A thread that meets another server in the middle of a lookup leaves no states of it."""
+    store, reader = Store(database_url), Reader(1 << 24, reply)
+    store.write(columns([1], [1], [0], [0], [RawFile(uuid.UUID(int=1), 9)]))
+    store.close()
+    execute(database_url, "UPDATE dataset SET state = 3 WHERE dsid_raw = 9")
+    pair = (np.array([1]), np.array([1]))
+    assert reader.lookup(connection, *pair).files[0][2] == 3
+
+    class Meeting:
+        """A lock before which a thread of the other server was first."""
+
+        def __enter__(self):
+            reader._server, reader._lock = "another server", lock
+            reader.cache.clear()
+            reader.cache.files.set_closed_datasets({})
+            lock.acquire()
+
+        def __exit__(self, *_):
+            lock.release()
+
+    lock = reader._lock
+    monkeypatch.setattr(reader, "_lock", Meeting())
+    with pytest.raises(ServerChangedError):
+        reader.lookup(connection, *pair)
+    assert reader.lookup(connection, *pair).files[0][2] == 3
 
 
 def test_the_view_and_lookup_event_agree_with_lookups(database_url, connection):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from google.protobuf.message import DecodeError
@@ -108,6 +110,17 @@ def test_unusual_requests_are_read_all_the_same(data):
     plan = plan_lookup(data)
     assert (plan.batch_id, plan.runs.tolist(), plan.events.tolist()) == (0, [7], [1, 2])
     assert not plan.with_olt
+
+
+def test_a_request_of_very_many_fields_takes_little_memory():
+    """Two bytes may stand for a field: a message of them must not become large objects."""
+    data = b"\x12\x01\x07\x1a\x02\x01\x02" + b"\x1a\x00" * 20_000
+    tracemalloc.start()
+    try:
+        assert plan_lookup(data).events.tolist() == [1, 2]
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
 
 
 @given(st.binary(max_size=40))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from google.protobuf.message import DecodeError
@@ -81,3 +83,27 @@ def test_a_message_that_is_cut_is_refused_or_read_as_protobuf_reads_it(message, 
             decode_batch(data)
     else:
         same(decode_batch(data), wanted)
+
+
+@pytest.mark.parametrize("padding", [1, 4, 5, 9, 10, 20])
+def test_a_length_in_more_bytes_than_it_takes_is_read_as_protobuf_reads_it(padding):
+    """However many bytes follow that say nothing: read or refused, as protobuf has it."""
+    data = bytes([4 << 3 | 2, 0x81, *[0x80] * (padding - 1), 0, 7])
+    try:
+        wanted = event_pb2.EventBatch.FromString(data)
+    except DecodeError:
+        with pytest.raises(DecodeError):
+            decode_batch(data)
+    else:
+        same(decode_batch(data), wanted)
+
+
+def test_a_message_of_very_many_files_takes_little_more_than_protobuf_needs():
+    """Two bytes may stand for a file: a message of them must not become large objects."""
+    data = bytes([event_pb2.EventBatch.DESCRIPTOR.fields_by_name["files"].number << 3 | 2, 0])
+    tracemalloc.start()
+    try:
+        assert len(decode_batch(data * 600_000).files) == 600_000
+        assert tracemalloc.get_traced_memory()[1] < 15 << 20
+    finally:
+        tracemalloc.stop()

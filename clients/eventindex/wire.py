@@ -26,6 +26,8 @@ _WIDTH_MAX = 8
 _FEW = 16
 # So many are worth to be taken apart by their width where they are sorted.
 _MANY = 4096
+# No message of this index has more; each takes more memory than the two bytes that say it.
+_FIELDS_MAX = 16
 
 
 _ONE_BYTE = [bytes([value]) for value in range(_CONTINUED)]
@@ -183,11 +185,13 @@ def fields(data: bytes, until: int = -1) -> tuple[list[tuple[int, Any]], int] | 
         The number and value of each field, an int or a memoryview of what is packed, and where
         they end: at the first field with the number `until`, else at the end of the message.
         None when it does not read as one: a cut message, another wire type, a field of 16 and
-        above, a number of more than 8 bytes.
+        above, a number of more than 8 bytes, more than 16 fields.
     """
     found: list[tuple[int, Any]] = []
     view, at = memoryview(data), 0
     while at < len(data) and data[at] >> 3 != until:
+        if len(found) == _FIELDS_MAX:
+            return None
         tag = data[at]
         value = _read_varint(data, at + 1)
         if value is None or tag >= _CONTINUED:

@@ -2,7 +2,8 @@
 
 Going through the generated class makes a Python integer of every value. Everything but the packed
 columns goes to the generated class, and so does the whole message where a column is not as
-encoders write it: in several pieces, unpacked, or with varints of more than eight bytes.
+encoders write it: in several pieces, unpacked, or with varints of more than eight bytes; and where
+more files come than any batch has.
 """
 
 from __future__ import annotations
@@ -27,6 +28,10 @@ _COLUMNS = {
         )
     )
 }
+# So many files and runs are set aside one by one; each costs more memory than its bytes.
+_HEAD_MAX = 200_000
+# A longer length, that of 4 GiB or written in more bytes than it takes, is left to protobuf.
+_LENGTH_BYTES_MAX = 5
 _HEAD = {_FIELDS[name].number << 3 | 2 for name in ("files", "run_numbers")}
 
 
@@ -59,12 +64,13 @@ def decode_batch(data: bytes) -> BatchColumns:
     """
     columns: list[npt.NDArray[Any] | None] = [None, None, None]
     at, view = 0, memoryview(data)
-    head = []
+    head: list[bytes] = []
     while at < len(data):
         tag = data[at]
         start, size = _length(data, at + 1)
         end = start + size
-        if end > len(data) or not (tag in _HEAD or tag in _COLUMNS):
+        known = tag in _HEAD or tag in _COLUMNS
+        if end > len(data) or not known or len(head) == _HEAD_MAX:
             return from_message(event_pb2.EventBatch.FromString(data))
         if tag in _COLUMNS:
             place, dtype = _COLUMNS[tag]
@@ -87,13 +93,10 @@ def decode_batch(data: bytes) -> BatchColumns:
 
 
 def _length(data: bytes, at: int) -> tuple[int, int]:
-    """A length, and where what it measures begins: beyond the data where it is cut off."""
-    size = shift = 0
-    while at < len(data):
-        byte = data[at]
-        at += 1
-        size |= (byte & 0x7F) << shift
+    """A length, and where what it measures begins: beyond the data where it does not end."""
+    size = 0
+    for place, byte in enumerate(data[at : at + _LENGTH_BYTES_MAX]):
+        size |= (byte & 0x7F) << 7 * place
         if byte < 0x80:
-            return at, size
-        shift += 7
-    return at + 1, 0
+            return at + place + 1, size
+    return len(data) + 1, 0
