@@ -78,7 +78,7 @@ $(VENV)/bin/python:
 
 # Stamps: installed again when the requirements change. `dev` contains `server`.
 $(VENV)/.server: pyproject.toml constraints.txt | $(VENV)/bin/python
-	@echo "installing what the services need"
+	@echo "installing what the services need (about a minute, once)"
 	@$(PIP) -e '.[server]'
 	@touch $@
 

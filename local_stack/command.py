@@ -14,7 +14,7 @@ from local_stack.stack import Stack, running_stack
 from service_kit.settings import Settings
 
 
-@click.command("up")
+@click.command("up", short_help="Run PostgreSQL, a broker and all services here.")
 @click.option(
     "--data-dir",
     type=click.Path(path_type=Path, file_okay=False),

@@ -51,7 +51,7 @@ def demonstrate(stack: Stack) -> None:
     sent = _publish(stack, list(_messages(stack.settings, batches)))
     say(
         f"Sent {sent} MQTT messages: {len(TELESCOPE_EVENTS)} events of a cosmic-ray telescope "
-        f"(run {TELESCOPE_RUN}) and {n_events - len(TELESCOPE_EVENTS):,} generated events "
+        f"(run {TELESCOPE_RUN})\nand {n_events - len(TELESCOPE_EVENTS):,} generated events "
         f"(runs {RUNS[0]} to {RUNS[-1]})."
     )
     stored = _wait_until_stored(stack, before, n_events)
@@ -65,6 +65,7 @@ def demonstrate(stack: Stack) -> None:
     event = f"{TELESCOPE_RUN}/{TELESCOPE_EVENTS[0]}"
     say(f"  curl {stack.endpoints.http}/api/v1/events/{event}")
     say("Ctrl-C stops everything.")
+    say(f"Open {stack.endpoints.http}")
     stack.wait()
 
 

@@ -51,6 +51,8 @@ class Endpoints:
             "MQTT": self.mqtt,
             "PostgreSQL": database,
             "": "(its password is in endpoints.json)",
-            "metrics": f"{self.index_metrics}  {self.ingest_metrics}  {self.http_metrics}",
+            "metrics": f"\n{'':18}".join(
+                (self.index_metrics, self.ingest_metrics, self.http_metrics)
+            ),
         }
         return [f"  {name:<15} {value}" for name, value in rows.items()]

@@ -156,7 +156,7 @@ class _Starter:
         except (StoreError, StoreUnavailableError) as error:
             raise StackError(f"cannot migrate the database: {error}") from error
         if applied:
-            self.say(f"migrated the database: {', '.join(applied)}")
+            self.say(f"migrated the database to {applied[-1]}")
 
     def _broker_in_use(self) -> BrokerInUse:
         if self.settings.mqtt_url:

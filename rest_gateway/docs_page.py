@@ -18,6 +18,7 @@ _PAGE = """\
 <link rel="stylesheet" href="/static/swagger-ui/swagger-ui.css">
 </head>
 <body>
+<p><a href="/">← EventIndex</a></p>
 <div id="docs"><p>The API is described in <a href="/api/v1/openapi.json">openapi.json</a>.</p></div>
 <script src="/static/swagger-ui/swagger-ui-bundle.js"></script>
 <script src="/static/docs.js"></script>

@@ -514,6 +514,7 @@ def test_conflicts_by_command(filled: None, tmp_path: Path):
     assert fuid(50) in run("lookup", "1", "1").stdout
     assert "\nresolved by      shifter, " in run("conflicts", "show", number).stdout
     assert rows("conflicts") == []
+    assert run("conflicts").stderr == "none\n"
     assert rows("conflicts", "--resolved")[0]["resolved_by"] == "shifter"
 
 

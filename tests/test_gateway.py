@@ -393,7 +393,7 @@ def test_docs_come_from_this_machine(http):
     """The page of the docs and what it loads are local, and the document is OpenAPI 3.1."""
     page = http.get("/docs").text
     addresses = [part.split('"')[0] for part in page.split('="')[1:] if part.startswith("/")]
-    assert len(addresses) == 5
+    assert len(addresses) == 6
     assert "//" not in page.replace("<!DOCTYPE", "")
     for address in addresses:
         assert http.get(address).status_code == 200

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 from tests.gateway_fixtures import Stack, database, full_stack
 
 ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text("utf-8")
 REST = (ROOT / "docs/rest.md").read_text("utf-8")
 SHOWN_ADDRESS = "http://127.0.0.1:8080"
 # A block of commands, and what they print where a block of text stands right behind it.
@@ -72,12 +74,32 @@ def test_the_examples_print_what_is_shown(stack, tmp_path):
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 def test_the_examples_of_the_readme_work(stack, tmp_path):
     """Each curl command of the README has an answer that is no problem."""
-    section = (ROOT / "README.md").read_text("utf-8").partition("## Over HTTP\n")[2]
+    section = README.partition("## Over HTTP\n")[2]
     commands = re.findall(r"^    (.*)$", section.partition("\n## ")[0], re.MULTILINE)
     assert [command.startswith("curl") for command in commands].count(True) >= 2
     found = printed(stack, tmp_path, "\n".join(commands))
     assert "73744aa2-1289-5d17-94c5-eba3ad17c43b" in found
+    assert '"fuid_raw":null' in found
     assert "urn:eventindex:problem" not in found
+
+
+def test_the_python_of_the_readme_runs(stack, tmp_path):
+    """It finds what is there, says None for what is not, and counts what it streams."""
+    (example,) = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    done = subprocess.run(
+        [sys.executable, "-c", example],
+        cwd=tmp_path,
+        env={**os.environ, "EVENTINDEX_INDEX_ADDRESS": stack.index.address},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    first, *_, last = done.stdout.splitlines()
+    assert "'73744aa2-1289-5d17-94c5-eba3ad17c43b'" in first
+    assert first.endswith(" None]")
+    assert re.fullmatch(r"[\d,]+ found, [\d,]+ not found", last)
 
 
 def test_every_call_is_listed(stack):

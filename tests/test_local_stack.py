@@ -373,7 +373,7 @@ def run_demonstration(data: Path) -> list[str]:
         lines: list[str] = []
         for line in process.stdout:
             lines.append(line.strip())
-            if line.startswith("Ctrl-C"):
+            if line.startswith("Open http"):
                 process.send_signal(signal.SIGINT)
     assert process.returncode == 0, lines
     return lines

@@ -244,6 +244,61 @@ def test_what_was_asked_last_is_shown(page):
     expect(page.get_by_role("row")).to_have_count(2)
 
 
+def test_a_reversed_range_of_runs_is_not_sent(page):
+    """The field says what is wrong; what is shown stays until there is an answer to show."""
+    page.goto("/runs")
+    expect(page.locator("#chart canvas")).to_be_visible()
+    page.get_by_label("From run").fill("3")
+    page.get_by_label("To run").fill("2")
+    with_message = "field => field.validationMessage"
+    assert page.get_by_label("To run").evaluate(with_message) == (
+        "The last run, 2, is below the first, 3."
+    )
+    page.get_by_label("From run").fill("2")
+    page.get_by_role("button", name="Filter").click()
+    expect(page.get_by_role("row")).to_have_count(2)
+    page.get_by_label("To run").fill(str(2**63))
+    page.get_by_role("button", name="Filter").click()
+    expect(page.get_by_role("alert")).to_contain_text(str(2**63))
+    expect(page.locator("#chart")).to_be_hidden()
+    expect(page.get_by_role("button", name="Try again")).to_have_count(0)
+
+
+DRAWN = """window.drawn = [];
+const draw = CanvasRenderingContext2D.prototype.fillText;
+CanvasRenderingContext2D.prototype.fillText = function (text, ...place) {
+  window.drawn.push(text);
+  draw.call(this, text, ...place);
+};"""
+
+
+def test_a_chart_of_one_moment_shows_seconds_and_the_day(page):
+    """A lone point has seconds on both sides of it, not years; the axis says which day, in UTC."""
+    page.add_init_script(DRAWN)
+    page.goto("/runs")
+    expect(page.locator("#chart canvas")).to_be_visible()
+    page.get_by_label("From run").fill("2")
+    page.get_by_label("To run").fill("2")
+    page.evaluate("window.drawn.length = 0")
+    page.get_by_role("button", name="Filter").click()
+    expect(page.get_by_role("row")).to_have_count(2)
+    day_and_zone = "window.drawn.some((text) => text.endsWith(' UTC'))"
+    wait_until(lambda: page.evaluate(day_and_zone), what="the axis")
+    texts = page.evaluate("window.drawn")
+    assert len({text for text in texts if re.fullmatch(r"\d\d:\d\d:\d\d", text)}) > 5
+    page.goto("/cosmic")
+    wait_until(lambda: page.evaluate("window.drawn.includes('2019-09-19 UTC')"), what="the day")
+
+
+def test_what_is_not_there_is_said_once(page):
+    """A run and a dataset that the index does not have: one sentence, no empty sections."""
+    for address in ("/runs/424242", "/datasets/424242"):
+        page.goto(address)
+        expect(page.get_by_role("alert")).to_have_count(1)
+        expect(page.get_by_role("alert")).to_contain_text("424242")
+        expect(page.locator("main section:visible")).to_have_count(0)
+
+
 def test_gaps_of_a_run_are_named(page, publisher, stack):
     """How many event numbers are missing, and where the widest gaps are."""
     publisher.publish(stack.topics.json, *(json_event(70, event) for event in (1, 2, 10, 12)))

@@ -39,7 +39,7 @@ def _check_columns(_: click.Context, __: click.Parameter, value: str | None) -> 
     return column_names(value, FIELDS)
 
 
-@click.command()
+@click.command(short_help="Compare the index with a list of files or datasets.")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 @click.option(
     "--input-format",

@@ -51,7 +51,7 @@ _FIELDS = (
 )
 
 
-@click.group(cls=ListGroup)
+@click.group(cls=ListGroup, short_help="Conflicts: list, show, resolve.")
 def conflicts() -> None:
     """Conflicts: list (when nothing else is said), show, resolve."""
 

@@ -27,7 +27,7 @@ _COLUMNS: list[Column[Criterion]] = [
 ]
 
 
-@click.group(cls=ListGroup)
+@click.group(cls=ListGroup, short_help="Criteria of the online filter: list, set.")
 def criteria() -> None:
     """Criteria of the online filter: list (when nothing else is said), set."""
 

@@ -40,7 +40,7 @@ _STATES = {state.name.lower(): state for state in DatasetState if state}
 _ORDERS = ("dsid_raw", "name", "events", "created")
 
 
-@click.group(cls=ListGroup)
+@click.group(cls=ListGroup, short_help="Datasets: list, freeze, retire, name, delete.")
 def datasets() -> None:
     """Datasets: list (when nothing else is said), freeze, retire, name, delete.
 

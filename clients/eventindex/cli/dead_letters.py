@@ -43,7 +43,11 @@ _topic = click.option("--topic", default="", help="That came on this topic.")
 _ids = click.argument("ids", metavar="ID...", type=number, nargs=-1, required=True)
 
 
-@click.group("dead-letters", cls=ListGroup)
+@click.group(
+    "dead-letters",
+    cls=ListGroup,
+    short_help="Refused messages: list, show, replay, discard, export.",
+)
 def dead_letters() -> None:
     """Refused messages: list (when nothing else is said), show, replay, discard, export."""
 

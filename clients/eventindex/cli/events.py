@@ -27,7 +27,7 @@ def position(text: str) -> tuple[int, int]:
     return int(pairs.runs[0]), int(pairs.events[0])
 
 
-@click.command()
+@click.command(short_help="Write the events of a selection.")
 @selection_options
 @click.option("--after", type=position, metavar="RUN:EVENT", help="Go on behind this event.")
 @limit_option

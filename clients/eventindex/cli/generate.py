@@ -35,7 +35,7 @@ _COUNT = click.IntRange(min=1)
 _NUMBER = click.IntRange(0, 2**62)
 
 
-@click.command("generate")
+@click.command("generate", short_help="Write pseudo-data to a file.")
 @click.option("-o", "--output", required=True, metavar="FILE", help="File to write; - is stdout.")
 @click.option(
     "--format",

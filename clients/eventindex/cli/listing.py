@@ -73,13 +73,15 @@ def write_list(items: Iterable[Any], layout: Layout, form: str) -> None:
 
 
 def write_table(items: Iterable[T], columns: Sequence[Column[T]]) -> None:
-    """Print a table; on a terminal, texts are folded to its width."""
+    """Print a table; on a terminal, texts are folded to its width. Says so where no row is."""
     console = make_console()
     rows = ([printable(column.cell(item)) for column in columns] for item in items)
     chunk = list(islice(rows, _ROWS))
     titles = [column.title for column in columns]
     widths = _widths([titles, *chunk])
     with_titles = True
+    if not chunk:
+        click.echo("none", err=True)
     while chunk or with_titles:
         if sum(_widths([titles, *chunk])) + _GAP * (len(titles) - 1) <= console.width:
             _write_plain(chunk, columns, widths, with_titles)

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from io import BytesIO
+from pathlib import Path
 from typing import BinaryIO
 
 import click
@@ -101,6 +102,8 @@ def _open_pairs(arguments: tuple[str, ...]) -> AbstractContextManager[BinaryIO]:
         return BytesIO(" ".join(arguments).encode() + b"\n")
     if len(arguments) > 1:
         raise click.UsageError("give one FILE, or a run number and an event number")
+    if arguments and arguments[0].isdigit() and not Path(arguments[0]).exists():
+        raise click.UsageError(f"there is no file {arguments[0]} (for one event give RUN EVENT)")
     if not arguments and sys.stdin.isatty():
         note("Reading pairs from the terminal; end with Ctrl-D.")
     return open_input(arguments[0] if arguments else "-")

@@ -34,7 +34,7 @@ def _stand_in(failure: Failure) -> click.Command:
         "up",
         context_settings=settings,
         callback=fail,
-        help="Run PostgreSQL, a broker and all services here (needs the server parts).",
+        help="Run PostgreSQL, a broker and all services (needs the server parts).",
     )
 
 

@@ -56,7 +56,7 @@ def _seconds(_: click.Context, __: click.Parameter, value: str) -> int:
     return int(match[1]) * _UNITS[match[2]]
 
 
-@click.group(cls=ListGroup)
+@click.group(cls=ListGroup, short_help="Access tokens: list, create, revoke.")
 def token() -> None:
     """Access tokens: list (when nothing else is said), create, revoke."""
 

@@ -14,7 +14,7 @@ from eventindex.cli.selection_options import run_options
 from eventindex.client import Client
 
 
-@click.command()
+@click.command(short_help="Count all events again, and name what differs.")
 @run_options
 @connection_options
 def verify(

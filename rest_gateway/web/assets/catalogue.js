@@ -21,6 +21,16 @@ export function fileOfRunColumns() {
   ];
 }
 
+/** The subject of a page; where there is none, what else the page has of it goes away. */
+export async function getSubject(path) {
+  try {
+    return await getJson(path);
+  } catch (error) {
+    if (error.status === 404) for (const section of document.querySelectorAll("main section")) section.hidden = true;
+    throw error;
+  }
+}
+
 /** The files of a run or of a dataset, page by page. */
 export function filesTable(place, { run, dataset }) {
   const columns = [

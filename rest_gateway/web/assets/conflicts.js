@@ -26,7 +26,7 @@ function side(value, other, record) {
     { class: "side" },
     marked(value.fuid_raw === other.fuid_raw, fileLink(value.fuid_raw)),
     marked(value.dsid_raw === other.dsid_raw, `${t("field.dataset")} `, datasetLink(value.dsid_raw)),
-    marked(String(value.olt_result) === String(other.olt_result), `${t("field.bits")}: ${bits(value.olt_result) || "–"}`),
+    marked(String(value.olt_result) === String(other.olt_result), `${t("field.bits")}: ${bits(value.olt_result)}`),
     record ? h("details", {}, h("summary", {}, t("cosmic.record")), h("pre", {}, record)) : null,
   );
 }

@@ -2,7 +2,7 @@
 
 import { getJson, getLines } from "./api.js";
 import { timeChart } from "./chart.js";
-import { bits, byId, copyButton, fileLink, h, runLink } from "./dom.js";
+import { bits, button, byId, copyButton, fileLink, h, runLink } from "./dom.js";
 import { empty, fill } from "./notice.js";
 import { table } from "./table.js";
 import { formatNumber, formatTime, t } from "./texts.js";
@@ -104,10 +104,10 @@ function eventTable(events) {
       { title: t("field.run"), id: true, cell: (event) => runLink(event.run_number) },
       { title: t("field.event"), id: true, cell: (event) => event.event_number },
       { title: t("field.block"), id: true, cell: (event) => event.cosmic_block ?? "–" },
-      { title: t("field.bits"), cell: (event) => (event.trigger_bits === null ? "–" : bits(event.trigger_bits)) },
+      { title: t("field.bits"), cell: (event) => bits(event.trigger_bits) },
       { title: t("field.tdc"), cell: tdcText },
       { title: t("field.file"), cell: (event) => h("span", { title: event.fuid_raw }, shortFile(event.fuid_raw)) },
-      { title: t("field.record"), cell: recordCell },
+      { title: t("field.record"), cell: recordButton },
     ],
     events,
     { stack: true },
@@ -121,10 +121,19 @@ function shortFile(fuid) {
   return shown;
 }
 
-function recordCell(event) {
-  const summary = h("summary", {}, event.repaired ? t("cosmic.repaired") : t("cosmic.record"));
-  const text = h("pre", {}, pretty(event.payload));
-  return h("details", {}, summary, text, copyButton(t("cosmic.copy_record"), () => event.payload));
+/** Opens and closes a row below, as wide as the table: a record is longer than a column. */
+function recordButton(event) {
+  const record = h("div", {}, h("pre", {}, pretty(event.payload)), copyButton(t("cosmic.copy_record"), () => event.payload));
+  const opener = button(event.repaired ? t("cosmic.repaired") : t("cosmic.record"), toggle, { class: "plain", "aria-expanded": "false" });
+  let below = null;
+  function toggle() {
+    const row = opener.closest("tr");
+    if (below) below.remove();
+    else row.after((below = h("tr", { role: "row" }, h("td", { role: "cell", colspan: row.cells.length }, record))));
+    below = below.isConnected ? below : null;
+    opener.setAttribute("aria-expanded", String(Boolean(below)));
+  }
+  return opener;
 }
 
 // Indented as text: JSON.parse would change large numbers.

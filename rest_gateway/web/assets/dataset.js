@@ -1,7 +1,6 @@
 // The page of one dataset: what it is, and its files.
 
-import { getJson } from "./api.js";
-import { facts, filesTable, stateBadge } from "./catalogue.js";
+import { facts, filesTable, getSubject, stateBadge } from "./catalogue.js";
 import { byId } from "./dom.js";
 import { fill } from "./notice.js";
 import { formatNumber, formatTime, t } from "./texts.js";
@@ -9,7 +8,7 @@ import { formatNumber, formatTime, t } from "./texts.js";
 const dataset = document.body.dataset.subject;
 
 fill(byId("facts"), async () => {
-  const found = await getJson(`/datasets/${dataset}`);
+  const found = await getSubject(`/datasets/${dataset}`);
   return facts([
     [t("field.name"), found.name],
     [t("field.state"), stateBadge(found.state)],

@@ -78,11 +78,11 @@ export function downloadLink(path, parameters, name, text) {
   return found;
 }
 
-/** The bits that are set in a mask given as number or digits, as "0, 3". */
+/** The bits that are set in a mask given as number or digits, as "0, 3"; a dash where none is. */
 export function bits(mask) {
   const value = BigInt(mask ?? 0);
   const set = [...Array(64).keys()].filter((bit) => (value >> BigInt(bit)) & 1n);
-  return set.join(", ");
+  return set.join(", ") || "–";
 }
 
 /** Call `work` with a bar or cell's share of 1 as the custom property --share. */

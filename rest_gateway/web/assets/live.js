@@ -39,6 +39,8 @@ function show(now) {
 
 const changed = (now, then) => JSON.stringify([now.runs, now.last_events]) !== JSON.stringify([then.runs, then.last_events]);
 
+const lastSeconds = (_, last) => [last - SHOWN_S, last];
+
 function drop() {
   while (history.times.at(-1) - history.times[0] > SHOWN_S) {
     history.times.shift();
@@ -50,7 +52,7 @@ function showRate(now) {
   byId("rate").textContent = formatNumber(Math.round(now));
   const data = [history.times, history.rates];
   if (chart) chart.update(data);
-  else chart = timeChart(byId("chart"), t("live.chart"), [{ label: t("live.rate"), kind: "line" }], data);
+  else chart = timeChart(byId("chart"), t("live.chart"), [{ label: t("live.rate"), kind: "line" }], data, lastSeconds);
 }
 
 function showCounts(intake) {
@@ -63,13 +65,13 @@ function showCounts(intake) {
 }
 
 function counted(caption, entries, kind) {
-  const most = entries[0][1];
+  const all = entries.reduce((sum, [, count]) => sum + Number(count), 0);
   return table(
     caption,
     [
       { title: t(`field.${kind}`), cell: ([name]) => known(`${kind}.${name}`, name) },
       { title: t("field.count"), number: true, cell: ([, count]) => count },
-      { title: "", cell: ([, count]) => withShare(h("span", { class: "bar", "aria-hidden": "true" }), count / most) },
+      { title: "", cell: ([, count]) => withShare(h("span", { class: "bar", "aria-hidden": "true" }), count / all) },
     ],
     entries,
   );

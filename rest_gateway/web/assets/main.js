@@ -18,6 +18,3 @@ for (const name of ["lang", "theme"]) {
 // A browser that goes back may fill in what was chosen on the page before.
 document.getElementById("theme").value = document.documentElement.dataset.theme;
 document.getElementById("lang").value = document.documentElement.lang;
-// At phone width the menu of pages scrolls.
-const current = document.querySelector("nav [aria-current]");
-current.closest("nav").scrollLeft = current.offsetLeft - current.offsetWidth;

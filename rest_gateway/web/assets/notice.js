@@ -50,18 +50,22 @@ export async function fill(place, work) {
 export function failure(error, again) {
   const box = h("div", { class: "notice bad", role: "alert" }, h("p", {}, explain(error)));
   for (const each of error.problem?.errors?.slice(0, 10) ?? []) {
+    if (each.detail === error.problem.detail) continue;
     const place = each.line ? t("lookup.line", { line: each.line }) : each.field;
     box.append(h("p", {}, `${place}: ${each.detail}: ${each.value}`));
   }
   if (!again) return box;
   const retry = () => box.isConnected && again();
   if (NEEDS_TOKEN.has(error.status)) addEventListener("tokenchange", retry, { once: true });
-  else box.append(button(t("common.again"), again));
+  else if (!refused(error.status)) box.append(button(t("common.again"), again));
   if (error.status === 0 || error.status === 503) {
     const seconds = Math.max(error.retryAfter ?? 0, RETRY_S);
     setTimeout(() => !box.contains(document.activeElement) && retry(), seconds * 1000);
   }
   return box;
 }
+
+/** Whether the same question would get the same answer; 429 is for those who come too often. */
+const refused = (status) => status >= 400 && status < 500 && status !== 429;
 
 export const empty = (text) => h("p", { class: "notice" }, text);

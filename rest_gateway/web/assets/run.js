@@ -1,7 +1,7 @@
 // The page of one run: what it holds, its files, triggers, overlaps and gaps.
 
 import { getJson } from "./api.js";
-import { facts, filesTable } from "./catalogue.js";
+import { facts, filesTable, getSubject } from "./catalogue.js";
 import { byId, downloadLink, h, link, withShare } from "./dom.js";
 import { empty, fill } from "./notice.js";
 import { table } from "./table.js";
@@ -12,7 +12,7 @@ const WHITE_ABOVE = 0.83;
 const run = document.body.dataset.subject;
 
 async function showRun() {
-  const found = await getJson(`/runs/${run}`);
+  const found = await getSubject(`/runs/${run}`);
   const conflicts = Number(found.conflicts)
     ? link(`/conflicts?run=${run}`, formatNumber(found.conflicts))
     : "0";
@@ -36,14 +36,13 @@ const bitName = (bit, name) => (name ? `${bit} ${name}` : String(bit));
 async function showTriggers() {
   const { total, counts } = await getJson("/counts", { run, by: "bit" });
   if (!counts.length) return empty(t("run.no_triggers"));
-  const most = Math.max(...counts.map((count) => Number(count.events)));
   return table(
     t("run.triggers"),
     [
       { title: t("field.bit"), cell: (count) => bitName(count.olt_bit, count.olt_name) },
       { title: t("field.events"), number: true, cell: (count) => count.events },
       { title: t("field.share"), number: true, cell: (count) => h("span", {}, formatPercent(count.events / total)) },
-      { title: "", cell: (count) => withShare(h("span", { class: "bar", "aria-hidden": "true" }), count.events / most) },
+      { title: "", cell: (count) => withShare(h("span", { class: "bar", "aria-hidden": "true" }), count.events / total) },
     ],
     counts,
   );
@@ -82,7 +81,7 @@ function heat(events, bit, other) {
 
 async function showGaps() {
   const found = await getJson(`/runs/${run}/gaps`, { limit: 10 });
-  const strip = h("div", { class: "strip", role: "img", "aria-label": t("run.strip") });
+  const strip = h("div", { class: "strip", role: "img", "aria-labelledby": "strip_text" });
   for (const bin of found.bins) {
     const size = Number(BigInt(bin.event_last) - BigInt(bin.event_first)) + 1;
     const share = bin.events / size;
@@ -90,10 +89,12 @@ async function showGaps() {
     strip.append(withShare(h("span", { title }), share));
   }
   const ends = h("div", { class: "ends", "aria-hidden": "true" }, h("span", {}, String(found.event_first)), h("span", {}, String(found.event_last)));
-  if (!Number(found.missing)) return [strip, ends, empty(t("run.no_gaps"))];
+  const text = h("p", { id: "strip_text", class: "quiet" }, t("run.strip"));
+  if (!Number(found.missing)) return [strip, ends, text, empty(t("run.no_gaps"))];
   return [
     strip,
     ends,
+    text,
     h("p", {}, t("run.missing", { n: found.missing }), " ", t("run.in_gaps", { n: found.gaps })),
     table(
       t("run.widest"),

@@ -30,6 +30,7 @@ const runs = pagedTable(byId("runs"), {
   caption: t("menu.runs"),
   columns,
   order: "last_seen desc",
+  stack: true,
   none: t("runs.none"),
   async load(order, next) {
     const { run_first, run_last, detector } = Object.fromEntries(new FormData(filter));
@@ -50,9 +51,21 @@ function draw(rows) {
   timeChart(byId("chart"), t("runs.chart"), [{ label: t("field.events"), kind: "points" }], data);
 }
 
+/** Before it is sent: the last run is not below the first. */
+function checkRange() {
+  const { run_first: first, run_last: last } = filter.elements;
+  const both = [first, last].every(({ value }) => /^\d+$/.test(value));
+  const reversed = both && BigInt(first.value) > BigInt(last.value);
+  last.setCustomValidity(reversed ? t("runs.reversed", { first: first.value, last: last.value }) : "");
+}
+
+filter.addEventListener("input", checkRange);
 filter.addEventListener("submit", (event) => {
   event.preventDefault();
   runs.reload();
 });
-filter.addEventListener("reset", () => setTimeout(runs.reload));
+filter.addEventListener("reset", () => {
+  setTimeout(checkRange);
+  setTimeout(runs.reload);
+});
 runs.reload();

@@ -60,13 +60,16 @@ const first = (column) => (column.number || column.descending ? `${column.sort} 
  * A table in `place` that fetches its pages.
  *
  * @param load gives {rows, next} for (order, next); next is the address of the next page or null.
- * @param onrows is told all rows that are shown.
+ * @param onrows is told all rows that are shown; none where they could not be had.
  */
 export function pagedTable(place, { caption, columns, order, load, none, stack, onrows = () => {} }) {
   const show = (wanted, focus) =>
     fill(place, async (current) => {
       order = wanted;
-      const page = await load(order, null);
+      const page = await load(order, null).catch((error) => {
+        if (current()) onrows([]);
+        throw error;
+      });
       if (current()) onrows(page.rows);
       if (!page.rows.length) return empty(none);
       const shown = table(caption, columns, page.rows, { order, stack, onsort: (next) => show(next, true) });
