@@ -19,7 +19,7 @@ run: $(VENV)/.server ## start everything here, send sample events, look them up,
 	@exec $(BIN)/python -m local_stack.demo
 
 test: $(VENV)/.dev ## run the tests (PYTEST_ARGS="-k lookup" to choose)
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 test-faults: $(VENV)/.dev ## harm everything around the services, prove that nothing is lost (FAULTS_ARGS="--list")
 	@$(BIN)/python -m tests.faults --write $(FAULTS_ARGS)
