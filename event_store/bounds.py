@@ -13,6 +13,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from event_store.page import SLOT_BITS, PackedPage, page_slots, unpack
 from event_store.pagecheck import FileKey
 from event_store.pagestore import read_pages
+from event_store.statements import number_pieces
 
 _PAGES_PER_QUERY = 16
 
@@ -46,7 +47,17 @@ def file_bounds(
 
     Reads pages until all are found: one or two, where the files of a run follow each other.
     """
-    missing, found = set(files), dict[FileKey, int]()
+    found = dict[FileKey, int]()
+    for piece in number_pieces(list(files)):
+        found |= _bounds_of(cursor, run_number, set(piece), (page_first, page_last), last=last)
+    return found
+
+
+def _bounds_of(
+    cursor: Cursor, run_number: int, missing: set[FileKey], pages_in: tuple[int, int], *, last: bool
+) -> dict[FileKey, int]:
+    found = dict[FileKey, int]()
+    page_first, page_last = pages_in
     while missing:
         cursor.execute(
             "SELECT page_no FROM event_page WHERE run_number = %s AND page_no BETWEEN %s AND %s "

@@ -1,28 +1,27 @@
-"""The tables beside the pages: runs, RAW files, datasets, dead letters.
+"""The tables beside the pages: runs, RAW files, datasets.
 
 Statements on a cursor that somebody else opened; no transaction begins or ends here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
-from psycopg2.extras import execute_values
 
 from event_store.database import fetch_one
-from event_store.errors import StoreUnavailableError
+from event_store.errors import StoreError, StoreUnavailableError
 from event_store.merge import Columns, FileTable
-from event_store.model import COSMIC_DSID_FIRST, NUMBER_MAX, DatasetState, DeadLetter, Int64
+from event_store.model import COSMIC_DSID_FIRST, DSID_MAX, NUMBER_MAX, DatasetState, Int64
+from event_store.statements import number_pieces, pieces, text_bytes
 
 # Telescope datasets are numbered by one writer at a time.
 _COSMIC_LOCK = 0x45764965
 # Shared by all who write events; alone by who changed a dataset's state.
 _WRITERS_LOCK = 0x45764966
-_BACKSLASHED_NUL = "\\x00"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,28 +51,78 @@ def lock_run(cursor: Cursor, run_number: int) -> LockedRun:
     return LockedRun(*row)
 
 
-def add_to_run(cursor: Cursor, run: LockedRun, inserted: Sequence[Columns]) -> None:
-    """Count new events in the run's row and raise its generation."""
+def lock_runs(cursor: Cursor, run_numbers: Sequence[int]) -> list[LockedRun]:
+    """Hold the rows of runs, which ascend, until the end of the transaction; as `lock_run`.
+
+    The insert takes its rows in their order, and locks those that are there without a new version.
+    """
+    if len(run_numbers) == 1:
+        return [lock_run(cursor, run_numbers[0])]
+    numbers = [f"{number:d}" for number in run_numbers]
     cursor.execute(
-        "UPDATE run SET generation = %s, n_events = n_events + %s, "
-        "first_event = least(first_event, %s), last_event = greatest(last_event, %s), "
-        "last_seen = now() WHERE run_number = %s",
-        (
-            run.generation + 1,
-            sum(map(len, inserted)),
-            min(int(part.events[0]) for part in inserted),
-            max(int(part.events[-1]) for part in inserted),
-            run.run_number,
-        ),
+        f"INSERT INTO run AS r (run_number) VALUES ({'),('.join(numbers)}) "
+        "ON CONFLICT (run_number) DO UPDATE SET generation = r.generation WHERE false;"
+        "SELECT run_number, generation, first_event, last_event, has_emptied_pages FROM run "
+        f"WHERE run_number IN ({','.join(numbers)})"
+    )
+    locked = {row[0]: LockedRun(*row) for row in cursor.fetchall()}
+    return [locked[number] for number in run_numbers]
+
+
+class RunCount(NamedTuple):
+    """New events of a run: how many, the first and the last."""
+
+    run_number: int
+    events: int
+    first: int
+    last: int
+
+
+def count_run(run_number: int, inserted: Sequence[Columns]) -> RunCount:
+    """Count the events of parts in ascending order, of which none is empty."""
+    return RunCount(
+        run_number,
+        sum(map(len, inserted)),
+        int(inserted[0].events[0]),
+        int(inserted[-1].events[-1]),
     )
 
 
-def set_detector(cursor: Cursor, run_number: int, detector_id: str) -> None:
-    """Note the first detector that sent events of the run."""
-    cursor.execute(
-        "UPDATE run SET detector_id = %s WHERE run_number = %s AND detector_id IS NULL",
-        (detector_id, run_number),
+def add_to_runs(cursor: Cursor, counts: Sequence[RunCount]) -> None:
+    """Count new events in the rows of runs that the transaction holds; raise their generations."""
+    change = (
+        "UPDATE run AS r SET generation = r.generation + 1, n_events = r.n_events + {1}, "
+        "first_event = least(r.first_event, {2}), last_event = greatest(r.last_event, {3}), "
+        "last_seen = now() {from_} WHERE r.run_number = {0}"
     )
+    if len(counts) == 1:
+        cursor.execute(change.format(*(f"{value:d}" for value in counts[0]), from_=""))
+        return
+    new = ("new.run", "new.events", "new.first", "new.last")
+    from_ = (
+        "FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[]) "
+        "AS new (run, events, first, last)"
+    )
+    cursor.execute(
+        change.format(*new, from_=from_), [list(column) for column in zip(*counts, strict=True)]
+    )
+
+
+def set_detectors(cursor: Cursor, detectors: Mapping[int, str]) -> None:
+    """Note the first detector that sent events of each run; the transaction holds the runs."""
+    for piece in pieces(detectors.items(), lambda item: 20 + text_bytes(item[1])):
+        if len(piece) == 1:
+            cursor.execute(
+                "UPDATE run SET detector_id = %s WHERE run_number = %s AND detector_id IS NULL",
+                piece[0][::-1],
+            )
+            continue
+        cursor.execute(
+            "UPDATE run AS r SET detector_id = new.detector_id "
+            "FROM unnest(%s::bigint[], %s::text[]) AS new (run, detector_id) "
+            "WHERE r.run_number = new.run AND r.detector_id IS NULL",
+            [list(column) for column in zip(*piece, strict=True)],
+        )
 
 
 class FileCounts(NamedTuple):
@@ -94,10 +143,21 @@ def count_files(inserted: Columns, table_size: int) -> FileCounts:
     return FileCounts(np.bincount(inserted.files, minlength=table_size), first, last)
 
 
-def add_to_files(
-    cursor: Cursor, run_number: int, counted: Sequence[FileCounts], table: FileTable
-) -> None:
-    """Count new events in the rows of their RAW files."""
+class FileCount(NamedTuple):
+    """New events of a RAW file in a run: how many, the first and the last."""
+
+    run_number: int
+    fuid: str
+    dsid: int
+    events: int
+    first: int
+    last: int
+
+
+def sum_files(
+    run_number: int, counted: Sequence[FileCounts], table: FileTable
+) -> Iterator[FileCount]:
+    """The new events of each file of a run, over all parts that were counted."""
     counts = np.zeros(len(table), np.int64)
     first, last = np.full(len(table), NUMBER_MAX), np.zeros(len(table), np.int64)
     for part in counted:
@@ -108,22 +168,32 @@ def add_to_files(
         last[here] = np.maximum(last[here], part.last)
     used = np.flatnonzero(counts)
     fuids, dsids = table.arrays()
-    cursor.execute(
-        "INSERT INTO raw_file AS f (run_number, fuid_raw, dsid_raw, n_events, first_event, "
-        "last_event) SELECT %s, * FROM unnest(%s::uuid[], %s::integer[], %s::bigint[], "
-        "%s::bigint[], %s::bigint[]) ON CONFLICT (run_number, fuid_raw, dsid_raw) DO UPDATE SET "
-        "n_events = f.n_events + excluded.n_events, "
-        "first_event = least(f.first_event, excluded.first_event), "
-        "last_event = greatest(f.last_event, excluded.last_event)",
-        (
-            run_number,
-            [fuid.hex() for fuid in fuids[used].tolist()],
-            dsids[used].tolist(),
-            counts[used].tolist(),
-            first[used].tolist(),
-            last[used].tolist(),
-        ),
-    )
+    for fuid, *numbers in zip(
+        fuids[used].tolist(),
+        *(column[used].tolist() for column in (dsids, counts, first, last)),
+        strict=True,
+    ):
+        yield FileCount(run_number, fuid.hex(), *numbers)
+
+
+def add_to_files(cursor: Cursor, counts: Sequence[FileCount]) -> None:
+    """Count new events in the rows of their RAW files."""
+    for piece in number_pieces(counts):
+        runs, *columns = (list(column) for column in zip(*piece, strict=True))
+        source = (
+            "SELECT %s::bigint, * FROM unnest("
+            if runs[0] == runs[-1]
+            else "SELECT * FROM unnest(%s::bigint[], "
+        )
+        cursor.execute(
+            "INSERT INTO raw_file AS f (run_number, fuid_raw, dsid_raw, n_events, first_event, "
+            f"last_event) {source}%s::uuid[], %s::integer[], %s::bigint[], %s::bigint[], "
+            "%s::bigint[]) ON CONFLICT (run_number, fuid_raw, dsid_raw) DO UPDATE SET "
+            "n_events = f.n_events + excluded.n_events, "
+            "first_event = least(f.first_event, excluded.first_event), "
+            "last_event = greatest(f.last_event, excluded.last_event)",
+            (runs[0] if runs[0] == runs[-1] else runs, *columns),
+        )
 
 
 def closed_datasets(cursor: Cursor, dsids: Sequence[int]) -> frozenset[int]:
@@ -159,76 +229,75 @@ def register_datasets(cursor: Cursor, dsids: Sequence[int]) -> None:
 
     Should somebody have given that name to another dataset, a random ending keeps it apart.
     """
-    for ending in ("", " || '-' || gen_random_uuid()"):
-        cursor.execute(
-            "INSERT INTO dataset (dsid_raw, name) "
-            f"SELECT d, 'dsid-' || d{ending} FROM unnest(%s::integer[]) AS d "
-            "WHERE NOT EXISTS (SELECT FROM dataset WHERE dsid_raw = d) "
-            "ORDER BY d ON CONFLICT DO NOTHING",
-            (list(dsids),),
-        )
+    for piece in number_pieces(dsids):
+        for ending in ("", " || '-' || gen_random_uuid()"):
+            cursor.execute(
+                "INSERT INTO dataset (dsid_raw, name) "
+                f"SELECT d, 'dsid-' || d{ending} FROM unnest(%s::integer[]) AS d "
+                "WHERE NOT EXISTS (SELECT FROM dataset WHERE dsid_raw = d) "
+                "ORDER BY d ON CONFLICT DO NOTHING",
+                (list(piece),),
+            )
 
 
 def number_cosmic_datasets(cursor: Cursor, names: Sequence[str]) -> dict[str, int]:
-    """The number of each named dataset; a new one takes the first free number from 2³⁰ up.
+    """The number of each named dataset; new ones take the lowest free numbers from 2³⁰ up.
 
     Raises:
-        StoreUnavailableError: another writer took the number at the same moment; try again.
+        StoreUnavailableError: another writer took a number at the same moment; try again.
+        StoreError: no number is free.
     """
     wanted = sorted(set(names))
     numbers = _dataset_numbers(cursor, wanted)
-    missing = [name for name in wanted if name not in numbers]
-    if not missing:
+    if len(numbers) == len(wanted):
         return numbers
     cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_COSMIC_LOCK,))
-    for name in missing:
-        cursor.execute(
-            "INSERT INTO dataset (dsid_raw, name) SELECT min(free.n), %s FROM ("
-            "  SELECT %s AS n UNION ALL"
-            "  SELECT dsid_raw + 1 FROM dataset WHERE dsid_raw >= %s AND dsid_raw < 2147483647"
-            ") AS free WHERE NOT EXISTS (SELECT FROM dataset d WHERE d.dsid_raw = free.n) "
-            "ON CONFLICT DO NOTHING",
-            (name, COSMIC_DSID_FIRST, COSMIC_DSID_FIRST),
-        )
+    # Another writer may have named some of them before it let go of the lock.
     numbers = _dataset_numbers(cursor, wanted)
+    missing = [name for name in wanted if name not in numbers]
+    free = _free_numbers(cursor, len(missing))
+    for piece in pieces(zip(free, missing, strict=True), lambda new: 12 + text_bytes(new[1])):
+        cursor.execute(
+            "INSERT INTO dataset (dsid_raw, name) SELECT * FROM unnest(%s::integer[], %s::text[]) "
+            "ON CONFLICT DO NOTHING RETURNING name, dsid_raw",
+            [list(column) for column in zip(*piece, strict=True)],
+        )
+        numbers.update(cursor.fetchall())
     if len(numbers) < len(wanted):
         # An event with that very number was registered in between.
         raise StoreUnavailableError("a free dataset number was taken meanwhile")
     return numbers
 
 
-def _dataset_numbers(cursor: Cursor, names: Sequence[str]) -> dict[str, int]:
-    cursor.execute("SELECT name, dsid_raw FROM dataset WHERE name = ANY (%s)", (list(names),))
-    return dict(cursor.fetchall())
+def _free_numbers(cursor: Cursor, count: int) -> list[int]:
+    """The lowest `count` dataset numbers from 2³⁰ on that nothing has.
 
-
-def insert_dead_letters(cursor: Cursor, letters: Sequence[DeadLetter]) -> None:
-    """Store refused messages."""
-    execute_values(
-        cursor,
-        "INSERT INTO dead_letter (topic, payload, truncated, reason, detail, source) VALUES %s",
-        [
-            (
-                _text(letter.topic),
-                letter.payload,
-                letter.truncated,
-                letter.reason,
-                _text(letter.detail),
-                _text(letter.source),
-            )
-            for letter in letters
-        ],
-        page_size=100,
+    Among `count` numbers more than are taken there are so many.
+    """
+    cursor.execute(
+        "SELECT n FROM generate_series(%(first)s::bigint, "
+        "least(%(last)s, %(first)s + %(count)s - 1 + (SELECT count(*) FROM dataset "
+        "WHERE dsid_raw >= %(first)s))) AS n WHERE NOT EXISTS (SELECT FROM dataset d "
+        "WHERE d.dsid_raw = n) ORDER BY n LIMIT %(count)s",
+        {"first": COSMIC_DSID_FIRST, "last": DSID_MAX, "count": count},
     )
+    free = [number for (number,) in cursor.fetchall()]
+    if len(free) < count:
+        raise StoreError(
+            f"no number from {COSMIC_DSID_FIRST} to {DSID_MAX} is free for a telescope's dataset"
+        )
+    return free
+
+
+def _dataset_numbers(cursor: Cursor, names: Sequence[str]) -> dict[str, int]:
+    numbers: dict[str, int] = {}
+    for piece in pieces(names, text_bytes):
+        cursor.execute("SELECT name, dsid_raw FROM dataset WHERE name = ANY (%s)", (piece,))
+        numbers.update(cursor.fetchall())
+    return numbers
 
 
 def fuid_text(fuid: bytes) -> str:
     """The canonical text of a RAW file id of 16 bytes."""
     digits = fuid.hex()
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
-
-
-def _text(value: str) -> str:
-    """Text that PostgreSQL takes: no NUL, no lone surrogates."""
-    clean = value.encode("utf-8", "backslashreplace").decode("utf-8")
-    return clean.replace("\0", _BACKSLASHED_NUL)

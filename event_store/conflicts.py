@@ -1,24 +1,24 @@
 """Conflicts in the database: the same event offered with another file, dataset, mask or record.
 
 One row for each distinct offer, with what is stored beside what was offered. Works on the cursor
-of the transaction that writes the run.
+of the transaction that writes the runs.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
-from psycopg2.extras import execute_values
 
 from event_store.cosmic import signed
 from event_store.merge import Columns, FileTable, Merged
 from event_store.model import CosmicRecord, EventColumns
+from event_store.statements import execute_rows
 
 # An offer that once took the stored value's place and conflicts again is open again.
 _REOPENED = ", ".join(
@@ -42,6 +42,15 @@ _UPSERT = (
 )
 
 
+# The server takes the stored record from where it is: a small message may differ from a large
+# record many times.
+_ROW = (
+    "(%s, %s, %s, %s, %s, %s, (SELECT canonical FROM cosmic_event WHERE run_number = %s "
+    "AND event_number = %s AND detector_id = %s), %s, %s, %s, %s, %s, %s)"
+)
+_PLAIN_ROW = "(%s, %s, %s, %s, %s, %s, NULL, %s, %s, %s, %s, %s, %s)"
+
+
 @dataclass(frozen=True, slots=True)
 class Conflicts:
     """The conflicting rows of merged columns.
@@ -49,26 +58,58 @@ class Conflicts:
     Attributes:
         run_number: the run.
         offered, merged, table: what was merged and what came of it.
+        positions: the places of the offered events in the batch.
         rows: the conflicting rows of `offered`, ascending.
-        differing: the stored telescope record (canonical JSON) by row, where it differs.
+        differing: the bytes of the stored telescope record by position, where it differs.
     """
 
     run_number: int
     offered: Columns
     merged: Merged
     table: FileTable
+    positions: npt.NDArray[np.intp]
     rows: Sequence[int]
-    differing: Mapping[int, bytes]
+    differing: Mapping[int, int]
+
+
+@dataclass(slots=True)
+class _Offer:
+    """A distinct offer: a row of the table, and how often it was made."""
+
+    row: list[Any]
+    record_key: tuple[int, int, str] | None
+    stored_bytes: int
+    times: int = 1
 
 
 def record_conflicts(
-    cursor: Cursor, found: Conflicts, batch: EventColumns, positions: npt.NDArray[np.intp]
+    cursor: Cursor,
+    found: Iterable[Conflicts],
+    batch: EventColumns,
+    step: Callable[[], None] = lambda: None,
 ) -> None:
-    """Record conflicts; `positions` are the places of the offered events in the batch."""
+    """Record conflicts of some runs; `step` is called after each statement."""
+    offers = [offer for conflicts in found for offer in _distinct(conflicts, batch).values()]
+    plain = [[*offer.row, offer.times] for offer in offers if offer.record_key is None]
+    execute_rows(cursor, _UPSERT, plain, template=_PLAIN_ROW, step=step)
+    differing = [offer for offer in offers if offer.record_key is not None]
+    # Sized by the row that it belongs to.
+    sizes = iter([offer.stored_bytes for offer in differing])
+    execute_rows(
+        cursor,
+        _UPSERT,
+        ([*o.row[:6], *(o.record_key or ()), *o.row[6:], o.times] for o in differing),
+        template=_ROW,
+        beside=lambda _: next(sizes),
+        step=step,
+    )
+
+
+def _distinct(found: Conflicts, batch: EventColumns) -> dict[tuple[int, bytes], _Offer]:
     fuids, dsids = found.table.arrays()
-    counted: dict[tuple[int, bytes], list[Any]] = {}
+    counted: dict[tuple[int, bytes], _Offer] = {}
     for row in found.rows:
-        position = int(positions[row])
+        position = int(found.positions[row])
         event, olt = int(found.offered.events[row]), int(found.offered.olt[row])
         file = int(found.offered.files[row])
         kept = int(found.merged.kept_files[row])
@@ -77,24 +118,28 @@ def record_conflicts(
         digest = _digest(fuid, dsid, olt, record)
         known = counted.get((event, digest))
         if known is not None:
-            known[-1] += 1
+            known.times += 1
             continue
-        counted[event, digest] = [
-            found.run_number,
-            event,
-            digest,
-            fuids[kept].tobytes().hex(),
-            int(dsids[kept]),
-            signed(int(found.merged.kept_olt[row])),
-            found.differing.get(row),
-            fuid.hex(),
-            dsid,
-            signed(olt),
-            record.canonical if record else None,
-            batch.sources[int(batch.source_index[position])],
-            1,
-        ]
-    execute_values(cursor, _UPSERT, list(counted.values()), page_size=1000)
+        stored_bytes = found.differing.get(position)
+        differs = record is not None and stored_bytes is not None
+        counted[event, digest] = _Offer(
+            [
+                found.run_number,
+                event,
+                digest,
+                fuids[kept].tobytes().hex(),
+                int(dsids[kept]),
+                signed(int(found.merged.kept_olt[row])),
+                fuid.hex(),
+                dsid,
+                signed(olt),
+                record.canonical if record else None,
+                batch.sources[int(batch.source_index[position])],
+            ],
+            (found.run_number, event, record.detector_id) if record and differs else None,
+            stored_bytes or 0,
+        )
+    return counted
 
 
 def _digest(fuid: bytes, dsid: int, olt: int, record: CosmicRecord | None) -> bytes:

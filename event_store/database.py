@@ -20,13 +20,17 @@ from typing import Any
 import psycopg2
 import psycopg2.extensions
 
-from event_store.errors import StoreError, StoreUnavailableError
+from event_store.errors import StoreError, StoreUnavailableError, UnansweredError
 
 log = logging.getLogger(__name__)
 
 # SQLSTATE classes of values that the database will never take: data exception, cardinality,
 # integrity constraint, program limit. Everything else may be gone at the next attempt.
 _REFUSED_CLASSES = frozenset({"21", "22", "23", "54"})
+# Of these the request is not the cause: connection exception, transaction state (read-only),
+# rollback, resources, operator intervention, system error.
+_AWAY_CLASSES = frozenset({"08", "25", "40", "53", "57", "58"})
+_QUERY_CANCELED = "57014"
 # data_corrupted, index_corrupted
 _DAMAGED = frozenset({"XX001", "XX002"})
 
@@ -246,7 +250,10 @@ def _translate(error: psycopg2.Error) -> Exception:
         return StoreError(f"the database refused the values ({code}): {first_line}")
     if code in {"42P01", "42883"}:
         return StoreUnavailableError(f"{first_line}: run `eventindex migrate`")
-    return StoreUnavailableError(f"{code or type(error).__name__}: {first_line}")
+    text = f"{code or type(error).__name__}: {first_line}"
+    if code[:2] in _AWAY_CLASSES and code != _QUERY_CANCELED:
+        return StoreUnavailableError(text)
+    return UnansweredError(text)
 
 
 class _Watchdog:

@@ -20,8 +20,11 @@ from event_store.database import Connection, fetch_one
 from event_store.errors import NotFoundError, WrongStateError
 from event_store.model import DatasetState, Int64
 from event_store.page import SLOT_BITS, SLOT_MASK
+from event_store.pagecheck import FileKey
+from event_store.pagecopy import StoredPage
 from event_store.pagestore import read_pages, update_pages
 from event_store.removal import Removed, remove_dataset
+from event_store.statements import number_pieces
 
 # A transaction takes so many events at most: 64 pages are 524,288.
 PAGES_PER_TRANSACTION_MAX = 64
@@ -93,8 +96,10 @@ def delete_some(connection: Connection, deletion: Deletion, run_number: int) -> 
         pages = read_pages(cursor, run_number, page_nos)
         removed = {no: remove_dataset(no, pages[no], deletion.dsid) for no in page_nos}
         connection.step()
+        generation = run.generation + 1
         update_pages(
-            cursor, run_number, run.generation + 1, [(no, r.page) for no, r in removed.items()]
+            cursor,
+            (StoredPage(run_number, no, generation, r.page) for no, r in removed.items()),
         )
         connection.step()
         _count_files(cursor, run_number, deletion.dsid, removed)
@@ -159,18 +164,20 @@ def _count_files(cursor: Cursor, run_number: int, dsid: int, removed: dict[int, 
     counts: Counter[bytes] = Counter()
     for part in removed.values():
         counts.update(part.files)
-    cursor.execute(
-        "UPDATE raw_file f SET n_events = f.n_events - r.n "
-        "FROM unnest(%s::uuid[], %s::bigint[]) AS r (fuid, n) "
-        "WHERE f.run_number = %s AND f.dsid_raw = %s AND f.fuid_raw = r.fuid "
-        "RETURNING f.fuid_raw::text, f.n_events, f.last_event",
-        ([fuid.hex() for fuid in counts], list(counts.values()), run_number, dsid),
-    )
-    left = {
-        (bytes.fromhex(fuid.replace("-", "")), dsid): last
-        for fuid, n, last in cursor.fetchall()
-        if n > 0
-    }
+    left: dict[FileKey, int] = {}
+    for piece in number_pieces(list(counts.items())):
+        cursor.execute(
+            "UPDATE raw_file f SET n_events = f.n_events - r.n "
+            "FROM unnest(%s::uuid[], %s::bigint[]) AS r (fuid, n) "
+            "WHERE f.run_number = %s AND f.dsid_raw = %s AND f.fuid_raw = r.fuid "
+            "RETURNING f.fuid_raw::text, f.n_events, f.last_event",
+            ([fuid.hex() for fuid, _ in piece], [n for _, n in piece], run_number, dsid),
+        )
+        left |= {
+            (bytes.fromhex(fuid.replace("-", "")), dsid): last
+            for fuid, n, last in cursor.fetchall()
+            if n > 0
+        }
     cursor.execute(
         "DELETE FROM raw_file WHERE run_number = %s AND dsid_raw = %s AND n_events <= 0",
         (run_number, dsid),
@@ -180,12 +187,18 @@ def _count_files(cursor: Cursor, run_number: int, dsid: int, removed: dict[int, 
     # Pages go in ascending order: what is left of a file lies behind them, up to its last event.
     behind, last_page = max(removed) + 1, max(left.values()) >> SLOT_BITS
     firsts = file_bounds(cursor, run_number, left, behind, last_page, last=False)
-    cursor.execute(
-        "UPDATE raw_file f SET first_event = r.first "
-        "FROM unnest(%s::uuid[], %s::bigint[]) AS r (fuid, first) "
-        "WHERE f.run_number = %s AND f.dsid_raw = %s AND f.fuid_raw = r.fuid",
-        ([fuid.hex() for fuid, _ in firsts], list(firsts.values()), run_number, dsid),
-    )
+    for ends in number_pieces(list(firsts.items())):
+        cursor.execute(
+            "UPDATE raw_file f SET first_event = r.first "
+            "FROM unnest(%s::uuid[], %s::bigint[]) AS r (fuid, first) "
+            "WHERE f.run_number = %s AND f.dsid_raw = %s AND f.fuid_raw = r.fuid",
+            (
+                [fuid.hex() for (fuid, _), _ in ends],
+                [first for _, first in ends],
+                run_number,
+                dsid,
+            ),
+        )
 
 
 def _count_run(cursor: Cursor, run: LockedRun, removed: dict[int, Removed], events: int) -> None:
@@ -212,11 +225,10 @@ def _forget_conflicts(cursor: Cursor, run_number: int, events: Int64) -> None:
         (run_number, int(events[0]), int(events[-1])),
     )
     known = np.array([event for (event,) in cursor.fetchall()], np.int64)
-    gone = known[np.isin(known, events)]
-    if len(gone):
+    for gone in number_pieces(known[np.isin(known, events)].tolist()):
         cursor.execute(
             "DELETE FROM event_conflict WHERE run_number = %s AND event_number = ANY (%s)",
-            (run_number, gone.tolist()),
+            (run_number, list(gone)),
         )
 
 

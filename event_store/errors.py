@@ -5,6 +5,13 @@ class StoreUnavailableError(Exception):
     """The database cannot answer now (away, full, locked, not migrated): try the same again."""
 
 
+class UnansweredError(StoreUnavailableError):
+    """No answer to this very request: the database is away, or this is what it cannot do.
+
+    Whether it does other things tells which.
+    """
+
+
 class UnusableDatabaseError(StoreUnavailableError):
     """The database answers and cannot be served from: somebody has to change it first."""
 

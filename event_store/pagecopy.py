@@ -8,7 +8,7 @@ Format: PostgreSQL documentation, COPY, "Binary Format"; arrays as `array_send` 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -73,10 +73,26 @@ class ScanRange(NamedTuple):
     pages_max: int
 
 
-def encode_rows(run_number: int, generation: int, pages: Iterable[tuple[int, PackedPage]]) -> bytes:
-    """Encode pages of one run for `COPY event_page (COLUMNS) FROM STDIN (FORMAT BINARY)`."""
+class StoredPage(NamedTuple):
+    """A page as it is to be stored."""
+
+    run_number: int
+    page_no: int
+    generation: int
+    page: PackedPage
+
+    @property
+    def size_bytes(self) -> int:
+        """What it takes as a row of `encode_rows`, to a few bytes."""
+        slots = 0 if self.page.slots is None else 6 * len(self.page.slots)
+        planes = len(self.page.file_planes) + len(self.page.olt_planes)
+        return 120 + slots + 28 * len(self.page.fuids) + planes
+
+
+def encode_rows(pages: Iterable[StoredPage]) -> bytes:
+    """Encode pages for `COPY event_page (COLUMNS) FROM STDIN (FORMAT BINARY)`."""
     parts = [SIGNATURE]
-    for page_no, page in pages:
+    for run_number, page_no, generation, page in pages:
         parts.append(_HEAD.pack(9, 8, run_number, 8, page_no, 8, generation, 4, page.n_events))
         if page.slots is None:
             parts.append(_NULL)
@@ -104,6 +120,21 @@ def fetch_sql(wanted: Iterable[WantedPages], *, with_olt: bool) -> str:
     content = f"p.n_events, p.slots, p.fuids, p.dsids, p.file_planes, {olt}"
     queries = " UNION ALL ".join(_fetch_query(of_run, content) for of_run in wanted)
     return f"COPY ({queries}) TO STDOUT (FORMAT BINARY)"
+
+
+def fetch_keys_sql(keys: Sequence[tuple[int, int]]) -> str:
+    """The COPY that reads pages of many runs, by (run, page); otherwise as `fetch_sql`.
+
+    One join: a query for each of many runs takes the planner longer than the server reads.
+    """
+    runs, page_nos = (",".join(map(str, column)) for column in zip(*keys, strict=True))
+    return (
+        "COPY (SELECT p.run_number, p.page_no, p.generation, p.n_events, p.slots, p.fuids, "
+        "p.dsids, p.file_planes, p.olt_planes "
+        f"FROM unnest('{{{runs}}}'::bigint[], '{{{page_nos}}}'::bigint[]) w (run_number, page_no) "
+        "JOIN event_page p ON p.run_number = w.run_number AND p.page_no = w.page_no) "
+        "TO STDOUT (FORMAT BINARY)"
+    )
 
 
 def _fetch_query(of_run: WantedPages, content: str) -> str:

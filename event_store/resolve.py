@@ -12,7 +12,14 @@ import numpy as np
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from event_store.bounds import file_bounds
-from event_store.catalogue import LockedRun, add_to_files, closed_datasets, count_files, lock_run
+from event_store.catalogue import (
+    LockedRun,
+    add_to_files,
+    closed_datasets,
+    count_files,
+    lock_run,
+    sum_files,
+)
 from event_store.cosmic import replace_record
 from event_store.database import Connection
 from event_store.errors import NotFoundError, WrongStateError
@@ -21,6 +28,7 @@ from event_store.merge import Columns, FileTable
 from event_store.model import CosmicRecord, RawFile
 from event_store.page import SLOT_BITS
 from event_store.pagecheck import FileKey
+from event_store.pagecopy import StoredPage
 from event_store.pagestore import read_pages, update_pages
 from event_store.removal import replace_event
 
@@ -156,13 +164,14 @@ def _replace_in_page(cursor: Cursor, run: LockedRun, conflict: ConflictRow, file
     if replaced is None:
         raise WrongStateError(f"run {run.run_number} event {event} is not in the index any more")
     generation = run.generation + 1
-    update_pages(cursor, run.run_number, generation, [(page_no, replaced.page)])
+    update_pages(cursor, [StoredPage(run.run_number, page_no, generation, replaced.page)])
     cursor.execute(
         "UPDATE run SET generation = %s WHERE run_number = %s", (generation, run.run_number)
     )
     if replaced.old_file != (file.fuid.bytes, file.dsid):
         one = Columns(np.array([event]), np.zeros(1, np.intp), np.zeros(1, np.uint64))
-        add_to_files(cursor, run.run_number, [count_files(one, 1)], FileTable([file]))
+        counted = sum_files(run.run_number, [count_files(one, 1)], FileTable([file]))
+        add_to_files(cursor, list(counted))
         _take_from_file(cursor, run.run_number, replaced.old_file, event)
 
 

@@ -42,6 +42,7 @@ WRITER_RIGHTS: Mapping[str, Collection[str]] = {
     "raw_file": (*_CHANGE, "DELETE"),
     "event_conflict": (*_CHANGE, "DELETE"),
     "dead_letter": ("SELECT", "INSERT", "DELETE"),
+    "dead_letter_size": _READ,
     "cosmic_event": (*_CHANGE, "DELETE"),
     "olt_criterion": _CHANGE,
     "access_token": _CHANGE,

@@ -1,43 +1,54 @@
 """Batches into the database.
 
-One transaction a group of runs: lock each run, read the pages that its events fall into, merge in
-NumPy, write back what changed. Never decides what a page looks like or which value wins; that is
-`page` and `merge`.
+Registers what is new, and cuts a batch into transactions (`plan`), of which each is a
+`transaction`. Never looks at a page.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from event_store import catalogue, startup
-from event_store.conflicts import Conflicts, record_conflicts
-from event_store.cosmic import store_records
 from event_store.database import Connection, StoreOptions
-from event_store.errors import StoreUnavailableError
-from event_store.merge import Columns, FileTable, Merged, are_stored, merge, number_files
-from event_store.model import CosmicRecord, DeadLetter, EventColumns, Outcome, UInt8
-from event_store.page import SLOT_BITS, PackedPage
-from event_store.pagestore import PAGES_AT_ONCE_MAX, insert_pages, read_pages, update_pages
-from event_store.plan import RunPart, distinct_pages, in_order, page_cuts, transactions
+from event_store.errors import StoreError, StoreUnavailableError
+from event_store.letters import insert_dead_letters, kept_letters_bytes, letter_bytes, with_room
+from event_store.model import DeadLetter, EventColumns, UInt8
+from event_store.plan import in_order, transactions
+from event_store.transaction import Transaction
 
+_NAME = "eventindex ingest_service"
 _NAMES_REMEMBERED_MAX = 100_000
+_END_BACKEND = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = %s "
+    "AND application_name = %s AND usename = current_user AND datname = current_database()"
+)
+_LOCK_TABLES = (
+    "LOCK TABLE run, event_page, raw_file, dataset, event_conflict, cosmic_event, dead_letter "
+    "IN ROW EXCLUSIVE MODE"
+)
+
+
+class KeptLetters(NamedTuple):
+    """Dead letters that were stored, those without room, and what all that are kept take."""
+
+    kept: Sequence[DeadLetter]
+    left: Sequence[DeadLetter]
+    bytes: int
 
 
 class Store:
     """The writing side of the index. For one thread at a time; connects when first used."""
 
     def __init__(self, database_url: str, options: StoreOptions | None = None) -> None:
-        self._connection = Connection(
-            database_url,
-            options or StoreOptions(),
-            autocommit=False,
-            name="eventindex ingest_service",
-        )
+        self._url = database_url
+        self._options = options or StoreOptions()
+        self._connection = self._new_connection(_NAME)
+        self._backend_pid: int | None = None
         self._server = ""
         self._known_datasets: set[int] = set()
         self._cosmic_datasets: dict[str, int] = {}
@@ -58,16 +69,20 @@ class Store:
         outcome = np.empty(len(batch), np.uint8)
         if len(batch) == 0:
             return outcome
+        dsid_of_file = np.array([file.dsid for file in batch.files], np.int32)
         used = np.flatnonzero(np.bincount(batch.file_index, minlength=len(batch.files)))
-        dsids = sorted({batch.files[i].dsid for i in used.tolist()})
+        dsids = np.unique(dsid_of_file[used]).tolist()
         self._register_datasets(dsids)
         batch, order = in_order(batch)
         for parts in transactions(batch.runs, batch.events):
+            here = slice(parts[0].first, parts[-1].last)
+            asked = dsids
+            if len(dsids) > 1 and here.stop - here.start < len(batch):
+                asked = np.unique(dsid_of_file[batch.file_index[here]]).tolist()
             with self._cursor() as cursor:
-                closed = catalogue.closed_datasets(cursor, dsids)
-                for part in parts:
-                    writer = _RunWriter(cursor, self._connection, batch, part, closed)
-                    outcome[part.first : part.last] = writer.write()
+                closed = catalogue.closed_datasets(cursor, asked)
+                transaction = Transaction(cursor, self._connection.step, batch, closed)
+                outcome[here] = transaction.write(parts)
             on_commit()
         if order is not None:
             outcome[order] = outcome.copy()
@@ -91,14 +106,30 @@ class Store:
         self._known_datasets.update(numbers.values())
         return self._cosmic_datasets
 
-    def add_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
-        """Store refused messages; committed when this returns.
+    def add_dead_letters(self, letters: Sequence[DeadLetter], bytes_max: int) -> KeptLetters:
+        """Store refused messages while all that are kept take less; committed when this returns.
+
+        Several writers at once may pass the limit by what each of them stores at that moment.
+
+        Raises:
+            StoreUnavailableError: try again.
+            StoreError: the database refuses one of them.
+        """
+        with self._connection.cursor() as cursor:
+            self._backend_pid = self._connection.backend_pid
+            kept_bytes = kept_letters_bytes(cursor)
+            kept, left = with_room(letters, bytes_max - kept_bytes)
+            insert_dead_letters(cursor, kept, self._connection.step)
+        return KeptLetters(kept, left, kept_bytes + sum(map(letter_bytes, kept)))
+
+    def dead_letters_bytes(self) -> int:
+        """What the dead letters take.
 
         Raises:
             StoreUnavailableError: try again.
         """
         with self._connection.cursor() as cursor:
-            catalogue.insert_dead_letters(cursor, letters)
+            return kept_letters_bytes(cursor)
 
     def check(self) -> list[str]:
         """Ask whether the database can be used; see `startup.check`."""
@@ -113,9 +144,36 @@ class Store:
         with self._connection.cursor() as cursor:
             cursor.execute("SELECT 1")
 
+    def probe(self) -> None:
+        """Ask, beside a request that failed, whether the database does everything else.
+
+        It does when a change is committed on another connection: a full disk, a lost right, a
+        table that somebody locks and a replica that is waited for let a plain SELECT pass. What
+        the server may still be doing for the failed request is ended first, with its locks.
+
+        Raises:
+            StoreUnavailableError: it does not.
+        """
+        beside = self._new_connection(f"{_NAME} probe")
+        try:
+            startup.check(beside, startup.WRITER_RIGHTS)
+            with beside.cursor() as cursor:
+                cursor.execute(_END_BACKEND, (self._backend_pid, _NAME))
+            with beside.cursor() as cursor:
+                catalogue.closed_datasets(cursor, [])
+                cursor.execute(_LOCK_TABLES)
+                cursor.execute("UPDATE dataset_version SET version = version")
+        except StoreError as error:
+            raise StoreUnavailableError(str(error)) from error
+        finally:
+            beside.close()
+
     def close(self) -> None:
         """Drop the connection."""
         self._connection.close()
+
+    def _new_connection(self, name: str) -> Connection:
+        return Connection(self._url, self._options, autocommit=False, name=name)
 
     def _register_datasets(self, dsids: Sequence[int]) -> None:
         """Register new datasets in a transaction of their own.
@@ -137,6 +195,7 @@ class Store:
                 forgotten, and the batch may be offered again.
         """
         with self._connection.cursor() as cursor:
+            self._backend_pid = self._connection.backend_pid
             if self._connection.server != self._server:
                 known, self._server = self._server, self._connection.server
                 self._known_datasets.clear()
@@ -144,122 +203,3 @@ class Store:
                 if known:
                     raise StoreUnavailableError("the database server has changed")
             yield cursor
-
-
-class _RunWriter:
-    """Writes the events of one run inside a transaction."""
-
-    def __init__(
-        self,
-        cursor: Cursor,
-        connection: Connection,
-        batch: EventColumns,
-        part: RunPart,
-        closed: frozenset[int],
-    ) -> None:
-        self._cursor = cursor
-        self._connection = connection
-        self._batch = batch
-        self._part = part
-        self._run = part.run_number
-        self._closed = closed
-
-    def write(self) -> UInt8:
-        """Write the events of the run; the outcome of each."""
-        batch, here = self._batch, slice(self._part.first, self._part.last)
-        used, number = number_files(batch.file_index[here], len(batch.files))
-        files = [batch.files[i] for i in used.tolist()]
-        table = FileTable(files)
-        columns = Columns(batch.events[here], table.number[number], batch.olt[here])
-        closed = None
-        if not self._closed.isdisjoint(file.dsid for file in files):
-            closed = np.array([file.dsid in self._closed for file in files], bool)[number]
-        return self._write_columns(columns, table, closed)
-
-    def _write_columns(
-        self, columns: Columns, table: FileTable, closed: npt.NDArray[np.bool_] | None
-    ) -> UInt8:
-        """Write the events; of those with a closed dataset only the stored ones are looked at."""
-        run = catalogue.lock_run(self._cursor, self._run)
-        outcome = np.full(len(columns), Outcome.CLOSED_DATASET, np.uint8)
-        inserted: list[Columns] = []
-        counted: list[catalogue.FileCounts] = []
-        for piece in page_cuts(columns.events, PAGES_AT_ONCE_MAX):
-            offered, rows = columns.take(piece), np.arange(piece.start, piece.stop)
-            stored = self._read_pages(distinct_pages(offered.events), run)
-            if closed is not None:
-                taken = ~closed[piece] | are_stored(stored, offered.events)
-                offered, rows = offered.take(taken), rows[taken]
-            merged = merge(offered, stored, table)
-            counted.append(self._write_pages(merged, stored, table, run.generation + 1))
-            outcome[rows] = self._settle(merged, self._part.first + rows, offered, table)
-            inserted.append(merged.inserted)
-            self._connection.step()
-        new = [part for part in inserted if len(part)]
-        if new:
-            catalogue.add_to_files(self._cursor, self._run, counted, table)
-            catalogue.add_to_run(self._cursor, run, new)
-        return outcome
-
-    def _read_pages(self, page_nos: list[int], run: catalogue.LockedRun) -> dict[int, PackedPage]:
-        """The stored pages among these; outside of the run's known events there are none."""
-        if not run.has_emptied_pages:
-            if run.first_event is None or run.last_event is None:
-                return {}
-            first, last = run.first_event >> SLOT_BITS, run.last_event >> SLOT_BITS
-            page_nos = [page_no for page_no in page_nos if first <= page_no <= last]
-        return read_pages(self._cursor, self._run, page_nos)
-
-    def _write_pages(
-        self, merged: Merged, stored: dict[int, PackedPage], table: FileTable, generation: int
-    ) -> catalogue.FileCounts:
-        """Write the pages, and count what is new in them by file."""
-        changed: list[tuple[int, PackedPage]] = []
-        counted: list[catalogue.FileCounts] = []
-
-        def fresh() -> Iterator[tuple[int, PackedPage]]:
-            for page_no, page in merged.pages:
-                if page_no in stored:
-                    changed.append((page_no, page))
-                else:
-                    yield page_no, page
-            # Here, because the server is storing pages meanwhile.
-            counted.append(catalogue.count_files(merged.inserted, len(table)))
-
-        insert_pages(self._cursor, self._run, generation, fresh())
-        update_pages(self._cursor, self._run, generation, changed)
-        return counted[0]
-
-    def _settle(
-        self,
-        merged: Merged,
-        positions: npt.NDArray[np.intp],
-        offered: Columns,
-        table: FileTable,
-    ) -> UInt8:
-        """Store the telescope records and the conflicts; the final outcome of each position."""
-        batch, outcome = self._batch, merged.outcome
-        differing: dict[int, bytes] = {}
-        if batch.cosmic:
-            records = list(self._cosmic(positions, offered))
-            if records:
-                differing = store_records(self._cursor, self._run, records)
-                catalogue.set_detector(self._cursor, self._run, records[0][2].detector_id)
-        for row in differing:
-            if outcome[row] == Outcome.DUPLICATE:
-                outcome[row] = Outcome.CONFLICT
-        rows = sorted({*np.flatnonzero(outcome == Outcome.CONFLICT).tolist(), *differing})
-        if rows:
-            conflicts = Conflicts(self._run, offered, merged, table, rows, differing)
-            record_conflicts(self._cursor, conflicts, batch, positions)
-        return outcome
-
-    def _cosmic(
-        self, positions: npt.NDArray[np.intp], offered: Columns
-    ) -> Iterator[tuple[int, int, CosmicRecord]]:
-        cosmic = self._batch.cosmic
-        for row, (position, event) in enumerate(
-            zip(positions.tolist(), offered.events.tolist(), strict=True)
-        ):
-            if position in cosmic:
-                yield row, event, cosmic[position]

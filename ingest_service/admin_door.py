@@ -22,7 +22,7 @@ from ingest_service.decode_cosmic import decode_records, epoch_offset_s
 from ingest_service.replay import Replayer
 from service_kit.auth import caller_subject
 from service_kit.messages import conflict_message, dataset_message
-from service_kit.settings import Settings
+from service_kit.settings import MESSAGE_BYTES_MAX, Settings
 
 log = logging.getLogger(__name__)
 
@@ -205,7 +205,8 @@ class AdminDoor:
             return None
         telescope = delete.telescope_of(dataset_name)
         detector = "" if telescope is None else telescope.detector_id
-        decoded = decode_records([offered.encode()], detector, self._epoch_s)
+        # As canonical JSON a record may be longer than it came.
+        decoded = decode_records([offered.encode()], detector, self._epoch_s, MESSAGE_BYTES_MAX)
         if decoded.rejections:
             raise WrongStateError(
                 f"the offered record cannot be stored: {decoded.rejections[0].detail}"

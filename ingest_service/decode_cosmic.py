@@ -29,7 +29,7 @@ from ingest_service.model import (
     Rejection,
 )
 from ingest_service.strict_json import StrictJsonError, single_value, text_of
-from service_kit.settings import PAIRS_PER_MESSAGE_MAX
+from service_kit.settings import COSMIC_RECORD_BYTES_MAX, PAIRS_PER_MESSAGE_MAX
 
 # What a timestamp of the database and of Python can hold, Unix time.
 _YEAR_1_S, _YEAR_10000_S = -62_135_596_800, 253_402_300_800
@@ -61,13 +61,19 @@ def decode_cosmic(payload: bytes, detector_id: str, epoch_s: int) -> Decoded:
     return decode_records(lines, detector_id, epoch_s)
 
 
-def decode_records(records: Sequence[bytes], detector_id: str, epoch_s: int) -> Decoded:
+def decode_records(
+    records: Sequence[bytes],
+    detector_id: str,
+    epoch_s: int,
+    record_bytes_max: int = COSMIC_RECORD_BYTES_MAX,
+) -> Decoded:
     """Return the events of records, one an element.
 
     Args:
         records: JSON objects, or the firmware's `[` … `}`.
         detector_id: stands in for a null DetectorId; where it is not empty, another is refused.
         epoch_s: see `epoch_offset_s`.
+        record_bytes_max: a longer record is refused.
 
     Raises:
         MalformedBatch: too many records, or a detector id that cannot be one.
@@ -84,6 +90,7 @@ def decode_records(records: Sequence[bytes], detector_id: str, epoch_s: int) -> 
     rejections: list[Rejection] = []
     for position, record in enumerate(records):
         try:
+            _check_size(record, record_bytes_max)
             kept.append(_event(record, detector_id, epoch_s))
             positions.append(position)
         except RefusedError as error:
@@ -114,6 +121,13 @@ def _read(record: bytes) -> tuple[dict[str, object], bool]:
     if not isinstance(value, dict):
         raise RefusedError(Reason.WRONG_TYPE, f"a record is an object, not {describe(value)}")
     return value, repaired
+
+
+def _check_size(record: bytes, bytes_max: int) -> None:
+    if len(record) > bytes_max:
+        raise RefusedError(
+            Reason.TOO_LARGE, f"a record of {len(record)} bytes; the limit is {bytes_max}"
+        )
 
 
 def _is_one_record(text: bytes) -> bool:

@@ -5,7 +5,8 @@ Of an array with some bad events the good ones are kept; each bad one is a rejec
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 
 import msgspec
 
@@ -84,8 +85,21 @@ def _good_events(payload: bytes) -> Decoded | None:
         [event[2] for event in events],
         list(range(len(events))),
         [event[3] for event in events],
-        piece=lambda position: _decode_any(payload).piece(position),
+        piece=_piece_of(payload),
     )
+
+
+def _piece_of(payload: bytes) -> Callable[[int], bytes]:
+    """Elements of an array as they came; where they stand is found out once, when one is asked."""
+
+    @cache
+    def parsed() -> Decoded:
+        return _decode_any(payload)
+
+    def piece(position: int) -> bytes:
+        return parsed().piece(position)
+
+    return piece
 
 
 def _checked(sent: _Sent) -> _Event | None:

@@ -180,22 +180,15 @@ class _Stream:
             while (head := await self._head()) is not None:
                 batch_id, submission = head
                 receipt = await submission.receipt
-                await self._abort_if_not_stored(batch_id, receipt)
-                if receipt is not None:
+                if receipt is None:
+                    await self._context.abort(grpc.StatusCode.UNAVAILABLE, _STOPPING)
+                else:
                     yield acknowledgement(batch_id, receipt)
                 await self._pop()
             if self._end is not None:
                 await self._context.abort(self._end.code, self._end.text)
         finally:
             reader.cancel()
-
-    async def _abort_if_not_stored(self, batch_id: int, receipt: Receipt | None) -> None:
-        if receipt is None:
-            await self._context.abort(grpc.StatusCode.UNAVAILABLE, _STOPPING)
-        elif receipt.failed is not None:
-            await self._context.abort(
-                grpc.StatusCode.INTERNAL, f"batch {batch_id}: {receipt.failed}"
-            )
 
     async def _read_until_stopped(self, requests: AsyncIterator[bytes]) -> None:
         reading = asyncio.create_task(self._read(requests))

@@ -52,6 +52,10 @@ class Metrics:
             "ingest_repaired_events", "Telescope records whose brackets were repaired."
         )
         self._letters = counter("ingest_dead_letters", "Dead letters that were stored.", "reason")
+        self._letters_left = counter(
+            "ingest_dead_letters_left", "Dead letters that were not stored for lack of room."
+        )
+        self._letters_bytes = gauge("ingest_dead_letters_bytes", "What the dead letters take.")
         self._batch_events = histogram(
             "ingest_batch_events", "Events that were stored together.", _EVENTS_BUCKETS
         )
@@ -135,6 +139,14 @@ class Metrics:
     def dead_letter(self, reason: str) -> None:
         """A dead letter was stored."""
         self._letters.labels(reason).inc()
+
+    def dead_letters_left(self, letters: int) -> None:
+        """There was no room for dead letters."""
+        self._letters_left.inc(letters)
+
+    def dead_letters_size(self, size_bytes: int) -> None:
+        """All dead letters take so much."""
+        self._letters_bytes.set(size_bytes)
 
     def committed(self, events: int, seconds: float) -> None:
         """A batch was committed."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import NamedTuple, TypeAlias
+
+import numpy as np
 
 from event_store.model import CosmicRecord, Int32, Int64, RawFile, UInt64
 
@@ -106,20 +108,31 @@ class Decoded:
     repaired: int = 0
     piece: Callable[[int], bytes] = _no_piece
 
+    def part(self, first: int, last: int) -> Decoded:
+        """The kept events `first` to `last` (exclusive) alone, with the files that they name."""
+        used, index = np.unique(np.asarray(self.file_index[first:last]), return_inverse=True)
+        return replace(
+            self,
+            runs=self.runs[first:last],
+            events=self.events[first:last],
+            olt=self.olt[first:last],
+            file_index=index.astype(np.int32),
+            files=[self.files[number] for number in used.tolist()],
+            positions=None if self.positions is None else self.positions[first:last],
+            cosmic={
+                row - first: self.cosmic[row] for row in range(first, last) if row in self.cosmic
+            },
+        )
+
 
 @dataclass(slots=True)
 class Receipt:
-    """What became of one submission, once its events are committed.
-
-    `failed` is set, with the reason as text, when the submission was given up as a whole; then
-    nothing of it was stored.
-    """
+    """What became of one submission, once its events are committed."""
 
     inserted: int = 0
     duplicates: int = 0
     conflicts: int = 0
     rejections: Sequence[Rejection] = ()
-    failed: str | None = None
 
 
 class Submission:

@@ -25,8 +25,9 @@ from ingest_service.model import (
     Rejection,
     Submission,
 )
-from ingest_service.storing import AbandonedError, EventStore, Item, Storing
-from service_kit.settings import MESSAGE_BYTES_MAX, Settings
+from ingest_service.search import Item
+from ingest_service.storing import AbandonedError, EventStore, Storing
+from service_kit.settings import MESSAGE_BYTES_MAX, REFUSED_ELEMENTS_MAX, Settings
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +35,7 @@ _IDLE_S = 1.0
 _PING_EVERY_S = 5.0
 # Senders that keep a window open send the next message within this time, if they can.
 _QUIET_S = 0.005
+_ROOM_EVERY_S = 5.0
 
 
 class Pipeline:
@@ -47,7 +49,9 @@ class Pipeline:
         on_crash: Callable[[], None] = lambda: None,
     ) -> None:
         self.intake = Intake(settings.queue_messages_max, settings.queue_bytes_max)
-        self._storing = Storing(store, metrics, settings.retry_max_s)
+        self._storing = Storing(
+            store, metrics, settings.retry_max_s, settings.dead_letters_bytes_max
+        )
         self._metrics = metrics
         self._events_max = settings.batch_events_max
         self._age_s = settings.batch_age_max_ms / 1000
@@ -56,6 +60,7 @@ class Pipeline:
         self._silence_max_s = 60 + 3 * settings.database_stall_timeout_s
         self._draining = threading.Event()
         self._on_crash = on_crash
+        self._looked = 0.0
         # Taken from the intake and not yet in a batch; the writer thread's alone.
         self._taken: deque[Submission] = deque()
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
@@ -89,9 +94,14 @@ class Pipeline:
         """Return why the database did not answer last time, None when it did."""
         return self._storing.database_problem
 
+    def dead_letters_problem(self) -> str | None:
+        """Return that there is no room for dead letters, None while there is."""
+        return self._storing.dead_letters_problem
+
     def _run(self) -> None:
         try:
             if self._wait_for_usable_database():
+                self._look_at_letters()
                 while self._step():
                     pass
         except AbandonedError:
@@ -110,8 +120,15 @@ class Pipeline:
                 return False
         return True
 
+    def _look_at_letters(self) -> None:
+        self._storing.look_at_letters()
+        self._looked = time.monotonic()
+
     def _step(self) -> bool:
         self._storing.beat = time.monotonic()
+        # Somebody discards them, here or by another service.
+        if self._storing.dead_letters_problem and (time.monotonic() - self._looked > _ROOM_EVERY_S):
+            self._look_at_letters()
         submissions, items, refused = self._collect()
         if submissions:
             try:
@@ -224,18 +241,29 @@ def _only_rejections(item: Item) -> Receipt:
 
 
 def _whole_refused(error: MalformedBatch) -> Receipt:
-    return Receipt(rejections=[Rejection(0, error.reason, error.detail)], failed=error.detail)
+    return Receipt(rejections=[Rejection(0, error.reason, error.detail)])
 
 
 def _letters(submission: Submission, decoded: Decoded, receipt: Receipt) -> list[DeadLetter]:
     if submission.door is not Door.MQTT:
         return []
-    if receipt.failed is not None:
-        return _letter_of_message(submission, Reason.CANNOT_STORE, receipt.rejections[0].detail)
+    if len(receipt.rejections) > REFUSED_ELEMENTS_MAX:
+        return _letter_of_message(submission, *_summary(decoded, receipt))
     return [
         _letter(submission, decoded.piece(rejection.position), rejection.reason, rejection.detail)
         for rejection in receipt.rejections
     ]
+
+
+def _summary(decoded: Decoded, receipt: Receipt) -> tuple[Reason, str]:
+    """The most frequent reason, and how often each was one."""
+    reasons = Tally(rejection.reason for rejection in receipt.rejections).most_common()
+    counts = ", ".join(f"{reason} {count}" for reason, count in reasons)
+    first = receipt.rejections[0]
+    return reasons[0][0], (
+        f"{len(receipt.rejections)} of {decoded.offered} events are refused ({counts}), any others "
+        f"are stored; the first is event {first.position}: {first.detail}"
+    )
 
 
 def _letter_of_message(submission: Submission, reason: Reason, detail: str) -> list[DeadLetter]:

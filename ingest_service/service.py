@@ -119,7 +119,10 @@ def _live_checks(pipeline: Pipeline, bridge: Bridge | None) -> dict[str, Check]:
 
 
 def _ready_checks(pipeline: Pipeline, bridge: Bridge | None) -> dict[str, Check]:
-    checks: dict[str, Callable[[], str | None]] = {"database": pipeline.database_problem}
+    checks: dict[str, Callable[[], str | None]] = {
+        "database": pipeline.database_problem,
+        "dead_letters": pipeline.dead_letters_problem,
+    }
     if bridge:
         checks["broker"] = bridge.broker_problem
     return checks

@@ -1,4 +1,4 @@
-"""Decoded messages into the store: retried while it is away, bisected where it refuses.
+"""Decoded messages into the store: retried while it is away, searched where it is not.
 
 Runs in the writer thread. Never acknowledges anything.
 """
@@ -9,10 +9,12 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import ParamSpec, Protocol, TypeVar
+from dataclasses import replace
+from functools import partial
+from typing import Protocol, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 from tenacity import (
     RetryCallState,
     Retrying,
@@ -22,25 +24,27 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from event_store.errors import StoreError, StoreUnavailableError
+from event_store.errors import StoreError, StoreUnavailableError, UnansweredError
 from event_store.model import DeadLetter, EventColumns, Outcome, UInt8
+from event_store.writer import KeptLetters
 from ingest_service.join import dataset_names, join
 from ingest_service.metrics import Metrics
-from ingest_service.model import (
-    AnyFile,
-    CosmicFile,
-    Decoded,
-    Reason,
-    Receipt,
-    Rejection,
-    Submission,
+from ingest_service.model import AnyFile, CosmicFile, Decoded, Reason, Receipt, Rejection
+from ingest_service.search import (
+    CANNOT_STORE,
+    FAILURES_MAX,
+    CannotStoreError,
+    Item,
+    store_what_can_be,
 )
 
 log = logging.getLogger(__name__)
 
-_P = ParamSpec("_P")
 _R = TypeVar("_R")
-_FAILED = "the batch cannot be stored; the log of the service has the reason"
+# What the driver said goes to the log alone.
+_CANNOT_STORE = "the database does not take this event; the log of the service has the reason"
+# A dead letter that the database does not take keeps so much of its payload.
+_CUT_BYTES = 64 * 1024
 
 
 class AbandonedError(Exception):
@@ -56,8 +60,14 @@ class EventStore(Protocol):
     def cosmic_datasets(self, names: Sequence[str]) -> dict[str, int]:
         """Return the number of at least these telescope datasets."""
 
-    def add_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
-        """Store refused messages."""
+    def add_dead_letters(self, letters: Sequence[DeadLetter], bytes_max: int) -> KeptLetters:
+        """Store refused messages, as long as all that are kept take less."""
+
+    def dead_letters_bytes(self) -> int:
+        """Return what the dead letters take."""
+
+    def probe(self) -> None:
+        """Ask, beside a request that failed, whether the database does everything else."""
 
     def check(self) -> object:
         """Ask whether the database can be used at all."""
@@ -69,20 +79,20 @@ class EventStore(Protocol):
         """Drop the connection."""
 
 
-@dataclass(slots=True)
-class Item:
-    """A submission with its events."""
-
-    submission: Submission
-    decoded: Decoded
-
-
 class Storing:
     """The store with patience."""
 
-    def __init__(self, store: EventStore, metrics: Metrics, retry_max_s: float) -> None:
+    def __init__(
+        self,
+        store: EventStore,
+        metrics: Metrics,
+        retry_max_s: float,
+        dead_letters_bytes_max: int = 2**63,
+    ) -> None:
         self._store = store
         self._metrics = metrics
+        self._letters_bytes_max = dead_letters_bytes_max
+        self.dead_letters_problem: str | None = None
         self._abandon = threading.Event()
         self.beat = time.monotonic()
         self.database_problem: str | None = "not asked yet"
@@ -103,36 +113,72 @@ class Storing:
     def store(self, items: Sequence[Item]) -> list[Receipt]:
         """Store the events of all items; a receipt for each item, in order.
 
-        An item that the store refuses is found by halving and gets a receipt with `failed`.
+        An event that the database does not take, while it does everything else, is a rejection.
 
         Raises:
             AbandonedError: the database is away and the service stops.
         """
         if not items:
             return []
-        try:
-            outcomes = self._patiently(self._write, items)
-        except AbandonedError:
-            raise
-        except Exception as error:
-            if len(items) == 1:
-                log.exception("a submission from %r cannot be stored", items[0].submission.source)
-                return [_refused_whole(items[0], error)]
-            half = len(items) // 2
-            return self.store(items[:half]) + self.store(items[half:])
-        return receipts(items, outcomes)
+
+        def attempt(part: Sequence[Item], failures_max: int) -> UInt8:
+            return self._patiently(partial(self._write, part), failures_max)
+
+        return receipts(items, store_what_can_be(items, attempt))
 
     def keep_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
-        """Store dead letters, however long it takes.
+        """Store dead letters, however long it takes; without room for them they are counted.
 
         Raises:
             AbandonedError: the database is away and the service stops.
         """
         if not letters:
             return
-        self._patiently(self._add_dead_letters, letters)
-        for letter in letters:
+        try:
+            done = self._patiently(partial(self._add_dead_letters, letters), FAILURES_MAX)
+        except CannotStoreError as error:
+            half = len(letters) // 2
+            if half:
+                self.keep_dead_letters(letters[:half])
+                self.keep_dead_letters(letters[half:])
+                return
+            log.exception("a dead letter cannot be stored whole", exc_info=error.__cause__)
+            self._keep_cut(letters[0])
+            return
+        for letter in done.kept:
             self._metrics.dead_letter(letter.reason)
+        if done.left:
+            first = done.left[0]
+            self._metrics.dead_letters_left(len(done.left))
+            log.error(
+                "no room for %d dead letters (EVENTINDEX_DEAD_LETTERS_BYTES_MAX); the first: "
+                "topic %r, %s: %s",
+                *(len(done.left), first.topic, first.reason, first.detail),
+            )
+        self._note_letters(done.bytes, full=bool(done.left))
+
+    def look_at_letters(self) -> None:
+        """Find out, once, how much room there is for dead letters."""
+
+        def ask() -> None:
+            self._note_letters(self._store.dead_letters_bytes(), full=False)
+
+        self._ask(ask)
+
+    def _keep_cut(self, letter: DeadLetter) -> None:
+        """A letter that is short is always storable: else the database is not in order."""
+        cut = replace(letter, payload=letter.payload[:_CUT_BYTES], truncated=True)
+
+        def add() -> KeptLetters:
+            try:
+                return self._add_dead_letters([cut])
+            except StoreError as error:
+                raise StoreUnavailableError(str(error)) from error
+
+        if len(letter.payload) <= _CUT_BYTES:
+            cut = letter
+        self._retried(add)
+        self._metrics.dead_letter(letter.reason)
 
     def check(self) -> bool:
         """Find out, once, whether the database answers and can be used at all."""
@@ -156,9 +202,41 @@ class Storing:
         self._is_up()
         return True
 
-    def _patiently(self, call: Callable[_P, _R], *args: _P.args, **kwargs: _P.kwargs) -> _R:
+    def _patiently(self, call: Callable[[], _R], failures_max: int) -> _R:
+        """Call until the database has done it.
+
+        Raises:
+            AbandonedError: the service stops before.
+            CannotStoreError: it failed so often, and each time the database did other things.
+        """
+        failures = 0
+
+        def once() -> _R:
+            nonlocal failures
+            try:
+                return call()
+            except StoreUnavailableError as error:
+                if not isinstance(error, UnansweredError):
+                    raise
+                self._probe()
+                failures += 1
+                if failures < failures_max:
+                    raise
+                raise CannotStoreError from error
+            except Exception as error:
+                self._probe()
+                raise CannotStoreError from error
+
+        return self._retried(once)
+
+    def _probe(self) -> None:
+        self.beat = time.monotonic()
+        self._store.probe()
+        self.beat = time.monotonic()
+
+    def _retried(self, call: Callable[[], _R]) -> _R:
         try:
-            result = self._retrying(call, *args, **kwargs)
+            result = self._retrying(call)
         except StoreUnavailableError as error:
             raise AbandonedError(str(error)) from error
         self._is_up()
@@ -177,14 +255,19 @@ class Storing:
     def _progress(self) -> None:
         self.beat = time.monotonic()
 
-    def _add_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
-        """A dead letter is always storable: where it is refused, the database is not in order."""
+    def _add_dead_letters(self, letters: Sequence[DeadLetter]) -> KeptLetters:
         self.beat = time.monotonic()
-        try:
-            self._store.add_dead_letters(letters)
-        except StoreError as error:
-            log.exception("dead letters were refused; trying again")
-            raise StoreUnavailableError(str(error)) from error
+        return self._store.add_dead_letters(letters, self._letters_bytes_max)
+
+    def _note_letters(self, kept_bytes: int, *, full: bool) -> None:
+        full = full or kept_bytes >= self._letters_bytes_max
+        self._metrics.dead_letters_size(kept_bytes)
+        self.dead_letters_problem = (
+            f"no room for new ones: {kept_bytes} bytes are kept, the limit is "
+            f"{self._letters_bytes_max}; replay or discard some"
+            if full
+            else None
+        )
 
     def _on_retry(self, state: RetryCallState) -> None:
         self.beat = time.monotonic()
@@ -211,16 +294,18 @@ def receipts(items: Sequence[Item], outcomes: UInt8) -> list[Receipt]:
     """Return what became of each item from the outcome of each of their events in one row."""
     lengths = [len(item.decoded.runs) for item in items]
     numbers = np.repeat(np.arange(len(items)), lengths)
-    table = np.bincount(numbers * len(Outcome) + outcomes, minlength=len(items) * len(Outcome))
+    kinds = len(Outcome) + 1
+    table = np.bincount(numbers * kinds + outcomes, minlength=len(items) * kinds)
     found = []
     start = 0
-    for item, length, (inserted, duplicates, conflicts, closed) in zip(
-        items, lengths, table.reshape(-1, len(Outcome)).tolist(), strict=True
+    for item, length, (inserted, duplicates, conflicts, closed, failed) in zip(
+        items, lengths, table.reshape(-1, kinds).tolist(), strict=True
     ):
         rejections = item.decoded.rejections
-        if closed:
+        if closed or failed:
             part = outcomes[start : start + length]
-            rejections = sorted([*rejections, *_closed(item.decoded, part)])
+            found_now = [*_closed(item.decoded, part), *_not_taken(item.decoded, part)]
+            rejections = sorted([*rejections, *found_now])
         found.append(Receipt(inserted, duplicates, conflicts, rejections))
         start += length
     return found
@@ -228,7 +313,6 @@ def receipts(items: Sequence[Item], outcomes: UInt8) -> list[Receipt]:
 
 def _closed(decoded: Decoded, outcomes: UInt8) -> list[Rejection]:
     rows = np.flatnonzero(outcomes == Outcome.CLOSED_DATASET)
-    positions = rows if decoded.positions is None else np.asarray(decoded.positions)[rows]
     files = np.asarray(decoded.file_index)[rows]
     return [
         Rejection(
@@ -236,19 +320,25 @@ def _closed(decoded: Decoded, outcomes: UInt8) -> list[Rejection]:
             Reason.CLOSED_DATASET,
             f"{_dataset(decoded.files[file])} is frozen or retired and takes no new events",
         )
-        for position, file in zip(positions.tolist(), files.tolist(), strict=True)
+        for position, file in zip(_positions(decoded, rows), files.tolist(), strict=True)
     ]
+
+
+def _not_taken(decoded: Decoded, outcomes: UInt8) -> list[Rejection]:
+    rows = np.flatnonzero(outcomes == CANNOT_STORE)
+    return [
+        Rejection(position, Reason.CANNOT_STORE, _CANNOT_STORE)
+        for position in _positions(decoded, rows)
+    ]
+
+
+def _positions(decoded: Decoded, rows: npt.NDArray[np.intp]) -> list[int]:
+    positions = rows if decoded.positions is None else np.asarray(decoded.positions)[rows]
+    found: list[int] = positions.tolist()
+    return found
 
 
 def _dataset(file: AnyFile) -> str:
     return (
         f"dataset {file.dataset_name}" if isinstance(file, CosmicFile) else f"dsid_raw={file.dsid}"
     )
-
-
-def _refused_whole(item: Item, error: Exception) -> Receipt:
-    rejections = [
-        Rejection(position, Reason.CANNOT_STORE, f"{type(error).__name__}: {error}")
-        for position in range(item.decoded.offered)
-    ]
-    return Receipt(rejections=rejections, failed=_FAILED)

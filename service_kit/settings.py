@@ -19,9 +19,11 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from eventindex.addresses import is_loopback, split_address
 
 __all__ = [
+    "COSMIC_RECORD_BYTES_MAX",
     "FIXED_LIMITS",
     "MESSAGE_BYTES_MAX",
     "PAIRS_PER_MESSAGE_MAX",
+    "REFUSED_ELEMENTS_MAX",
     "Settings",
     "is_loopback",
     "split_address",
@@ -29,6 +31,8 @@ __all__ = [
 
 PAIRS_PER_MESSAGE_MAX = 100_000
 MESSAGE_BYTES_MAX = 16 * 1024 * 1024
+COSMIC_RECORD_BYTES_MAX = 64 * 1024
+REFUSED_ELEMENTS_MAX = 1_000
 CACHE_BYTES_MIN = 1024 * 1024
 INDEX_WORKERS_MAX = 256
 
@@ -252,6 +256,12 @@ class Settings(BaseSettings):
         ge=MESSAGE_BYTES_MAX,
         description="Bytes of the messages and batches that wait to be stored; as above.",
     )
+    dead_letters_bytes_max: int = Field(
+        10 * 1024 * 1024 * 1024,
+        ge=0,
+        description="What the dead letters may take, bytes: texts, payload and 128 bytes each. "
+        "Beyond it the oldest stay; new ones are counted, logged and gone, and /readyz says so.",
+    )
     ingest_batches_in_flight_max: int = Field(
         4,
         ge=1,
@@ -361,4 +371,7 @@ _ADDRESSES = (
 FIXED_LIMITS = {
     "Pairs or events in a message": f"{PAIRS_PER_MESSAGE_MAX:,}",
     "Size of a message, both ways": f"{MESSAGE_BYTES_MAX:,} bytes",
+    "Size of a telescope's record": f"{COSMIC_RECORD_BYTES_MAX:,} bytes",
+    "Refused elements of a message over MQTT with a dead letter each; of a message with more the "
+    "whole is one": f"{REFUSED_ELEMENTS_MAX:,}",
 }

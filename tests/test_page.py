@@ -57,7 +57,7 @@ def test_a_page_unpacks_to_what_was_packed(data):
     again = unpack(packed)
     for name in ("slots", "file_index", "olt", "fuids", "dsids"):
         np.testing.assert_array_equal(getattr(again, name), getattr(page, name))
-    data_copied = pagecopy.encode_rows(7, 3, [(5, packed)])
+    data_copied = pagecopy.encode_rows([pagecopy.StoredPage(7, 5, 3, packed)])
     assert data_copied.startswith(b"PGCOPY\n\xff\r\n\0")
 
 

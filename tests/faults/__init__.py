@@ -6,6 +6,7 @@ from tests.faults import (
     index_faults,
     ingest_faults,
     input_faults,
+    poison_faults,
     stream_faults,
 )
 
@@ -15,5 +16,6 @@ __all__ = [
     "index_faults",
     "ingest_faults",
     "input_faults",
+    "poison_faults",
     "stream_faults",
 ]

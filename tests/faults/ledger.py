@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -126,7 +126,7 @@ def check(ledger: Ledger, url: str) -> Verdict:
     index = _read(url)
     stored = dict(index.events)
     offered: Counter[tuple[Key, Value]] = Counter((key, new) for key, _, new in index.conflicts)
-    dead = set(filter(None, map(_event_of, index.letters)))
+    dead = {event for payload in index.letters for event in _events_of(payload)}
     doubled = len(index.events) - len(stored) + sum(offered.values()) - len(offered)
     bad_lost = ledger.bad_acknowledged - Counter(index.letters)
     lost = [
@@ -192,11 +192,12 @@ def _read(url: str) -> _Index:
     )
 
 
-def _event_of(payload: bytes) -> tuple[Key, Value] | None:
-    """The event that a dead letter holds, None where it holds none."""
+def _events_of(payload: bytes) -> Iterator[tuple[Key, Value]]:
+    """The events that a dead letter holds, one or an array."""
     try:
-        event = json.loads(payload)
-        value = Value(event["olt_result"], event["dsid_raw"], event["fuid_raw"])
-        return (event["run_number"], event["event_number"]), value
+        found = json.loads(payload)
+        for event in found if isinstance(found, list) else [found]:
+            value = Value(event["olt_result"], event["dsid_raw"], event["fuid_raw"])
+            yield (event["run_number"], event["event_number"]), value
     except (ValueError, KeyError, TypeError):
-        return None
+        return

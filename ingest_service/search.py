@@ -1,0 +1,94 @@
+"""A batch is stored; where the database takes everything but that, what of it cannot be is found.
+
+By halving, first between messages, then between the events of one. Pure but for the attempts,
+which somebody else makes.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from event_store.model import Outcome, UInt8
+from ingest_service.model import Decoded, Submission
+
+log = logging.getLogger(__name__)
+
+# Beside the outcomes that the store knows.
+CANNOT_STORE = len(Outcome)
+# A batch, and an event, that failed so often is not tried again.
+FAILURES_MAX = 3
+# Others wait meanwhile. What is left of a failing part then is refused as it is.
+SEARCH_S_MAX = 600.0
+
+
+class CannotStoreError(Exception):
+    """The database does everything else, and not this."""
+
+
+@dataclass(slots=True)
+class Item:
+    """A submission with its events."""
+
+    submission: Submission
+    decoded: Decoded
+
+
+# Stores items, at most so many failures long; an outcome for each of their events.
+Attempt = Callable[[Sequence[Item], int], UInt8]
+
+
+def store_what_can_be(items: Sequence[Item], attempt: Attempt) -> UInt8:
+    """Store items; the outcome of each of their events in one row, `CANNOT_STORE` among them.
+
+    Args:
+        items: with one event each at least.
+        attempt: raises CannotStoreError.
+    """
+    try:
+        return attempt(items, FAILURES_MAX)
+    except CannotStoreError as error:
+        log.warning("a batch cannot be stored; looking for what of it: %s", error.__cause__)
+        end = time.monotonic() + SEARCH_S_MAX
+        if is_one_event(items):
+            return _refused(items, error)
+        return np.concatenate([_search(half, attempt, end) for half in halves(items)])
+
+
+def _search(items: Sequence[Item], attempt: Attempt, end: float) -> UInt8:
+    try:
+        return attempt(items, FAILURES_MAX if is_one_event(items) else 1)
+    except CannotStoreError as error:
+        if is_one_event(items) or time.monotonic() > end:
+            return _refused(items, error)
+    return np.concatenate([_search(half, attempt, end) for half in halves(items)])
+
+
+def is_one_event(items: Sequence[Item]) -> bool:
+    """Whether there is nothing to halve."""
+    return len(items) == 1 and len(items[0].decoded.runs) == 1
+
+
+def halves(items: Sequence[Item]) -> tuple[Sequence[Item], Sequence[Item]]:
+    """Cut items in two, between messages where there are several."""
+    middle = len(items) // 2
+    if middle:
+        return items[:middle], items[middle:]
+    (item,) = items
+    middle, end = len(item.decoded.runs) // 2, len(item.decoded.runs)
+    first, last = item.decoded.part(0, middle), item.decoded.part(middle, end)
+    return [Item(item.submission, first)], [Item(item.submission, last)]
+
+
+def _refused(items: Sequence[Item], error: CannotStoreError) -> UInt8:
+    for item in items:
+        log.error(
+            "%d events from %r cannot be stored: %s",
+            *(len(item.decoded.runs), item.submission.source, error.__cause__),
+            exc_info=error.__cause__,
+        )
+    return np.full(sum(len(item.decoded.runs) for item in items), CANNOT_STORE, np.uint8)
