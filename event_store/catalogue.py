@@ -5,17 +5,15 @@ Statements on a cursor that somebody else opened; no transaction begins or ends 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy as np
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from event_store.database import fetch_one
 from event_store.errors import StoreError, StoreUnavailableError
-from event_store.merge import Columns, FileTable
-from event_store.model import COSMIC_DSID_FIRST, DSID_MAX, NUMBER_MAX, DatasetState, Int64
+from event_store.model import COSMIC_DSID_FIRST, DSID_MAX, DatasetState
 from event_store.statements import number_pieces, pieces, text_bytes
 
 # Telescope datasets are numbered by one writer at a time.
@@ -78,16 +76,6 @@ class RunCount(NamedTuple):
     last: int
 
 
-def count_run(run_number: int, inserted: Sequence[Columns]) -> RunCount:
-    """Count the events of parts in ascending order, of which none is empty."""
-    return RunCount(
-        run_number,
-        sum(map(len, inserted)),
-        int(inserted[0].events[0]),
-        int(inserted[-1].events[-1]),
-    )
-
-
 def add_to_runs(cursor: Cursor, counts: Sequence[RunCount]) -> None:
     """Count new events in the rows of runs that the transaction holds; raise their generations."""
     change = (
@@ -125,24 +113,6 @@ def set_detectors(cursor: Cursor, detectors: Mapping[int, str]) -> None:
         )
 
 
-class FileCounts(NamedTuple):
-    """Events by number of the file: how many, the first and the last; int64, of one shape."""
-
-    events: Int64
-    first: Int64
-    last: Int64
-
-
-def count_files(inserted: Columns, table_size: int) -> FileCounts:
-    """Count the events of each file, numbered below `table_size`."""
-    first = np.full(table_size, NUMBER_MAX)
-    last = np.zeros(table_size, np.int64)
-    # Of repeated indexes NumPy keeps the last assignment, and the events ascend.
-    last[inserted.files] = inserted.events
-    first[inserted.files[::-1]] = inserted.events[::-1]
-    return FileCounts(np.bincount(inserted.files, minlength=table_size), first, last)
-
-
 class FileCount(NamedTuple):
     """New events of a RAW file in a run: how many, the first and the last."""
 
@@ -152,28 +122,6 @@ class FileCount(NamedTuple):
     events: int
     first: int
     last: int
-
-
-def sum_files(
-    run_number: int, counted: Sequence[FileCounts], table: FileTable
-) -> Iterator[FileCount]:
-    """The new events of each file of a run, over all parts that were counted."""
-    counts = np.zeros(len(table), np.int64)
-    first, last = np.full(len(table), NUMBER_MAX), np.zeros(len(table), np.int64)
-    for part in counted:
-        # The table may have grown since.
-        here = slice(len(part.events))
-        counts[here] += part.events
-        first[here] = np.minimum(first[here], part.first)
-        last[here] = np.maximum(last[here], part.last)
-    used = np.flatnonzero(counts)
-    fuids, dsids = table.arrays()
-    for fuid, *numbers in zip(
-        fuids[used].tolist(),
-        *(column[used].tolist() for column in (dsids, counts, first, last)),
-        strict=True,
-    ):
-        yield FileCount(run_number, fuid.hex(), *numbers)
 
 
 def add_to_files(cursor: Cursor, counts: Sequence[FileCount]) -> None:

@@ -7,7 +7,7 @@ of the transaction that writes the runs.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,14 +56,12 @@ class Conflicts:
     """The conflicting rows of merged columns.
 
     Attributes:
-        run_number: the run.
         offered, merged, table: what was merged and what came of it.
         positions: the places of the offered events in the batch.
         rows: the conflicting rows of `offered`, ascending.
         differing: the bytes of the stored telescope record by position, where it differs.
     """
 
-    run_number: int
     offered: Columns
     merged: Merged
     table: FileTable
@@ -84,12 +82,12 @@ class _Offer:
 
 def record_conflicts(
     cursor: Cursor,
-    found: Iterable[Conflicts],
+    found: Conflicts,
     batch: EventColumns,
     step: Callable[[], None] = lambda: None,
 ) -> None:
     """Record conflicts of some runs; `step` is called after each statement."""
-    offers = [offer for conflicts in found for offer in _distinct(conflicts, batch).values()]
+    offers = _distinct(found, batch)
     plain = [[*offer.row, offer.times] for offer in offers if offer.record_key is None]
     execute_rows(cursor, _UPSERT, plain, template=_PLAIN_ROW, step=step)
     differing = [offer for offer in offers if offer.record_key is not None]
@@ -105,26 +103,27 @@ def record_conflicts(
     )
 
 
-def _distinct(found: Conflicts, batch: EventColumns) -> dict[tuple[int, bytes], _Offer]:
+def _distinct(found: Conflicts, batch: EventColumns) -> list[_Offer]:
     fuids, dsids = found.table.arrays()
-    counted: dict[tuple[int, bytes], _Offer] = {}
+    counted: dict[tuple[int, int, bytes], _Offer] = {}
     for row in found.rows:
         position = int(found.positions[row])
-        event, olt = int(found.offered.events[row]), int(found.offered.olt[row])
+        run, event = int(batch.runs[position]), int(batch.events[position])
+        olt = int(found.offered.olt[row])
         file = int(found.offered.files[row])
         kept = int(found.merged.kept_files[row])
         fuid, dsid = fuids[file].tobytes(), int(dsids[file])
         record = batch.cosmic.get(position)
         digest = _digest(fuid, dsid, olt, record)
-        known = counted.get((event, digest))
+        known = counted.get((run, event, digest))
         if known is not None:
             known.times += 1
             continue
         stored_bytes = found.differing.get(position)
         differs = record is not None and stored_bytes is not None
-        counted[event, digest] = _Offer(
+        counted[run, event, digest] = _Offer(
             [
-                found.run_number,
+                run,
                 event,
                 digest,
                 fuids[kept].tobytes().hex(),
@@ -136,10 +135,10 @@ def _distinct(found: Conflicts, batch: EventColumns) -> dict[tuple[int, bytes], 
                 record.canonical if record else None,
                 batch.sources[int(batch.source_index[position])],
             ],
-            (found.run_number, event, record.detector_id) if record and differs else None,
+            (run, event, record.detector_id) if record and differs else None,
             stored_bytes or 0,
         )
-    return counted
+    return list(counted.values())
 
 
 def _digest(fuid: bytes, dsid: int, olt: int, record: CosmicRecord | None) -> bytes:

@@ -250,6 +250,9 @@ def _items(field: memoryview, dtype: np.dtype[np.void]) -> npt.NDArray[Any]:
 def _array(values: npt.NDArray[Any], dtype: np.dtype[np.void], oid: int) -> bytes:
     if len(values) == 0:
         return struct.pack(">iii", 0, 0, oid)
+    if len(values) == 1:
+        item = values.astype(dtype["value"], copy=False).tobytes()
+        return _ARRAY.pack(1, 0, oid, 1, 1) + _INT.pack(len(item)) + item
     items = np.empty(len(values), dtype)
     items["size"] = dtype["value"].itemsize
     items["value"] = values

@@ -93,19 +93,6 @@ def transactions(runs: Int64, events: Int64) -> Iterator[list[RunPart]]:
         yield parts
 
 
-def page_cuts(events: Int64, pages_max: int) -> Iterator[slice]:
-    """Cut the ascending events of a run so that each piece touches at most `pages_max` pages."""
-    cuts = [*page_starts(events)[::pages_max].tolist(), len(events)]
-    for first, last in itertools.pairwise(cuts):
-        yield slice(first, last)
-
-
-def distinct_pages(events: Int64) -> list[int]:
-    """The page numbers of ascending events, ascending."""
-    found: list[int] = (events[page_starts(events)] >> SLOT_BITS).tolist()
-    return found
-
-
 def page_starts(events: Int64) -> npt.NDArray[np.intp]:
     """Where each page begins among ascending events."""
     if not len(events):
@@ -122,11 +109,24 @@ def page_starts(events: Int64) -> npt.NDArray[np.intp]:
     return at[there]
 
 
+def page_starts_of_runs(runs: Int64, events: Int64) -> npt.NDArray[np.intp]:
+    """Where each page begins among the ascending events of ascending runs."""
+    if not len(runs) or runs[0] == runs[-1]:
+        return page_starts(events)
+    pages = events >> SLOT_BITS
+    cuts = np.flatnonzero((runs[1:] != runs[:-1]) | (pages[1:] != pages[:-1])) + 1
+    return np.concatenate([np.zeros(1, np.intp), cuts])
+
+
 def _run_parts(runs: Int64, events: Int64) -> Iterator[RunPart]:
-    one_run = runs[0] == runs[-1]
-    firsts = [0] if one_run else starts(runs).tolist()
-    for first, last in itertools.pairwise([*firsts, len(runs)]):
-        own = events[first:last]
-        for piece in page_cuts(own, PAGES_PER_TRANSACTION_MAX):
-            pages = len(distinct_pages(own[piece]))
-            yield RunPart(int(runs[first]), first + piece.start, first + piece.stop, pages)
+    at = page_starts_of_runs(runs, events)
+    # The pages of a run begin at these places of `at`.
+    heads = starts(runs[at]).tolist()
+    numbers = runs[at[heads]].tolist()
+    ends = [*at.tolist(), len(runs)]
+    for number, (head, next_head) in zip(
+        numbers, itertools.pairwise([*heads, len(at)]), strict=True
+    ):
+        for page in range(head, next_head, PAGES_PER_TRANSACTION_MAX):
+            end = min(page + PAGES_PER_TRANSACTION_MAX, next_head)
+            yield RunPart(number, ends[page], ends[end], end - page)

@@ -8,23 +8,20 @@ from __future__ import annotations
 
 import uuid
 
-import numpy as np
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from event_store.bounds import file_bounds
 from event_store.catalogue import (
+    FileCount,
     LockedRun,
     add_to_files,
     closed_datasets,
-    count_files,
     lock_run,
-    sum_files,
 )
 from event_store.cosmic import replace_record
 from event_store.database import Connection
 from event_store.errors import NotFoundError, WrongStateError
 from event_store.listing import ConflictRow
-from event_store.merge import Columns, FileTable
 from event_store.model import CosmicRecord, RawFile
 from event_store.page import SLOT_BITS
 from event_store.pagecheck import FileKey
@@ -169,9 +166,8 @@ def _replace_in_page(cursor: Cursor, run: LockedRun, conflict: ConflictRow, file
         "UPDATE run SET generation = %s WHERE run_number = %s", (generation, run.run_number)
     )
     if replaced.old_file != (file.fuid.bytes, file.dsid):
-        one = Columns(np.array([event]), np.zeros(1, np.intp), np.zeros(1, np.uint64))
-        counted = sum_files(run.run_number, [count_files(one, 1)], FileTable([file]))
-        add_to_files(cursor, list(counted))
+        new = FileCount(run.run_number, file.fuid.hex, file.dsid, 1, event, event)
+        add_to_files(cursor, [new])
         _take_from_file(cursor, run.run_number, replaced.old_file, event)
 
 

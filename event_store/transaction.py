@@ -1,15 +1,14 @@
 """The events of some runs into the database, inside one transaction.
 
 Lock the runs, read the pages that the events fall into, merge in NumPy, write back what changed;
-a statement for many runs, where there are many. Never decides what a page looks like or which
-value wins; that is `page` and `merge`.
+a statement and a merge for many runs, where there are many. Never decides what a page looks like
+or which value wins; that is `page` and `merge`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +18,9 @@ from event_store import catalogue
 from event_store.conflicts import Conflicts, record_conflicts
 from event_store.cosmic import Offer, store_records
 from event_store.merge import Columns, FileTable, Merged, are_stored, merge, number_files
-from event_store.model import EventColumns, Outcome, UInt8
-from event_store.page import SLOT_BITS, PackedPage
+from event_store.model import EventColumns, Int64, Outcome, UInt8
+from event_store.newcounts import NewCounts
+from event_store.page import SLOT_BITS, SLOT_MASK, PackedPage
 from event_store.pagecopy import StoredPage
 from event_store.pagestore import (
     PAGES_AT_ONCE_MAX,
@@ -28,41 +28,33 @@ from event_store.pagestore import (
     read_pages_of_runs,
     update_pages,
 )
-from event_store.plan import RunPart, distinct_pages, page_cuts
+from event_store.plan import RunPart, page_starts_of_runs
 
 
-@dataclass(slots=True)
-class _Run:
-    """A run that the transaction holds: what it is offered, and what was new so far.
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Events in few pages, at `first` to `last` (exclusive) of the batch.
 
-    `closed` says which events are of a dataset that takes no new ones; None: none is.
+    To merge the events of several runs at once, the pages are numbered here: in the group of one
+    run by their own numbers, else in order. An event's number follows that of its page.
+
+    Attributes:
+        runs, page_nos: of each page.
+        numbers: of each page, ascending.
+        events: the events by the numbers of the group.
     """
 
-    part: RunPart
-    row: catalogue.LockedRun
-    columns: Columns
-    table: FileTable
-    closed: npt.NDArray[np.bool_] | None
-    inserted: list[Columns] = field(default_factory=list)
-    counted: list[catalogue.FileCounts] = field(default_factory=list)
-
-
-class _Piece(NamedTuple):
-    """Events of a run that fall into few pages: `rows` of its columns."""
-
-    run: _Run
-    rows: slice
+    first: int
+    last: int
+    runs: list[int]
     page_nos: list[int]
+    numbers: list[int]
+    events: Int64
 
-
-class _Step(NamedTuple):
-    """A piece that is merged; `positions` are the places of its offered events in the batch."""
-
-    run: _Run
-    offered: Columns
-    positions: npt.NDArray[np.intp]
-    stored: dict[int, PackedPage]
-    merged: Merged
+    @property
+    def of_one_run(self) -> bool:
+        """Whether the numbers are the pages' own."""
+        return self.runs[0] == self.runs[-1]
 
 
 class Transaction:
@@ -87,162 +79,171 @@ class Transaction:
         self._step = step
         self._batch = batch
         self._closed = closed
+        self._runs: dict[int, catalogue.LockedRun] = {}
 
     def write(self, parts: Sequence[RunPart]) -> UInt8:
         """Write the events of runs, one part each, ascending; the outcome of each event."""
-        rows = catalogue.lock_runs(self._cursor, [part.run_number for part in parts])
+        locked = catalogue.lock_runs(self._cursor, [part.run_number for part in parts])
+        self._runs = {row.run_number: row for row in locked}
         self._step()
-        runs = [self._run(part, row) for part, row in zip(parts, rows, strict=True)]
-        start = parts[0].first
+        first, last = parts[0].first, parts[-1].last
         # Of events with a closed dataset only the stored ones get another outcome.
-        outcome = np.full(parts[-1].last - start, Outcome.CLOSED_DATASET, np.uint8)
-        for pieces in _groups(runs):
-            for position, result in self._write_pieces(pieces):
-                outcome[position - start] = result
+        outcome = np.full(last - first, Outcome.CLOSED_DATASET, np.uint8)
+        batch = self._batch
+        used, number = number_files(batch.file_index[first:last], len(batch.files))
+        table = FileTable([batch.files[i] for i in used.tolist()])
+        files = table.number[number].astype(np.intp, copy=False)
+        closed = self._closed_events(table, files)
+        new = NewCounts(table)
+        for group in _groups(batch, first, last):
+            here = slice(group.first - first, group.last - first)
+            offered = Columns(group.events, files[here], batch.olt[group.first : group.last])
+            rows, outcomes = self._write_group(
+                group, offered, None if closed is None else closed[here], table, new
+            )
+            outcome[here][rows] = outcomes
             self._step()
-        self._count([run for run in runs if run.inserted])
+        self._count(new)
         return outcome
 
-    def _run(self, part: RunPart, row: catalogue.LockedRun) -> _Run:
-        batch, here = self._batch, slice(part.first, part.last)
-        used, number = number_files(batch.file_index[here], len(batch.files))
-        files = [batch.files[i] for i in used.tolist()]
-        table = FileTable(files)
-        columns = Columns(batch.events[here], table.number[number], batch.olt[here])
-        closed = None
-        if self._closed and not self._closed.isdisjoint(file.dsid for file in files):
-            closed = np.array([file.dsid in self._closed for file in files], bool)[number]
-        return _Run(part, row, columns, table, closed)
+    def _closed_events(
+        self, table: FileTable, files: npt.NDArray[np.intp]
+    ) -> npt.NDArray[np.bool_] | None:
+        """Which events are of a dataset that takes no new ones; None: none is."""
+        dsids = table.arrays()[1].tolist() if self._closed else []
+        if self._closed.isdisjoint(dsids):
+            return None
+        return np.array([dsid in self._closed for dsid in dsids], bool)[files]
 
-    def _write_pieces(
-        self, pieces: Sequence[_Piece]
-    ) -> Iterator[tuple[npt.NDArray[np.intp], UInt8]]:
-        """Write pieces; positions in the batch, with the outcome of each."""
-        stored = read_pages_of_runs(
-            self._cursor, [(p.run.part.run_number, _known(p.run.row, p.page_nos)) for p in pieces]
-        )
-        steps = [_merged(piece, stored.get(piece.run.part.run_number, {})) for piece in pieces]
-        self._write_pages(steps)
-        self._settle(steps)
-        for step in steps:
-            if len(step.merged.inserted):
-                step.run.inserted.append(step.merged.inserted)
-            yield step.positions, step.merged.outcome
+    def _write_group(
+        self,
+        group: _Group,
+        offered: Columns,
+        closed: npt.NDArray[np.bool_] | None,
+        table: FileTable,
+        new: NewCounts,
+    ) -> tuple[npt.NDArray[np.intp], UInt8]:
+        """Write a group; rows of `offered` with the outcome of each, the others are refused."""
+        stored = self._read_pages(group)
+        rows = np.arange(len(offered))
+        if closed is not None:
+            taken = ~closed | are_stored(stored, offered.events)
+            offered, rows = offered.take(taken), rows[taken]
+        merged = merge(offered, stored, table)
+        self._write_pages(group, merged, stored, new)
+        self._settle(merged, group.first + rows, offered, table)
+        return rows, merged.outcome
 
-    def _write_pages(self, steps: Sequence[_Step]) -> None:
-        """Write the pages, and count what is new in them by file."""
+    def _read_pages(self, group: _Group) -> dict[int, PackedPage]:
+        """The stored pages by their numbers in the group."""
+        wanted: dict[int, list[int]] = {}
+        for run, page_no in zip(group.runs, group.page_nos, strict=True):
+            if _may_be_stored(self._runs[run], page_no):
+                wanted.setdefault(run, []).append(page_no)
+        found = read_pages_of_runs(self._cursor, list(wanted.items())) if wanted else {}
+        return {
+            number: found[run][page_no]
+            for number, run, page_no in zip(group.numbers, group.runs, group.page_nos, strict=True)
+            if page_no in found.get(run, ())
+        }
+
+    def _write_pages(
+        self, group: _Group, merged: Merged, stored: dict[int, PackedPage], new: NewCounts
+    ) -> None:
+        """Write the pages, and count what is new in them."""
         changed: list[StoredPage] = []
+        keys = dict(zip(group.numbers, zip(group.runs, group.page_nos, strict=True), strict=True))
 
         def fresh() -> Iterator[StoredPage]:
-            for run, _, _, stored, merged in steps:
-                number, generation = run.part.run_number, run.row.generation + 1
-                for page_no, page in merged.pages:
-                    row = StoredPage(number, page_no, generation, page)
-                    if page_no in stored:
-                        changed.append(row)
-                    else:
-                        yield row
-                # Here, because the server is storing pages meanwhile.
-                run.counted.append(catalogue.count_files(merged.inserted, len(run.table)))
+            for number, page in merged.pages:
+                run, page_no = keys[number]
+                row = StoredPage(run, page_no, self._runs[run].generation + 1, page)
+                if number in stored:
+                    changed.append(row)
+                else:
+                    yield row
+            # Here, because the server is storing pages meanwhile.
+            new.add(*_real(group, merged.inserted.events), merged.inserted.files)
 
         insert_pages(self._cursor, fresh())
         update_pages(self._cursor, changed)
 
-    def _settle(self, steps: Sequence[_Step]) -> None:
+    def _settle(
+        self,
+        merged: Merged,
+        positions: npt.NDArray[np.intp],
+        offered: Columns,
+        table: FileTable,
+    ) -> None:
         """Store the telescope records and the conflicts; the outcomes become final."""
-        cosmic = self._batch.cosmic
-        offers: list[Offer] = []
-        if cosmic:
-            offers = [
-                Offer(position, step.run.part.run_number, event, cosmic[position])
-                for step in steps
-                for position, event in zip(
-                    step.positions.tolist(), step.offered.events.tolist(), strict=True
-                )
-                if position in cosmic
-            ]
-        differing: dict[int, int] = {}
-        if offers:
-            differing = store_records(self._cursor, offers, self._step)
-            detectors: dict[int, str] = {}
-            for offer in offers:
-                detectors.setdefault(offer.run_number, offer.record.detector_id)
-            catalogue.set_detectors(self._cursor, detectors)
-        found = [conflicts for step in steps if (conflicts := _conflicts(step, differing))]
-        if found:
-            record_conflicts(self._cursor, found, self._batch, self._step)
+        outcome, differing = merged.outcome, self._store_records(positions)
+        other_record: list[int] = []
+        if differing:
+            other_record = [r for r, at in enumerate(positions.tolist()) if at in differing]
+            here = np.array(other_record, np.intp)
+            outcome[here[outcome[here] == Outcome.DUPLICATE]] = Outcome.CONFLICT
+        rows = sorted({*np.flatnonzero(outcome == Outcome.CONFLICT).tolist(), *other_record})
+        if rows:
+            conflicts = Conflicts(offered, merged, table, positions, rows, differing)
+            record_conflicts(self._cursor, conflicts, self._batch, self._step)
 
-    def _count(self, runs: Sequence[_Run]) -> None:
+    def _store_records(self, positions: npt.NDArray[np.intp]) -> dict[int, int]:
+        batch = self._batch
+        if not batch.cosmic:
+            return {}
+        offers = [
+            Offer(at, int(batch.runs[at]), int(batch.events[at]), batch.cosmic[at])
+            for at in positions.tolist()
+            if at in batch.cosmic
+        ]
+        if not offers:
+            return {}
+        differing = store_records(self._cursor, offers, self._step)
+        detectors: dict[int, str] = {}
+        for offer in offers:
+            detectors.setdefault(offer.run_number, offer.record.detector_id)
+        catalogue.set_detectors(self._cursor, detectors)
+        return differing
+
+    def _count(self, new: NewCounts) -> None:
         """Count what is new in the rows of the runs and of their files."""
-        if not runs:
-            return
-        catalogue.add_to_files(
-            self._cursor,
-            [
-                count
-                for run in runs
-                for count in catalogue.sum_files(run.part.run_number, run.counted, run.table)
-            ],
-        )
-        catalogue.add_to_runs(
-            self._cursor, [catalogue.count_run(run.part.run_number, run.inserted) for run in runs]
-        )
+        runs = new.runs()
+        if runs:
+            catalogue.add_to_files(self._cursor, list(new.files()))
+            catalogue.add_to_runs(self._cursor, runs)
 
 
-def _groups(runs: Sequence[_Run]) -> Iterator[list[_Piece]]:
-    """Cut runs into pieces, and take pieces together, of `PAGES_AT_ONCE_MAX` pages at most."""
-    group: list[_Piece] = []
-    pages = 0
-    for run in runs:
-        for rows in page_cuts(run.columns.events, PAGES_AT_ONCE_MAX):
-            page_nos = distinct_pages(run.columns.events[rows])
-            if group and pages + len(page_nos) > PAGES_AT_ONCE_MAX:
-                yield group
-                group, pages = [], 0
-            group.append(_Piece(run, rows, page_nos))
-            pages += len(page_nos)
-    if group:
-        yield group
+def _groups(batch: EventColumns, first: int, last: int) -> Iterator[_Group]:
+    """Cut events into groups of `PAGES_AT_ONCE_MAX` pages at most."""
+    starts = page_starts_of_runs(batch.runs[first:last], batch.events[first:last]) + first
+    for place in range(0, len(starts), PAGES_AT_ONCE_MAX):
+        own = starts[place : place + PAGES_AT_ONCE_MAX]
+        end = place + PAGES_AT_ONCE_MAX
+        group_last = int(starts[end]) if end < len(starts) else last
+        events = batch.events[own[0] : group_last]
+        runs: list[int] = batch.runs[own].tolist()
+        page_nos: list[int] = (batch.events[own] >> SLOT_BITS).tolist()
+        numbers = page_nos
+        if runs[0] != runs[-1]:
+            numbers = list(range(len(own)))
+            page = np.repeat(np.arange(len(own)), np.diff(own, append=group_last))
+            events = (page << SLOT_BITS) | (events & SLOT_MASK)
+        yield _Group(int(own[0]), group_last, runs, page_nos, numbers, events)
 
 
-def _known(row: catalogue.LockedRun, page_nos: list[int]) -> list[int]:
-    """The pages that may be stored: outside of the run's known events there are none."""
+def _real(group: _Group, events: Int64) -> tuple[Int64, Int64]:
+    """The runs and the event numbers of events that are numbered as in the group."""
+    if group.of_one_run:
+        return np.full(len(events), group.runs[0], np.int64), events
+    page = events >> SLOT_BITS
+    page_nos = np.array(group.page_nos, np.int64)[page]
+    return np.array(group.runs, np.int64)[page], (page_nos << SLOT_BITS) | (events & SLOT_MASK)
+
+
+def _may_be_stored(row: catalogue.LockedRun, page_no: int) -> bool:
+    """Whether a page may be there: outside of a run's known events there is none."""
     if row.has_emptied_pages:
-        return page_nos
+        return True
     if row.first_event is None or row.last_event is None:
-        return []
-    first, last = row.first_event >> SLOT_BITS, row.last_event >> SLOT_BITS
-    return [page_no for page_no in page_nos if first <= page_no <= last]
-
-
-def _merged(piece: _Piece, stored: dict[int, PackedPage]) -> _Step:
-    run = piece.run
-    offered, rows = run.columns.take(piece.rows), np.arange(piece.rows.start, piece.rows.stop)
-    if run.closed is not None:
-        taken = ~run.closed[piece.rows] | are_stored(stored, offered.events)
-        offered, rows = offered.take(taken), rows[taken]
-    merged = merge(offered, stored, run.table)
-    return _Step(run, offered, run.part.first + rows, stored, merged)
-
-
-def _conflicts(step: _Step, differing: dict[int, int]) -> Conflicts | None:
-    """The conflicts of a piece, with those of records alone; None when there are none."""
-    outcome = step.merged.outcome
-    other_record: list[int] = []
-    if differing:
-        positions = enumerate(step.positions.tolist())
-        other_record = [row for row, position in positions if position in differing]
-        here = np.array(other_record, np.intp)
-        outcome[here[outcome[here] == Outcome.DUPLICATE]] = Outcome.CONFLICT
-    rows = sorted({*np.flatnonzero(outcome == Outcome.CONFLICT).tolist(), *other_record})
-    if not rows:
-        return None
-    return Conflicts(
-        step.run.part.run_number,
-        step.offered,
-        step.merged,
-        step.run.table,
-        step.positions,
-        rows,
-        differing,
-    )
+        return False
+    return row.first_event >> SLOT_BITS <= page_no <= row.last_event >> SLOT_BITS

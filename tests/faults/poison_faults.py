@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from event_store.cosmic_file import cosmic_dataset, cosmic_fuid
 from event_store.model import COSMIC_DSID_FIRST
@@ -20,6 +20,9 @@ from tests.processes import wait_until
 _FROZEN_DSID = 77
 _FIRST_RUN = 1_000_000
 _DIGESTED_S = 300.0
+_LETTERS = "SELECT count(*) FROM dead_letter WHERE reason = %s"
+_CONFLICTS = "SELECT count(*) FROM event_conflict"
+_EVENTS = "SELECT n_events FROM run WHERE run_number = %s"
 
 
 def _publish(bench: Bench, port: int, topic: str, payload: bytes, events: Sequence[Sent]) -> None:
@@ -40,19 +43,23 @@ def _plain(run: int, number: int, dsid: int = 1) -> Sent:
     return (run, number), Value(0, dsid, str(uuid.UUID(int=run)))
 
 
-def _letters(bench: Bench, reason: str) -> int:
-    sql = "SELECT count(*) FROM dead_letter WHERE reason = %s"
-    return query(bench.database, sql, (reason,))[0][0]
+def _count(bench: Bench, wanted: int, sql: str, *values: object) -> Callable[[], bool]:
+    """Whether a query counts so many."""
+    return lambda: query(bench.database, sql, values) == [(wanted,)]
 
 
-def _digest(bench: Bench, done) -> float:
+def _digest(bench: Bench, done: Callable[[], bool]) -> float:
     """Wait until a poison message is done with; the longest that others waited meanwhile."""
     began = changed = time.monotonic()
     known, longest = bench.stored(), 0.0
     while not done():
         assert time.monotonic() - began < _DIGESTED_S, "the message is not done with"
         if (now := bench.stored()) > known:
-            longest, known, changed = max(longest, time.monotonic() - changed), now, time.monotonic()
+            longest, known, changed = (
+                max(longest, time.monotonic() - changed),
+                now,
+                time.monotonic(),
+            )
         time.sleep(0.02)
     return max(longest, time.monotonic() - changed, bench.goes_on())
 
@@ -76,8 +83,7 @@ def poison_frozen(bench: Bench, times: int) -> float:
     for turn in range(times):
         events = [_plain(_FIRST_RUN + turn, n, _FROZEN_DSID) for n in range(100_000)]
         _publish(bench, broker.port, f"{TOPIC}/poison", _array(events), events)
-        done = turn + 1
-        longest = max(longest, _digest(bench, lambda: _letters(bench, "closed_dataset") == done))
+        longest = max(longest, _digest(bench, _count(bench, turn + 1, _LETTERS, "closed_dataset")))
     return longest
 
 
@@ -106,14 +112,8 @@ def poison_runs(bench: Bench, times: int) -> float:
         ]
         lines = "\n".join(json.dumps({"RunNumber": run, "EventNumber": 1}) for run in runs)
         _publish(bench, broker.port, "cosmic/7/event", lines.encode(), events)
-        last = runs[-1]
-        longest = max(longest, _digest(bench, lambda: _has_run(bench, last)))
+        longest = max(longest, _digest(bench, _count(bench, 1, _EVENTS, runs[-1])))
     return longest
-
-
-def _has_run(bench: Bench, run: int) -> bool:
-    found = query(bench.database, "SELECT 1 FROM run WHERE run_number = %s AND n_events > 0", (run,))
-    return bool(found)
 
 
 @scenario(
@@ -132,23 +132,16 @@ def poison_conflicts(bench: Bench, times: int) -> float:
     for turn in range(times):
         run, file = _FIRST_RUN + turn, str(cosmic_fuid("7", _FIRST_RUN + turn, None))
         values = [Value(n, COSMIC_DSID_FIRST + turn, file) for n in range(count + 1)]
-        records = [
-            {"RunNumber": run, "EventNumber": 1, "TriggerBits": n} for n in range(count + 1)
-        ]
+        records = [{"RunNumber": run, "EventNumber": 1, "TriggerBits": n} for n in range(count + 1)]
         large = json.dumps({**records[0], "x": "ab" * 30_000}).encode()
         _publish(bench, broker.port, "cosmic/7/event", large, [((run, 1), values[0])])
-        wait_until(lambda run=run: _has_run(bench, run), what="the record")
+        wait_until(_count(bench, 1, _EVENTS, run), what="the record")
         lines = "\n".join(map(json.dumps, records[1:])).encode()
         events = [((run, 1), value) for value in values[1:]]
         _publish(bench, broker.port, "cosmic/7/event", lines, events)
-        wanted = (turn + 1) * count
-        longest = max(longest, _digest(bench, lambda: _conflicts(bench) == wanted))
+        longest = max(longest, _digest(bench, _count(bench, (turn + 1) * count, _CONFLICTS)))
     bench.conflicts_wanted = times * count
     return longest
-
-
-def _conflicts(bench: Bench) -> int:
-    return query(bench.database, "SELECT count(*) FROM event_conflict")[0][0]
 
 
 def _forbid(bench: Bench, what: str) -> None:
@@ -173,8 +166,7 @@ def _poison_among_good(bench: Bench, times: int, **settings: object) -> float:
         events = [_plain(_FIRST_RUN + turn, n) for n in range(999)]
         events.insert(500, _plain(_FIRST_RUN + turn, 3 * 8192))
         _publish(bench, broker.port, f"{TOPIC}/poison", _array(events), events)
-        done = turn + 1
-        longest = max(longest, _digest(bench, lambda: _letters(bench, "cannot_store") == done))
+        longest = max(longest, _digest(bench, _count(bench, turn + 1, _LETTERS, "cannot_store")))
     return longest
 
 
