@@ -162,7 +162,9 @@ def check(ledger: Ledger, url: str) -> Verdict:
         acknowledged=ledger.acknowledged_offers + ledger.bad_acknowledged.total(),
         stored=len(stored),
         duplicate=max(
-            0, ledger.acknowledged_offers - len(stored) - len(index.conflicts) - len(lost)
+            0,
+            ledger.acknowledged_offers
+            - sum(map(len, (stored, index.conflicts, lost, dead - set(index.events)))),
         ),
         conflict=len(index.conflicts),
         dead=len(index.letters),
