@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from event_store.database import fetch_one
 from event_store.errors import StoreError, StoreUnavailableError
 from event_store.model import COSMIC_DSID_FIRST, DSID_MAX, DatasetState
+from event_store.newcounts import FileCount, RunCount
 from event_store.statements import number_pieces, pieces, text_bytes
 
 # Telescope datasets are numbered by one writer at a time.
@@ -67,15 +67,6 @@ def lock_runs(cursor: Cursor, run_numbers: Sequence[int]) -> list[LockedRun]:
     return [locked[number] for number in run_numbers]
 
 
-class RunCount(NamedTuple):
-    """New events of a run: how many, the first and the last."""
-
-    run_number: int
-    events: int
-    first: int
-    last: int
-
-
 def add_to_runs(cursor: Cursor, counts: Sequence[RunCount]) -> None:
     """Count new events in the rows of runs that the transaction holds; raise their generations."""
     change = (
@@ -111,17 +102,6 @@ def set_detectors(cursor: Cursor, detectors: Mapping[int, str]) -> None:
             "WHERE r.run_number = new.run AND r.detector_id IS NULL",
             [list(column) for column in zip(*piece, strict=True)],
         )
-
-
-class FileCount(NamedTuple):
-    """New events of a RAW file in a run: how many, the first and the last."""
-
-    run_number: int
-    fuid: str
-    dsid: int
-    events: int
-    first: int
-    last: int
 
 
 def add_to_files(cursor: Cursor, counts: Sequence[FileCount]) -> None:

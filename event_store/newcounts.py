@@ -3,13 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 
-from event_store.catalogue import FileCount, RunCount
 from event_store.merge import Files, FileTable
 from event_store.model import NUMBER_MAX, Int64
 from event_store.plan import starts
+
+
+class RunCount(NamedTuple):
+    """New events of a run: how many, the first and the last."""
+
+    run_number: int
+    events: int
+    first: int
+    last: int
+
+
+class FileCount(NamedTuple):
+    """New events of a RAW file in a run: how many, the first and the last."""
+
+    run_number: int
+    fuid: str
+    dsid: int
+    events: int
+    first: int
+    last: int
 
 
 class NewCounts:

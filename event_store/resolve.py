@@ -12,7 +12,6 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from event_store.bounds import file_bounds
 from event_store.catalogue import (
-    FileCount,
     LockedRun,
     add_to_files,
     closed_datasets,
@@ -23,6 +22,7 @@ from event_store.database import Connection
 from event_store.errors import NotFoundError, WrongStateError
 from event_store.listing import ConflictRow
 from event_store.model import CosmicRecord, RawFile
+from event_store.newcounts import FileCount
 from event_store.page import SLOT_BITS
 from event_store.pagecheck import FileKey
 from event_store.pagecopy import StoredPage

@@ -23,6 +23,7 @@ from event_store.transaction import Transaction
 
 _NAME = "eventindex ingest_service"
 _NAMES_REMEMBERED_MAX = 100_000
+_NO_LIMIT = 2**63 - 1
 _END_BACKEND = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = %s "
     "AND application_name = %s AND usename = current_user AND datname = current_database()"
@@ -53,11 +54,11 @@ class Store:
         self._known_datasets: set[int] = set()
         self._cosmic_datasets: dict[str, int] = {}
 
-    def write(self, batch: EventColumns, on_commit: Callable[[], None] = lambda: None) -> UInt8:
+    def write(self, batch: EventColumns, on_progress: Callable[[], None] = lambda: None) -> UInt8:
         """Store a batch of n events; committed when this returns.
 
-        Of a repeat within the batch the first position wins. `on_commit` is called after each of
-        the batch's transactions: a batch of very many runs takes minutes.
+        Of a repeat within the batch the first position wins. `on_progress` is called whenever a
+        part of the work was done: a batch of very many runs takes a while.
 
         Returns:
             An `Outcome` for each position: uint8, shape (n,).
@@ -69,6 +70,11 @@ class Store:
         outcome = np.empty(len(batch), np.uint8)
         if len(batch) == 0:
             return outcome
+
+        def step() -> None:
+            self._connection.step()
+            on_progress()
+
         dsid_of_file = np.array([file.dsid for file in batch.files], np.int32)
         used = np.flatnonzero(np.bincount(batch.file_index, minlength=len(batch.files)))
         dsids = np.unique(dsid_of_file[used]).tolist()
@@ -81,9 +87,9 @@ class Store:
                 asked = np.unique(dsid_of_file[batch.file_index[here]]).tolist()
             with self._cursor() as cursor:
                 closed = catalogue.closed_datasets(cursor, asked)
-                transaction = Transaction(cursor, self._connection.step, batch, closed)
+                transaction = Transaction(cursor, step, batch, closed)
                 outcome[here] = transaction.write(parts)
-            on_commit()
+            on_progress()
         if order is not None:
             outcome[order] = outcome.copy()
         return outcome
@@ -106,7 +112,9 @@ class Store:
         self._known_datasets.update(numbers.values())
         return self._cosmic_datasets
 
-    def add_dead_letters(self, letters: Sequence[DeadLetter], bytes_max: int) -> KeptLetters:
+    def add_dead_letters(
+        self, letters: Sequence[DeadLetter], bytes_max: int = _NO_LIMIT
+    ) -> KeptLetters:
         """Store refused messages while all that are kept take less; committed when this returns.
 
         Several writers at once may pass the limit by what each of them stores at that moment.
@@ -135,15 +143,6 @@ class Store:
         """Ask whether the database can be used; see `startup.check`."""
         return startup.check(self._connection, startup.WRITER_RIGHTS)
 
-    def ping(self) -> None:
-        """Ask the database for a sign of life.
-
-        Raises:
-            StoreUnavailableError: there is none.
-        """
-        with self._connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-
     def probe(self) -> None:
         """Ask, beside a request that failed, whether the database does everything else.
 
@@ -158,7 +157,8 @@ class Store:
         try:
             startup.check(beside, startup.WRITER_RIGHTS)
             with beside.cursor() as cursor:
-                cursor.execute(_END_BACKEND, (self._backend_pid, _NAME))
+                if self._connection.backend_pid is None:
+                    cursor.execute(_END_BACKEND, (self._backend_pid, _NAME))
             with beside.cursor() as cursor:
                 catalogue.closed_datasets(cursor, [])
                 cursor.execute(_LOCK_TABLES)

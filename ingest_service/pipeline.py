@@ -32,10 +32,9 @@ from service_kit.settings import MESSAGE_BYTES_MAX, REFUSED_ELEMENTS_MAX, Settin
 log = logging.getLogger(__name__)
 
 _IDLE_S = 1.0
-_PING_EVERY_S = 5.0
+_LOOK_EVERY_S = 5.0
 # Senders that keep a window open send the next message within this time, if they can.
 _QUIET_S = 0.005
-_ROOM_EVERY_S = 5.0
 
 
 class Pipeline:
@@ -127,7 +126,7 @@ class Pipeline:
     def _step(self) -> bool:
         self._storing.beat = time.monotonic()
         # Somebody discards them, here or by another service.
-        if self._storing.dead_letters_problem and (time.monotonic() - self._looked > _ROOM_EVERY_S):
+        if self._storing.dead_letters_problem and (time.monotonic() - self._looked > _LOOK_EVERY_S):
             self._look_at_letters()
         submissions, items, refused = self._collect()
         if submissions:
@@ -140,8 +139,8 @@ class Pipeline:
             return True
         if self._draining.is_set():
             return False
-        if time.monotonic() - self._storing.last_answer > _PING_EVERY_S:
-            self._storing.ping()
+        if time.monotonic() - self._storing.last_answer > _LOOK_EVERY_S:
+            self._look_at_letters()
         return True
 
     def _collect(

@@ -22,8 +22,10 @@ log = logging.getLogger(__name__)
 CANNOT_STORE = len(Outcome)
 # A batch, and an event, that failed so often is not tried again.
 FAILURES_MAX = 3
-# Others wait meanwhile. What is left of a failing part then is refused as it is.
-SEARCH_S_MAX = 600.0
+# Others wait for a search: after so long, and enough halvings to find one event of 100,000 however
+# long each takes, a part that fails is refused as it is.
+SEARCH_S_MAX = 60.0
+SEARCH_FAILURES_MIN = 40
 
 
 class CannotStoreError(Exception):
@@ -49,23 +51,35 @@ def store_what_can_be(items: Sequence[Item], attempt: Attempt) -> UInt8:
         items: with one event each at least.
         attempt: raises CannotStoreError.
     """
-    try:
-        return attempt(items, FAILURES_MAX)
-    except CannotStoreError as error:
-        log.warning("a batch cannot be stored; looking for what of it: %s", error.__cause__)
-        end = time.monotonic() + SEARCH_S_MAX
-        if is_one_event(items):
-            return _refused(items, error)
-        return np.concatenate([_search(half, attempt, end) for half in halves(items)])
+    return _Search(attempt).store(items, FAILURES_MAX)
 
 
-def _search(items: Sequence[Item], attempt: Attempt, end: float) -> UInt8:
-    try:
-        return attempt(items, FAILURES_MAX if is_one_event(items) else 1)
-    except CannotStoreError as error:
-        if is_one_event(items) or time.monotonic() > end:
-            return _refused(items, error)
-    return np.concatenate([_search(half, attempt, end) for half in halves(items)])
+class _Search:
+    """The halving of one batch."""
+
+    def __init__(self, attempt: Attempt) -> None:
+        self._attempt = attempt
+        self._began = time.monotonic()
+        self._failures = 0
+
+    def store(self, items: Sequence[Item], failures_max: int) -> UInt8:
+        try:
+            return self._attempt(items, failures_max)
+        except CannotStoreError as error:
+            self._failures += 1
+            if is_one_event(items) or self._is_over():
+                return _refused(items, error)
+            if self._failures == 1:
+                self._began = time.monotonic()
+                log.warning("a batch cannot be stored; looking for what of it: %s", error.__cause__)
+        # Outside of the handler: an error holds what it was raised with.
+        return np.concatenate(
+            [self.store(half, FAILURES_MAX if is_one_event(half) else 1) for half in halves(items)]
+        )
+
+    def _is_over(self) -> bool:
+        elapsed_s = time.monotonic() - self._began
+        return self._failures >= SEARCH_FAILURES_MIN and elapsed_s > SEARCH_S_MAX
 
 
 def is_one_event(items: Sequence[Item]) -> bool:

@@ -25,7 +25,9 @@ from tenacity import (
 )
 
 from event_store.errors import StoreError, StoreUnavailableError, UnansweredError
+from event_store.letters import letter_bytes
 from event_store.model import DeadLetter, EventColumns, Outcome, UInt8
+from event_store.statements import pieces
 from event_store.writer import KeptLetters
 from ingest_service.join import dataset_names, join
 from ingest_service.metrics import Metrics
@@ -54,8 +56,8 @@ class AbandonedError(Exception):
 class EventStore(Protocol):
     """The writing side of the index, as this service uses it."""
 
-    def write(self, batch: EventColumns, on_commit: Callable[[], None]) -> UInt8:
-        """Store a batch, calling back after each transaction; an Outcome for each position."""
+    def write(self, batch: EventColumns, on_progress: Callable[[], None]) -> UInt8:
+        """Store a batch, calling back after each step; an Outcome for each position."""
 
     def cosmic_datasets(self, names: Sequence[str]) -> dict[str, int]:
         """Return the number of at least these telescope datasets."""
@@ -71,9 +73,6 @@ class EventStore(Protocol):
 
     def check(self) -> object:
         """Ask whether the database can be used at all."""
-
-    def ping(self) -> None:
-        """Ask the database for a sign of life."""
 
     def close(self) -> None:
         """Drop the connection."""
@@ -132,15 +131,17 @@ class Storing:
         Raises:
             AbandonedError: the database is away and the service stops.
         """
-        if not letters:
-            return
+        for piece in pieces(letters, letter_bytes):
+            self._keep_dead_letters(piece)
+
+    def _keep_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
         try:
             done = self._patiently(partial(self._add_dead_letters, letters), FAILURES_MAX)
         except CannotStoreError as error:
             half = len(letters) // 2
             if half:
-                self.keep_dead_letters(letters[:half])
-                self.keep_dead_letters(letters[half:])
+                self._keep_dead_letters(letters[:half])
+                self._keep_dead_letters(letters[half:])
                 return
             log.exception("a dead letter cannot be stored whole", exc_info=error.__cause__)
             self._keep_cut(letters[0])
@@ -158,7 +159,7 @@ class Storing:
         self._note_letters(done.bytes, full=bool(done.left))
 
     def look_at_letters(self) -> None:
-        """Find out, once, how much room there is for dead letters."""
+        """Find out, once, whether the database answers: how much room dead letters have."""
 
         def ask() -> None:
             self._note_letters(self._store.dead_letters_bytes(), full=False)
@@ -183,10 +184,6 @@ class Storing:
     def check(self) -> bool:
         """Find out, once, whether the database answers and can be used at all."""
         return self._ask(self._store.check)
-
-    def ping(self) -> None:
-        """Find out, once, whether the database answers."""
-        self._ask(self._store.ping)
 
     def close(self) -> None:
         """Drop the connection."""
