@@ -13,8 +13,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Protocol, TypeVar
 
-import numpy as np
-import numpy.typing as npt
 from tenacity import (
     RetryCallState,
     Retrying,
@@ -26,14 +24,14 @@ from tenacity import (
 
 from event_store.errors import StoreError, StoreUnavailableError, UnansweredError
 from event_store.letters import letter_bytes
-from event_store.model import DeadLetter, EventColumns, Outcome, UInt8
+from event_store.model import DeadLetter, EventColumns, UInt8
 from event_store.statements import pieces
 from event_store.writer import KeptLetters
 from ingest_service.join import dataset_names, join
 from ingest_service.metrics import Metrics
-from ingest_service.model import AnyFile, CosmicFile, Decoded, Reason, Receipt, Rejection
+from ingest_service.model import Receipt
+from ingest_service.receipts import receipts
 from ingest_service.search import (
-    CANNOT_STORE,
     FAILURES_MAX,
     CannotStoreError,
     Item,
@@ -43,8 +41,6 @@ from ingest_service.search import (
 log = logging.getLogger(__name__)
 
 _R = TypeVar("_R")
-# What the driver said goes to the log alone.
-_CANNOT_STORE = "the database does not take this event; the log of the service has the reason"
 # A dead letter that the database does not take keeps so much of its payload.
 _CUT_BYTES = 64 * 1024
 
@@ -168,16 +164,15 @@ class Storing:
 
     def _keep_cut(self, letter: DeadLetter) -> None:
         """A letter that is short is always storable: else the database is not in order."""
-        cut = replace(letter, payload=letter.payload[:_CUT_BYTES], truncated=True)
+        if len(letter.payload) > _CUT_BYTES:
+            letter = replace(letter, payload=letter.payload[:_CUT_BYTES], truncated=True)
 
         def add() -> KeptLetters:
             try:
-                return self._add_dead_letters([cut])
+                return self._add_dead_letters([letter])
             except StoreError as error:
                 raise StoreUnavailableError(str(error)) from error
 
-        if len(letter.payload) <= _CUT_BYTES:
-            cut = letter
         self._retried(add)
         self._metrics.dead_letter(letter.reason)
 
@@ -285,57 +280,3 @@ class Storing:
             log.warning("the database does not answer, events wait: %s", problem)
         self.database_problem = problem
         self._metrics.database_up(up=False)
-
-
-def receipts(items: Sequence[Item], outcomes: UInt8) -> list[Receipt]:
-    """Return what became of each item from the outcome of each of their events in one row."""
-    lengths = [len(item.decoded.runs) for item in items]
-    numbers = np.repeat(np.arange(len(items)), lengths)
-    kinds = len(Outcome) + 1
-    table = np.bincount(numbers * kinds + outcomes, minlength=len(items) * kinds)
-    found = []
-    start = 0
-    for item, length, (inserted, duplicates, conflicts, closed, failed) in zip(
-        items, lengths, table.reshape(-1, kinds).tolist(), strict=True
-    ):
-        rejections = item.decoded.rejections
-        if closed or failed:
-            part = outcomes[start : start + length]
-            found_now = [*_closed(item.decoded, part), *_not_taken(item.decoded, part)]
-            rejections = sorted([*rejections, *found_now])
-        found.append(Receipt(inserted, duplicates, conflicts, rejections))
-        start += length
-    return found
-
-
-def _closed(decoded: Decoded, outcomes: UInt8) -> list[Rejection]:
-    rows = np.flatnonzero(outcomes == Outcome.CLOSED_DATASET)
-    files = np.asarray(decoded.file_index)[rows]
-    return [
-        Rejection(
-            position,
-            Reason.CLOSED_DATASET,
-            f"{_dataset(decoded.files[file])} is frozen or retired and takes no new events",
-        )
-        for position, file in zip(_positions(decoded, rows), files.tolist(), strict=True)
-    ]
-
-
-def _not_taken(decoded: Decoded, outcomes: UInt8) -> list[Rejection]:
-    rows = np.flatnonzero(outcomes == CANNOT_STORE)
-    return [
-        Rejection(position, Reason.CANNOT_STORE, _CANNOT_STORE)
-        for position in _positions(decoded, rows)
-    ]
-
-
-def _positions(decoded: Decoded, rows: npt.NDArray[np.intp]) -> list[int]:
-    positions = rows if decoded.positions is None else np.asarray(decoded.positions)[rows]
-    found: list[int] = positions.tolist()
-    return found
-
-
-def _dataset(file: AnyFile) -> str:
-    return (
-        f"dataset {file.dataset_name}" if isinstance(file, CosmicFile) else f"dsid_raw={file.dsid}"
-    )
