@@ -18,6 +18,8 @@ from event_store.errors import UnusableDatabaseError
 
 log = logging.getLogger(__name__)
 
+# Of libpq's variables, PGHOST to PGTARGETSESSIONATTRS.
+_PREFIX = "PG"
 ENCODING = "UTF8"
 SCHEMA = "public"
 
@@ -99,6 +101,11 @@ def is_pooled(raw: psycopg2.extensions.connection, backend_pid: int) -> bool:
     return raw.info.backend_pid != backend_pid
 
 
+def environment_without_libpq() -> dict[str, str]:
+    """The environment of this process without libpq's variables, for children."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(_PREFIX)}
+
+
 def _open(url: str, name: str, timeout_s: int) -> psycopg2.extensions.connection:
     try:
         return psycopg2.connect(
@@ -143,7 +150,7 @@ def _forget_environment() -> None:
     PGOPTIONS, PGSERVICE or PGTARGETSESSIONATTRS were made for `psql` and other databases, and none
     of them can be overruled by an empty value in the URL.
     """
-    found = sorted(name for name in os.environ if name.startswith("PG"))
+    found = sorted(name for name in os.environ if name.startswith(_PREFIX))
     for name in found:
         os.environ.pop(name, None)
     if found:
