@@ -153,7 +153,10 @@ class Connection:
             return self._raw
         self._prepared.clear()
         try:
-            raw = self._raw = self._connect()
+            raw = self._raw = session.start(
+                self._url, name=self._name, timeout_s=self._options.connect_timeout_s
+            )
+            # Watched from here on: a pooler may let the first statement wait.
             self.step()
             self._set_up(raw)
         except psycopg2.Error as error:
@@ -167,17 +170,13 @@ class Connection:
             raise
         return raw
 
-    def _connect(self) -> psycopg2.extensions.connection:
-        options = self._options
-        return session.connect(
-            self._url,
-            name=self._name,
-            timeout_s=options.connect_timeout_s,
-            lock_timeout_ms=options.lock_timeout_ms,
-            idle_in_transaction_timeout_ms=options.idle_in_transaction_timeout_ms,
-        )
-
     def _set_up(self, raw: psycopg2.extensions.connection) -> None:
+        session.settle(
+            raw,
+            self._url,
+            lock_timeout_ms=self._options.lock_timeout_ms,
+            idle_in_transaction_timeout_ms=self._options.idle_in_transaction_timeout_ms,
+        )
         with raw.cursor() as cursor:
             cursor.execute(_WHICH_SERVER)
             self._backend_pid, self.server = fetch_one(cursor)

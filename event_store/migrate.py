@@ -22,7 +22,7 @@ from event_store.errors import StoreError, UnusableDatabaseError
 # Any fixed number that no other program uses on this database.
 _LOCK = 0x45764964
 _NAME = "eventindex migrate"
-_CONNECT_TIMEOUT_S = 10
+_OPTIONS = StoreOptions(connect_timeout_s=10)
 _FILE = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
 
 
@@ -60,13 +60,13 @@ def migrate(database_url: str) -> list[str]:
     """
     known = migrations()
     with contextlib.closing(
-        Connection(database_url, StoreOptions(), autocommit=True, name=_NAME)
+        Connection(database_url, _OPTIONS, autocommit=True, name=_NAME)
     ) as first:
         # The lock below belongs to a session.
         pooler.check(first)
     try:
         with contextlib.closing(
-            session.connect(database_url, name=_NAME, timeout_s=_CONNECT_TIMEOUT_S)
+            session.connect(database_url, name=_NAME, timeout_s=_OPTIONS.connect_timeout_s)
         ) as connection:
             return _apply(connection, known)
     except psycopg2.Error as error:

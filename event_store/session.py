@@ -51,42 +51,55 @@ _SEARCH_PATH = re.compile(r"(?:^|\s)(?:-c\s*|--)search[_-]path=((?:\\.|[^\s\\])*
 _OPTIONS_REFUSED = "unsupported startup parameter"
 
 
-def connect(
-    url: str,
-    *,
-    name: str,
-    timeout_s: int,
-    lock_timeout_ms: int = 0,
-    idle_in_transaction_timeout_ms: int = 0,
-) -> psycopg2.extensions.connection:
-    """Open a connection in autocommit.
+def connect(url: str, *, name: str, timeout_s: int) -> psycopg2.extensions.connection:
+    """Open a connection in autocommit, with no limit on how long it may wait for a lock.
 
     Args:
         url: of the database, or a connection string of libpq.
         name: for `pg_stat_activity`.
         timeout_s: longest wait for it.
-        lock_timeout_ms, idle_in_transaction_timeout_ms: PostgreSQL's settings; 0 for none.
 
     Raises:
         UnusableDatabaseError: somebody has to change the URL or the database first.
         psycopg2.Error: there is none now.
     """
-    _forget_environment()
-    raw = _open(url, name, timeout_s)
+    raw = start(url, name=name, timeout_s=timeout_s)
     try:
-        _check_encoding(raw)
-        settings = {
-            **_SETTINGS,
-            "lock_timeout": str(lock_timeout_ms),
-            "idle_in_transaction_session_timeout": str(idle_in_transaction_timeout_ms),
-        }
-        raw.autocommit = True
-        with raw.cursor() as cursor:
-            cursor.execute(_set_all(settings, raw.server_version), (search_path(url),))
+        settle(raw, url)
     except BaseException:
         raw.close()
         raise
     return raw
+
+
+def start(url: str, *, name: str, timeout_s: int) -> psycopg2.extensions.connection:
+    """Open a connection that is not to be used before `settle`; arguments and errors as above."""
+    _forget_environment()
+    raw = _open(url, name, timeout_s)
+    raw.autocommit = True
+    return raw
+
+
+def settle(
+    raw: psycopg2.extensions.connection,
+    url: str,
+    *,
+    lock_timeout_ms: int = 0,
+    idle_in_transaction_timeout_ms: int = 0,
+) -> None:
+    """See that the encoding is ours, and set what we rely on; PostgreSQL's limits, 0 for none.
+
+    Raises:
+        UnusableDatabaseError, psycopg2.Error: as `connect`.
+    """
+    _check_encoding(raw)
+    settings = {
+        **_SETTINGS,
+        "lock_timeout": str(lock_timeout_ms),
+        "idle_in_transaction_session_timeout": str(idle_in_transaction_timeout_ms),
+    }
+    with raw.cursor() as cursor:
+        cursor.execute(_set_all(settings, raw.server_version), (search_path(url),))
 
 
 def search_path(url: str) -> str:
