@@ -14,7 +14,6 @@ import statistics
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -34,6 +33,7 @@ from benchmarks.mqtt import (
     subscribe_and_leave,
     wait_until,
 )
+from benchmarks.processes import OPENER
 from eventindex.v1 import event_pb2
 
 _FUID = "01234567-89ab-cdef-0123-{:012x}"
@@ -256,7 +256,7 @@ def _cursor(database_url: str) -> Iterator[psycopg2.extensions.cursor]:
 
 
 def _is_ready(address: str) -> bool:
-    with contextlib.suppress(OSError), urllib.request.urlopen(f"http://{address}/readyz") as page:
+    with contextlib.suppress(OSError), OPENER.open(f"http://{address}/readyz") as page:
         return bool(page.status == 200)
     return False
 

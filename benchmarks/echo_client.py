@@ -18,7 +18,7 @@ import grpc
 from benchmarks.workload import Batch
 from eventindex.v1 import lookup_pb2, lookup_pb2_grpc
 
-OPTIONS = [("grpc.max_receive_message_length", 16 << 20)]
+OPTIONS = [("grpc.max_receive_message_length", 16 << 20), ("grpc.enable_http_proxy", 0)]
 
 
 def to_request(number: int, batch: Batch) -> lookup_pb2.LookupRequest:

@@ -22,6 +22,8 @@ from pathlib import Path
 
 from local_stack.services import service_problem
 
+# Whatever http_proxy says: the pages are this machine's.
+OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 START_TIMEOUT_S = 90
 STOP_TIMEOUT_S = 60
 EVENTINDEX = Path(sys.executable).parent / "eventindex"
@@ -130,7 +132,7 @@ def free_port() -> int:
 
 def metric(url: str, name: str) -> float:
     """A metric of a service, summed over its labels."""
-    with urllib.request.urlopen(url, timeout=10) as answer:
+    with OPENER.open(url, timeout=10) as answer:
         lines = answer.read().decode().splitlines()
     samples = (line.rpartition(" ") for line in lines if not line.startswith("#"))
     return sum(float(value) for key, _, value in samples if key.partition("{")[0] == name)

@@ -1,7 +1,7 @@
-"""Connections to PostgreSQL: opened with limits, watched from outside, errors translated once.
+"""Connections to PostgreSQL: opened when used, watched from outside, errors translated once.
 
-The only module that knows psycopg2's errors. What the driver said is logged, never passed on to
-a client.
+How one begins is `session`'s, what an error means is `driver`'s. What the driver said is logged,
+never passed on to a client.
 """
 
 from __future__ import annotations
@@ -19,24 +19,19 @@ from typing import Any
 
 import psycopg2
 import psycopg2.extensions
+from psycopg2.extensions import TRANSACTION_STATUS_ACTIVE, TRANSACTION_STATUS_IDLE
 
-from event_store.errors import StoreError, StoreUnavailableError, UnansweredError
+from event_store import session
+from event_store.driver import ends_session, first_line, meaning_of, translate
+from event_store.errors import UnusableDatabaseError
+from event_store.sqlstate import Meaning
 
 log = logging.getLogger(__name__)
 
-# SQLSTATE classes of values that the database will never take: data exception, cardinality,
-# integrity constraint, program limit. Everything else may be gone at the next attempt.
-_REFUSED_CLASSES = frozenset({"21", "22", "23", "54"})
-# Of these the request is not the cause: connection exception, transaction state (read-only),
-# rollback, resources, operator intervention, system error.
-_AWAY_CLASSES = frozenset({"08", "25", "40", "53", "57", "58"})
-_QUERY_CANCELED = "57014"
-# data_corrupted, index_corrupted
-_DAMAGED = frozenset({"XX001", "XX002"})
-
 _WHICH_SERVER = (
-    "SELECT system_identifier || '/' || timeline_id || '/' || pg_postmaster_start_time() "
-    "|| '/' || oid FROM pg_control_system(), pg_control_checkpoint(), pg_database "
+    "SELECT pg_backend_pid(), system_identifier || '/' || timeline_id || '/' "
+    "|| pg_postmaster_start_time() || '/' || oid "
+    "FROM pg_control_system(), pg_control_checkpoint(), pg_database "
     "WHERE datname = current_database()"
 )
 # An acknowledgement says that the commit is on disk, whatever the server's default is.
@@ -63,6 +58,8 @@ class Connection:
         server: what tells this server from another one behind the same address: system
             identifier, timeline, start time and the database's oid. Changes at a failover,
             restore or restart, and when another database takes this one's name.
+        backend_pid: the server process of the connection, None while it is closed.
+        pooled: whether a pooler stands between.
         stalled: the last use was given up because the server was silent.
     """
 
@@ -74,7 +71,9 @@ class Connection:
         self._raw: psycopg2.extensions.connection | None = None
         self._deadline = float("inf")
         self._prepared: set[str] = set()
+        self._backend_pid = 0
         self.server = ""
+        self.pooled = False
         self.stalled = False
         _watchdog.watch(self)
 
@@ -84,25 +83,30 @@ class Connection:
 
         Raises:
             StoreUnavailableError: try again later; the connection may have been dropped.
-            StoreError: the values were refused.
+            StoreError: the statement or its values were refused.
         """
         self.stalled = False
         try:
             raw = self._open()
-            self._deadline = time.monotonic() + self._options.stall_timeout_s
+            self.step()
             with raw.cursor() as cursor:
                 yield cursor
-                self._deadline = time.monotonic() + self._options.stall_timeout_s
+                self.step()
                 if not self._autocommit:
                     raw.commit()
         except psycopg2.Error as error:
-            self._recover(error)
-            raise _translate(error) from error
+            self._recover(keep=not ends_session(error))
+            raise translate(error) from error
         except BaseException:
-            self.close()
+            # Of the caller's own: a client that asks for what is not there costs no connection.
+            self._recover(keep=True)
             raise
         finally:
             self._deadline = float("inf")
+
+    def twin(self) -> Connection:
+        """Another connection to the same database, in autocommit."""
+        return Connection(self._url, self._options, autocommit=True, name=self._name)
 
     def prepare(self, cursor: psycopg2.extensions.cursor, name: str, sql: str) -> None:
         """Prepare a statement for `EXECUTE name(…)`, once for each session of this connection."""
@@ -118,7 +122,7 @@ class Connection:
     def backend_pid(self) -> int | None:
         """The server process of the connection, None while it is closed."""
         raw = self._raw
-        return None if raw is None or raw.closed else raw.info.backend_pid
+        return None if raw is None or raw.closed else self._backend_pid
 
     def close(self) -> None:
         """Drop the connection; the next use opens a new one."""
@@ -147,44 +151,57 @@ class Connection:
     def _open(self) -> psycopg2.extensions.connection:
         if self._raw is not None and not self._raw.closed:
             return self._raw
-        options = self._options
-        raw = psycopg2.connect(
-            self._url,
-            connect_timeout=options.connect_timeout_s,
-            application_name=self._name,
-            keepalives_idle=10,
-            keepalives_interval=5,
-            keepalives_count=3,
-            options=f"-c lock_timeout={options.lock_timeout_ms} "
-            f"-c idle_in_transaction_session_timeout={options.idle_in_transaction_timeout_ms}",
-        )
-        self._raw = raw
         self._prepared.clear()
-        self._deadline = time.monotonic() + options.stall_timeout_s
         try:
-            raw.autocommit = True
-            with raw.cursor() as cursor:
-                cursor.execute(_WHICH_SERVER)
-                self.server = str(fetch_one(cursor)[0])
-                if not self._autocommit:
-                    cursor.execute(_DURABLE)
-            raw.autocommit = self._autocommit
+            raw = self._raw = session.start(
+                self._url, name=self._name, timeout_s=self._options.connect_timeout_s
+            )
+            # Watched from here on: a pooler may let the first statement wait.
+            self.step()
+            self._set_up(raw)
+        except psycopg2.Error as error:
+            self.close()
+            if meaning_of(error) is Meaning.REFUSED:
+                raise UnusableDatabaseError(f"{error.pgcode}: {first_line(error)}") from error
+            raise
         except BaseException:
             # Half set up, it would write without transactions.
             self.close()
             raise
         return raw
 
-    def _recover(self, error: psycopg2.Error) -> None:
+    def _set_up(self, raw: psycopg2.extensions.connection) -> None:
+        session.settle(
+            raw,
+            self._url,
+            lock_timeout_ms=self._options.lock_timeout_ms,
+            idle_in_transaction_timeout_ms=self._options.idle_in_transaction_timeout_ms,
+        )
+        with raw.cursor() as cursor:
+            cursor.execute(_WHICH_SERVER)
+            self._backend_pid, self.server = fetch_one(cursor)
+            self.pooled = session.is_pooled(raw, self._backend_pid)
+            if self.pooled:
+                # Not every pooler cleans up behind the one who had this backend before.
+                cursor.execute("DEALLOCATE ALL")
+            if not self._autocommit:
+                cursor.execute(_DURABLE)
+        raw.autocommit = self._autocommit
+
+    def _recover(self, *, keep: bool) -> None:
+        """Roll back; close what cannot go on: left by the server, or in the middle of a COPY."""
         raw = self._raw
         if raw is None:
             return
-        if raw.closed or isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError):
+        if not keep or raw.closed or raw.info.transaction_status == TRANSACTION_STATUS_ACTIVE:
             self.close()
             return
+        self.step()
         try:
             raw.rollback()
-        except psycopg2.Error:
+        except psycopg2.Error as error:
+            log.debug("rollback failed: %s", error)
+        if raw.info.transaction_status != TRANSACTION_STATUS_IDLE:
             self.close()
 
 
@@ -232,28 +249,11 @@ def damage_contained(cursor: psycopg2.extensions.cursor) -> Iterator[list[str]]:
     try:
         yield damage
     except psycopg2.Error as error:
-        if error.pgcode not in _DAMAGED:
+        if meaning_of(error) is not Meaning.DAMAGED:
             raise
         cursor.execute("ROLLBACK TO SAVEPOINT damage")
-        damage.append(_first_line(error))
+        damage.append(first_line(error))
     cursor.execute("RELEASE SAVEPOINT damage")
-
-
-def _first_line(error: psycopg2.Error) -> str:
-    return str(error).strip().split("\n", maxsplit=1)[0]
-
-
-def _translate(error: psycopg2.Error) -> Exception:
-    code = error.pgcode or ""
-    first_line = _first_line(error)
-    if code[:2] in _REFUSED_CLASSES:
-        return StoreError(f"the database refused the values ({code}): {first_line}")
-    if code in {"42P01", "42883"}:
-        return StoreUnavailableError(f"{first_line}: run `eventindex migrate`")
-    text = f"{code or type(error).__name__}: {first_line}"
-    if code[:2] in _AWAY_CLASSES and code != _QUERY_CANCELED:
-        return StoreUnavailableError(text)
-    return UnansweredError(text)
 
 
 class _Watchdog:

@@ -2,7 +2,7 @@
 
 
 class StoreUnavailableError(Exception):
-    """The database cannot answer now (away, full, locked, not migrated): try the same again."""
+    """The database cannot answer now (away, full, locked): try the same again."""
 
 
 class UnansweredError(StoreUnavailableError):
@@ -17,7 +17,7 @@ class UnusableDatabaseError(StoreUnavailableError):
 
 
 class StoreError(Exception):
-    """The database refuses these very values: trying the same again will not help."""
+    """The database refuses this statement or its values: trying again will not help."""
 
 
 class CorruptPageError(StoreError):

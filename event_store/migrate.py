@@ -14,11 +14,16 @@ from importlib import resources
 import psycopg2
 import psycopg2.extensions
 
-from event_store.errors import StoreError, StoreUnavailableError
+from event_store import pooler, session
+from event_store.database import Connection, StoreOptions, fetch_one
+from event_store.driver import translate
+from event_store.errors import StoreError, UnusableDatabaseError
 
 # Any fixed number that no other program uses on this database.
 _LOCK = 0x45764964
-_NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
+_NAME = "eventindex migrate"
+_OPTIONS = StoreOptions(connect_timeout_s=10)
+_FILE = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
 
 
 class SchemaTooNewError(StoreError):
@@ -29,10 +34,15 @@ def migrations() -> dict[int, tuple[str, str]]:
     """The migrations of this version: number to (file name, SQL)."""
     found: dict[int, tuple[str, str]] = {}
     for item in resources.files("event_store").joinpath("migrations").iterdir():
-        match = _NAME.fullmatch(item.name)
+        match = _FILE.fullmatch(item.name)
         if match:
             found[int(match[1])] = (item.name, item.read_text("utf-8"))
     return dict(sorted(found.items()))
+
+
+def other_schema(schema: str) -> str:
+    """What is said where the tables are not in the schema that is looked at. Pure."""
+    return f"the tables are in schema {schema}: add ?options=-csearch_path%3D{schema} to its URL"
 
 
 def migrate(database_url: str) -> list[str]:
@@ -44,15 +54,23 @@ def migrate(database_url: str) -> list[str]:
         The file names of the migrations that were applied now.
 
     Raises:
-        StoreUnavailableError: no connection.
+        StoreUnavailableError: no connection, or a database that cannot be used.
+        StoreError: the database refuses it, for example for lack of a right.
         SchemaTooNewError: the database is newer than this software.
     """
     known = migrations()
+    with contextlib.closing(
+        Connection(database_url, _OPTIONS, autocommit=True, name=_NAME)
+    ) as first:
+        # The lock below belongs to a session.
+        pooler.check(first)
     try:
-        with contextlib.closing(psycopg2.connect(database_url, connect_timeout=10)) as connection:
+        with contextlib.closing(
+            session.connect(database_url, name=_NAME, timeout_s=_OPTIONS.connect_timeout_s)
+        ) as connection:
             return _apply(connection, known)
     except psycopg2.Error as error:
-        raise StoreUnavailableError(str(error).strip()) from error
+        raise translate(error) from error
 
 
 def _apply(
@@ -62,6 +80,7 @@ def _apply(
     applied: list[str] = []
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
+        _check_schema(cursor)
         cursor.execute(
             "CREATE TABLE IF NOT EXISTS schema_migration ("
             "number integer PRIMARY KEY, name text NOT NULL, "
@@ -83,3 +102,14 @@ def _apply(
             cursor.execute("COMMIT")
             applied.append(name)
     return applied
+
+
+def _check_schema(cursor: psycopg2.extensions.cursor) -> None:
+    """See that no second index is made beside one that this search_path does not find."""
+    cursor.execute(
+        "SELECT to_regclass('event_page') IS NOT NULL, min(relnamespace::regnamespace::text) "
+        "FROM pg_class WHERE relname = 'event_page' AND relkind IN ('r', 'p')"
+    )
+    found, schema = fetch_one(cursor)
+    if not found and schema is not None:
+        raise UnusableDatabaseError(other_schema(schema))

@@ -1,7 +1,8 @@
 """Whether a database can be served from at all: asked once, before the first event is taken in.
 
 What is wrong here does not pass by itself: a server too old, another schema, a right that the role
-lacks, commits that are not on disk when they are acknowledged. Never repairs anything.
+lacks, rows that a policy hides, a pooler that keeps no sessions, commits that are not on disk when
+they are acknowledged. Never repairs anything.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from dataclasses import dataclass
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
+from event_store import pooler
 from event_store.database import Connection, fetch_one
-from event_store.errors import StoreUnavailableError, UnusableDatabaseError
-from event_store.migrate import migrations
+from event_store.errors import StoreError, StoreUnavailableError, UnusableDatabaseError
+from event_store.migrate import migrations, other_schema
 
 log = logging.getLogger(__name__)
 
@@ -52,14 +54,20 @@ WRITER_RIGHTS: Mapping[str, Collection[str]] = {
 _SETTINGS = (
     "SELECT current_setting('server_version_num')::integer / 10000, current_user, "
     "(SELECT reset_val FROM pg_settings WHERE name = 'synchronous_commit'), "
-    "current_setting('fsync'), current_setting('full_page_writes')"
+    "current_setting('fsync'), current_setting('full_page_writes'), "
+    # A standby may be promoted; this setting stays.
+    "current_setting('default_transaction_read_only') = 'on' AND NOT pg_is_in_recovery(), "
+    # The schema of another search_path that has the tables.
+    "(SELECT min(relnamespace::regnamespace::text) FROM pg_class "
+    "WHERE relname = 'event_page' AND relkind IN ('r', 'p'))"
 )
 
 _MIGRATIONS = "schema_migration"
 # NULL where there is no such table.
 _RIGHTS = (
     "SELECT asked.privilege, asked.name, "
-    "has_table_privilege(to_regclass(asked.name), asked.privilege) "
+    "has_table_privilege(to_regclass(asked.name), asked.privilege), "
+    "row_security_active(to_regclass(asked.name)) "
     "FROM unnest(%s::text[], %s::text[]) AS asked (privilege, name)"
 )
 
@@ -72,8 +80,11 @@ class ServerFacts:
         version: the major version.
         role: who asks.
         synchronous_commit, fsync, full_page_writes: settings, as the server spells them.
+        read_only: the role has to write and its transactions may not; no standby's nature.
         migrations: numbers of the migrations that were applied; None without a schema.
+        schema: which has the tables, whether they are found or not; None where none has.
         rights_lacking: (right, table) pairs.
+        hidden: tables of which a policy hides rows from the role.
     """
 
     version: int
@@ -83,6 +94,9 @@ class ServerFacts:
     full_page_writes: str
     migrations: frozenset[int] | None
     rights_lacking: tuple[tuple[str, str], ...]
+    read_only: bool = False
+    schema: str | None = None
+    hidden: tuple[str, ...] = ()
 
 
 def check_at_start(ask: Callable[[], list[str]]) -> None:
@@ -118,8 +132,12 @@ def check(connection: Connection, rights: Mapping[str, Collection[str]]) -> list
         UnusableDatabaseError: it cannot be used, and why.
         StoreUnavailableError: it does not answer.
     """
-    with connection.cursor() as cursor:
-        facts = _ask(cursor, rights)
+    try:
+        pooler.check(connection)
+        with connection.cursor() as cursor:
+            facts = _ask(cursor, rights)
+    except StoreError as error:
+        raise UnusableDatabaseError(str(error)) from error
     problem = refusal(facts, frozenset(migrations()), writes=rights is WRITER_RIGHTS)
     if problem:
         raise UnusableDatabaseError(problem)
@@ -136,10 +154,7 @@ def refusal(facts: ServerFacts, known: frozenset[int], *, writes: bool) -> str |
     """
     if facts.version < SERVER_VERSION_MIN:
         return f"the server is PostgreSQL {facts.version}: {SERVER_VERSION_MIN} or newer is needed"
-    if facts.rights_lacking:
-        lacking = ", ".join(f"{right} on {table}" for right, table in facts.rights_lacking)
-        return f"role {facts.role!r} lacks rights: {lacking}"
-    if problem := _schema_refusal(facts.migrations, known):
+    if problem := _role_refusal(facts) or _schema_refusal(facts, known):
         return problem
     if writes and facts.synchronous_commit == "off":
         return (
@@ -150,7 +165,24 @@ def refusal(facts: ServerFacts, known: frozenset[int], *, writes: bool) -> str |
     return None
 
 
-def _schema_refusal(applied: frozenset[int] | None, known: frozenset[int]) -> str | None:
+def _role_refusal(facts: ServerFacts) -> str | None:
+    if facts.rights_lacking:
+        lacking = ", ".join(f"{right} on {table}" for right, table in facts.rights_lacking)
+        return f"role {facts.role!r} lacks rights: {lacking}"
+    if facts.hidden:
+        return (
+            f"row-level security hides rows of {', '.join(facts.hidden)} from role "
+            f"{facts.role!r}: events that are there would not be found"
+        )
+    if facts.read_only:
+        return f"default_transaction_read_only is on for role {facts.role!r} or the database"
+    return None
+
+
+def _schema_refusal(facts: ServerFacts, known: frozenset[int]) -> str | None:
+    applied = facts.migrations
+    if applied is None and facts.schema is not None:
+        return other_schema(facts.schema)
     if applied is None:
         return "the database has no schema: run `eventindex migrate`"
     if newer := applied - known:
@@ -177,7 +209,9 @@ def warnings(facts: ServerFacts) -> list[str]:
 
 def _ask(cursor: Cursor, rights: Mapping[str, Collection[str]]) -> ServerFacts:
     cursor.execute(_SETTINGS)
-    version, role, synchronous_commit, fsync, full_page_writes = fetch_one(cursor)
+    version, role, synchronous_commit, fsync, full_page_writes, read_only, schema = fetch_one(
+        cursor
+    )
     asked = {_MIGRATIONS: _READ, **rights}
     cursor.execute(
         _RIGHTS,
@@ -186,7 +220,8 @@ def _ask(cursor: Cursor, rights: Mapping[str, Collection[str]]) -> ServerFacts:
             [table for table, wanted in asked.items() for _ in wanted],
         ),
     )
-    held = {(right, table): has for right, table, has in cursor.fetchall()}
+    rows = cursor.fetchall()
+    held = {(right, table): has for right, table, has, _ in rows}
     applied: frozenset[int] | None = None
     if held["SELECT", _MIGRATIONS] is not None:
         applied = frozenset()
@@ -201,4 +236,7 @@ def _ask(cursor: Cursor, rights: Mapping[str, Collection[str]]) -> ServerFacts:
         full_page_writes=full_page_writes,
         migrations=applied,
         rights_lacking=tuple(key for key, has in held.items() if has is False),
+        read_only=read_only and any("UPDATE" in wanted for wanted in rights.values()),
+        schema=schema,
+        hidden=tuple(sorted({table for _, table, _, hidden in rows if hidden})),
     )

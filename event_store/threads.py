@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from event_store.database import Connection, StoreOptions
-from event_store.errors import StoreUnavailableError
+from event_store.errors import StoreError, StoreUnavailableError, UnusableDatabaseError
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class _Job:
         try:
             with canceller.cursor() as cursor:
                 cursor.execute("SELECT pg_cancel_backend(%s)", (pid,))
-        except StoreUnavailableError as error:
+        except (StoreUnavailableError, StoreError) as error:
             log.debug("a query could not be cancelled: %s", error)
 
 
@@ -121,7 +121,7 @@ def _patiently(job: _Job, work: Callable[[Connection], T], connection: Connectio
         return work(connection)
     except StoreUnavailableError as error:
         # Who has waited out a stall is told so, and not let wait for another one.
-        if job.cancelled or connection.stalled:
+        if job.cancelled or connection.stalled or isinstance(error, UnusableDatabaseError):
             raise
         log.warning("database call failed, once more on a new connection: %s", error)
         connection.close()

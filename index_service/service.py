@@ -10,7 +10,7 @@ from typing import Any
 
 from event_store import startup
 from event_store.database import Connection, StoreOptions
-from event_store.errors import StoreUnavailableError
+from event_store.errors import StoreError, StoreUnavailableError
 from event_store.reader import Reader
 from event_store.threads import DatabaseThreads
 from index_service import metrics, registry
@@ -167,6 +167,6 @@ class DatabaseProbe:
                 self.check()
             with self._connection.cursor() as cursor:
                 cursor.execute("SELECT 1 FROM run LIMIT 1")
-        except StoreUnavailableError as error:
+        except (StoreUnavailableError, StoreError) as error:
             return str(error)
         return None

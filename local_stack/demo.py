@@ -21,7 +21,10 @@ from paho.mqtt.enums import CallbackAPIVersion
 from prometheus_client.parser import text_string_to_metric_families
 
 import eventindex
+from event_store.errors import StoreError, StoreUnavailableError
 from eventindex.columns import EventColumns, serialize
+from eventindex.v1 import admin_pb2
+from ingest_service.admin_tokens import create_without_service
 from local_stack.command import run_stack, say, say_ready
 from local_stack.errors import StackError
 from local_stack.samples import (
@@ -39,6 +42,7 @@ from service_kit.settings import Settings
 _OUTCOMES = ("inserted", "duplicate", "conflict", "rejected")
 _LIMIT_S = 60.0
 _POLL_S = 0.05
+_TOKEN_LIFETIME_S = 600
 
 
 def demonstrate(stack: Stack) -> None:
@@ -59,11 +63,16 @@ def demonstrate(stack: Stack) -> None:
         f"Stored {stored['inserted']:,} new events; {stored['duplicate']:,} were there before, "
         f"{stored['conflict']:,} in conflict, {stored['rejected']:,} rejected."
     )
-    _look_up(stack, *pairs)
+    tokens = stack.settings.require_tokens
+    _look_up(stack, *pairs, token=_short_token(stack) if tokens else None)
     say("Try it from another terminal:")
+    if tokens:
+        create = f"{_command(stack.settings)} token create --subject you --scope admin"
+        say(f'  export EVENTINDEX_TOKEN=$({create} --database "$EVENTINDEX_DATABASE_URL")')
     say(f"  echo {TELESCOPE_RUN} {TELESCOPE_EVENTS[0]} | {_command(stack.settings)} lookup -")
     event = f"{TELESCOPE_RUN}/{TELESCOPE_EVENTS[0]}"
-    say(f"  curl {stack.endpoints.http}/api/v1/events/{event}")
+    header = '-H "Authorization: Bearer $EVENTINDEX_TOKEN" ' if tokens else ""
+    say(f"  curl {header}{stack.endpoints.http}/api/v1/events/{event}")
     say("Ctrl-C stops everything.")
     say(f"Open {stack.endpoints.http}")
     stack.wait()
@@ -132,9 +141,28 @@ def _wait_until_stored(stack: Stack, before: Mapping[str, int], n_events: int) -
     return stored
 
 
-def _look_up(stack: Stack, runs: npt.NDArray[np.int64], events: npt.NDArray[np.int64]) -> None:
+def _short_token(stack: Stack) -> str:
+    """A token for the lookup below; whoever may read the database's password may make one."""
+    request = admin_pb2.CreateTokenRequest(
+        subject="make run",
+        scopes=["lookup"],
+        lifetime_seconds=min(_TOKEN_LIFETIME_S, stack.settings.token_lifetime_max_s),
+    )
     try:
-        with eventindex.connect(stack.endpoints.index) as index:
+        return create_without_service(stack.endpoints.database, request).secret
+    except (StoreError, StoreUnavailableError) as error:
+        raise StackError(f"cannot make a token: {error}") from error
+
+
+def _look_up(
+    stack: Stack,
+    runs: npt.NDArray[np.int64],
+    events: npt.NDArray[np.int64],
+    *,
+    token: str | None,
+) -> None:
+    try:
+        with eventindex.connect(stack.endpoints.index, token=token) as index:
             started = time.perf_counter()
             result = index.lookup((runs, events))
             seconds = time.perf_counter() - started

@@ -15,8 +15,9 @@ from pathlib import Path
 
 import psutil
 import psycopg2
-import psycopg2.extensions
 
+from event_store import session
+from event_store.session import environment_without_libpq
 from local_stack.account import Account
 from local_stack.children import ChildSpec, stop_process, wait_for_end
 from local_stack.data_dir import DataDir
@@ -50,7 +51,7 @@ def prepare_postgres(data: DataDir, account: Account, address: str) -> tuple[Chi
         StackError: the programs are missing or `initdb` fails.
     """
     programs = postgres_programs(data, account)
-    environment = _environment()
+    environment = {**environment_without_libpq(), "LC_ALL": "C"}
     password = _password(data, account)
     if not data.postgres.exists():
         _initialise(programs, data, account, environment)
@@ -75,12 +76,16 @@ def prepare_postgres(data: DataDir, account: Account, address: str) -> tuple[Chi
 def postgres_problem(url: str) -> str | None:
     """Why the server does not answer yet, or None; makes the database when it does."""
     try:
-        with contextlib.closing(_connect(url.rpartition("/")[0] + "/postgres")) as connection:
-            connection.autocommit = True
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT FROM pg_database WHERE datname = %s", (DATABASE,))
-                if cursor.fetchone() is None:
-                    cursor.execute(f"CREATE DATABASE {DATABASE}")
+        admin_url = url.rpartition("/")[0] + "/postgres"
+        with (
+            contextlib.closing(
+                session.connect(admin_url, name="eventindex up", timeout_s=5)
+            ) as connection,
+            connection.cursor() as cursor,
+        ):
+            cursor.execute("SELECT FROM pg_database WHERE datname = %s", (DATABASE,))
+            if cursor.fetchone() is None:
+                cursor.execute(f"CREATE DATABASE {DATABASE}")
     except psycopg2.OperationalError as error:
         return str(error).strip()
     return None
@@ -161,13 +166,3 @@ def _password(data: DataDir, account: Account) -> str:
         account.own(scratch)
         scratch.rename(data.password)
     return data.password.read_text()
-
-
-def _environment() -> dict[str, str]:
-    """The environment without PG* variables, which would redirect the programs."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
-    return {**kept, "LC_ALL": "C"}
-
-
-def _connect(url: str) -> psycopg2.extensions.connection:
-    return psycopg2.connect(url, connect_timeout=5)

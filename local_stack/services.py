@@ -5,7 +5,6 @@ Never decides their settings beyond addresses and URLs.
 
 from __future__ import annotations
 
-import os
 import sys
 import urllib.error
 import urllib.request
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from event_store.session import environment_without_libpq
 from local_stack.account import Account
 from local_stack.children import ChildSpec
 from local_stack.data_dir import DataDir
@@ -59,7 +59,7 @@ def service_spec(
         stage=stage,
         account=Account("you"),
         environment={
-            **os.environ,
+            **environment_without_libpq(),
             "EVENTINDEX_DATA_DIR": str(data.root),
             "EVENTINDEX_DATABASE_URL": database,
             "EVENTINDEX_MQTT_URL": mqtt.url,

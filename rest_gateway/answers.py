@@ -18,7 +18,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 from starlette.types import Send
 
-from event_store.errors import StoreUnavailableError
+from event_store.errors import StoreError, StoreUnavailableError
 from eventindex.errors import EventIndexError
 from rest_gateway.negotiate import MEDIA_TYPES, Form
 from rest_gateway.problems import Problem
@@ -88,7 +88,7 @@ class Stream(StreamingResponse):
         """Send the blocks."""
         try:
             await super().stream_response(send)
-        except (EventIndexError, StoreUnavailableError, Problem) as error:
+        except (EventIndexError, StoreUnavailableError, StoreError, Problem) as error:
             log.warning("an answer was cut: %s", error)
 
 

@@ -16,7 +16,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 
-from event_store.errors import StoreUnavailableError
+from event_store.errors import StoreError, StoreUnavailableError
 from eventindex.errors import EventIndexError
 from rest_gateway import (
     catalogue,
@@ -89,7 +89,7 @@ def _api() -> APIRouter:
 
 
 def _add_error_handlers(app: FastAPI) -> None:
-    for kind in (EventIndexError, StoreUnavailableError):
+    for kind in (EventIndexError, StoreUnavailableError, StoreError):
         app.add_exception_handler(kind, _failed)
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(RequestValidationError, _wrong_parameters)

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 
 from event_store.database import Connection
-from event_store.errors import StoreUnavailableError
+from event_store.errors import StoreError, StoreUnavailableError
 from eventindex.errors import DeadlineError, EventIndexError, UnavailableError
 from rest_gateway.metrics import Metrics
 from rest_gateway.services import JobServices
@@ -76,6 +76,6 @@ class Backends:
         try:
             with self._connection.cursor() as cursor:
                 cursor.execute("SELECT 1 FROM http_job LIMIT 1")
-        except StoreUnavailableError as error:
+        except (StoreUnavailableError, StoreError) as error:
             return str(error)
         return None

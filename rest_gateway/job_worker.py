@@ -14,7 +14,7 @@ from typing import NamedTuple
 import psycopg2.extensions
 
 from event_store.database import Connection
-from event_store.errors import StoreUnavailableError
+from event_store.errors import StoreError, StoreUnavailableError
 from eventindex.errors import (
     AccessError,
     DeadlineError,
@@ -84,7 +84,7 @@ class JobWorker:
                     worked = job_store.remove_expired(self._connection) > 0
                 pause_s = 0.0 if worked else _POLL_S
             except Exception as error:  # the thread goes on; the job waits
-                known = isinstance(error, EventIndexError | StoreUnavailableError)
+                known = isinstance(error, EventIndexError | StoreUnavailableError | StoreError)
                 log.warning("jobs wait: %s", error, exc_info=not known)
                 pause_s = _BACK_OFF_S
             if pause_s:

@@ -12,7 +12,7 @@ from typing import Any
 
 import grpc
 
-from event_store.errors import StoreUnavailableError
+from event_store.errors import StoreError, StoreUnavailableError, UnusableDatabaseError
 from eventindex import errors as client_errors
 
 MEDIA_TYPE = "application/problem+json"
@@ -32,6 +32,8 @@ _OF_SERVICES: Mapping[type[Exception], tuple[int, str, str]] = {
         "the index has too much to do; try again in a moment",
     ),
     client_errors.DeadlineError: (504, "timeout", "the index did not answer in time"),
+    UnusableDatabaseError: (500, "internal", "the database of the jobs cannot be used"),
+    StoreError: (500, "internal", "the database of the jobs cannot be used"),
     StoreUnavailableError: (
         503,
         "unavailable",
@@ -139,5 +141,7 @@ def no_access(code: grpc.StatusCode | None, detail: str) -> Problem:
         return Problem(403, "forbidden", detail)
     if code is grpc.StatusCode.UNAVAILABLE:
         return unavailable(detail)
+    if code is grpc.StatusCode.INTERNAL:
+        return Problem(500, "internal", detail)
     headers = {"WWW-Authenticate": 'Bearer realm="eventindex"'}
     return Problem(401, "unauthorized", detail, headers=headers)

@@ -18,7 +18,7 @@ import grpc
 from grpc import aio
 
 from event_store import tokens
-from event_store.errors import StoreUnavailableError
+from event_store.errors import StoreError, StoreUnavailableError, UnusableDatabaseError
 from event_store.threads import DatabaseThreads
 from event_store.tokens import AccessToken, Scope
 from service_kit.database import store_options
@@ -67,6 +67,7 @@ _NOT_VALID = Refusal(
 _AWAY = Refusal(
     grpc.StatusCode.UNAVAILABLE, "the database does not answer, the token cannot be checked"
 )
+_FAILED = Refusal(grpc.StatusCode.INTERNAL, "the token cannot be checked; see the service's log")
 
 
 def caller_subject() -> str:
@@ -130,6 +131,9 @@ class Access(aio.ServerInterceptor):
             return _NO_TOKEN
         try:
             token = await self._cache.get(tokens.digest_of(secret))
+        except (StoreError, UnusableDatabaseError) as error:
+            log.warning("tokens cannot be checked: %s", error)
+            return _FAILED
         except StoreUnavailableError as error:
             log.warning("tokens cannot be checked, the database is away: %s", error)
             return _AWAY

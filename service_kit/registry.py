@@ -23,6 +23,7 @@ from event_store.errors import (
     NameTakenError,
     NotFoundError,
     StoreUnavailableError,
+    UnusableDatabaseError,
     WrongStateError,
 )
 from service_kit.errors import InvalidRequestError
@@ -139,7 +140,8 @@ def _status(name: str, error: Exception) -> tuple[grpc.StatusCode, str]:
     for kind, code in _STATUSES.items():
         if isinstance(error, kind):
             return code, str(error)
-    if isinstance(error, StoreUnavailableError):
+    # One that answers and refuses is not away: to try again would not help.
+    if isinstance(error, StoreUnavailableError) and not isinstance(error, UnusableDatabaseError):
         log.warning("%s: the database is away: %s", name, error)
         return grpc.StatusCode.UNAVAILABLE, "the database does not answer; try again"
     log.exception("%s failed", name, exc_info=error)

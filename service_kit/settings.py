@@ -71,7 +71,8 @@ class Settings(BaseSettings):
 
     database_url: str = Field(
         "",
-        description="PostgreSQL URL. Several hosts and `target_session_attrs` are allowed. "
+        description="PostgreSQL URL. Several hosts, `target_session_attrs` and `options` are "
+        "allowed; variables such as PGHOST or PGOPTIONS are not read. "
         "`eventindex up` uses its embedded server when this is empty.",
     )
     database_connections_max: int = Field(

@@ -20,6 +20,8 @@ import psutil
 import psycopg2
 
 START_TIMEOUT_S = 30.0
+# Whatever http_proxy says: the pages are this machine's.
+OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 # Children are started while gRPC's threads run: its fork handlers would end them.
 os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
 # Importing the package would warn about directories that are not used here.
@@ -275,9 +277,7 @@ class Service:
     def page(self, path: str) -> tuple[int, str]:
         """Status and text of a page of the metrics port; (0, "") when nobody answers."""
         try:
-            with urllib.request.urlopen(
-                f"http://127.0.0.1:{self.metrics_port}{path}", timeout=5
-            ) as answer:
+            with OPENER.open(f"http://127.0.0.1:{self.metrics_port}{path}", timeout=5) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             with error:

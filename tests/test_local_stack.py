@@ -13,7 +13,6 @@ import sys
 import tempfile
 import threading
 import time
-import urllib.request
 from pathlib import Path
 
 import psutil
@@ -27,6 +26,7 @@ from local_stack.data_dir import DataDir, opened_data_dir
 from local_stack.errors import StackError, StopRequestedError
 from local_stack.ports import PortChooser
 from local_stack.postgres_binaries import postgres_programs
+from tests.processes import OPENER
 
 LIMIT_S = 60.0
 INSERT = "INSERT INTO kept VALUES (4917)"
@@ -120,7 +120,7 @@ def query(endpoints: dict, sql: str) -> list[tuple]:
 
 
 def open_page(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=5) as page:
+    with OPENER.open(url, timeout=5) as page:
         return page.read().decode()
 
 

@@ -48,7 +48,7 @@ class PageIndex:
         self._database_url = database_url
         self._store = Store(database_url)
         self._lookups = Lookups(index_address)
-        options = [("grpc.max_receive_message_length", 16 << 20)]
+        options = [("grpc.max_receive_message_length", 16 << 20), ("grpc.enable_http_proxy", 0)]
         self._channel = grpc.insecure_channel(index_address, options)
         self._stub = lookup_pb2_grpc.IndexServiceStub(self._channel)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import grpc
 from tenacity import Retrying, retry_if_exception_type, stop_before_delay, wait_random_exponential
 
+from eventindex.addresses import is_loopback
 from eventindex.errors import UnavailableError
 from eventindex.token import with_token
 
@@ -30,6 +31,8 @@ _OPTIONS: list[tuple[str, int | str]] = [
     ("grpc.max_reconnect_backoff_ms", 2_000),
     ("grpc.lb_policy_name", "round_robin"),
 ]
+# gRPC takes `http_proxy` and `https_proxy` for every address, this machine's own too.
+_NO_PROXY = ("grpc.enable_http_proxy", 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +67,17 @@ def open_channel(address: str, tls: Tls | None, token: str = "") -> grpc.Channel
 
 
 def _plain_or_tls(address: str, tls: Tls | None) -> grpc.Channel:
+    options = list(_OPTIONS)
+    # A proxy would read what is not encrypted, and reaches no loopback but its own.
+    if tls is None or is_loopback(address):
+        options.append(_NO_PROXY)
     if tls is None:
-        return grpc.insecure_channel(address, options=_OPTIONS)
+        return grpc.insecure_channel(address, options=options)
     credentials = grpc.ssl_channel_credentials(
         tls.ca.read_bytes() if tls.ca else None,
         tls.key.read_bytes() if tls.key else None,
         tls.cert.read_bytes() if tls.cert else None,
     )
-    options = list(_OPTIONS)
     if tls.server_name:
         options.append(("grpc.ssl_target_name_override", tls.server_name))
     return grpc.secure_channel(address, credentials, options=options)

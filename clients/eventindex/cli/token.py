@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import click
 
+from eventindex.addresses import find_address
 from eventindex.admin_results import AccessToken, to_access_token
 from eventindex.administration import TOKEN_LIFETIME_SECONDS
 from eventindex.cli.common import Failure, RefusedUsage, connection_options, note
@@ -91,7 +92,8 @@ def list_tokens(connect: Callable[[], Client], form: str) -> None:
 @click.option(
     "--database",
     metavar="URL",
-    help="Make it in the database, by the owner's URL: for the first token.",
+    help="Make it in the database, by the owner's URL: for the first token. Empty: by "
+    "EVENTINDEX_DATABASE_URL, or in what `up` runs.",
 )
 @connection_options
 def create(
@@ -103,7 +105,7 @@ def create(
     database: str | None,
 ) -> None:
     """Make a token and print its secret, which is shown this once."""
-    if database:
+    if database is not None:
         made, secret = _create_in_database(database, subject, scopes, lifetime)
     else:
         with connect() as client:
@@ -136,6 +138,9 @@ def _create_in_database(
         from ingest_service.admin_tokens import create_without_service  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise missing_part("token create --database", error) from error
+    url = find_address("database", url)
+    if not url:
+        raise RefusedUsage("--database is empty: give a URL, or set EVENTINDEX_DATABASE_URL")
     request = admin_pb2.CreateTokenRequest(
         subject=subject, scopes=scopes, lifetime_seconds=lifetime_seconds
     )
