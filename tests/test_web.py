@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import re
 import uuid
@@ -15,7 +16,7 @@ from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 import eventindex
 from eventindex.columns import EventColumns
-from eventindex.pair_text import parse_block
+from eventindex.pair_text import PairListError, parse_columns, read_pairs
 from eventindex.results import RawFile
 from tests.browser_fixtures import (
     WebStack,
@@ -172,8 +173,21 @@ LINES = [
     *("1 2", "1,2", "1:2", "1/2", " 1\t2 ", "1 , 2", "\x0b1\x0c2", "1\xa02", "1;2", "1 2 3", "1"),
     *("-1 2", "1.0 2", "\u0661 2", f"{2**63 - 1} 0", f"{2**63} 0", f"0 {2**63}", "0" * 30 + "1 2"),
     *("1 2 # why", "#", "", "run event", "a b", "+1 2", "1__2", "1_0 2", "é 1", '"1","2"', "0x1 2"),
-    *("1e3 2", "1,,2"),
+    *("1e3 2", "1,,2", "1:2:3", "'1' 2", '"1";"2"', '"1, 2"', "1 2 3 4", '"a,b",1', "[1, 2]"),
+    *("", "a,1,2", ",,", '""', '"', '"1', '1"2', "\t1\t2", "5, \"6\"", " \xa01,\xa02 "),
 ]  # fmt: skip
+WIDE = [
+    "1,2,3",
+    "1,2",
+    '"a,b",2,3',
+    "a#b,1,2",
+    "1,2#,3",
+    "1;2,5;3",
+    "1 2 3",
+    "a\t1\t2",
+    "1:2:3",
+    "1,2,3,4",
+]
 TEXTS = [
     "\n".join(LINES),
     "run event\n1 2\nrun event",
@@ -181,21 +195,53 @@ TEXTS = [
     '\ufeff"run","event"\n1,2',
     "9" * 70_000 + " 1\n1 1",
     "",
+    *(
+        "\r".join([header, *WIDE])
+        for header in (
+            ",run,event",
+            "RunNumber;mass;evt",
+            "sep=;\rmass;run;event",
+            "\trun\tevent",
+            "run lumi event",
+            "run:ls:event",
+            "Lauf,L,Ereignis",
+            "run,event,run_number",
+            "a list of run and event numbers",
+        )
+    ),
+    '[\n{"run":1,"event":12345678901234567},\n{"event_number":2,"run_number":-1},\n{"run":1}\n]',
+    '{"run_number": 1, "event_number": 5, "x": "#"}\n{"error": 1}\n5 6\n',
 ]
+REASONS = {
+    "shape": "not a run and an event number",
+    "range": "a number above 2^63-1",
+    "columns": "says which two count",
+    "width": "where the header has",
+}
 
 
-def test_the_page_reads_lists_as_the_gateway_does(page):
+@pytest.mark.parametrize("columns", ["", "run,-,event", "-,event,run", "event,run"])
+def test_the_page_reads_lists_as_the_gateway_does(page, columns):
     """What the page marks is what the gateway would refuse, line by line."""
     page.goto("/")
-    reading = "async (text) => (await import('/assets/pairs.js')).readPairs(text)"
-    words = {"shape": "not a run and an event number", "range": "a number above 2^63-1"}
+    reading = """async ([text, columns]) => {
+      const { parseColumns } = await import('/assets/columns.js');
+      return (await import('/assets/pairs.js')).readPairs(text, parseColumns(columns));
+    }"""
     for text in TEXTS:
-        shown = page.evaluate(reading, text)
-        expected = parse_block(text.removeprefix("\ufeff").encode(), 1)
-        assert shown["pairs"] == len(expected.pairs.runs)
-        assert [(each["line"], words[each["reason"]]) for each in shown["wrong"]] == [
-            (line.number, line.reason) for line in expected.bad_lines
-        ]
+        shown = page.evaluate(reading, [text, columns])
+        by_hand = parse_columns(columns) if columns else None
+        # A NUL of a text is for the gateway alone, and so is a header that says something twice.
+        try:
+            blocks = list(read_pairs(io.BytesIO(text.encode()), by_hand))
+        except PairListError:
+            assert [each["reason"] for each in shown["wrong"]] == ["twice"]
+            continue
+        bad = [line for block in blocks for line in block.bad_lines]
+        assert shown["pairs"] == sum(len(block.pairs.runs) for block in blocks)
+        assert [each["line"] for each in shown["wrong"]] == [line.number for line in bad]
+        for each, line in zip(shown["wrong"], bad, strict=True):
+            assert REASONS[each["reason"]] in line.reason
 
 
 def test_runs_are_sorted_filtered_and_opened(page):

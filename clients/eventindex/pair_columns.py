@@ -6,6 +6,9 @@ import csv
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
+
+T = TypeVar("T")
 
 # Tried in this order; "" is any run of blanks.
 DELIMITERS = (",", ";", "\t", ":", "/", "")
@@ -47,7 +50,7 @@ class Columns:
         """Return whether there is nothing but the two."""
         return self.width == 2
 
-    def pick(self, cells: Sequence[str]) -> tuple[str, str] | None:
+    def pick(self, cells: Sequence[T]) -> tuple[T, T] | None:
         """Return what stands at the two places; None for a line of another width."""
         if len(cells) < self.width or (len(cells) > self.width and not self.by_hand):
             return None

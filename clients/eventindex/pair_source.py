@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Callable
 from enum import Enum
 from importlib.util import find_spec
+from io import RawIOBase
 from typing import Any, Protocol
 
 from eventindex.pair_columns import PairListError
@@ -118,7 +119,7 @@ def binary_trouble(text: bytes, *, any_pair: bool) -> str | None:
     nuls = text.count(b"\0")
     if not nuls or (any_pair and nuls <= _NUL_SHARE_MAX * len(text)):
         return None
-    return f"binary data, not a list of pairs: {_READ}"
+    return f"binary data, not a list: {_READ}"
 
 
 class Ahead:
@@ -158,6 +159,27 @@ class Ahead:
 
     def close(self) -> None:
         """Leave the stream open: whoever opened it closes it."""
+
+
+class Raw(RawIOBase):
+    """What was opened, for those of Python's readers that take nothing less than a whole file."""
+
+    def __init__(self, source: Readable) -> None:
+        self._source = source
+
+    def readable(self) -> bool:
+        """Whether it can be read."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill a buffer; 0 is the end."""
+        if not self._rest:
+            self._rest = self._source.read1(BLOCK_BYTES)
+        piece, self._rest = self._rest[: len(buffer)], self._rest[len(buffer) :]
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+    _rest = b""
 
 
 class _Expanded:
@@ -227,7 +249,7 @@ def _foreign(head: bytes) -> str | None:
     """Return why the beginning is that of a file of another kind; None where it is not."""
     for magic, name in _FOREIGN:
         if head.startswith(magic):
-            return f"{name}, not a list of pairs: {_READ}"
+            return f"{name}, not a list: {_READ}"
     return None
 
 

@@ -50,6 +50,31 @@ def read_table(
             raise PairListError(f"a damaged list in {kind.value}: {first}") from error
 
 
+def read_rows(source: Readable, kind: Kind) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a small table, whatever its columns are.
+
+    Raises:
+        PairListError: pyarrow is not installed, or the table is damaged.
+    """
+    if find_spec("pyarrow") is None:
+        raise PairListError(needs_pyarrow(f"a list in {kind.value}"))
+    import pyarrow as pa  # noqa: PLC0415  # may be missing
+    from pyarrow import ipc, parquet  # noqa: PLC0415
+
+    with _on_disk(source) as file:
+        try:
+            if kind is Kind.PARQUET:
+                batches = parquet.ParquetFile(file).iter_batches(_BATCH_ROWS)
+            else:
+                opened = ipc.open_file if kind is Kind.ARROW_FILE else ipc.open_stream
+                batches = opened(file).read_all().to_batches(_BATCH_ROWS)
+            for batch in batches:
+                yield from batch.to_pylist()
+        except (pa.ArrowException, OSError) as error:
+            first = str(error).partition("\n")[0]
+            raise PairListError(f"a damaged list in {kind.value}: {first}") from error
+
+
 @contextmanager
 def _on_disk(source: Readable) -> Iterator[BinaryIO]:
     """A copy that can be read from any place; tables are read from their end."""
