@@ -11,8 +11,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect
+from pyarrow import parquet
 
 import eventindex
 from eventindex.columns import EventColumns
@@ -166,6 +168,60 @@ def test_a_file_is_dropped(page):
     expect(page.locator(".notice.bad")).to_contain_text("15,000 events are not in the index")
     _, text = saved(page, page.get_by_role("button", name="Download all (CSV)"))
     assert len(text.splitlines()) == 1 + 60_000 + 1
+
+
+DROP_BYTES = DROP.replace("[text]", "[Uint8Array.from(text)]")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_a_file_of_any_line_end_is_dropped(page, end, encoding):
+    """20,000 pairs have 20,000 answers, whatever ends the lines and encodes them."""
+    page.goto("/")
+    wanted = [f"{1 + n % 3},{n % 40}" for n in range(20_000)]
+    page.evaluate(
+        DROP_BYTES, ["list.txt", list("".join(f"{p}{end}" for p in wanted).encode(encoding))]
+    )
+    page.get_by_role("button", name="Look up 20,000 pairs").click()
+    expect(page.get_by_role("heading", name="15,000 events found in 3 RAW files")).to_be_visible()
+    _, text = saved(page, page.get_by_role("button", name="Download all (CSV)"))
+    assert [",".join(line.split(",")[:2]) for line in text.splitlines()[1:]] == wanted
+    page.evaluate(DROP, ["again.csv", text])
+    page.get_by_role("button", name="Look up 20,000 pairs").click()
+    expect(page.get_by_role("heading", name="15,000 events found in 3 RAW files")).to_be_visible()
+
+
+def test_a_file_that_only_the_gateway_reads_is_dropped(page):
+    """Parquet is looked up whole, by its columns or those that are said; no list is a sentence."""
+    out = io.BytesIO()
+    parquet.write_table(pa.table({"run": [1, 2], "x": [3, 15], "event": [15, 3]}), out)
+    page.goto("/")
+    page.evaluate(DROP_BYTES, ["list.parquet", list(out.getvalue())])
+    expect(page.locator("#dropped")).to_contain_text("list.parquet: the gateway reads this file")
+    page.get_by_role("button", name="Look up this file").click()
+    expect(page.get_by_role("heading", name="2 events found in 2 RAW files")).to_be_visible()
+    page.get_by_label("What the columns are").fill("run,event,-")
+    page.get_by_role("button", name="Look up this file").click()
+    expect(page.get_by_role("heading", name="2 events found in 2 RAW files")).to_be_visible()
+    page.evaluate(DROP_BYTES, ["book.xlsx", [*b"PK\x03\x04", *bytes(100)]])
+    page.get_by_role("button", name="Look up this file").click()
+    expect(page.get_by_role("alert")).to_contain_text("a workbook of a spreadsheet, not a list")
+
+
+def test_three_numbers_ask_for_the_columns(page):
+    """A list of run:lumi:event is marked, a field for its columns comes, and then it is read."""
+    page.goto("/")
+    columns = page.get_by_label("What the columns are")
+    expect(columns).to_be_hidden()
+    page.get_by_label("Run and event numbers").fill("1:17:15\n2:18:15\n")
+    expect(page.locator("#wrong")).to_contain_text("Line 1: more than two columns: 1:17:15")
+    columns.fill("run,lumi")
+    expect(columns).to_have_attribute("aria-invalid", "true")
+    columns.fill("run,-,event")
+    expect(page.locator("#wrong")).to_be_hidden()
+    assert serious_violations(page) == []
+    page.get_by_role("button", name="Look up 2 pairs").click()
+    expect(page.get_by_role("heading", name="2 events found in 1 RAW file")).to_be_visible()
 
 
 NUMBER = re.compile(r"[\d,]+")

@@ -66,16 +66,16 @@ def _whole_lines(stream: Readable) -> Iterator[bytes]:
     rest = b""
     after_return = False
     while block := stream.read1(BLOCK_BYTES):
-        if after_return and not rest:
+        if after_return:
             block = block.removeprefix(b"\n")  # the other half of a line end
+            after_return = False
         end = max(block.rfind(b"\n"), block.rfind(b"\r")) + 1
         if end:
             yield rest + block[:end]
             rest = block[end:]
-            after_return = block[end - 1 : end] == b"\r" and not rest
-        elif block:
+            after_return = block.endswith(b"\r")
+        else:
             # A line without end is no pair; what is kept of it is enough to say so.
             rest = (rest + block)[: 2 * LINE_BYTES_MAX]
-            after_return = False
     if rest:
         yield rest + b"\n"
