@@ -2,7 +2,7 @@
 
     python examples/pick_events.py PAIRS.csv [OUTPUT_DIRECTORY]
 
-PAIRS.csv has a run number and an event number on each line. For each RAW file that holds some of
+PAIRS.csv is a list in any form that `eventindex lookup` reads. For each RAW file that holds some of
 them the job writes `<fuid_raw>.csv`, in which the events stand in the order in which they lie in
 the file, so that it is read once, from its beginning to its end. What the index does not have
 goes to `missing.csv`. The cells (`# %%`) run one by one in an editor or in Jupyter.
@@ -17,13 +17,25 @@ from pathlib import Path
 import numpy as np
 
 import eventindex
+from eventindex.pair_text import PairListError, read_pairs
 
 if len(sys.argv) < 2 or sys.argv[1].startswith("-"):
     sys.exit("usage: pick_events.py PAIRS.csv [OUTPUT_DIRECTORY]")
 pairs_path = Path(sys.argv[1])
 output = Path(sys.argv[2] if len(sys.argv) > 2 else "picked")
-pairs = np.loadtxt(pairs_path, dtype=np.int64, delimiter=",", ndmin=2)
-pairs = np.unique(pairs, axis=0)
+try:
+    with pairs_path.open("rb") as stream:
+        blocks = list(read_pairs(stream))
+except PairListError as error:
+    print(f"{pairs_path}: {error}", file=sys.stderr)
+    sys.exit(2)
+wrong = [line for block in blocks for line in block.bad_lines]
+for line in wrong[:20]:
+    print(f"{pairs_path}: {line}", file=sys.stderr)
+if wrong:
+    sys.exit(2)
+tables = [np.empty((0, 2), np.int64), *(np.column_stack(block.pairs) for block in blocks)]
+pairs = np.unique(np.concatenate(tables), axis=0)
 print(f"{len(pairs):,} events wanted")
 
 # %% Where they are: one call, whatever their number. The address comes from

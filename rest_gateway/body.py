@@ -16,19 +16,26 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message
 
 from rest_gateway.negotiate import BodyKind
-from rest_gateway.problems import Problem, invalid, too_large
+from rest_gateway.problems import Problem, invalid, short, too_large
 
+# A list is expanded by what its first bytes are; these say no more than they do.
+_ENCODINGS = frozenset({"", "identity", "gzip", "x-gzip", "zstd"})
 # Half the time that a proxy usually waits; a list of any size that keeps coming is not hurried.
 _SILENCE_S_MAX = 30.0
 
 
 class ByteLimit:
-    """Counts the bytes of a body."""
+    """Counts the bytes of a body, or those that a compressed one stands for."""
 
-    def __init__(self, bytes_max: int, setting: str) -> None:
+    def __init__(self, bytes_max: int, setting: str, what: str = "the body") -> None:
         self._bytes_max = bytes_max
         self._setting = setting
+        self._what = what
         self._count = 0
+
+    def expanded(self) -> ByteLimit:
+        """The same limit for what is made of a compressed body, counted anew."""
+        return ByteLimit(self._bytes_max, self._setting, "the list without its compression")
 
     def check_length(self, request: Request) -> None:
         """Refuse at once a body that says it is too long.
@@ -48,7 +55,7 @@ class ByteLimit:
         """
         self._count += n_bytes
         if self._count > self._bytes_max:
-            raise too_large("the body", self._bytes_max, "bytes", self._setting)
+            raise too_large(self._what, self._bytes_max, "bytes", self._setting)
 
 
 class BodyReader:
@@ -100,8 +107,10 @@ async def open_list(request: Request, kind: BodyKind, limit: ByteLimit) -> Binar
         Problem: 413 above the limit, 400 for a form without the file.
     """
     limit.check_length(request)
-    if request.headers.get("content-encoding", "identity") != "identity":
-        raise Problem(415, "unsupported-media-type", "a compressed body is not read")
+    encoding = request.headers.get("content-encoding", "").strip().lower()
+    if encoding not in _ENCODINGS:
+        detail = f"Content-Encoding is {short(encoding)}: a list is read as it is, gzip or zstd"
+        raise Problem(415, "unsupported-media-type", detail)
     if kind is not BodyKind.MULTIPART:
         return cast(BinaryIO, BodyReader(request, limit))
     return await _uploaded_file(request, limit)

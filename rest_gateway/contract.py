@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from pydantic import Field
+
 from rest_gateway import problems
 from rest_gateway.negotiate import MEDIA_TYPES, Form
 from rest_gateway.schemas import PairList
@@ -31,6 +33,15 @@ _TEXTS = {
     503: "A service is away or has too much to do: try again.",
     504: "A service did not answer in time.",
 }
+_BINARY = (
+    "application/octet-stream",
+    "application/x-ndjson",
+    "application/vnd.apache.parquet",
+    "application/vnd.apache.arrow.file",
+    "application/vnd.apache.arrow.stream",
+    "application/gzip",
+    "application/zstd",
+)
 _ALWAYS = (400, 401, 403, 502, 503, 504)
 _EXAMPLES = {
     Form.CSV: "run_number,event_number,fuid_raw,dsid_raw,dataset_state,error\n"
@@ -70,6 +81,17 @@ def streams(forms: Sequence[Form], description: str, **content: Any) -> Response
     }
 
 
+def columns_field() -> Any:
+    """The parameter that says what the columns of a list are."""
+    return Field(
+        None,
+        max_length=1000,
+        examples=["run,-,event"],
+        description="What the columns of the list are, as run,-,event; - is passed over. Without "
+        "it a header says so, or the run comes first and the event second.",
+    )
+
+
 def list_body() -> dict[str, Any]:
     """The body of a request with a list of pairs."""
     text = {"schema": {"type": "string"}, "example": "12345 4917\n1,99\n"}
@@ -77,7 +99,10 @@ def list_body() -> dict[str, Any]:
         "requestBody": {
             "required": True,
             "description": "Pairs: JSON, or text with one on each line: `run event`, `run,event`, "
-            "`run:event` or `run/event`. A header, blank lines and # comments are skipped.",
+            "`run:event` or `run/event`. Blank lines and # comments are skipped. A header (CSV "
+            "with comma, semicolon or tab), the fields of JSON lines and the names of columns in "
+            "Parquet and Arrow say which columns are meant; `columns` does without. Told by "
+            "content: gzip, zstd, UTF-16.",
             "content": {
                 "application/json": {
                     "schema": PairList.model_json_schema(),
@@ -85,7 +110,7 @@ def list_body() -> dict[str, Any]:
                 },
                 "text/plain": text,
                 "text/csv": {**text, "example": "run_number,event_number\n12345,4917\n"},
-                "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+                **{name: {"schema": {"type": "string", "format": "binary"}} for name in _BINARY},
                 "multipart/form-data": {
                     "schema": {
                         "type": "object",

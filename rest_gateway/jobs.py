@@ -16,11 +16,11 @@ from rest_gateway import job_store, work_schemas
 from rest_gateway.answer_lists import answer_blocks
 from rest_gateway.answers import Stream, json_answer, primed, streamed
 from rest_gateway.body import ByteLimit, open_list
-from rest_gateway.contract import document, list_body, problems_of, streams
+from rest_gateway.contract import columns_field, document, list_body, problems_of, streams
 from rest_gateway.job_chunks import parquet_blocks, to_chunks, to_results
 from rest_gateway.job_store import JobRow
 from rest_gateway.negotiate import MEDIA_TYPES, Form, answer_form, body_kind
-from rest_gateway.pair_lists import read_list
+from rest_gateway.pair_lists import list_columns, read_list
 from rest_gateway.parts import API_PREFIX, Parts, PartsDep
 from rest_gateway.problems import Problem, unavailable
 from rest_gateway.security import ChangesDep
@@ -47,6 +47,7 @@ class JobQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     olt_result: bool = Field(False, description="Answer the online filter's bits too.")
+    columns: str | None = columns_field()
 
 
 class ResultQuery(BaseModel):
@@ -81,6 +82,7 @@ async def create_job(
     Who knows the address of a job may read and cancel it: it cannot be guessed.
     """
     kind = body_kind(request.headers.get("content-type"))
+    columns = list_columns(query.columns)
     await anyio.to_thread.run_sync(parts.services.check)
     settings = parts.settings
     limit = ByteLimit(settings.http_job_bytes_max, "EVENTINDEX_HTTP_JOB_BYTES_MAX")
@@ -90,7 +92,9 @@ async def create_job(
         raise unavailable(
             f"{settings.http_jobs_max} jobs wait (EVENTINDEX_HTTP_JOBS_MAX)", kind="busy"
         )
-    chunks = to_chunks(read_list(stream, kind), check, olt=query.olt_result)
+    chunks = to_chunks(
+        read_list(stream, kind, columns, limit.expanded().add), check, olt=query.olt_result
+    )
     job = await _receive(parts, chunks, check, olt=query.olt_result)
     parts.worker.wake()
     body = _document(job).model_dump_json()

@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from rest_gateway.answer_lists import answer_blocks
 from rest_gateway.answers import primed, streamed
 from rest_gateway.body import ByteLimit, open_list
-from rest_gateway.contract import list_body, problems_of, streams
+from rest_gateway.contract import columns_field, list_body, problems_of, streams
 from rest_gateway.negotiate import MEDIA_TYPES, Form, answer_form, body_kind
-from rest_gateway.pair_lists import read_list
+from rest_gateway.pair_lists import list_columns, read_list
 from rest_gateway.parts import Parts, PartsDep
 from rest_gateway.spool import ListCheck, PairSpool
 
@@ -26,6 +26,7 @@ class LookupQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     olt_result: bool = Field(False, description="Answer the online filter's bits too.")
+    columns: str | None = columns_field()
     format: Literal["json", "ndjson", "csv"] | None = Field(
         None, description="The form of the answer, instead of Accept."
     )
@@ -62,6 +63,7 @@ async def lookup(
     """
     answer = answer_form(request.headers.get("accept"), query.format, _FORMS)
     kind = body_kind(request.headers.get("content-type"))
+    columns = list_columns(query.columns)
     await anyio.to_thread.run_sync(parts.services.check)
     settings = parts.settings
     limit = ByteLimit(settings.http_lookup_bytes_max, "EVENTINDEX_HTTP_LOOKUP_BYTES_MAX")
@@ -69,7 +71,9 @@ async def lookup(
     stream = await open_list(request, kind, limit)
     spool = PairSpool()
     try:
-        await anyio.to_thread.run_sync(lambda: spool.fill(read_list(stream, kind), check))
+        await anyio.to_thread.run_sync(
+            lambda: spool.fill(read_list(stream, kind, columns, limit.expanded().add), check)
+        )
         return await anyio.to_thread.run_sync(
             _answer, parts, spool, check, answer, query.olt_result
         )

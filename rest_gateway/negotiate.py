@@ -29,15 +29,22 @@ class BodyKind(StrEnum):
     """What a request body is."""
 
     JSON = "json"
-    TEXT = "text"
+    LIST = "list"
     MULTIPART = "multipart"
 
 
 BODY_TYPES: Mapping[str, BodyKind] = {
     "application/json": BodyKind.JSON,
-    "text/plain": BodyKind.TEXT,
-    "text/csv": BodyKind.TEXT,
-    "application/octet-stream": BodyKind.TEXT,
+    # Which of its forms a list is in is told by its first bytes, whatever is said here.
+    "text/plain": BodyKind.LIST,
+    "text/csv": BodyKind.LIST,
+    "application/x-ndjson": BodyKind.LIST,
+    "application/vnd.apache.parquet": BodyKind.LIST,
+    "application/vnd.apache.arrow.file": BodyKind.LIST,
+    "application/vnd.apache.arrow.stream": BodyKind.LIST,
+    "application/gzip": BodyKind.LIST,
+    "application/zstd": BodyKind.LIST,
+    "application/octet-stream": BodyKind.LIST,
     "multipart/form-data": BodyKind.MULTIPART,
 }
 

@@ -14,6 +14,7 @@ import grpc
 
 from event_store.errors import StoreError, StoreUnavailableError, UnusableDatabaseError
 from eventindex import errors as client_errors
+from eventindex.printing import printable
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 2
@@ -112,7 +113,7 @@ def short(value: object) -> str:
     """A wrong value as printable text of a bounded length."""
     text = value if isinstance(value, str) else repr(value)
     text = text if len(text) <= 100 else text[:100] + "…"
-    return text if text.isprintable() else ascii(text)[1:-1]
+    return printable(text)
 
 
 def from_error(error: Exception) -> Problem:

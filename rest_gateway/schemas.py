@@ -33,10 +33,14 @@ class Document(BaseModel):
 class ListError(Document):
     """A line, element or parameter that is wrong."""
 
-    field: str = Field(description="run_number, event_number, pair, or the parameter's name.")
+    field: str = Field(
+        description="run_number, event_number, pair, columns, or the parameter's name."
+    )
     value: str = Field(description="What stood there, shortened.")
     detail: str = Field(description="What is wrong with it.")
-    line: int | None = Field(None, ge=1, description="Line of a text list, from 1.")
+    line: int | None = Field(
+        None, ge=1, description="Line of a text list, or row of a table, from 1."
+    )
     pointer: str | None = Field(None, description="JSON pointer into the body.")
 
 

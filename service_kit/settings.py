@@ -134,8 +134,8 @@ class Settings(BaseSettings):
     http_lookup_bytes_max: int = Field(
         512 * 1024 * 1024,
         ge=1024,
-        description="Size of the list of a lookup over HTTP, bytes; a longer one is refused with "
-        "413.",
+        description="Size of the list of a lookup over HTTP, bytes, as it comes and without its "
+        "compression; a longer one is refused with 413.",
     )
     http_lookup_pairs_max: int = Field(
         10_000_000,
@@ -146,7 +146,8 @@ class Settings(BaseSettings):
     http_job_bytes_max: int = Field(
         4 * 1024 * 1024 * 1024,
         ge=1024,
-        description="Size of the list of a job, bytes; a longer one is refused with 413.",
+        description="Size of the list of a job, bytes, as it comes and without its compression; a "
+        "longer one is refused with 413.",
     )
     http_job_pairs_max: int = Field(
         100_000_000, ge=1, description="Pairs of a job; more are refused with 413."

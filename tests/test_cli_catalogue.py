@@ -23,6 +23,7 @@ from click.testing import CliRunner, Result
 import eventindex
 from eventindex import EventColumns, RawFile
 from eventindex.cli import listing, main, overlap
+from eventindex.selection_results import EventCount
 from tests.catalogue_fixtures import CatalogueServer, cut_after
 from tests.client_fixtures import fuid
 from tests.conftest import execute
@@ -167,6 +168,12 @@ def test_an_overlap_matrix_fits_the_terminal(server: CatalogueServer, terminal: 
     assert lines[1].split() == ["0", "criterion-0", *(f"1,000,{n:03}" for n in range(5))]
     assert lines[-1] == "10,000,000 events in all"
     assert overlap._blocks([5, 5, 90, 5], 10) == [range(2), range(2, 3), range(3, 4)]
+
+
+def test_the_corner_of_an_overlap_matrix_is_whole(capsys: pytest.CaptureFixture[str]):
+    """Bits without names leave room for the title of their column."""
+    overlap.write_matrix([EventCount(events=5, olt_bit=3, other_olt_bit=3)])
+    assert capsys.readouterr().out == "bit  3\n3    5\n"
 
 
 def test_machines_get_the_pairs_of_an_overlap(server: CatalogueServer):
@@ -514,7 +521,9 @@ def test_conflicts_by_command(filled: None, tmp_path: Path):
     assert fuid(50) in run("lookup", "1", "1").stdout
     assert "\nresolved by      shifter, " in run("conflicts", "show", number).stdout
     assert rows("conflicts") == []
-    assert run("conflicts").stderr == "none\n"
+    empty = run("conflicts")
+    assert empty.stderr == "none\n"
+    assert empty.output.splitlines()[-1] == "none"
     assert rows("conflicts", "--resolved")[0]["resolved_by"] == "shifter"
 
 
@@ -548,6 +557,16 @@ def test_telescopes_by_command(filled: None, tmp_path: Path):
     assert "0 inserted, 3 duplicates" in run("load", "again.dat").stderr
 
 
+@pytest.mark.parametrize("name", ["x.csv", "x.jsonl", "x.parquet", "x.csv.gz", "x.jsonl.zst"])
+def test_events_are_a_list_for_lookup(filled: None, name: str):
+    """What `events` writes in any form goes into `lookup`, in its order."""
+    wanted = [(row["run_number"], row["event_number"]) for row in rows("events")]
+    assert run("events", "-o", name).exit_code == 0
+    found = [(row["run_number"], row["event_number"]) for row in rows("lookup", name)]
+    assert found == wanted
+    assert len(wanted) > 200
+
+
 def test_verify_by_command(filled: None, database_url: str):
     """verify is clean on an index that nobody touched, and finds a count that somebody changed."""
     assert run("verify").stderr == "3 runs, 203 events, 0 runs that differ\n"
@@ -555,6 +574,21 @@ def test_verify_by_command(filled: None, database_url: str):
     wrong = run("verify", "--run", "2")
     assert wrong.exit_code == 3
     assert wrong.stdout.startswith("run 2: ")
+
+
+def test_the_example_names_wrong_lines(filled: None, tmp_path: Path):
+    """A list of another form is read as `lookup` reads it; a line that is no pair stops the job."""
+    script = ROOT / "examples" / "pick_events.py"
+    for text, code in (("evt;RunNumber\r9;1\r", 0), ("run,event\n1,9\nnonsense\n", 2)):
+        (tmp_path / "pairs.csv").write_text(text)
+        done = subprocess.run(
+            [sys.executable, script, "pairs.csv", "out"],
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == code, done.stderr
+    assert done.stderr == "pairs.csv: line 3: not a run and an event number: nonsense\n"
 
 
 def test_the_example_of_a_reconstruction_job(filled: None, tmp_path: Path):

@@ -11,6 +11,7 @@ import re
 import socket
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 
 import numpy as np
@@ -197,10 +198,34 @@ def test_publish_says_what_is_wrong(mosquitto, tmp_path):
         "eventindex: broker 127.0.0.1:9: Connection refused\n",
     )
     assert run("publish", dump, "--topic", "t", "--url", "http://x").exit_code == 1
-    assert run("publish", dump, "--topic", "a/+/b", "--url", mosquitto.url).exit_code == 1
+    for topic in ("a/+/b", "cosmic/#", "", "a\0b", "x" * 70_000):
+        wrong = run("publish", dump, "--topic", topic, "--url", mosquitto.url)
+        assert (wrong.exit_code, "--topic" in wrong.stderr) == (2, True)
     unheard = run("publish", dump, "--topic", "nobody/here", "--url", mosquitto.url)
     assert unheard.exit_code == 3
     assert "nobody is subscribed to nobody/here" in unheard.stderr
+
+
+def test_publish_that_is_cut_short_leaves_no_traceback(mosquitto, tmp_path):
+    """Where the broker refuses in the middle of a CSV file, one line says so and nothing else."""
+    out = tmp_path / "events.csv"
+    rows = "".join(f"1,{n},0,1,{uuid.uuid4()}\n" for n in range(1000))
+    out.write_text(f"run_number,event_number,olt_result,dsid_raw,fuid_raw\n{rows}")
+    code = """
+import sys
+from eventindex.cli import main, mqtt
+def refuse(*_): raise mqtt.BrokerError("the broker refuses a message")
+mqtt.Publisher.publish = refuse
+main(sys.argv[1:])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, "publish", out, "--topic", "t", "--url", mosquitto.url],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (1, "eventindex: the broker refuses a message\n")
 
 
 def test_migrate_by_command(postgres, database_url):

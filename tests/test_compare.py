@@ -8,8 +8,10 @@ import io
 import json
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from click.testing import CliRunner, Result
+from pyarrow import parquet
 
 from eventindex.cli import main
 
@@ -87,6 +89,32 @@ def test_what_was_generated_and_loaded_is_equal(manifest: list[dict[str, str]]):
         result = run("compare", name)
         assert (result.exit_code, result.stdout) == (0, "")
         assert f"{files} files and 2 datasets compared: 0 missing, 0 extra, 0" in result.stderr
+
+
+def test_lists_as_people_have_them(manifest: list[dict[str, str]]):
+    """Delimiters, capitals, line ends, encodings, compression and tables are those of `lookup`."""
+    text = Path("m.csv").read_text()
+    rows = [{key: value or None for key, value in row.items()} for row in manifest]
+    numbers = [{**row, "events": int(row["events"])} for row in rows]
+    parquet.write_table(pa.Table.from_pylist(numbers), "m.parquet")
+    lists = {
+        "semicolons": text.replace(",", ";").upper().encode(),
+        "tabs, CR": text.replace(",", "\t").replace("\n", "\r").encode(),
+        "Excel": b"sep=;\r\n" + text.replace(",", ";").replace("\n", "\r\n").encode(),
+        "UTF-16": text.encode("utf-16"),
+        "UTF-16-BE": text.encode("utf-16-be"),
+        "zst": pa.compress(text.encode(), "zstd").to_pybytes(),
+        "Parquet": Path("m.parquet").read_bytes(),
+    }
+    for name, data in lists.items():
+        Path("list.csv").write_bytes(data)
+        result = run("compare", "list.csv")
+        assert result.exit_code == 0, (name, result.stderr)
+        assert "0 missing, 0 extra, 0 differing" in result.stderr
+    Path("list.csv").write_bytes(b"PK\x03\x04" + bytes(100))
+    refused = run("compare", "list.csv")
+    assert refused.exit_code == 2
+    assert "list.csv: a zip archive or a workbook of a spreadsheet, not a list" in refused.stderr
 
 
 @pytest.mark.parametrize(

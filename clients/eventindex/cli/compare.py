@@ -70,9 +70,9 @@ def compare(
 ) -> None:
     """Compare the index with FILE, a list of files or datasets and their numbers of events.
 
-    FILE is CSV with a header or JSON: fuid_raw and events, where known with dsid_raw (or dataset,
-    its name) and run_number; without fuid_raw it is a whole dataset. Prints what is missing from
-    the index, what is extra in the listed runs and datasets, and what differs.
+    FILE is CSV with a header, Parquet, Arrow or JSON: fuid_raw and events, where known with
+    dsid_raw (or dataset, its name) and run_number; without fuid_raw it is a whole dataset. Prints
+    what is missing from the index, what is extra in the listed runs and datasets, and what differs.
 
     Exit code: 0 the index is as FILE says, 3 there are differences, 1 failure, 2 bad usage.
     """

@@ -13,12 +13,12 @@ from eventindex.cli.listing import (
     Column,
     Layout,
     format_option,
-    printable,
     record_of,
     write_list,
 )
 from eventindex.cli.selection_options import number
 from eventindex.client import Client
+from eventindex.printing import printable
 
 _COLUMNS: list[Column[Criterion]] = [
     Column("bit", lambda row: str(row.bit), right=True),

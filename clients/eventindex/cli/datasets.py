@@ -16,7 +16,6 @@ from eventindex.cli.listing import (
     Column,
     Layout,
     format_option,
-    printable,
     record_of,
     show_time,
     write_list,
@@ -24,6 +23,7 @@ from eventindex.cli.listing import (
 from eventindex.cli.progress import ProgressReport
 from eventindex.cli.selection_options import dataset
 from eventindex.client import Client
+from eventindex.printing import printable
 from eventindex.results import DatasetState
 
 _COLUMNS: list[Column[Dataset]] = [

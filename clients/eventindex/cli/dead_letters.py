@@ -19,7 +19,6 @@ from eventindex.cli.listing import (
     Layout,
     format_option,
     plain,
-    printable,
     show_time,
     write_fields,
     write_list,
@@ -27,6 +26,7 @@ from eventindex.cli.listing import (
 from eventindex.cli.selection_options import number
 from eventindex.client import Client
 from eventindex.errors import InvalidRequestError, NotFoundError
+from eventindex.printing import printable
 
 _COLUMNS: list[Column[DeadLetter]] = [
     Column("id", lambda row: str(row.dead_letter_id), right=True),

@@ -95,7 +95,7 @@ def read_csv(stream: BinaryIO, defaults: Defaults, report: Report) -> Iterator[E
         tap.take()
         yield from _blocks(_csv_rows(tap, shape, defaults, report))
     finally:
-        text.detach()
+        release(text)
 
 
 def check_header(stream: BinaryIO, defaults: Defaults) -> None:
@@ -104,7 +104,7 @@ def check_header(stream: BinaryIO, defaults: Defaults) -> None:
     try:
         _csv_shape(text, defaults)
     finally:
-        text.detach()
+        release(text)
 
 
 def read_csv_rows(
@@ -122,7 +122,7 @@ def read_csv_rows(
     try:
         yield from _blocks(_csv_rows(_Tap(text, line_first), shape, defaults, report))
     finally:
-        text.detach()
+        release(text)
 
 
 def read_json_lines(stream: BinaryIO, defaults: Defaults, report: Report) -> Iterator[EventBlock]:
@@ -143,6 +143,12 @@ def read_records(stream: BinaryIO) -> Iterator[RecordBlock]:
             records, lines = [], []
     if records:
         yield RecordBlock(records, lines)
+
+
+def release(text: TextIOWrapper) -> None:
+    """Leave the stream below open; who was faster and closed it has done no harm."""
+    if not text.closed:
+        text.detach()
 
 
 def _as_text(stream: BinaryIO) -> TextIOWrapper:

@@ -1,7 +1,7 @@
 """Lists of what an index should hold, as another catalogue or a manifest gives them. Pure.
 
-An entry is a file or a dataset and its number of events. Reads CSV with a header and JSON: an array
-of objects, or an object with `files` and `datasets`.
+An entry is a file or a dataset and its number of events. Reads CSV with a header, tables of Parquet
+and Arrow, and JSON: an array of objects, or an object with `files` and `datasets`.
 """
 
 from __future__ import annotations
@@ -11,16 +11,20 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from io import TextIOWrapper
+from io import BufferedReader, TextIOWrapper
+from itertools import chain
 from typing import BinaryIO
 
 from eventindex.cli.event_rows import FileFormatError
 from eventindex.cli.strict import BadFieldError, checked_uuid, shorten
 from eventindex.columns import DSID_MAX
+from eventindex.pair_columns import PairListError
+from eventindex.pair_source import Kind, Raw, Readable, binary_trouble, open_source
 from eventindex.pairs import NUMBER_MAX
 
 FIELDS = ("fuid_raw", "dsid_raw", "dataset", "run_number", "events")
 
+_DELIMITER_LINE = re.compile(r"\"?sep=.\"?\s*", re.IGNORECASE)
 _DIGITS = re.compile(r"[0-9]{1,40}", re.ASCII)
 
 Report = Callable[[int, str], None]
@@ -86,10 +90,30 @@ def read_expected(
 
 
 def _csv_records(stream: BinaryIO, fallbacks: Fallbacks) -> Iterator[tuple[int, dict[str, object]]]:
-    text = TextIOWrapper(stream, encoding="utf-8-sig", errors="backslashreplace", newline="")
-    rows = csv.reader(text, strict=True)
     try:
-        header = [name.strip() for name in next(rows, [])]
+        source, kind = open_source(stream)
+        if kind is Kind.TEXT:
+            yield from _text_records(source, fallbacks)
+        else:
+            yield from _table_records(source, kind, fallbacks)
+    except PairListError as error:
+        raise FileFormatError(str(error)) from error
+
+
+def _text_records(
+    source: Readable, fallbacks: Fallbacks
+) -> Iterator[tuple[int, dict[str, object]]]:
+    raw = BufferedReader(Raw(source))
+    text = TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", newline="")
+    first = text.readline()
+    above = 1 if _DELIMITER_LINE.fullmatch(first) else 0
+    if above:
+        first = text.readline()
+    if "\0" in first:
+        raise FileFormatError(binary_trouble(b"\0", any_pair=False) or "")
+    rows = csv.reader(chain([first], text), delimiter=_delimiter(first, fallbacks), strict=True)
+    try:
+        header = [_canonical(name.strip(), fallbacks) for name in next(rows, [])]
         _check_header(header, fallbacks)
         for row in rows:
             if not row:
@@ -98,11 +122,37 @@ def _csv_records(stream: BinaryIO, fallbacks: Fallbacks) -> Iterator[tuple[int, 
             # A row of another length is told apart when its entry is made.
             record: dict[str, object] = dict(zip(header, cells, strict=False))
             record[""] = None if len(row) == len(header) else f"{len(row)} fields"
-            yield rows.line_num, record
+            yield rows.line_num + above, record
     except csv.Error as error:
-        raise FileFormatError(f"line {rows.line_num}: {error}") from error
-    finally:
-        text.detach()
+        raise FileFormatError(f"line {rows.line_num + above}: {error}") from error
+
+
+def _table_records(
+    source: Readable, kind: Kind, fallbacks: Fallbacks
+) -> Iterator[tuple[int, dict[str, object]]]:
+    from eventindex.pair_tables import read_rows  # noqa: PLC0415  # needs pyarrow
+
+    for place, row in enumerate(read_rows(source, kind), 1):
+        record = {_canonical(name, fallbacks): value for name, value in row.items()}
+        if place == 1:
+            _check_header(record, fallbacks)
+        yield place, record
+
+
+def _delimiter(header: str, fallbacks: Fallbacks) -> str:
+    """Return what stands between the names of a header: what sets the number of events apart."""
+    wanted = fallbacks.names.get("events", "events").lower()
+    for delimiter in ",;\t":
+        names = next(csv.reader([header], delimiter=delimiter), [])
+        if wanted in {name.strip().lower() for name in names}:
+            return delimiter
+    return ","
+
+
+def _canonical(name: str, fallbacks: Fallbacks) -> str:
+    """Return the name of a field that a column is called by, but for capitals; else the name."""
+    wanted = {fallbacks.names.get(field, field) for field in FIELDS}
+    return name.lower() if name not in wanted and name.lower() in wanted else name
 
 
 def _check_header(header: Iterable[str], fallbacks: Fallbacks) -> None:

@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from eventindex.printing import printable
 from eventindex.results import RawFile
 
 T = TypeVar("T")
@@ -80,8 +81,7 @@ def write_table(items: Iterable[T], columns: Sequence[Column[T]]) -> None:
     titles = [column.title for column in columns]
     widths = _widths([titles, *chunk])
     with_titles = True
-    if not chunk:
-        click.echo("none", err=True)
+    empty = not chunk
     while chunk or with_titles:
         if sum(_widths([titles, *chunk])) + _GAP * (len(titles) - 1) <= console.width:
             _write_plain(chunk, columns, widths, with_titles)
@@ -89,6 +89,9 @@ def write_table(items: Iterable[T], columns: Sequence[Column[T]]) -> None:
             _write_folded(console, chunk, columns, with_titles)
         chunk = list(islice(rows, _ROWS))
         with_titles = False
+    if empty:
+        sys.stdout.flush()
+        click.echo("none", err=True)
 
 
 def write_csv(records: Iterable[dict[str, object]], fields: Sequence[str]) -> None:
@@ -128,11 +131,6 @@ def make_console() -> Console:
 def record_of(item: Any) -> dict[str, object]:
     """Return a named tuple as a JSON object; the fields of a file stand beside the others."""
     return dict(_flat(item._asdict().items()))
-
-
-def printable(text: str) -> str:
-    """Return a text in one line that cannot steer a terminal."""
-    return text if text.isprintable() else "".join(map(_printable_character, text))
 
 
 def plain(value: object) -> object:
@@ -204,7 +202,3 @@ def _flat(items: Iterable[tuple[str, object]]) -> Iterator[tuple[str, object]]:
 
 def _csv_value(value: object) -> object:
     return str(value).lower() if isinstance(value, bool) else value
-
-
-def _printable_character(character: str) -> str:
-    return character if character.isprintable() else ascii(character)[1:-1]

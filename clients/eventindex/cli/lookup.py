@@ -21,10 +21,17 @@ from eventindex.cli.common import (
 )
 from eventindex.cli.lookup_output import make_writer
 from eventindex.client import Client
-from eventindex.pair_text import BadLine, read_pairs
+from eventindex.pair_text import BadLine, Columns, PairListError, parse_columns, read_pairs
 from eventindex.pairs import Pairs
 
 _BAD_LINES_SHOWN = 20
+
+
+def _parse_columns(_: click.Context, __: click.Parameter, value: str | None) -> Columns | None:
+    try:
+        return None if value is None else parse_columns(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 @click.command()
@@ -37,23 +44,37 @@ _BAD_LINES_SHOWN = 20
     show_default=True,
     help="What to print; files groups the events by RAW file.",
 )
+@click.option(
+    "--columns",
+    callback=_parse_columns,
+    metavar="run,-,event",
+    help="What the columns of FILE are; - is passed over.",
+)
 @click.option("--olt", is_flag=True, help="Print the online filter's bits too.")
 @click.option("--quiet", is_flag=True, help="No summary on standard error.")
 @connection_options
 def lookup(
-    connect: Callable[[], Client], pairs: tuple[str, ...], form: str, olt: bool, quiet: bool
+    *,
+    connect: Callable[[], Client],
+    pairs: tuple[str, ...],
+    form: str,
+    columns: Columns | None,
+    olt: bool,
+    quiet: bool,
 ) -> None:
     """Find the RAW files of events.
 
     FILE, or standard input, has a pair on each line: "run event", "run,event", "run:event" or
-    "run/event". A header, blank lines and # comments are skipped. Two numbers on the command line
-    are one pair.
+    "run/event". Blank lines and # comments are skipped. A header names the two columns of a wider
+    table, in CSV (comma, semicolon or tab), JSON lines, Parquet and Arrow; --columns does without
+    a header. Compression (.gz, .zst) and encoding (UTF-8, UTF-16) are recognised. Two numbers on
+    the command line are one pair.
 
     Exit code: 0 all were found, 3 some were not, 1 failure, 2 bad usage or lines that are no
     pairs; the other lines are answered first.
     """
     with _open_pairs(pairs) as stream, connect() as client:
-        source = _Source(stream)
+        source = _Source(stream, columns)
         results = client.lookup_stream(source.batches(), with_olt_result=olt)
         writer = make_writer(form, sys.stdout, olt)
         found = missing = 0
@@ -66,7 +87,7 @@ def lookup(
     source.report()
     if not quiet:
         note(f"{counted(found + missing, 'pair')}: {found:,} found, {missing:,} not found")
-    if source.bad_count:
+    if not source.complete:
         sys.exit(EXIT_USAGE)
     if missing:
         sys.exit(EXIT_NOT_ALL)
@@ -75,26 +96,41 @@ def lookup(
 class _Source:
     """Batches of pairs from a stream; keeps the first lines that are none."""
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: BinaryIO, columns: Columns | None) -> None:
         self._stream = stream
+        self._columns = columns
         self._bad: list[BadLine] = []
+        self._trouble = ""
         self.bad_count = 0
 
+    @property
+    def complete(self) -> bool:
+        """Return whether the whole list was pairs."""
+        return not self.bad_count and not self._trouble
+
     def batches(self) -> Iterator[Pairs]:
-        """Yield the batches; runs in the client's thread."""
-        for block in read_pairs(self._stream):
-            self.bad_count += len(block.bad_lines)
-            room = _BAD_LINES_SHOWN - len(self._bad)
-            self._bad += block.bad_lines[:room]
-            if len(block.pairs.runs):
-                yield block.pairs
+        """Yield the batches; runs in the client's thread. What was read before damage counts."""
+        try:
+            for block in read_pairs(self._stream, self._columns):
+                self.bad_count += len(block.bad_lines)
+                room = _BAD_LINES_SHOWN - len(self._bad)
+                self._bad += block.bad_lines[:room]
+                if len(block.pairs.runs):
+                    yield block.pairs
+        except PairListError as error:
+            self._trouble = str(error)
 
     def report(self) -> None:
-        """Print the lines that were no pairs."""
+        """Print the lines that were no pairs, and why the list was not read to its end."""
         for line in self._bad:
             note(f"eventindex: {line}")
         if self.bad_count > len(self._bad):
             note(f"eventindex: and {self.bad_count - len(self._bad):,} more such lines")
+        if any(line.field == "columns" for line in self._bad):
+            note("eventindex: say which columns are the run and the event: --columns run,-,event")
+        if self._trouble:
+            name = getattr(self._stream, "name", None)
+            note(f"eventindex: {name if isinstance(name, str) else 'the list'}: {self._trouble}")
 
 
 def _open_pairs(arguments: tuple[str, ...]) -> AbstractContextManager[BinaryIO]:

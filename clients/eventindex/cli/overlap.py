@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import click
 
-from eventindex.cli.listing import make_console, printable
+from eventindex.cli.listing import make_console
+from eventindex.printing import printable
 from eventindex.selection_results import EventCount
 
 _GAP = 2
@@ -25,8 +26,9 @@ def write_matrix(counts: Sequence[EventCount]) -> None:
     labels = [printable(f"{bit} {name}".rstrip()) for bit, name in keys]
     columns = [_column(cells, keys, key) for key in keys]
     room = make_console().width
+    labels.insert(0, "bit")
     label_width = min(max(map(len, labels)), max(room // 3, 8))
-    names = [_shorten(label, label_width) for label in ("bit", *labels)]
+    names = [_shorten(label, label_width) for label in labels]
     for number, block in enumerate(_blocks([len(c[0]) for c in columns], room - label_width)):
         if number:
             click.echo()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import BinaryIO
 
@@ -27,11 +28,28 @@ from eventindex.cli.server import missing_part
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _EVENTS_PER_MESSAGE = 100
 _BAD_ROWS_SHOWN = 20
+# By the protocol.
+_TOPIC_BYTES_MAX = 65_535
+
+
+def _check_topic(_: click.Context, __: click.Parameter, topic: str) -> str:
+    """Refuse a topic that no message can go to, before anything is read."""
+    shown = repr(topic if len(topic) <= 60 else topic[:60] + "…")
+    if not topic or "\0" in topic or len(topic.encode(errors="replace")) > _TOPIC_BYTES_MAX:
+        raise click.BadParameter(f"{shown} is empty, has a NUL, or is above 65,535 bytes")
+    if "#" in topic or "+" in topic:
+        raise click.BadParameter(f"{shown} has a wildcard (# or +): a message goes to one topic")
+    return topic
 
 
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
-@click.option("--topic", required=True, help="For example cosmic/0/event, eventindex/v1/json/daq.")
+@click.option(
+    "--topic",
+    required=True,
+    callback=_check_topic,
+    help="For example cosmic/0/event, eventindex/v1/json/daq.",
+)
 @click.option(
     "--url",
     metavar="URL",
@@ -83,11 +101,12 @@ def publish(
         Publisher(broker, silence_seconds_max=timeout) as publisher,
     ):
         bad_rows = _BadRows(progress)
-        messages = _messages(stream, Path(file).suffix, bad_rows.report)
         try:
-            for payload in _paced(messages, rate):
-                publisher.publish(topic, payload)
-                progress.at(publisher.acknowledged, counted(publisher.acknowledged, "message"))
+            # Closed before the file that it reads, also when the broker refuses.
+            with closing(_messages(stream, Path(file).suffix, bad_rows.report)) as messages:
+                for payload in _paced(messages, rate):
+                    publisher.publish(topic, payload)
+                    progress.at(publisher.acknowledged, counted(publisher.acknowledged, "message"))
         except FileFormatError as error:
             raise click.UsageError(f"{file}: {error}") from error
         publisher.wait()
@@ -116,7 +135,9 @@ class _BadRows:
             self._progress.line(f"eventindex: line {bad.line}: {bad.problem}")
 
 
-def _messages(stream: BinaryIO, suffix: str, report: Callable[[BadRow], None]) -> Iterator[bytes]:
+def _messages(
+    stream: BinaryIO, suffix: str, report: Callable[[BadRow], None]
+) -> Generator[bytes, None, None]:
     if suffix.lower() == ".csv":
         for block in read_csv(stream, Defaults(), report):
             yield from _arrays(block)

@@ -20,13 +20,13 @@ from eventindex.cli.listing import (
     Column,
     Layout,
     format_option,
-    printable,
     record_of,
     show_time,
     write_list,
 )
 from eventindex.cli.server import missing_part
 from eventindex.client import Client
+from eventindex.printing import printable
 from eventindex.v1 import admin_pb2
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}

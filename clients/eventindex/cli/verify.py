@@ -8,10 +8,10 @@ from collections.abc import Callable
 import click
 
 from eventindex.cli.common import EXIT_NOT_ALL, connection_options, counted, note
-from eventindex.cli.listing import printable
 from eventindex.cli.progress import ProgressReport
 from eventindex.cli.selection_options import run_options
 from eventindex.client import Client
+from eventindex.printing import printable
 
 
 @click.command(short_help="Count all events again, and name what differs.")

@@ -2,7 +2,6 @@
 
 import { h } from "./dom.js";
 import { t } from "./texts.js";
-import { readPairs } from "./pairs.js";
 
 // Above, marks would cost more than they show; the list of wrong lines is still there.
 const MARKED_LINES_MAX = 5000;
@@ -11,9 +10,10 @@ const LISTED_MAX = 10;
 /**
  * @param area the text area; it is put into a frame with numbers and marks.
  * @param wrongPlace where the wrong lines are listed.
+ * @param read what a text says, see readPairs.
  * @param onchange is told what the text says.
  */
-export function editor(area, wrongPlace, onchange) {
+export function editor(area, wrongPlace, read, onchange) {
   const numbers = h("div", { class: "numbers", "aria-hidden": "true" });
   const marks = h("div", { class: "marks", "aria-hidden": "true" });
   const frame = h("div", { class: "editor" }, numbers, marks);
@@ -25,7 +25,7 @@ export function editor(area, wrongPlace, onchange) {
   });
 
   function check() {
-    const found = readPairs(area.value);
+    const found = read(area.value);
     const lines = area.value.split("\n");
     const wrong = new Map(found.wrong.map((each) => [each.line, each]));
     const shown = lines.length <= MARKED_LINES_MAX ? lines : [];

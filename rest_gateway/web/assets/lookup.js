@@ -1,8 +1,10 @@
 // The page "Lookup": a list is written, pasted or dropped, checked, sent, and its answers shown.
 
 import { ask, getJson } from "./api.js";
+import { parseColumns } from "./columns.js";
 import { announce, byId, copyButton } from "./dom.js";
 import { editor, listWrong } from "./editor.js";
+import { textOf } from "./list_file.js";
 import { failure, fill } from "./notice.js";
 import { showAnswers } from "./lookup_answers.js";
 import { readPairs } from "./pairs.js";
@@ -20,47 +22,65 @@ const wrongPlace = byId("wrong");
 const results = byId("results");
 const send = byId("send");
 const dropped = byId("dropped");
-let fileText = null;
+const columns = byId("columns");
+// A file that is not in the text area: its text, or the file itself where only the gateway reads it.
+let kept = null;
 
-const written = editor(area, wrongPlace, (found) => {
-  if (fileText === null) update(found);
+const read = (text) => readPairs(text, parseColumns(columns.value) ?? null);
+
+const written = editor(area, wrongPlace, read, (found) => {
+  if (kept === null) update(found);
 });
 
 function update({ pairs, wrong }) {
-  send.textContent = pairs ? t("lookup.send", { n: pairs }) : t("lookup.send_none");
-  send.disabled = pairs === 0;
-  byId("clear").hidden = !area.value && fileText === null;
+  const whole = kept !== null && kept.text === undefined;
+  send.textContent = whole ? t("lookup.send_file") : pairs ? t("lookup.send", { n: pairs }) : t("lookup.send_none");
+  send.disabled = pairs === 0 && !whole;
+  byId("clear").hidden = !area.value && kept === null;
   byId("left_out").textContent = pairs && wrong.length ? t("lookup.left_out", { n: wrong.length }) : "";
+  const wanted = whole || columns.value || wrong.some(({ reason }) => reason === "columns" || reason === "twice");
+  byId("columns_row").hidden = !wanted;
 }
 
 async function take(file) {
-  const text = await file.text();
-  if (file.size <= WRITTEN_BYTES_MAX) {
+  const text = await textOf(file);
+  if (text !== null && file.size <= WRITTEN_BYTES_MAX) {
     forget();
     area.value = text;
     written.check();
     area.focus();
     return;
   }
-  fileText = text;
-  const found = readPairs(text);
+  kept = text === null ? { file } : { text, name: file.name };
   area.closest(".editor").hidden = true;
   dropped.hidden = false;
-  dropped.textContent = t("lookup.file", { name: file.name, count: formatNumber(found.pairs) });
-  listWrong(wrongPlace, found.wrong);
-  update(found);
+  checkKept();
   send.focus();
 }
 
+/** Say what a file that is not shown holds. */
+function checkKept() {
+  const { text, name, file } = kept;
+  const found = text === undefined ? { pairs: 0, wrong: [] } : read(text);
+  dropped.textContent =
+    text === undefined
+      ? t("lookup.whole_file", { name: file.name })
+      : t("lookup.file", { name, count: formatNumber(found.pairs) });
+  listWrong(wrongPlace, found.wrong);
+  update(found);
+}
+
 function forget() {
-  fileText = null;
+  kept = null;
   dropped.hidden = true;
   area.closest(".editor").hidden = false;
 }
 
 function clear() {
   forget();
-  area.value = "";
+  area.value = columns.value = "";
+  columns.setCustomValidity("");
+  columns.removeAttribute("aria-invalid");
   written.check();
   results.replaceChildren();
   history.replaceState(null, "", location.pathname);
@@ -68,16 +88,17 @@ function clear() {
 }
 
 async function lookUp() {
-  const text = fileText ?? area.value;
-  const { pairs, wrong } = readPairs(text);
-  if (!pairs) return;
+  const text = kept ? kept.text : area.value;
+  const whole = text === undefined;
+  const { pairs, wrong } = whole ? { wrong: [] } : read(text);
+  if (!pairs && !whole) return;
   const done = await fill(results, async () => {
     const csv = await (
       await ask("/lookup", {
         method: "POST",
-        parameters: { format: "csv", olt_result: true },
-        headers: { "Content-Type": "text/plain" },
-        body: text,
+        parameters: { format: "csv", olt_result: true, columns: columns.value.trim() },
+        headers: { "Content-Type": whole ? "application/octet-stream" : "text/plain" },
+        body: whole ? kept.file : text,
       })
     ).text();
     const answers = readAnswers(csv);
@@ -135,6 +156,7 @@ function openLink() {
   // The link to the content is a hash too.
   if (!LINKED.test(list)) return;
   forget();
+  columns.value = "";
   area.value = list.replaceAll(",", "\n");
   written.check();
   lookUp();
@@ -149,6 +171,13 @@ area.addEventListener("keydown", (event) => {
     event.preventDefault();
     lookUp();
   }
+});
+columns.addEventListener("input", () => {
+  const wrong = parseColumns(columns.value) === undefined;
+  columns.setCustomValidity(wrong ? t("lookup.columns_wrong") : "");
+  columns.setAttribute("aria-invalid", String(wrong));
+  if (kept) checkKept();
+  else written.check();
 });
 byId("clear").addEventListener("click", clear);
 byId("choose").addEventListener("click", () => byId("file").click());
