@@ -9,9 +9,11 @@ from typing import NamedTuple
 from google.protobuf.message import DecodeError
 
 from eventindex.v1 import ingest_pb2
+from eventindex.wire_counts import excess
 from ingest_service.decode_batch import decode_batch, parse_batch
 from ingest_service.decode_cosmic import decode_records
-from ingest_service.model import Decoded, MalformedBatch
+from ingest_service.model import Decoded, MalformedBatch, Reason
+from service_kit.settings import PAIRS_PER_MESSAGE_MAX
 
 
 class Request(NamedTuple):
@@ -38,6 +40,11 @@ def read_cosmic(payload: bytes, epoch_s: int) -> Request:
     Raises:
         MalformedBatch: nothing of it can be stored; names the batch.
     """
+    too_much = excess(payload, ingest_pb2.CosmicBatch.DESCRIPTOR, PAIRS_PER_MESSAGE_MAX)
+    if too_much:
+        raise MalformedBatch(
+            f"{too_much}; a message holds at most {PAIRS_PER_MESSAGE_MAX}", Reason.TOO_LARGE
+        )
     try:
         batch = ingest_pb2.CosmicBatch.FromString(payload)
     except DecodeError:

@@ -43,6 +43,7 @@ def check_topic_prefixes(batch: str, json: str, cosmic: str) -> None:
 
 
 def _problem(prefix: str) -> str | None:
+    levels = prefix.split("/")
     if not prefix:
         return "is empty"
     if any(character in prefix for character in _WILDCARDS):
@@ -51,11 +52,10 @@ def _problem(prefix: str) -> str | None:
         return "holds a $, which brokers keep for topics of their own"
     if not prefix.isprintable():
         return "holds a control character"
-    if "" in prefix.split("/"):
+    if "" in levels:
         return "has an empty level: a slash at its begin or end, or two in a row"
-    if any(level != level.strip() for level in prefix.split("/")):
-        return "has a level with a space around it"
-    return None
+    spaced = any(level != level.strip() for level in levels)
+    return "has a level with a space around it" if spaced else None
 
 
 def _check_different(prefixes: Mapping[str, str]) -> None:
@@ -63,4 +63,4 @@ def _check_different(prefixes: Mapping[str, str]) -> None:
     for name, prefix in prefixes.items():
         other = names.setdefault(prefix, name)
         if other != name:
-            raise ValueError(f"{other} and {name} are both {prefix!r}: the topic decides what it is")
+            raise ValueError(f"{other} and {name} are both {prefix!r}: the topic decides")
