@@ -19,6 +19,7 @@ from event_store.conflicts import Conflicts, record_conflicts
 from event_store.cosmic import store_records
 from event_store.database import Connection, StoreOptions
 from event_store.errors import StoreUnavailableError
+from event_store.letters import without_known
 from event_store.merge import Columns, FileTable, Merged, are_stored, merge, number_files
 from event_store.model import CosmicRecord, DeadLetter, EventColumns, Outcome, UInt8
 from event_store.page import SLOT_BITS, PackedPage
@@ -99,6 +100,15 @@ class Store:
         """
         with self._connection.cursor() as cursor:
             catalogue.insert_dead_letters(cursor, letters)
+
+    def new_letters(self, letters: Sequence[DeadLetter]) -> list[DeadLetter]:
+        """Leave out letters that are kept once and are there already.
+
+        Raises:
+            StoreUnavailableError: try again.
+        """
+        with self._connection.cursor() as cursor:
+            return without_known(cursor, letters)
 
     def check(self) -> list[str]:
         """Ask whether the database can be used; see `startup.check`."""

@@ -80,7 +80,7 @@ def _plan_columns(request: bytes) -> LookupPlan | None:
 
 
 def _plan_message(data: bytes) -> LookupPlan:
-    too_much = excess(data, lookup_pb2.LookupRequest.DESCRIPTOR, PAIRS_PER_MESSAGE_MAX)
+    too_much = excess(data, lookup_pb2.LookupRequest, PAIRS_PER_MESSAGE_MAX)
     if too_much:
         raise InvalidRequestError(
             f"{too_much}: the limit of pairs in a message is {PAIRS_PER_MESSAGE_MAX:,}"

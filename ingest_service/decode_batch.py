@@ -25,7 +25,7 @@ def parse_batch(payload: bytes) -> event_pb2.EventBatch:
     Raises:
         MalformedBatch: the payload is not an EventBatch, or has a list that is too long.
     """
-    too_much = excess(payload, event_pb2.EventBatch.DESCRIPTOR, PAIRS_PER_MESSAGE_MAX)
+    too_much = excess(payload, event_pb2.EventBatch, PAIRS_PER_MESSAGE_MAX)
     if too_much:
         raise MalformedBatch(
             f"{too_much}; a message holds at most {PAIRS_PER_MESSAGE_MAX}", Reason.TOO_LARGE

@@ -59,6 +59,9 @@ class EventStore(Protocol):
     def add_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
         """Store refused messages."""
 
+    def new_letters(self, letters: Sequence[DeadLetter]) -> list[DeadLetter]:
+        """Leave out letters that are kept once and are there already."""
+
     def check(self) -> object:
         """Ask whether the database can be used at all."""
 
@@ -130,6 +133,9 @@ class Storing:
         """
         if not letters:
             return
+        if any(letter.once for letter in letters):
+            offered, letters = len(letters), self._patiently(self._store.new_letters, letters)
+            self._metrics.letters_known(offered - len(letters))
         self._patiently(self._add_dead_letters, letters)
         for letter in letters:
             self._metrics.dead_letter(letter.reason)

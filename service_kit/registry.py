@@ -99,7 +99,7 @@ def _decoder(method: MethodDescriptor) -> Callable[[bytes], Message]:
     kind = message_factory.GetMessageClass(method.input_type)
 
     def decode(data: bytes) -> Message:
-        too_much = excess(data, method.input_type, PAIRS_PER_MESSAGE_MAX)
+        too_much = excess(data, kind, PAIRS_PER_MESSAGE_MAX)
         if too_much:
             raise InvalidRequestError(
                 f"{too_much}: the limit of a message is {PAIRS_PER_MESSAGE_MAX:,}"

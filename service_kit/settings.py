@@ -17,6 +17,7 @@ from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from eventindex.addresses import is_loopback, split_address
+from service_kit.epochs import parse_epochs
 from service_kit.topic_prefixes import check_topic_prefixes
 
 __all__ = [
@@ -241,6 +242,12 @@ class Settings(BaseSettings):
         datetime.date(2000, 1, 1),
         description="The day (UTC) from which a telescope's Timestamp counts seconds.",
     )
+    cosmic_epochs: str = Field(
+        "",
+        max_length=1_000_000,
+        description="Detectors that count from another day: <detector>=<day>,…, such as "
+        "7=1970-01-01,roof-2=2000-01-01. MicroPython counts from 1970 on some ports.",
+    )
 
     batch_events_max: int = Field(
         100_000, ge=1, le=1_000_000, description="Events that are committed together at most."
@@ -342,6 +349,7 @@ class Settings(BaseSettings):
             raise ValueError("EVENTINDEX_MQTT_TLS_CERT and EVENTINDEX_MQTT_TLS_KEY go together")
         if self.mqtt_share_group and self.mqtt_version == "3.1.1":
             raise ValueError("EVENTINDEX_MQTT_SHARE_GROUP needs MQTT 5, not 3.1.1")
+        parse_epochs(self.cosmic_epochs)
         check_topic_prefixes(self.mqtt_topic_batch, self.mqtt_topic_json, self.mqtt_topic_cosmic)
         if self.mqtt_url and urlsplit(self.mqtt_url).scheme not in {"mqtt", "mqtts"}:
             raise ValueError("EVENTINDEX_MQTT_URL must start with mqtt:// or mqtts://")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from datetime import date
 
 import pytest
 from google.protobuf.descriptor import FieldDescriptor
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from eventindex.v1 import event_pb2, lookup_pb2
 from eventindex.wire_counts import excess, may_have_more
+from ingest_service.clocks import Clocks
 from ingest_service.decode_batch import parse_batch
 from ingest_service.grpc_requests import read_cosmic
 from ingest_service.model import MalformedBatch, Reason
@@ -40,14 +42,14 @@ def test_counts_are_those_of_protobuf(packed, unpacked, runs, files, elements_ma
     read = BATCH.FromString(data)
     counts = len(read.files), len(read.run_numbers), len(read.event_numbers)
     too_much = max(counts) > elements_max
-    assert (excess(data, BATCH.DESCRIPTOR, elements_max) is not None) == too_much
+    assert (excess(data, BATCH, elements_max) is not None) == too_much
     assert may_have_more(data, 2, elements_max) or counts[0] <= elements_max
 
 
 @given(st.binary(max_size=60), st.integers(0, 5))
 def test_no_bytes_are_too_much_for_the_count(data, elements_max):
     """Bytes that protobuf reads with short lists pass; nothing but a sentence comes of the rest."""
-    found = excess(data, BATCH.DESCRIPTOR, elements_max)
+    found = excess(data, BATCH, elements_max)
     try:
         read = BATCH.FromString(data)
     except DecodeError:
@@ -66,7 +68,7 @@ def test_lists_inside_of_messages_are_counted_together():
     channel = event_pb2.TdcChannel(data=range(60))
     event = event_pb2.CosmicEvent(tdc={"a": channel, "b": channel})
     data = lookup_pb2.GetCosmicEventsResponse(events=[event]).SerializeToString()
-    kind = lookup_pb2.GetCosmicEventsResponse.DESCRIPTOR
+    kind = lookup_pb2.GetCosmicEventsResponse
     assert excess(data, kind, 120) is None
     assert excess(data, kind, 119) == "data has 120 elements"
 
@@ -91,7 +93,7 @@ def test_a_batch_with_a_list_too_long_is_too_large(payload, sentence):
 def test_telescope_records_too_many_are_too_large():
     """The same for the records of a telescope over gRPC."""
     with pytest.raises(MalformedBatch, match="records has more than 100000 elements") as error:
-        read_cosmic(b"\x1a\x00" * 200_000, 0)
+        read_cosmic(b"\x1a\x00" * 200_000, Clocks(date(2000, 1, 1)))
     assert error.value.reason is Reason.TOO_LARGE
 
 
@@ -112,7 +114,7 @@ def packed(tag): return bytes([tag]) + b"\x80\x80\x80\x08" + bytes(size)
 decoders = {
     "batch": (parse_batch, [short(0x12), short(0x20), packed(0x22)]),
     "lookup": (plan_lookup, [short(0x18), packed(0x1A), packed(0x12) * 2]),
-    "cosmic": (lambda data: read_cosmic(data, 0), [short(0x1A)]),
+    "cosmic": (lambda data: read_cosmic(data, None), [short(0x1A)]),
     "token": (registry._decoder(admin["CreateToken"]), [short(0x12)]),
     "answer": (decode_answer, [short(0x12), short(0x18), packed(0x1A)]),
     "listed": (decode_listed, [short(0x12), short(0x20), packed(0x22)]),

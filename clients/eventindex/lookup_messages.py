@@ -22,8 +22,7 @@ from eventindex.wire_counts import check, may_have_more
 
 _SERVICE = lookup_pb2.DESCRIPTOR.services_by_name["IndexService"].full_name
 _ASKED = lookup_pb2.LookupRequest.DESCRIPTOR.fields_by_name
-_KIND = lookup_pb2.LookupResponse.DESCRIPTOR
-_ANSWERED = _KIND.fields_by_name
+_ANSWERED = lookup_pb2.LookupResponse.DESCRIPTOR.fields_by_name
 _BATCH_ID, _FOUND, _NOT_FOUND, _INDEXES, _OLT, _FILES = (
     _ANSWERED[name].number
     for name in ("batch_id", "found", "not_found", "file_indexes", "olt_results", "files")
@@ -87,7 +86,7 @@ def decode(data: bytes) -> Response:
     """
     response = _decode_columns(data)
     if response is None:
-        check(data, _KIND)
+        check(data, lookup_pb2.LookupResponse)
         response = _from_message(lookup_pb2.LookupResponse.FromString(data))
     return response
 

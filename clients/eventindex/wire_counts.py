@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 
 from eventindex.channel import PAIRS_PER_MESSAGE_MAX
 from eventindex.wire import count_varints
@@ -53,7 +53,7 @@ class _EndOfData(Exception):  # noqa: N818 (ends the count, and is no error)
     """The bytes are no message: for protobuf to refuse."""
 
 
-def excess(data: bytes, kind: Descriptor, elements_max: int) -> str | None:
+def excess(data: bytes, kind: type[Message], elements_max: int) -> str | None:
     """What of a serialized message is too much, None where nothing is.
 
     Args:
@@ -69,12 +69,12 @@ def excess(data: bytes, kind: Descriptor, elements_max: int) -> str | None:
         return None
     counter = _Counter(data, elements_max)
     try:
-        return counter.count(0, len(data), kind, _DEPTH_MAX)
+        return counter.count(0, len(data), cast("Descriptor", kind.DESCRIPTOR), _DEPTH_MAX)
     except (IndexError, _EndOfData):
         return None
 
 
-def check(data: bytes, kind: Descriptor) -> None:
+def check(data: bytes, kind: type[Message]) -> None:
     """Refuse an answer with a list that is longer than any answer's.
 
     Raises:

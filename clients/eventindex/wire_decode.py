@@ -88,7 +88,7 @@ def decode_batch(data: bytes) -> BatchColumns:
             head.append(data[at:end])
         at = end
     rest_of_data = b"".join(head)
-    check(rest_of_data, event_pb2.EventBatch.DESCRIPTOR)
+    check(rest_of_data, event_pb2.EventBatch)
     rest = event_pb2.EventBatch.FromString(rest_of_data)
     events, files, olt = columns
     return BatchColumns(
@@ -101,7 +101,7 @@ def decode_batch(data: bytes) -> BatchColumns:
 
 
 def _decode_message(data: bytes) -> BatchColumns:
-    check(data, event_pb2.EventBatch.DESCRIPTOR)
+    check(data, event_pb2.EventBatch)
     return from_message(event_pb2.EventBatch.FromString(data))
 
 

@@ -28,6 +28,7 @@ _COLUMNS: list[Column[CosmicEvent]] = [
     Column("run", lambda row: str(row.run_number), right=True),
     Column("event", lambda row: str(row.event_number), right=True),
     Column("time (UTC)", lambda row: "" if row.time is None else f"{row.time:%Y-%m-%d %H:%M:%S}"),
+    Column("clock", lambda row: row.clock_problem.replace("_", " ")),
     Column("detector", lambda row: row.detector_id, fold=True),
     Column("block", lambda row: _text(row.cosmic_block), right=True),
     Column("triggers", lambda row: "" if row.trigger_bits is None else f"{row.trigger_bits:#x}"),
@@ -48,6 +49,7 @@ _FIELDS = (
     "repaired",
     "fuid_raw",
     "dsid_raw",
+    "clock_problem",
 )
 _COUNT_COLUMNS: dict[str, Column[CosmicCount]] = {
     "detector_id": Column("detector", lambda row: row.detector_id or "", fold=True),
