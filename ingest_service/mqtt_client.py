@@ -24,7 +24,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from ingest_service.broker_terms import Terms, read_terms
 from ingest_service.mqtt_link import Link, Message
 from ingest_service.mqtt_network import NetworkThread
-from ingest_service.mqtt_tls import reason_of, tls_context
+from ingest_service.mqtt_tls import HandshakeCutError, reason_of, tls_context
 from service_kit.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -68,6 +68,22 @@ class _Client(Client):
         is_5 = self._protocol == MQTTProtocolVersion.MQTTv5
         self._link = Link(raw, is_5=is_5, on_messages=self._on_messages)
         return self._link
+
+    def _ssl_wrap_socket(self, tcp_sock: Any) -> Any:
+        # paho's own leaves the socket of a handshake that failed to the garbage collector.
+        context: Any = self._ssl_context
+        tls = context.wrap_socket(
+            tcp_sock, server_hostname=self._host, do_handshake_on_connect=False
+        )
+        try:
+            tls.settimeout(self.connect_timeout)
+            tls.do_handshake()
+        except BaseException as error:
+            tls.close()
+            if isinstance(error, ConnectionError):
+                raise HandshakeCutError(error.errno, error.strerror) from error
+            raise
+        return tls
 
     @property
     def broke(self) -> OSError | None:

@@ -32,6 +32,10 @@ _ALERTS = {
 }
 
 
+class HandshakeCutError(OSError):
+    """The other side ended the connection in the middle of the TLS handshake."""
+
+
 def tls_context(settings: Settings) -> ssl.SSLContext:
     """Read the certificates of the settings.
 
@@ -58,16 +62,21 @@ def reason_of(error: BaseException) -> str:
         hint = _STRICT_HINT if error.verify_code in _STRICT_CODES else ""
         return f"its certificate is refused: {error.verify_message}{hint}"
     if isinstance(error, ssl.SSLError):
-        known = next((text for word, text in _ALERTS.items() if word in (error.reason or "")), "")
-        words = error.reason or str(error)
-        return f"{known} ({words})" if known else f"TLS fails: {words}"
+        return _tls_reason(error)
     if isinstance(error, socket.gaierror):
         return f"its name is not found: {error.strerror}"
+    if isinstance(error, HandshakeCutError):
+        return f"it ended the TLS handshake ({error.strerror}): does it speak TLS on this port?"
     if isinstance(error, TimeoutError):
         return "no answer"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(error) or type(error).__name__
+    words = error.strerror if isinstance(error, OSError) else None
+    return words or str(error) or type(error).__name__
+
+
+def _tls_reason(error: ssl.SSLError) -> str:
+    known = next((text for word, text in _ALERTS.items() if word in (error.reason or "")), "")
+    words = error.reason or str(error)
+    return f"{known} ({words})" if known else f"TLS fails: {words}"
 
 
 def _used(name: str, path: Path, use: Callable[[], _T]) -> _T:
