@@ -22,9 +22,10 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from ingest_service.broker_terms import Terms, read_terms
-from ingest_service.mqtt_link import Link, Message
+from ingest_service.mqtt_link import Message
 from ingest_service.mqtt_network import NetworkThread
-from ingest_service.mqtt_tls import HandshakeCutError, reason_of, tls_context
+from ingest_service.mqtt_tls import reason_of, tls_context
+from ingest_service.paho_client import LinkedClient
 from service_kit.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -53,42 +54,6 @@ class Accepted:
 
     session_present: bool
     terms: Terms | None = None
-
-
-class _Client(Client):
-    """paho over a `Link`. The one place that overrides what paho does not document."""
-
-    def __init__(self, *args: Any, on_messages: Callable[[list[Message]], None], **options: Any):
-        super().__init__(*args, **options)
-        self._on_messages = on_messages
-        self._link: Link | None = None
-
-    def _create_socket(self) -> Any:
-        raw: Any = super()._create_socket()
-        is_5 = self._protocol == MQTTProtocolVersion.MQTTv5
-        self._link = Link(raw, is_5=is_5, on_messages=self._on_messages)
-        return self._link
-
-    def _ssl_wrap_socket(self, tcp_sock: Any) -> Any:
-        # paho's own leaves the socket of a handshake that failed to the garbage collector.
-        context: Any = self._ssl_context
-        tls = context.wrap_socket(
-            tcp_sock, server_hostname=self._host, do_handshake_on_connect=False
-        )
-        try:
-            tls.settimeout(self.connect_timeout)
-            tls.do_handshake()
-        except BaseException as error:
-            tls.close()
-            if isinstance(error, ConnectionError):
-                raise HandshakeCutError(error.errno, error.strerror) from error
-            raise
-        return tls
-
-    @property
-    def broke(self) -> OSError | None:
-        """What broke the connection, which paho keeps to itself."""
-        return None if self._link is None else self._link.broke
 
 
 class Connection:
@@ -207,10 +172,10 @@ class Connection:
         self._client.disconnect()
         self._network.close()
 
-    def _make_client(self) -> _Client:
+    def _make_client(self) -> LinkedClient:
         settings = self._settings
         is_5 = self._version == MQTTProtocolVersion.MQTTv5
-        client = _Client(
+        client = LinkedClient(
             CallbackAPIVersion.VERSION2,
             on_messages=lambda messages: self._on_messages(self, messages),
             client_id=settings.mqtt_client_id,
