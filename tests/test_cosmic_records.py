@@ -115,7 +115,13 @@ def test_a_record_comes_back_typed_and_whole(ingest, stub):
 
 def test_a_doubtful_time_is_told(ingest, stub):
     """A clock that nobody set and one that is years ahead are told in the record."""
-    ingest([record(1, 1, Timestamp=60), record(1, 2, Timestamp=3 * 10**9), record(1, 3)])
+    ingest(
+        [
+            record(1, 1, Timestamp=60),
+            record(1, 2, Timestamp=3 * 10**9),
+            record(1, 3, Timestamp=None),
+        ]
+    )
     assert [found.clock_problem for found in events(stub)] == ["never_set", "ahead", ""]
     shown = [_clock(to_cosmic_event(found)) for found in events(stub)]
     assert shown[:2] == ["2000-01-01 00:01:00 (never set)", "2095-01-24 05:20:00 (ahead)"]
