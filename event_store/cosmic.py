@@ -19,7 +19,7 @@ from event_store.statements import execute_rows, pieces, text_bytes
 _COLUMNS = (
     "run_number, event_number, detector_id, event_time, format, cosmic_block, trigger_bits, tdc, "
     "clock_count, trigger_counter, epoch, counter_clocks, event_counter, repaired, payload, "
-    "canonical"
+    "canonical, clock_problem"
 )
 
 
@@ -130,6 +130,7 @@ def _row(run_number: int, event_number: int, record: CosmicRecord) -> tuple[Any,
         record.repaired,
         record.payload,
         record.canonical,
+        record.clock_problem,
     )
 
 

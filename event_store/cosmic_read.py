@@ -52,6 +52,7 @@ class CosmicRow:
     counter_clocks: int | None
     event_counter: int | None
     repaired: bool
+    clock_problem: str
     payload: bytes
 
     @property
@@ -63,7 +64,7 @@ class CosmicRow:
 _COLUMNS = (
     "run_number, event_number, detector_id, extract(epoch FROM event_time)::bigint, format, "
     "cosmic_block, trigger_bits, tdc, clock_count, trigger_counter, epoch, counter_clocks, "
-    "event_counter, repaired, payload"
+    "event_counter, repaired, clock_problem, payload"
 )
 
 

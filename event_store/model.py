@@ -55,7 +55,7 @@ class CosmicRecord:
     """The telescope's full record of one event.
 
     `payload` is the record as it came (bytes), `canonical` the same record as JSON with sorted
-    keys: two records are equal when these are.
+    keys: two records are equal when these are. `clock_problem` is "", "ahead" or "never_set".
     """
 
     detector_id: str
@@ -72,6 +72,7 @@ class CosmicRecord:
     epoch: int | None = None
     counter_clocks: int | None = None
     event_counter: int | None = None
+    clock_problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,8 @@ class DeadLetter:
     """A refused message or element.
 
     `reason` is a short code that is safe as a metric label, `detail` the sentence that names the
-    field and the value. A payload longer than the message limit arrives cut, with `truncated`.
+    field and the value. A payload longer than the message limit arrives cut, with `truncated`. One
+    to be kept `once` is of a retained message, which comes again at each subscription.
     """
 
     topic: str
@@ -114,3 +116,4 @@ class DeadLetter:
     detail: str
     source: str
     truncated: bool = False
+    once: bool = False

@@ -48,6 +48,7 @@ WRITER_RIGHTS: Mapping[str, Collection[str]] = {
     "cosmic_event": (*_CHANGE, "DELETE"),
     "olt_criterion": _CHANGE,
     "access_token": _CHANGE,
+    "broker_session": (*_CHANGE, "DELETE"),
 }
 
 # What the connection set for itself (see `database`) is not what the server has.

@@ -19,6 +19,7 @@ from event_store.errors import StoreError, StoreUnavailableError
 from event_store.letters import insert_dead_letters, kept_letters_bytes, letter_bytes, with_room
 from event_store.model import DeadLetter, EventColumns, UInt8
 from event_store.plan import in_order, transactions
+from event_store.repeated_letters import without_known
 from event_store.transaction import Transaction
 
 _NAME = "eventindex ingest_service"
@@ -138,6 +139,15 @@ class Store:
         """
         with self._connection.cursor() as cursor:
             return kept_letters_bytes(cursor)
+
+    def new_letters(self, letters: Sequence[DeadLetter]) -> list[DeadLetter]:
+        """Leave out letters that are kept once and are there already.
+
+        Raises:
+            StoreUnavailableError: try again.
+        """
+        with self._connection.cursor() as cursor:
+            return without_known(cursor, letters)
 
     def check(self) -> list[str]:
         """Ask whether the database can be used; see `startup.check`."""

@@ -80,6 +80,7 @@ def _event(row: CosmicRow, fuid: str, dsid: int) -> event_pb2.CosmicEvent:
         repaired=row.repaired,
         fuid_raw=fuid,
         dsid_raw=dsid,
+        clock_problem=row.clock_problem,
     )
 
 

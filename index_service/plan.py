@@ -16,6 +16,7 @@ from google.protobuf.message import DecodeError
 from event_store.model import NUMBER_MAX, Int64
 from eventindex.v1 import lookup_pb2
 from eventindex.wire import count_varints, fields, varint_values
+from eventindex.wire_counts import excess
 from index_service.errors import InvalidRequestError
 from service_kit.settings import PAIRS_PER_MESSAGE_MAX
 
@@ -79,6 +80,11 @@ def _plan_columns(request: bytes) -> LookupPlan | None:
 
 
 def _plan_message(data: bytes) -> LookupPlan:
+    too_much = excess(data, lookup_pb2.LookupRequest, PAIRS_PER_MESSAGE_MAX)
+    if too_much:
+        raise InvalidRequestError(
+            f"{too_much}: the limit of pairs in a message is {PAIRS_PER_MESSAGE_MAX:,}"
+        )
     try:
         request = lookup_pb2.LookupRequest.FromString(data)
     except DecodeError:

@@ -18,7 +18,8 @@ from event_store.threads import DatabaseThreads
 from eventindex.v1 import admin_pb2
 from ingest_service import admin_plan, admin_reply
 from ingest_service.admin_tokens import create_token
-from ingest_service.decode_cosmic import decode_records, epoch_offset_s
+from ingest_service.clock_settings import clocks_of
+from ingest_service.decode_cosmic import decode_records
 from ingest_service.replay import Replayer
 from service_kit.auth import caller_subject
 from service_kit.messages import conflict_message, dataset_message
@@ -35,7 +36,7 @@ class AdminDoor:
     def __init__(self, settings: Settings, threads: DatabaseThreads, replayer: Replayer) -> None:
         self._threads = threads
         self._replayer = replayer
-        self._epoch_s = epoch_offset_s(settings.cosmic_epoch)
+        self._clocks = clocks_of(settings)
         self._token_lifetime_max_s = settings.token_lifetime_max_s
 
     async def UpdateDataset(  # noqa: N802
@@ -206,7 +207,7 @@ class AdminDoor:
         telescope = delete.telescope_of(dataset_name)
         detector = "" if telescope is None else telescope.detector_id
         # As canonical JSON a record may be longer than it came.
-        decoded = decode_records([offered.encode()], detector, self._epoch_s, MESSAGE_BYTES_MAX)
+        decoded = decode_records([offered.encode()], detector, self._clocks, MESSAGE_BYTES_MAX)
         if decoded.rejections:
             raise WrongStateError(
                 f"the offered record cannot be stored: {decoded.rejections[0].detail}"

@@ -26,6 +26,7 @@ from ingest_service.mqtt_client import (
     VersionRefusedError,
 )
 from ingest_service.mqtt_link import Message
+from ingest_service.session_memory import SessionMemory
 from ingest_service.topics import Route, Topics
 from service_kit.settings import MESSAGE_BYTES_MAX, Settings
 
@@ -43,7 +44,7 @@ _SILENCE_MAX_S = 120.0
 class MqttSubmission(Submission):
     """A message with the connection to acknowledge it on."""
 
-    __slots__ = ("_bridge", "_connection", "_message_id", "_payload")
+    __slots__ = ("_bridge", "_connection", "_message_id", "_payload", "retained")
     door = Door.MQTT
 
     def __init__(
@@ -52,6 +53,7 @@ class MqttSubmission(Submission):
         self.kind, self.source = route
         self.topic = topic
         self.size_bytes = len(message.payload)
+        self.retained = message.retained
         self._payload = message.payload
         self._bridge = bridge
         self._connection = connection
@@ -59,6 +61,8 @@ class MqttSubmission(Submission):
 
     def decode(self) -> Decoded:
         """Return the events; the topic says what the payload is."""
+        if not self.size_bytes:
+            self._bridge.metrics.empty_message(self.kind)
         if self.size_bytes > MESSAGE_BYTES_MAX:
             raise MalformedBatch(
                 f"a message of {self.size_bytes} bytes; the limit is {MESSAGE_BYTES_MAX}",
@@ -93,7 +97,7 @@ class Bridge:
         self._intake = intake
         self._version = _V311 if settings.mqtt_version == "3.1.1" else _V5
         self._spoke_5 = False
-        self._watch = BrokerWatch(settings.mqtt_client_id, metrics)
+        self._watch = BrokerWatch(settings, metrics, SessionMemory(settings))
         self._current: Connection | None = None
         # The last connection that was paused: one line in the log for each is enough.
         self._paused: Connection | None = None
@@ -152,7 +156,7 @@ class Bridge:
         try:
             connection = Connection(self._settings, self._version, self._on_messages)
         except OSError as error:
-            self._is_down(f"the TLS files cannot be used: {error}")
+            self._is_down(f"cannot connect to the broker: {error}")
             return 0.0
         self._current = connection
         started = None
@@ -178,8 +182,10 @@ class Bridge:
         return 0.0 if started is None else time.monotonic() - started
 
     def _wait_for_end(self, connection: Connection) -> None:
+        self._watch.settle()
         while not connection.wait_for_end(_POLL_S):
             self._beat = time.monotonic()
+            self._watch.settle()
             if self._stopping.is_set():
                 return
 

@@ -11,6 +11,7 @@ from google.protobuf.message import DecodeError
 
 from event_store.model import DSID_MAX, NUMBER_MAX, Int64, RawFile, UInt64
 from eventindex.v1 import event_pb2
+from eventindex.wire_counts import excess
 from ingest_service.fields import describe, parse_fuid
 from ingest_service.model import Decoded, MalformedBatch, Reason, Rejection
 from service_kit.settings import PAIRS_PER_MESSAGE_MAX
@@ -22,8 +23,13 @@ def parse_batch(payload: bytes) -> event_pb2.EventBatch:
     """Return the message of a payload.
 
     Raises:
-        MalformedBatch: the payload is not an EventBatch.
+        MalformedBatch: the payload is not an EventBatch, or has a list that is too long.
     """
+    too_much = excess(payload, event_pb2.EventBatch, PAIRS_PER_MESSAGE_MAX)
+    if too_much:
+        raise MalformedBatch(
+            f"{too_much}; a message holds at most {PAIRS_PER_MESSAGE_MAX}", Reason.TOO_LARGE
+        )
     try:
         return event_pb2.EventBatch.FromString(payload)
     except DecodeError:

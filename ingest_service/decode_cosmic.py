@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
 
 from event_store.cosmic_file import cosmic_dataset, cosmic_fuid
 from event_store.model import CosmicRecord
+from ingest_service.clocks import Clocks, Reading
 from ingest_service.cosmic_fields import (
     detector_of,
     optional_int64,
@@ -31,18 +31,10 @@ from ingest_service.model import (
 from ingest_service.strict_json import StrictJsonError, single_value, text_of
 from service_kit.settings import COSMIC_RECORD_BYTES_MAX, PAIRS_PER_MESSAGE_MAX
 
-# What a timestamp of the database and of Python can hold, Unix time.
-_YEAR_1_S, _YEAR_10000_S = -62_135_596_800, 253_402_300_800
-
 _Event = tuple[int, int, int, CosmicFile, CosmicRecord]
 
 
-def epoch_offset_s(epoch: date) -> int:
-    """Return the Unix time, seconds, of the day from which a telescope's Timestamp counts."""
-    return int(datetime(epoch.year, epoch.month, epoch.day, tzinfo=UTC).timestamp())
-
-
-def decode_cosmic(payload: bytes, detector_id: str, epoch_s: int) -> Decoded:
+def decode_cosmic(payload: bytes, detector_id: str, clocks: Clocks) -> Decoded:
     """Return the events of a payload: one record, or one a line.
 
     Raises:
@@ -52,19 +44,19 @@ def decode_cosmic(payload: bytes, detector_id: str, epoch_s: int) -> Decoded:
     if not whole:
         raise MalformedBatch("no record in the payload")
     if b"\n" not in whole or _is_one_record(whole):
-        return decode_records([whole], detector_id, epoch_s)
+        return decode_records([whole], detector_id, clocks)
     if whole.count(b"\n") >= PAIRS_PER_MESSAGE_MAX:
         raise MalformedBatch(
             f"more than {PAIRS_PER_MESSAGE_MAX} lines in a message", Reason.TOO_LARGE
         )
     lines = [line for line in map(bytes.strip, whole.split(b"\n")) if line]
-    return decode_records(lines, detector_id, epoch_s)
+    return decode_records(lines, detector_id, clocks)
 
 
 def decode_records(
     records: Sequence[bytes],
     detector_id: str,
-    epoch_s: int,
+    clocks: Clocks,
     record_bytes_max: int = COSMIC_RECORD_BYTES_MAX,
 ) -> Decoded:
     """Return the events of records, one an element.
@@ -72,8 +64,8 @@ def decode_records(
     Args:
         records: JSON objects, or the firmware's `[` … `}`.
         detector_id: stands in for a null DetectorId; where it is not empty, another is refused.
-        epoch_s: see `epoch_offset_s`.
-        record_bytes_max: a longer record is refused.
+        clocks: what a Timestamp means.
+            record_bytes_max: a longer record is refused.
 
     Raises:
         MalformedBatch: too many records, or a detector id that cannot be one.
@@ -91,7 +83,7 @@ def decode_records(
     for position, record in enumerate(records):
         try:
             _check_size(record, record_bytes_max)
-            kept.append(_event(record, detector_id, epoch_s))
+            kept.append(_event(record, detector_id, clocks))
             positions.append(position)
         except RefusedError as error:
             rejections.append(Rejection(position, error.reason, error.detail))
@@ -138,19 +130,21 @@ def _is_one_record(text: bytes) -> bool:
     return True
 
 
-def _event(line: bytes, detector_id: str, epoch_s: int) -> _Event:
+def _event(line: bytes, detector_id: str, clocks: Clocks) -> _Event:
     fields, repaired = _read(line)
     detector = detector_of(fields, detector_id)
     run = required_number(fields, "RunNumber")
     event = required_number(fields, "EventNumber")
     block = optional_int64(fields, "CosmicBlock")
     trigger_bits = trigger_bits_of(fields)
+    time = _time(fields, detector, clocks)
     record = CosmicRecord(
         detector_id=detector,
         payload=line,
         canonical=json.dumps(fields, sort_keys=True, separators=(",", ":")).encode(),
         repaired=repaired,
-        unix_seconds=_unix_seconds(fields, epoch_s),
+        unix_seconds=None if time is None else time.unix_seconds,
+        clock_problem="" if time is None else str(time.problem),
         format=optional_int64(fields, "Format"),
         cosmic_block=block,
         trigger_bits=trigger_bits,
@@ -169,16 +163,9 @@ def raw_file(detector: str, run: int, block: int | None) -> CosmicFile:
     return CosmicFile(cosmic_fuid(detector, run, block), cosmic_dataset(detector, run))
 
 
-def _unix_seconds(fields: dict[str, object], epoch_s: int) -> int | None:
+def _time(fields: dict[str, object], detector: str, clocks: Clocks) -> Reading | None:
     timestamp = optional_int64(fields, "Timestamp")
-    if timestamp is None:
-        return None
-    seconds = timestamp + epoch_s
-    if not _YEAR_1_S <= seconds < _YEAR_10000_S:
-        raise RefusedError(
-            Reason.OUT_OF_RANGE, f"Timestamp is {timestamp}, not in the years 1 to 9999"
-        )
-    return seconds
+    return None if timestamp is None else clocks.read(detector, timestamp)
 
 
 def _trigger_counter(fields: dict[str, object]) -> int | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from ingest_service.clock_settings import clocks_of
 from ingest_service.decode_batch import decode_batch, parse_batch
-from ingest_service.decode_cosmic import decode_cosmic, epoch_offset_s
+from ingest_service.decode_cosmic import decode_cosmic
 from ingest_service.decode_json import decode_json
 from ingest_service.model import Decoded, Kind, MalformedBatch, Reason
 from ingest_service.topics import Topics
@@ -15,7 +16,7 @@ class TopicDecoder:
 
     def __init__(self, settings: Settings) -> None:
         self._topics = Topics(settings)
-        self._epoch_s = epoch_offset_s(settings.cosmic_epoch)
+        self._clocks = clocks_of(settings)
 
     def kind(self, topic: str) -> Kind:
         """What a topic holds; a batch where it is none of ours."""
@@ -23,11 +24,13 @@ class TopicDecoder:
         return Kind.BATCH if route is None else route.kind
 
     def decode(self, topic: str, payload: bytes) -> Decoded:
-        """Return the events of a message.
+        """Return the events of a message; none of an empty one, which clears a retained message.
 
         Raises:
             MalformedBatch: nothing of the message can be read, or the topic is none of ours.
         """
+        if not payload:
+            return Decoded(offered=0, runs=[], events=[], olt=[], file_index=[], files=[])
         route = self._topics.route(topic)
         if route is None:
             raise MalformedBatch(f"nothing is defined for topic {topic!a}", Reason.BAD_TOPIC)
@@ -35,4 +38,4 @@ class TopicDecoder:
             return decode_json(payload)
         if route.kind is Kind.BATCH:
             return decode_batch(parse_batch(payload))
-        return decode_cosmic(payload, route.source, self._epoch_s)
+        return decode_cosmic(payload, route.source, self._clocks)

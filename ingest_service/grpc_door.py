@@ -15,7 +15,7 @@ from typing import Any
 import grpc
 
 from eventindex.v1 import ingest_pb2
-from ingest_service.decode_cosmic import epoch_offset_s
+from ingest_service.clock_settings import clocks_of
 from ingest_service.grpc_requests import Request, read_batch, read_cosmic
 from ingest_service.intake import Intake
 from ingest_service.metrics import Metrics
@@ -84,7 +84,7 @@ class IngestDoor:
         self._intake = intake
         self._metrics = metrics
         self._in_flight_max = settings.ingest_batches_in_flight_max
-        self._epoch_s = epoch_offset_s(settings.cosmic_epoch)
+        self._clocks = clocks_of(settings)
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
@@ -123,7 +123,7 @@ class IngestDoor:
         """The same for telescope events as the detectors write them."""
 
         async def read(payload: bytes) -> Request:
-            return await asyncio.to_thread(read_cosmic, payload, self._epoch_s)
+            return await asyncio.to_thread(read_cosmic, payload, self._clocks)
 
         stream = _Stream(self, Kind.COSMIC, context, read)
         async for ack in stream.acknowledgements(request_iterator):

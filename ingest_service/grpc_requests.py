@@ -9,9 +9,12 @@ from typing import NamedTuple
 from google.protobuf.message import DecodeError
 
 from eventindex.v1 import ingest_pb2
+from eventindex.wire_counts import excess
+from ingest_service.clocks import Clocks
 from ingest_service.decode_batch import decode_batch, parse_batch
 from ingest_service.decode_cosmic import decode_records
-from ingest_service.model import Decoded, MalformedBatch
+from ingest_service.model import Decoded, MalformedBatch, Reason
+from service_kit.settings import PAIRS_PER_MESSAGE_MAX
 
 
 class Request(NamedTuple):
@@ -32,18 +35,23 @@ def read_batch(payload: bytes) -> Request:
         return Request(batch.batch_id, decode_batch(batch))
 
 
-def read_cosmic(payload: bytes, epoch_s: int) -> Request:
-    """Return the request of an `IngestCosmic` stream; `epoch_s` as in `decode_cosmic`.
+def read_cosmic(payload: bytes, clocks: Clocks) -> Request:
+    """Return the request of an `IngestCosmic` stream; `clocks` as in `decode_cosmic`.
 
     Raises:
         MalformedBatch: nothing of it can be stored; names the batch.
     """
+    too_much = excess(payload, ingest_pb2.CosmicBatch, PAIRS_PER_MESSAGE_MAX)
+    if too_much:
+        raise MalformedBatch(
+            f"{too_much}; a message holds at most {PAIRS_PER_MESSAGE_MAX}", Reason.TOO_LARGE
+        )
     try:
         batch = ingest_pb2.CosmicBatch.FromString(payload)
     except DecodeError:
         raise MalformedBatch("the request is not a CosmicBatch") from None
     with _named(batch.batch_id):
-        decoded = decode_records(batch.records, batch.detector_id, epoch_s)
+        decoded = decode_records(batch.records, batch.detector_id, clocks)
         return Request(batch.batch_id, decoded)
 
 

@@ -6,13 +6,15 @@ be decoded counts as one event.
 
 from __future__ import annotations
 
+import math
 from collections import Counter as Tally
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 
-from ingest_service.model import Door, Kind, Reason, Receipt
+from ingest_service.broker_terms import Terms
+from ingest_service.model import ClockProblem, Door, Kind, Reason, Receipt
 
 _EVENTS_BUCKETS = (1, 10, 100, 1_000, 10_000, 100_000, 1_000_000)
 _SECONDS_BUCKETS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -51,6 +53,15 @@ class Metrics:
         self._repaired = counter(
             "ingest_repaired_events", "Telescope records whose brackets were repaired."
         )
+        self._clock_problems = counter(
+            "ingest_clock_problem_events", "Telescope records with a doubtful time.", "problem"
+        )
+        self._empty = counter(
+            "ingest_empty_messages", "Empty messages, which clear retained ones.", "kind"
+        )
+        self._letters_known = counter(
+            "ingest_known_dead_letters", "Refusals of retained messages that were letters before."
+        )
         self._letters = counter("ingest_dead_letters", "Dead letters that were stored.", "reason")
         self._letters_left = counter(
             "ingest_dead_letters_left", "Dead letters that were not stored for lack of room."
@@ -81,6 +92,19 @@ class Metrics:
         self._sessions_kept = gauge(
             "broker_sessions_kept", "Whether the broker keeps the session of a client that leaves."
         )
+        self._session_expiry = gauge(
+            "broker_session_expiry_seconds", "How long the broker keeps a session; NaN: not told."
+        )
+        self._maximum_qos = gauge("broker_maximum_qos", "The broker's maximum QoS; NaN: not told.")
+        self._maximum_packet = gauge(
+            "broker_maximum_packet_bytes", "Longest packet the broker takes; NaN: not told."
+        )
+        self._receive_maximum = gauge(
+            "broker_receive_maximum", "The broker's receive maximum; NaN: not told."
+        )
+        self._offers = gauge(
+            "broker_offers", "Whether the broker offers it; NaN: not told.", "what"
+        )
         self._broker_dropped = gauge(
             "broker_dropped_messages", "Messages that the broker says it dropped, for any client."
         )
@@ -95,6 +119,11 @@ class Metrics:
             for metric in (self._received, self._inserted, self._duplicates, self._conflicts):
                 metric.labels(door)
             self._pending.labels(door)
+        for kind in Kind:
+            self._empty.labels(kind)
+        for problem in ClockProblem:
+            self._clock_problems.labels(problem)
+        self.broker_terms(None)
 
     def message_refused(self, door: Door, kind: Kind, reason: Reason) -> None:
         """A message came in and was refused as a whole, before the pipeline."""
@@ -113,6 +142,19 @@ class Metrics:
     def repaired(self, events: int) -> None:
         """Telescope records were repaired."""
         self._repaired.inc(events)
+
+    def clock_problems(self, tally: Mapping[str, int]) -> None:
+        """Telescope records with a doubtful time came in."""
+        for problem, count in tally.items():
+            self._clock_problems.labels(problem).inc(count)
+
+    def empty_message(self, kind: Kind) -> None:
+        """A message without a payload came in."""
+        self._empty.labels(kind).inc()
+
+    def letters_known(self, letters: int) -> None:
+        """Retained messages were refused that are dead letters already."""
+        self._letters_known.inc(letters)
 
     def finished(self, door: Door, receipts: Iterable[Receipt]) -> None:
         """Submissions are done: committed or recorded as refused."""
@@ -176,6 +218,22 @@ class Metrics:
     def broker_connected(self) -> None:
         """The broker accepted a connection."""
         self._connections.inc()
+
+    def broker_terms(self, terms: Terms | None, session_expiry_s: int = 0) -> None:
+        """The broker's answer to CONNECT; in MQTT 3.1.1 it tells nothing.
+
+        `session_expiry_s` is what was asked for, which a broker that says nothing of it grants.
+        """
+        known = 1 if terms else math.nan
+        terms = terms or Terms()
+        expiry_s = session_expiry_s if terms.session_expiry_s is None else terms.session_expiry_s
+        self._session_expiry.set(expiry_s * known)
+        self._maximum_qos.set(terms.maximum_qos * known)
+        self._maximum_packet.set(terms.maximum_packet_bytes * known)
+        self._receive_maximum.set(terms.receive_maximum * known)
+        self._offers.labels("shared_subscriptions").set(terms.shared_subscriptions * known)
+        self._offers.labels("wildcard_subscriptions").set(terms.wildcard_subscriptions * known)
+        self._offers.labels("retained_messages").set(terms.retained_messages * known)
 
     def session_lost(self) -> None:
         """The broker had forgotten the session: messages may be gone."""

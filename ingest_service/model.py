@@ -28,6 +28,13 @@ class Kind(StrEnum):
     COSMIC = "cosmic"
 
 
+class ClockProblem(StrEnum):
+    """Why the time of a telescope's record is doubtful."""
+
+    AHEAD = "ahead"
+    NEVER_SET = "never_set"
+
+
 class Reason(StrEnum):
     """Why something was refused: short codes, safe as metric labels."""
 
@@ -144,6 +151,8 @@ class Submission:
 
     __slots__ = ("kind", "size_bytes", "source", "topic")
     door: Door
+    # Kept by the broker: it comes again at each subscription.
+    retained = False
 
     def __init__(self, kind: Kind, topic: str, source: str, size_bytes: int) -> None:
         self.kind = kind

@@ -8,7 +8,6 @@ Never decides when to connect again; that is `bridge`.
 from __future__ import annotations
 
 import logging
-import ssl
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -22,14 +21,18 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from ingest_service.mqtt_link import Link, Message
+from ingest_service.broker_terms import Terms, read_terms
+from ingest_service.mqtt_link import Message
 from ingest_service.mqtt_network import NetworkThread
+from ingest_service.mqtt_tls import reason_of, tls_context
+from ingest_service.paho_client import LinkedClient
 from service_kit.settings import Settings
 
 log = logging.getLogger(__name__)
 
 HANDSHAKE_TIMEOUT_S = 15.0
 _T = TypeVar("_T")
+_LOST = "the connection was lost"
 _UNSUPPORTED_VERSION = "Unsupported protocol version"
 
 
@@ -47,22 +50,10 @@ class NoAnswerError(BrokerError):
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """What the broker said when it accepted."""
+    """What the broker said when it accepted; no terms in MQTT 3.1.1."""
 
     session_present: bool
-
-
-class _Client(Client):
-    """paho over a `Link`. The one place that overrides what paho does not document."""
-
-    def __init__(self, *args: Any, on_messages: Callable[[list[Message]], None], **options: Any):
-        super().__init__(*args, **options)
-        self._on_messages = on_messages
-
-    def _create_socket(self) -> Any:
-        raw: Any = super()._create_socket()
-        is_5 = self._protocol == MQTTProtocolVersion.MQTTv5
-        return Link(raw, is_5=is_5, on_messages=self._on_messages)
+    terms: Terms | None = None
 
 
 class Connection:
@@ -80,7 +71,7 @@ class Connection:
         self._accepted: Future[Accepted] = Future()
         self._subscribed: Future[list[ReasonCode]] = Future()
         self._alive = False
-        self.end_reason = "the connection was lost"
+        self.end_reason = _LOST
         self._client = self._make_client()
         self._network = NetworkThread(self._client, self._ended)
 
@@ -90,8 +81,8 @@ class Connection:
         Raises:
             BrokerError: no connection, no answer, or a refusal.
         """
+        host, port = _host_and_port(self._settings.mqtt_url)
         try:
-            host, port = _host_and_port(self._settings.mqtt_url)
             if self._version == MQTTProtocolVersion.MQTTv5:
                 self._client.connect(
                     host,
@@ -103,7 +94,9 @@ class Connection:
             else:
                 self._client.connect(host, port, self._settings.mqtt_keepalive_s)
         except (OSError, ValueError) as error:
-            raise BrokerError(f"cannot connect to the broker: {error}") from error
+            raise BrokerError(
+                f"cannot connect to the broker at {host}:{port}: {reason_of(error)}"
+            ) from error
         self._network.start()
         return self._answer(self._accepted, "CONNECT")
 
@@ -129,7 +122,7 @@ class Connection:
 
     def _ask_for(self, filters: Sequence[str], *, qos: int) -> list[ReasonCode]:
         wanted: Any = (
-            [(name, SubscribeOptions(qos=qos)) for name in filters]
+            [(name, _options(qos)) for name in filters]
             if self._version == MQTTProtocolVersion.MQTTv5
             else [(name, qos) for name in filters]
         )
@@ -179,10 +172,10 @@ class Connection:
         self._client.disconnect()
         self._network.close()
 
-    def _make_client(self) -> Client:
+    def _make_client(self) -> LinkedClient:
         settings = self._settings
         is_5 = self._version == MQTTProtocolVersion.MQTTv5
-        client = _Client(
+        client = LinkedClient(
             CallbackAPIVersion.VERSION2,
             on_messages=lambda messages: self._on_messages(self, messages),
             client_id=settings.mqtt_client_id,
@@ -197,7 +190,7 @@ class Connection:
             password = None if url.password is None else unquote(url.password)
             client.username_pw_set(unquote(url.username), password)
         if url.scheme == "mqtts":
-            client.tls_set_context(_tls_context(settings))
+            client.tls_set_context(tls_context(settings))
         client.on_connect = self._connected
         client.on_subscribe = self._suback
         client.on_disconnect = self._disconnected
@@ -218,14 +211,23 @@ class Connection:
             raise NoAnswerError(f"no answer to {packet} for {HANDSHAKE_TIMEOUT_S:.0f} s") from None
 
     def _connected(
-        self, _client: Client, _data: object, flags: ConnectFlags, code: ReasonCode, _more: object
+        self,
+        _client: Client,
+        _data: object,
+        flags: ConnectFlags,
+        code: ReasonCode,
+        more: Properties | None,
     ) -> None:
         if code.is_failure:
             kind = VersionRefusedError if str(code) == _UNSUPPORTED_VERSION else BrokerError
             _settle(self._accepted, error=kind(f"the broker refuses the connection: {code}"))
             return
         self._alive = True
-        _settle(self._accepted, Accepted(flags.session_present))
+        is_5 = self._version == MQTTProtocolVersion.MQTTv5
+        _settle(
+            self._accepted,
+            Accepted(flags.session_present, read_terms(more) if is_5 and more else None),
+        )
 
     def _suback(
         self, _client: Client, _data: object, _id: int, codes: list[ReasonCode], _more: object
@@ -241,7 +243,11 @@ class Connection:
 
     def _ended(self) -> None:
         self._alive = False
-        error = NoAnswerError("the connection ended before the broker answered")
+        broke = self._client.broke
+        reason = "" if broke is None else f": {reason_of(broke)}"
+        if self.end_reason == _LOST:
+            self.end_reason += reason
+        error = NoAnswerError(f"the connection ended before the broker answered{reason}")
         _settle(self._accepted, error=error)
         _settle(self._subscribed, error=error)
 
@@ -255,17 +261,19 @@ def _settle(future: Future[Any], value: object = None, *, error: Exception | Non
         future.set_exception(error)
 
 
+def _options(qos: int) -> Any:
+    """Ask for retained messages once, when the subscription is new, and for their flag then only.
+
+    The broker's own figures, at QoS 0, are retained: they are wanted at each connection.
+    """
+    handling = (
+        SubscribeOptions.RETAIN_SEND_IF_NEW_SUB
+        if qos
+        else SubscribeOptions.RETAIN_SEND_ON_SUBSCRIBE
+    )
+    return SubscribeOptions(qos=qos, retainAsPublished=False, retainHandling=handling)
+
+
 def _host_and_port(url: str) -> tuple[str, int]:
     parts = urlsplit(url)
     return parts.hostname or "localhost", parts.port or (8883 if parts.scheme == "mqtts" else 1883)
-
-
-def _tls_context(settings: Settings) -> ssl.SSLContext:
-    context = ssl.create_default_context(
-        cafile=str(settings.mqtt_tls_ca) if settings.mqtt_tls_ca else None
-    )
-    if settings.mqtt_tls_cert and settings.mqtt_tls_key:
-        context.load_cert_chain(settings.mqtt_tls_cert, settings.mqtt_tls_key)
-    if settings.mqtt_alpn:
-        context.set_alpn_protocols([settings.mqtt_alpn])
-    return context

@@ -18,12 +18,16 @@ _BLOCKED = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 class Message(NamedTuple):
-    """A PUBLISH packet. `message_id` is 0 at QoS 0."""
+    """A PUBLISH packet. `message_id` is 0 at QoS 0.
+
+    `retained`: the broker had kept it, and sends it because of a subscription.
+    """
 
     topic: bytes
     payload: bytes
     qos: int
     message_id: int
+    retained: bool = False
 
 
 class MalformedPacketError(OSError):
@@ -44,6 +48,7 @@ class Link:
         self._for_paho = bytearray()
         self._unsent = b""
         self._inside_of_packet = False
+        self.broke: OSError | None = None
 
     def recv(self, size: int) -> bytes:
         """Return bytes of packets other than PUBLISH; the messages read meanwhile are handed over.
@@ -53,7 +58,7 @@ class Link:
             OSError: the connection is broken.
         """
         if not self._for_paho:
-            data = self._raw.recv(_READ_BYTES)
+            data = self._read()
             if not data:
                 return b""
             self._take(data)
@@ -62,6 +67,15 @@ class Link:
         found = bytes(self._for_paho[:size])
         del self._for_paho[:size]
         return found
+
+    def _read(self) -> bytes:
+        try:
+            return self._raw.recv(_READ_BYTES)
+        except _BLOCKED:
+            raise
+        except OSError as error:
+            self.broke = error
+            raise
 
     def pending(self) -> int:
         """Bytes that can be read though the socket may have none."""
@@ -166,7 +180,7 @@ class Link:
             start = end + 1
         if start > end:
             raise MalformedPacketError("a PUBLISH packet is too short for what it holds")
-        return Message(topic, data[start:end], qos, message_id)
+        return Message(topic, data[start:end], qos, message_id, bool(data[at] & 1))
 
 
 def variable_length(data: bytes, at: int) -> tuple[int, int] | None:

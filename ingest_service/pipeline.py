@@ -229,6 +229,14 @@ class Pipeline:
         repaired = sum(item.decoded.repaired for item in items)
         if repaired:
             self._metrics.repaired(repaired)
+        self._metrics.clock_problems(
+            Tally(
+                record.clock_problem
+                for item in items
+                for record in item.decoded.cosmic.values()
+                if record.clock_problem
+            )
+        )
 
     def _give_back(self) -> None:
         while (submission := self._next(0.0)) is not None:
@@ -282,6 +290,7 @@ def _letter(
         detail=_storable(detail),
         source=_storable(submission.source),
         truncated=truncated or len(payload) > MESSAGE_BYTES_MAX,
+        once=submission.retained,
     )
 
 

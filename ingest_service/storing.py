@@ -67,6 +67,9 @@ class EventStore(Protocol):
     def probe(self) -> None:
         """Ask, beside a request that failed, whether the database does everything else."""
 
+    def new_letters(self, letters: Sequence[DeadLetter]) -> list[DeadLetter]:
+        """Leave out letters that are kept once and are there already."""
+
     def check(self) -> object:
         """Ask whether the database can be used at all."""
 
@@ -128,9 +131,19 @@ class Storing:
             AbandonedError: the database is away and the service stops.
         """
         for piece in pieces(letters, letter_bytes):
-            self._keep_dead_letters(piece)
+            self._keep_dead_letters(self._new_letters(piece))
+
+    def _new_letters(self, letters: Sequence[DeadLetter]) -> Sequence[DeadLetter]:
+        """Leave out what is kept once and is there already."""
+        if not any(letter.once for letter in letters):
+            return letters
+        new = self._retried(partial(self._store.new_letters, letters))
+        self._metrics.letters_known(len(letters) - len(new))
+        return new
 
     def _keep_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
+        if not letters:
+            return
         try:
             done = self._patiently(partial(self._add_dead_letters, letters), FAILURES_MAX)
         except CannotStoreError as error:

@@ -267,6 +267,10 @@ class CosmicEvent(Document):
     repaired: bool
     fuid_raw: Fuid
     dsid_raw: Count
+    clock_problem: Literal["", "ahead", "never_set"] = Field(
+        description="Why the time is doubtful: more than a day ahead when it came in, or in the "
+        "first day of the detector's epoch, where a clock begins that nobody set."
+    )
 
 
 class CosmicCount(Document):

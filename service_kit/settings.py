@@ -17,6 +17,8 @@ from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from eventindex.addresses import is_loopback, split_address
+from service_kit.epochs import parse_epochs
+from service_kit.topic_prefixes import check_topic_prefixes
 
 __all__ = [
     "COSMIC_RECORD_BYTES_MAX",
@@ -193,7 +195,7 @@ class Settings(BaseSettings):
     )
     mqtt_share_group: str = Field(
         "",
-        pattern=r"^[^/+#\x00]*$",
+        pattern=r"^[^/+#\x00-\x1f\x7f]*$",
         max_length=128,
         description="Instances with the same group share the messages between them (MQTT 5 shared "
         "subscriptions). Empty: this instance gets every message.",
@@ -226,15 +228,31 @@ class Settings(BaseSettings):
         description="ALPN protocol name; AWS IoT Core on port 443 needs x-amzn-mqtt-ca.",
     )
     mqtt_topic_batch: str = Field(
-        "eventindex/v1/batch", description="Topic prefix of EventBatch messages."
+        "eventindex/v1/batch",
+        max_length=1_000,
+        description="Topic prefix of EventBatch messages: <prefix>/<source>. Levels between "
+        "slashes, none of them empty, without +, # and $; the three prefixes differ, and none lies "
+        "one level below that of telescope events.",
     )
-    mqtt_topic_json: str = Field("eventindex/v1/json", description="Topic prefix of JSON events.")
+    mqtt_topic_json: str = Field(
+        "eventindex/v1/json",
+        max_length=1_000,
+        description="Topic prefix of JSON events: <prefix>/<source>.",
+    )
     mqtt_topic_cosmic: str = Field(
-        "cosmic", description="Topic prefix of telescope events: <prefix>/<detector_id>/event."
+        "cosmic",
+        max_length=1_000,
+        description="Topic prefix of telescope events: <prefix>/<detector_id>/event.",
     )
     cosmic_epoch: datetime.date = Field(
         datetime.date(2000, 1, 1),
         description="The day (UTC) from which a telescope's Timestamp counts seconds.",
+    )
+    cosmic_epochs: str = Field(
+        "",
+        max_length=1_000_000,
+        description="Detectors that count from another day: <detector>=<day>,…, such as "
+        "7=1970-01-01,roof-2=2000-01-01. MicroPython counts from 1970 on some ports.",
     )
 
     batch_events_max: int = Field(
@@ -343,6 +361,8 @@ class Settings(BaseSettings):
             raise ValueError("EVENTINDEX_MQTT_TLS_CERT and EVENTINDEX_MQTT_TLS_KEY go together")
         if self.mqtt_share_group and self.mqtt_version == "3.1.1":
             raise ValueError("EVENTINDEX_MQTT_SHARE_GROUP needs MQTT 5, not 3.1.1")
+        parse_epochs(self.cosmic_epochs)
+        check_topic_prefixes(self.mqtt_topic_batch, self.mqtt_topic_json, self.mqtt_topic_cosmic)
         if self.mqtt_url and urlsplit(self.mqtt_url).scheme not in {"mqtt", "mqtts"}:
             raise ValueError("EVENTINDEX_MQTT_URL must start with mqtt:// or mqtts://")
         if self.cache_bytes_max < CACHE_BYTES_MIN * self.index_workers:

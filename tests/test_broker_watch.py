@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import socket
 
 import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
+from tests.conftest import query
 from tests.ingest_fixtures import BrokerInFront, Publisher, Topics, json_event, wait_for_events
 from tests.processes import Mosquitto, Service, wait_until
 
@@ -125,3 +127,84 @@ def test_broker_without_sys(database_url, mosquitto, topics, request):
     publisher.publish(topics.json, json_event(1, 1))
     wait_for_events(database_url, 1)
     assert service.metric("eventindex_broker_connections_total") == 2
+
+
+def test_a_session_lost_while_the_service_was_down_is_told(database_url, topics, request):
+    """A session that the broker had at the last start and has no more is counted and logged."""
+    broker = Mosquitto()
+    request.addfinalizer(broker.close)
+    broker.start()
+    service = _service(request, broker, database_url, topics)
+    known = "SELECT client_id FROM broker_session"
+    wait_until(lambda: query(database_url, known), what="the memory of the session")
+    service.terminate()
+    broker.kill()
+    for path in broker.directory.glob("*.db*"):
+        path.unlink()
+    broker.start()
+    service.log.write_text("")
+    service.start()
+    wait_until(lambda: service.metric(LOST) == 1, what="the lost session")
+    assert "the broker has lost the session of client" in service.tail()
+    service.terminate()
+    service.start()
+    assert service.metric(LOST) == 0
+
+
+class StingyBroker(BrokerInFront):
+    """Grants less than is asked for: puts properties of its own into the CONNACK."""
+
+    properties = b""
+
+    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+        if source.getpeername()[1] == self._upstream:
+            head = source.recv(4096)
+            # Fixed header (2), flags and reason (2), properties (length first), other packets.
+            end = 2 + head[1]
+            body = head[2:4] + bytes([len(self.properties)]) + self.properties
+            sink.sendall(bytes([0x20, len(body)]) + body + head[end:])
+        super()._pump(source, sink)
+
+
+def test_what_the_broker_does_not_grant_is_told(database_url, mosquitto, topics, request):
+    """Each limit below what is asked for is a warning with both values, and a metric."""
+    broker = StingyBroker(mosquitto.port)
+    broker.properties = (
+        b"\x11\x00\x00\x0e\x10" + b"\x24\x00" + b"\x27\x00\x02\x00\x00" + b"\x21\x00\x14"
+        b"\x2a\x00" + b"\x28\x00" + b"\x25\x00"
+    )
+    request.addfinalizer(broker.close)
+    service = _service(request, broker, database_url, topics, mqtt_share_group="g")
+    log = service.log.read_text()
+    for sentence in (
+        "away for 3600 s, not for the 604800 s of EVENTINDEX_MQTT_SESSION_EXPIRY_S",
+        "the broker's maximum QoS is 0, not 1",
+        "packets of at most 131072 bytes, and messages here may have 16777216",
+        "the broker's receive maximum is 20, that of this service 1000",
+        "no shared subscriptions (available: 0, not 1), and EVENTINDEX_MQTT_SHARE_GROUP='g'",
+        "no wildcard subscriptions (available: 0, not 1)",
+        "no retained messages (available: 0, not 1)",
+    ):
+        assert log.count(sentence) == 1, sentence
+    for name, value in {
+        "session_expiry_seconds": 3600,
+        "maximum_qos": 0,
+        "maximum_packet_bytes": 131_072,
+        "receive_maximum": 20,
+        'offers{what="shared_subscriptions"}': 0,
+        'offers{what="wildcard_subscriptions"}': 0,
+        'offers{what="retained_messages"}': 0,
+    }.items():
+        assert service.metric(f"eventindex_broker_{name}") == value
+
+
+def test_a_broker_that_grants_everything_gets_no_warning(database_url, mosquitto, topics, request):
+    """What is not said is granted; MQTT 3.1.1 says nothing, which is no number."""
+    service = _service(request, mosquitto, database_url, topics)
+    assert service.metric("eventindex_broker_session_expiry_seconds") == 604_800
+    assert service.metric("eventindex_broker_maximum_qos") == 2
+    assert "not the" not in service.tail()
+    service.terminate()
+    service.settings["EVENTINDEX_MQTT_VERSION"] = "3.1.1"
+    service.start()
+    assert math.isnan(service.metric("eventindex_broker_maximum_qos"))

@@ -12,6 +12,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from event_store.cosmic_file import cosmic_fuid, line_of
 from event_store.migrate import migrate
+from eventindex.catalogue_results import to_cosmic_event
+from eventindex.cli.cosmic import _clock
 from eventindex.v1 import ingest_pb2, ingest_pb2_grpc, lookup_pb2, lookup_pb2_grpc
 from tests.conftest import execute, query
 from tests.processes import Service, wait_until
@@ -109,6 +111,20 @@ def test_a_record_comes_back_typed_and_whole(ingest, stub):
     assert first.fuid_raw == DUMP_FUID
     file = stub.GetFile(lookup_pb2.GetFileRequest(fuid_raw=DUMP_FUID)).runs[0]
     assert first.dsid_raw == file.file.dsid_raw == 2**30
+
+
+def test_a_doubtful_time_is_told(ingest, stub):
+    """A clock that nobody set and one that is years ahead are told in the record."""
+    ingest(
+        [
+            record(1, 1, Timestamp=60),
+            record(1, 2, Timestamp=3 * 10**9),
+            record(1, 3, Timestamp=None),
+        ]
+    )
+    assert [found.clock_problem for found in events(stub)] == ["never_set", "ahead", ""]
+    shown = [_clock(to_cosmic_event(found)) for found in events(stub)]
+    assert shown[:2] == ["2000-01-01 00:01:00 (never set)", "2095-01-24 05:20:00 (ahead)"]
 
 
 def test_the_talks_shape_and_absent_fields(ingest, stub):

@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest_service.decode_cosmic import decode_cosmic, decode_records, epoch_offset_s
+from ingest_service.clocks import Clocks
+from ingest_service.decode_cosmic import decode_cosmic, decode_records
 from ingest_service.model import MalformedBatch, Reason
 
 DUMP = (Path(__file__).parent / "data" / "dump.dat").read_bytes()
-EPOCH_S = epoch_offset_s(date(2000, 1, 1))
+CLOCKS = Clocks(date(2000, 1, 1))
 TALK = {
     "Format": None,
     "RunNumber": 5,
@@ -35,12 +36,12 @@ TALK = {
 
 def decode(fields: object, detector: str = "0"):
     """Decode one record."""
-    return decode_cosmic(json.dumps(fields).encode(), detector, EPOCH_S)
+    return decode_cosmic(json.dumps(fields).encode(), detector, CLOCKS)
 
 
 def test_dump_is_read_and_repaired():
     """The three lines of the dump are three events of run 12345 in one RAW file."""
-    decoded = decode_cosmic(DUMP, "0", EPOCH_S)
+    decoded = decode_cosmic(DUMP, "0", CLOCKS)
     assert decoded.runs == [12345] * 3
     assert decoded.events == [4917, 4918, 4919]
     assert decoded.olt == [71, 16, 71]
@@ -79,7 +80,7 @@ def test_equal_records_have_equal_canonical_text():
     """Key order, white space and repair do not make another record."""
     first = decode(TALK).cosmic[0]
     turned = json.dumps(dict(reversed(TALK.items())), indent=1)
-    second = decode_cosmic(b"[" + turned.encode()[1:], "0", EPOCH_S).cosmic[0]
+    second = decode_cosmic(b"[" + turned.encode()[1:], "0", CLOCKS).cosmic[0]
     assert second.repaired
     assert first.canonical == second.canonical
 
@@ -143,7 +144,7 @@ def test_missing_event_number_is_rejected():
 def test_line_that_is_no_record_is_rejected_alone(line):
     """The other lines of the message are stored."""
     good = json.dumps(TALK).encode()
-    decoded = decode_cosmic(b"\n".join([good, line, b"", good]), "0", EPOCH_S)
+    decoded = decode_cosmic(b"\n".join([good, line, b"", good]), "0", CLOCKS)
     assert decoded.positions == [0, 2]
     assert [r.position for r in decoded.rejections] == [1]
     assert decoded.piece(1) == line
@@ -153,29 +154,29 @@ def test_line_that_is_no_record_is_rejected_alone(line):
 def test_payload_without_a_record_is_malformed(payload):
     """Nothing is one refused message."""
     with pytest.raises(MalformedBatch, match="no record"):
-        decode_cosmic(payload, "0", EPOCH_S)
+        decode_cosmic(payload, "0", CLOCKS)
 
 
 def test_too_many_lines_are_refused():
     """A message holds at most 100,000 records, and says so."""
     with pytest.raises(MalformedBatch, match="100000") as error:
-        decode_cosmic(b"x\n" * 100_001, "0", EPOCH_S)
+        decode_cosmic(b"x\n" * 100_001, "0", CLOCKS)
     assert error.value.reason is Reason.TOO_LARGE
 
 
 def test_detector_is_needed_from_somewhere():
     """Without a topic the record must name its detector."""
     record = json.dumps(TALK).encode()
-    assert decode_records([record], "", EPOCH_S).rejections[0].reason is Reason.WRONG_DETECTOR
+    assert decode_records([record], "", CLOCKS).rejections[0].reason is Reason.WRONG_DETECTOR
     named = json.dumps(TALK | {"DetectorId": "a"}).encode()
-    assert decode_records([named], "", EPOCH_S).cosmic[0].detector_id == "a"
+    assert decode_records([named], "", CLOCKS).cosmic[0].detector_id == "a"
 
 
 @given(st.binary(max_size=200))
 def test_any_payload_is_decoded_or_refused(payload):
     """No payload raises anything but a refusal."""
     try:
-        decoded = decode_cosmic(payload, "0", EPOCH_S)
+        decoded = decode_cosmic(payload, "0", CLOCKS)
     except MalformedBatch:
         return
     assert decoded.offered == len(decoded.runs) + len(decoded.rejections)

@@ -78,6 +78,25 @@ def test_variable_wins_over_env_file(monkeypatch: pytest.MonkeyPatch, tmp_path: 
             {"MQTT_SHARE_GROUP": "a", "MQTT_VERSION": "3.1.1"},
             "EVENTINDEX_MQTT_SHARE_GROUP needs MQTT 5",
         ),
+        ({"MQTT_TOPIC_BATCH": "a/+/b"}, "EVENTINDEX_MQTT_TOPIC_BATCH='a/+/b' holds a wildcard"),
+        ({"MQTT_TOPIC_JSON": "a/#"}, "EVENTINDEX_MQTT_TOPIC_JSON='a/#' holds a wildcard"),
+        ({"MQTT_TOPIC_COSMIC": ""}, "EVENTINDEX_MQTT_TOPIC_COSMIC='' is empty"),
+        ({"MQTT_TOPIC_COSMIC": "/cosmic"}, "has an empty level"),
+        ({"MQTT_TOPIC_COSMIC": "cosmic/"}, "has an empty level"),
+        ({"MQTT_TOPIC_BATCH": "a//b"}, "has an empty level"),
+        ({"MQTT_TOPIC_BATCH": "$SYS/a"}, "holds a $"),
+        ({"MQTT_TOPIC_BATCH": "a/$share"}, "holds a $"),
+        ({"MQTT_TOPIC_BATCH": "a\tb"}, "holds a control character"),
+        ({"MQTT_TOPIC_BATCH": "a\u0085b"}, "holds a control character"),
+        ({"MQTT_TOPIC_BATCH": "a /b"}, "a space around it"),
+        ({"MQTT_TOPIC_BATCH": "a" * 1001}, "mqtt_topic_batch"),
+        (
+            {"MQTT_TOPIC_JSON": "eventindex/v1/batch"},
+            "EVENTINDEX_MQTT_TOPIC_BATCH and EVENTINDEX_MQTT_TOPIC_JSON are both",
+        ),
+        ({"MQTT_TOPIC_COSMIC": "eventindex/v1/json"}, "are both 'eventindex/v1/json'"),
+        ({"MQTT_TOPIC_COSMIC": "eventindex/v1"}, "lies one level below"),
+        ({"MQTT_TOPIC_JSON": "cosmic/json"}, "of detector 'json' too"),
         ({"BATCH_EVENTS_MAX": "0"}, "batch_events_max"),
         ({"QUEUE_BYTES_MAX": "1000"}, "queue_bytes_max"),
         ({"SHUTDOWN_GRACE_S": "soon"}, "shutdown_grace_s"),
@@ -92,6 +111,11 @@ def test_wrong_value_is_refused_by_name(
         monkeypatch.setenv(f"EVENTINDEX_{name}", value)
     with pytest.raises(ValidationError, match=re.escape(named)):
         Settings()
+
+
+def test_prefixes_below_one_another_are_taken_where_no_topic_is_both() -> None:
+    """Who keeps everything below one level may: only a topic of two kinds is refused."""
+    Settings(mqtt_topic_batch="lab", mqtt_topic_json="lab/json", mqtt_topic_cosmic="lab/a/b")
 
 
 @pytest.mark.parametrize(

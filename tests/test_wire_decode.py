@@ -98,12 +98,14 @@ def test_a_length_in_more_bytes_than_it_takes_is_read_as_protobuf_reads_it(paddi
         same(decode_batch(data), wanted)
 
 
-def test_a_message_of_very_many_files_takes_little_more_than_protobuf_needs():
-    """Two bytes may stand for a file: a message of them must not become large objects."""
-    data = bytes([event_pb2.EventBatch.DESCRIPTOR.fields_by_name["files"].number << 3 | 2, 0])
+def test_a_message_of_very_many_files_is_refused_before_they_are_objects():
+    """Two bytes may stand for a file: more of them than a batch has never become objects."""
+    file = bytes([event_pb2.EventBatch.DESCRIPTOR.fields_by_name["files"].number << 3 | 2, 0])
+    assert len(decode_batch(file * 100_000).files) == 100_000
     tracemalloc.start()
     try:
-        assert len(decode_batch(data * 600_000).files) == 600_000
-        assert tracemalloc.get_traced_memory()[1] < 15 << 20
+        with pytest.raises(DecodeError, match="files has more than 100000 elements"):
+            decode_batch(file * 8_000_000)
+        assert tracemalloc.get_traced_memory()[1] < 48 << 20
     finally:
         tracemalloc.stop()

@@ -86,7 +86,8 @@ class CosmicEvent(NamedTuple):
     """The full record of a telescope event; None is what the detector left out or sent as null.
 
     `time` is the detector's clock as UTC, `payload` the record as JSON, `repaired` whether the
-    line came in brackets.
+    line came in brackets, `clock_problem` why the time is doubtful: "", "ahead" (by more than a
+    day) or "never_set".
     """
 
     run_number: int
@@ -106,6 +107,7 @@ class CosmicEvent(NamedTuple):
     repaired: bool
     fuid_raw: str
     dsid_raw: int
+    clock_problem: str
 
 
 class CosmicCount(NamedTuple):
@@ -188,6 +190,7 @@ def to_cosmic_event(message: event_pb2.CosmicEvent) -> CosmicEvent:
         message.repaired,
         message.fuid_raw,
         message.dsid_raw,
+        message.clock_problem,
     )
 
 

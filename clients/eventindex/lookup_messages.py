@@ -14,9 +14,11 @@ import grpc
 import numpy as np
 import numpy.typing as npt
 
+from eventindex.channel import PAIRS_PER_MESSAGE_MAX
 from eventindex.pairs import Pairs
 from eventindex.v1 import event_pb2, lookup_pb2
-from eventindex.wire import fields, number_field, packed_field, varint_values
+from eventindex.wire import count_varints, fields, number_field, packed_field, varint_values
+from eventindex.wire_counts import check, may_have_more
 
 _SERVICE = lookup_pb2.DESCRIPTOR.services_by_name["IndexService"].full_name
 _ASKED = lookup_pb2.LookupRequest.DESCRIPTOR.fields_by_name
@@ -80,9 +82,13 @@ def decode(data: bytes) -> Response:
     """Read a serialized LookupResponse.
 
     Raises:
-        google.protobuf.message.DecodeError: it is none.
+        google.protobuf.message.DecodeError: it is none, or has a list longer than any answer's.
     """
-    return _decode_columns(data) or _from_message(lookup_pb2.LookupResponse.FromString(data))
+    response = _decode_columns(data)
+    if response is None:
+        check(data, lookup_pb2.LookupResponse)
+        response = _from_message(lookup_pb2.LookupResponse.FromString(data))
+    return response
 
 
 def _decode_columns(data: bytes) -> Response | None:
@@ -92,15 +98,21 @@ def _decode_columns(data: bytes) -> Response | None:
         return None
     found, end = read
     values = dict(found)
-    rest = lookup_pb2.LookupResponse.FromString(data[end:])
+    files = data[end:]
+    if may_have_more(files, _FILES, PAIRS_PER_MESSAGE_MAX):
+        return None
+    rest = lookup_pb2.LookupResponse.FromString(files)
     if (
         len(values) < len(found)
         or any(not isinstance(value, _KINDS.get(number, ())) for number, value in found)
         or any(field.number != _FILES for field, _ in rest.ListFields())
     ):
         return None
-    indexes = varint_values(values.get(_INDEXES, b""), np.uint32)
-    olt = varint_values(values.get(_OLT, b""), np.uint64)
+    columns = values.get(_INDEXES, b""), values.get(_OLT, b"")
+    if max(map(count_varints, columns)) > PAIRS_PER_MESSAGE_MAX:
+        return None
+    indexes = varint_values(columns[0], np.uint32)
+    olt = varint_values(columns[1], np.uint64)
     if indexes is None or olt is None:
         return None
     return Response(

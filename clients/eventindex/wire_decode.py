@@ -14,8 +14,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from eventindex.channel import PAIRS_PER_MESSAGE_MAX
 from eventindex.v1 import event_pb2
-from eventindex.wire import varint_values
+from eventindex.wire import count_varints, varint_values
+from eventindex.wire_counts import check
 
 _FIELDS = event_pb2.EventBatch.DESCRIPTOR.fields_by_name
 _COLUMNS = {
@@ -60,7 +62,8 @@ def decode_batch(data: bytes) -> BatchColumns:
     """Return the columns of a serialized message.
 
     Raises:
-        google.protobuf.message.DecodeError: the bytes are no EventBatch.
+        google.protobuf.message.DecodeError: the bytes are no EventBatch, or have a list that is
+            longer than any batch's.
     """
     columns: list[npt.NDArray[Any] | None] = [None, None, None]
     at, view = 0, memoryview(data)
@@ -71,17 +74,22 @@ def decode_batch(data: bytes) -> BatchColumns:
         end = start + size
         known = tag in _HEAD or tag in _COLUMNS
         if end > len(data) or not known or len(head) == _HEAD_MAX:
-            return from_message(event_pb2.EventBatch.FromString(data))
+            return _decode_message(data)
         if tag in _COLUMNS:
             place, dtype = _COLUMNS[tag]
-            values = varint_values(view[start:end], dtype)
+            column = view[start:end]
+            if count_varints(column) > PAIRS_PER_MESSAGE_MAX:
+                return _decode_message(data)
+            values = varint_values(column, dtype)
             if values is None or columns[place] is not None:
-                return from_message(event_pb2.EventBatch.FromString(data))
+                return _decode_message(data)
             columns[place] = values
         else:
             head.append(data[at:end])
         at = end
-    rest = event_pb2.EventBatch.FromString(b"".join(head))
+    rest_of_data = b"".join(head)
+    check(rest_of_data, event_pb2.EventBatch)
+    rest = event_pb2.EventBatch.FromString(rest_of_data)
     events, files, olt = columns
     return BatchColumns(
         rest.files,
@@ -90,6 +98,11 @@ def decode_batch(data: bytes) -> BatchColumns:
         np.empty(0, np.uint32) if files is None else files,
         np.empty(0, np.uint64) if olt is None else olt,
     )
+
+
+def _decode_message(data: bytes) -> BatchColumns:
+    check(data, event_pb2.EventBatch)
+    return from_message(event_pb2.EventBatch.FromString(data))
 
 
 def _length(data: bytes, at: int) -> tuple[int, int]:

@@ -24,10 +24,19 @@ from eventindex.client import Client
 
 Range = tuple[int | None, int | None] | None
 
+
+def _clock(row: CosmicEvent) -> str:
+    """The time of a record, with why it is doubtful."""
+    if row.time is None:
+        return ""
+    problem = f" ({row.clock_problem.replace('_', ' ')})" if row.clock_problem else ""
+    return f"{row.time:%Y-%m-%d %H:%M:%S}{problem}"
+
+
 _COLUMNS: list[Column[CosmicEvent]] = [
     Column("run", lambda row: str(row.run_number), right=True),
     Column("event", lambda row: str(row.event_number), right=True),
-    Column("time (UTC)", lambda row: "" if row.time is None else f"{row.time:%Y-%m-%d %H:%M:%S}"),
+    Column("time (UTC)", _clock),
     Column("detector", lambda row: row.detector_id, fold=True),
     Column("block", lambda row: _text(row.cosmic_block), right=True),
     Column("triggers", lambda row: "" if row.trigger_bits is None else f"{row.trigger_bits:#x}"),
@@ -48,6 +57,7 @@ _FIELDS = (
     "repaired",
     "fuid_raw",
     "dsid_raw",
+    "clock_problem",
 )
 _COUNT_COLUMNS: dict[str, Column[CosmicCount]] = {
     "detector_id": Column("detector", lambda row: row.detector_id or "", fold=True),

@@ -34,17 +34,15 @@ class DryRun:
         """
         try:
             # Not in the light install.
-            from ingest_service.decode_cosmic import (  # noqa: PLC0415
-                decode_records,
-                epoch_offset_s,
-            )
+            from ingest_service.clocks import Clocks  # noqa: PLC0415
+            from ingest_service.decode_cosmic import decode_records  # noqa: PLC0415
             from ingest_service.model import MalformedBatch  # noqa: PLC0415
         except ModuleNotFoundError as error:
             raise missing_part("load --dry-run of telescope events", error) from error
-        epoch_s = epoch_offset_s(_EPOCH)
+        clocks = Clocks(_EPOCH)
         for block in blocks:
             try:
-                decoded = decode_records(block.records, self._detector, epoch_s)
+                decoded = decode_records(block.records, self._detector, clocks)
             except MalformedBatch as error:
                 raise click.UsageError(str(error)) from error
             refused = tuple(Rejection(r.position, r.detail) for r in decoded.rejections)

@@ -71,7 +71,7 @@ class TdcChannel(_message.Message):
     def __init__(self, data: _Optional[_Iterable[int]] = ..., calib: _Optional[_Iterable[int]] = ..., calib1: _Optional[int] = ..., calib2: _Optional[int] = ...) -> None: ...
 
 class CosmicEvent(_message.Message):
-    __slots__ = ("run_number", "event_number", "detector_id", "unix_seconds", "format", "cosmic_block", "trigger_bits", "tdc", "clock_count", "trigger_counter", "epoch", "counter_clocks", "event_counter", "payload", "repaired", "fuid_raw", "dsid_raw")
+    __slots__ = ("run_number", "event_number", "detector_id", "unix_seconds", "format", "cosmic_block", "trigger_bits", "tdc", "clock_count", "trigger_counter", "epoch", "counter_clocks", "event_counter", "payload", "repaired", "fuid_raw", "dsid_raw", "clock_problem")
     class TdcEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -96,6 +96,7 @@ class CosmicEvent(_message.Message):
     REPAIRED_FIELD_NUMBER: _ClassVar[int]
     FUID_RAW_FIELD_NUMBER: _ClassVar[int]
     DSID_RAW_FIELD_NUMBER: _ClassVar[int]
+    CLOCK_PROBLEM_FIELD_NUMBER: _ClassVar[int]
     run_number: int
     event_number: int
     detector_id: str
@@ -113,4 +114,5 @@ class CosmicEvent(_message.Message):
     repaired: bool
     fuid_raw: str
     dsid_raw: int
-    def __init__(self, run_number: _Optional[int] = ..., event_number: _Optional[int] = ..., detector_id: _Optional[str] = ..., unix_seconds: _Optional[int] = ..., format: _Optional[int] = ..., cosmic_block: _Optional[int] = ..., trigger_bits: _Optional[int] = ..., tdc: _Optional[_Mapping[str, TdcChannel]] = ..., clock_count: _Optional[int] = ..., trigger_counter: _Optional[int] = ..., epoch: _Optional[int] = ..., counter_clocks: _Optional[int] = ..., event_counter: _Optional[int] = ..., payload: _Optional[str] = ..., repaired: _Optional[bool] = ..., fuid_raw: _Optional[str] = ..., dsid_raw: _Optional[int] = ...) -> None: ...
+    clock_problem: str
+    def __init__(self, run_number: _Optional[int] = ..., event_number: _Optional[int] = ..., detector_id: _Optional[str] = ..., unix_seconds: _Optional[int] = ..., format: _Optional[int] = ..., cosmic_block: _Optional[int] = ..., trigger_bits: _Optional[int] = ..., tdc: _Optional[_Mapping[str, TdcChannel]] = ..., clock_count: _Optional[int] = ..., trigger_counter: _Optional[int] = ..., epoch: _Optional[int] = ..., counter_clocks: _Optional[int] = ..., event_counter: _Optional[int] = ..., payload: _Optional[str] = ..., repaired: _Optional[bool] = ..., fuid_raw: _Optional[str] = ..., dsid_raw: _Optional[int] = ..., clock_problem: _Optional[str] = ...) -> None: ...

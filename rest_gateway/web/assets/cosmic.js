@@ -100,7 +100,7 @@ function eventTable(events) {
   return table(
     t("cosmic.events"),
     [
-      { title: t("field.time"), cell: (event) => formatTime(event.time) },
+      { title: t("field.time"), cell: timeText },
       { title: t("field.run"), id: true, cell: (event) => runLink(event.run_number) },
       { title: t("field.event"), id: true, cell: (event) => event.event_number },
       { title: t("field.block"), id: true, cell: (event) => event.cosmic_block ?? "–" },
@@ -112,6 +112,12 @@ function eventTable(events) {
     events,
     { stack: true },
   );
+}
+
+/** A time that the detector's clock cannot have known is shown with the reason to doubt it. */
+function timeText(event) {
+  const time = formatTime(event.time);
+  return event.clock_problem ? `${time} (${t(`cosmic.clock_${event.clock_problem}`)})` : time;
 }
 
 function shortFile(fuid) {
