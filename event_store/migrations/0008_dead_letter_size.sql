@@ -9,20 +9,20 @@ CREATE TABLE dead_letter_size (
 LOCK TABLE dead_letter IN SHARE ROW EXCLUSIVE MODE;
 
 -- A letter takes its texts and its payload, and 128 bytes for the row and its place in the index.
--- As the owner: whoever may change the letters changes their size.
+-- As the owner: whoever may change the letters changes their size. 0009 pins its search_path.
 CREATE FUNCTION count_dead_letters() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SECURITY DEFINER AS $$
 DECLARE
     change bigint;
 BEGIN
     IF TG_OP = 'TRUNCATE' THEN
-        UPDATE public.dead_letter_size SET bytes = 0;
+        UPDATE dead_letter_size SET bytes = 0;
         RETURN NULL;
     END IF;
     SELECT coalesce(sum(128::bigint + octet_length(topic) + octet_length(payload)
         + octet_length(reason) + octet_length(detail) + octet_length(source)), 0)
         INTO change FROM changed;
-    UPDATE public.dead_letter_size
+    UPDATE dead_letter_size
         SET bytes = bytes + CASE TG_OP WHEN 'INSERT' THEN change ELSE -change END;
     RETURN NULL;
 END

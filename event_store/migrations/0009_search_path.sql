@@ -12,7 +12,8 @@ BEGIN
         'plane_value(bytea, integer, integer, integer)',
         'page_events(bigint, integer, smallint[], uuid[], integer[], bytea, bytea)',
         'lookup_event(bigint, bigint)',
-        'raise_dataset_version()'
+        'raise_dataset_version()',
+        'count_dead_letters()'
     ] LOOP
         EXECUTE format('ALTER FUNCTION %s SET search_path = %s', name, path);
     END LOOP;
