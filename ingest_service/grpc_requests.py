@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from google.protobuf.message import DecodeError
-
-from eventindex.v1 import ingest_pb2
-from ingest_service.decode_batch import decode_batch, parse_batch
+from eventindex.v1 import event_pb2, ingest_pb2
+from ingest_service.decode_batch import decode_batch
 from ingest_service.decode_cosmic import decode_records
 from ingest_service.model import Decoded, MalformedBatch
+from service_kit.errors import MalformedRequestError
+from service_kit.requests import M, parse
 
 
 class Request(NamedTuple):
@@ -27,7 +27,7 @@ def read_batch(payload: bytes) -> Request:
     Raises:
         MalformedBatch: nothing of it can be stored; names the batch.
     """
-    batch = parse_batch(payload)
+    batch = _parse(event_pb2.EventBatch, payload)
     with _named(batch.batch_id):
         return Request(batch.batch_id, decode_batch(batch))
 
@@ -38,13 +38,17 @@ def read_cosmic(payload: bytes, epoch_s: int) -> Request:
     Raises:
         MalformedBatch: nothing of it can be stored; names the batch.
     """
-    try:
-        batch = ingest_pb2.CosmicBatch.FromString(payload)
-    except DecodeError:
-        raise MalformedBatch("the request is not a CosmicBatch") from None
+    batch = _parse(ingest_pb2.CosmicBatch, payload)
     with _named(batch.batch_id):
         decoded = decode_records(batch.records, batch.detector_id, epoch_s)
         return Request(batch.batch_id, decoded)
+
+
+def _parse(kind: type[M], payload: bytes) -> M:
+    try:
+        return parse(kind, payload)
+    except MalformedRequestError as error:
+        raise MalformedBatch(str(error)) from None
 
 
 @contextmanager

@@ -3,3 +3,11 @@
 
 class InvalidRequestError(ValueError):
     """The request cannot be answered as it stands; names the field and the value."""
+
+
+class MalformedRequestError(InvalidRequestError):
+    """The bytes of the request are no message of the type that the contract names."""
+
+
+class IncompleteServiceError(Exception):
+    """A service lacks a method of its contract."""

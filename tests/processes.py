@@ -317,3 +317,16 @@ class Service:
 
     def tail(self) -> str:
         return self.log.read_text()[-2000:]
+
+
+def run_python(program: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a program of this project to its end, with these settings alone."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("EVENTINDEX_")}
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        env=kept | environment,
+        capture_output=True,
+        text=True,
+        timeout=START_TIMEOUT_S,
+        check=False,
+    )
