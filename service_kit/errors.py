@@ -11,3 +11,7 @@ class MalformedRequestError(InvalidRequestError):
 
 class IncompleteServiceError(Exception):
     """A service lacks a method of its contract."""
+
+
+class WrongSettingError(ValueError):
+    """A setting proves wrong when it is used for the first time; names its variable."""

@@ -251,6 +251,8 @@ class Service:
         }
         self.log = Path(tempfile.mkstemp(prefix=f"{module}-", suffix=".log")[1])
         self.process: subprocess.Popen | None = None
+        # Where it runs: a .env file is read there.
+        self.directory: Path | None = None
 
     def start(self, *arguments: str, wait: str = "/readyz") -> Service:
         """Start, and wait until the page answers 200 ("" does not wait)."""
@@ -259,6 +261,7 @@ class Service:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", self.module, *arguments],
                 env=environment | self.settings,
+                cwd=self.directory,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,

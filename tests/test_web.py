@@ -41,7 +41,7 @@ PAGES = {
     "conflicts": "/conflicts",
     "dead letters": "/dead-letters",
 }
-TEXTS = Path(__file__).parents[1] / "rest_gateway" / "web" / "texts"
+WORDS = Path(__file__).parents[1] / "rest_gateway" / "web" / "texts"
 # Run 1, event 0 is the one in conflict.
 LIST = "# my events\n1 0\n1,15\n2:1\n2 x\n9/9\n1 99999999999999999999\n"
 
@@ -364,7 +364,7 @@ def test_each_failure_has_words_of_its_own(browser, stack, language):
             page.route("**/api/v1/runs*", lambda route, _, code=status: route.fulfill(status=code))
             page.goto("/runs")
             said[status] = page.get_by_role("alert").locator("p").first.inner_text()
-    texts = json.loads((TEXTS / f"{language}.json").read_text("utf-8"))
+    texts = json.loads((WORDS / f"{language}.json").read_text("utf-8"))
     names = {502: "error.failed", 503: "error.away", 504: "error.late"}
     assert said == {status: texts[name] for status, name in names.items()}
     assert len(set(said.values())) == 3
