@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
@@ -56,7 +56,7 @@ def file_known(cursor: Cursor, fuid_raw: str) -> bool:
     return row is not None and bool(row[0])
 
 
-def dataset_numbers(cursor: Cursor, files: Sequence[TelescopeFile]) -> dict[TelescopeFile, int]:
+def dataset_numbers(cursor: Cursor, files: Collection[TelescopeFile]) -> dict[TelescopeFile, int]:
     """The dataset of each telescope file: the one it has in the index, else the one by its name."""
     found: dict[TelescopeFile, int] = {}
     for run in sorted({file.run_number for file in files}):

@@ -61,7 +61,7 @@ class FileTable:
     def __init__(self, files: Sequence[RawFile]) -> None:
         self._keys: dict[tuple[bytes, int], int] = {}
         self.number: Files = np.array(
-            [self._add(file.fuid.bytes, file.dsid) for file in files], np.int32
+            [self._add(file.fuid.bytes, file.dsid) for file in files], np.intp
         )
 
     def _add(self, fuid: bytes, dsid: int) -> int:

@@ -130,10 +130,10 @@ def require_dataset(cursor: Cursor, dsid: int | None) -> None:
     """Check that a dataset, where a list is filtered by one, is in the index.
 
     Raises:
-        InvalidRequestError: it is not.
+        NotFoundError: it is not.
     """
     if dsid is not None and not dataset_exists(cursor, dsid):
-        raise InvalidRequestError(f"dsid_raw={dsid} is not a dataset of the index")
+        raise NotFoundError(f"dsid_raw={dsid} is not in the index")
 
 
 def require_detector(cursor: Cursor, detector_id: str | None) -> None:

@@ -96,7 +96,7 @@ def _read(
 ) -> tuple[list[CosmicRow], dict[TelescopeFile, int]]:
     rows = scan.read(connection)[:limit]
     with connection.cursor() as cursor:
-        return rows, dataset_numbers(cursor, sorted({row.file for row in rows}))
+        return rows, dataset_numbers(cursor, {row.file for row in rows})
 
 
 def _find(connection: Connection, fuid: str) -> TelescopeFile:

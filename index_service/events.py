@@ -23,7 +23,8 @@ from event_store.selection import Selection
 from event_store.threads import DatabaseThreads
 from eventindex.v1 import event_pb2, lookup_pb2
 from eventindex.wire import packed_field
-from index_service.errors import InvalidRequestError, NotFoundError
+from index_service.catalogue import require_dataset, require_run
+from index_service.errors import NotFoundError
 from index_service.selection_plan import ListPlan, plan_list
 
 _FIELDS = event_pb2.EventBatch.DESCRIPTOR.fields_by_name
@@ -90,15 +91,12 @@ def check_exists(connection: Connection, selection: Selection) -> None:
     """What is asked for by number must be there: an empty answer would hide a mistake.
 
     Raises:
-        NotFoundError: the one run or the file of the selection is not in the index.
-        InvalidRequestError: there is no such dataset.
+        NotFoundError: the one run, the dataset or the file of the selection is not in the index.
     """
     with connection.cursor() as cursor:
-        run = selection.run_first
-        if run == selection.run_last and not scan.run_exists(cursor, run):
-            raise NotFoundError(f"run {run} is not in the index")
-        if selection.dsid is not None and not scan.dataset_exists(cursor, selection.dsid):
-            raise InvalidRequestError(f"dsid_raw={selection.dsid} is not a dataset of the index")
+        one = selection.run_first == selection.run_last
+        require_run(cursor, selection.run_first if one else None)
+        require_dataset(cursor, selection.dsid)
         if selection.fuid is not None and not scan.file_exists(cursor, selection.fuid):
             raise NotFoundError(f"RAW file {fuid_text(selection.fuid)} is not in the index")
 

@@ -15,7 +15,6 @@ from service_kit.messages import conflict_message, dataset_message
 
 # Of the rows in a response, which may hold 16 MiB.
 _RESPONSE_BYTES_MAX = 8 * 1024 * 1024
-_UNSIGNED = (1 << 64) - 1
 
 Item = TypeVar("Item", bound=Message)
 

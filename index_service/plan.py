@@ -11,13 +11,12 @@ from typing import NamedTuple
 
 import numpy as np
 from google.protobuf.internal.containers import RepeatedScalarFieldContainer
-from google.protobuf.message import DecodeError
 
 from event_store.model import NUMBER_MAX, Int64
 from eventindex.v1 import lookup_pb2
 from eventindex.wire import count_varints, fields, varint_values
-from eventindex.wire_counts import excess
 from index_service.errors import InvalidRequestError
+from service_kit.requests import parse
 from service_kit.settings import PAIRS_PER_MESSAGE_MAX
 
 _FIELDS = lookup_pb2.LookupRequest.DESCRIPTOR.fields_by_name
@@ -80,15 +79,7 @@ def _plan_columns(request: bytes) -> LookupPlan | None:
 
 
 def _plan_message(data: bytes) -> LookupPlan:
-    too_much = excess(data, lookup_pb2.LookupRequest, PAIRS_PER_MESSAGE_MAX)
-    if too_much:
-        raise InvalidRequestError(
-            f"{too_much}: the limit of pairs in a message is {PAIRS_PER_MESSAGE_MAX:,}"
-        )
-    try:
-        request = lookup_pb2.LookupRequest.FromString(data)
-    except DecodeError:
-        raise InvalidRequestError("the message is not a LookupRequest") from None
+    request = parse(lookup_pb2.LookupRequest, data)
     _check_lengths(len(request.run_numbers), len(request.event_numbers))
     return LookupPlan(
         request.batch_id,

@@ -37,6 +37,7 @@ async def serve(settings: Settings) -> int:
     Raises:
         UnsafeAddressError, PortTakenError: an address cannot be used.
         UnusableDatabaseError: the database answers and cannot be used as it is.
+        IncompleteServiceError: a method of the contract is missing.
     """
     stopping = stop_signal(asyncio.get_running_loop())
     check_exposure(settings, settings.index_metrics_address, tls=False)

@@ -42,7 +42,8 @@ async def supervise(settings: Settings) -> int:
     stopping = stop_signal(asyncio.get_running_loop())
     check_exposure(settings, settings.index_address)
     check_exposure(settings, settings.index_metrics_address, tls=False)
-    with held_port(settings.index_address) as address, SummedMetrics() as metrics:
+    metrics = SummedMetrics()
+    with held_port(settings.index_address) as address:
         workers = [
             Worker(number, settings, address, metrics)
             for number in range(1, settings.index_workers_in_use + 1)
@@ -84,7 +85,8 @@ class Worker:
         self.name = f"worker {number}"
         self._number = number
         self._metrics = metrics
-        self._command = ("-P", "-m", "index_service.worker", str(number), str(metrics.directory))
+        self._memory = metrics.memory(number).file
+        self._command = ("-P", "-m", "index_service.worker", str(number), str(self._memory))
         share = settings.cache_bytes_max // settings.index_workers_in_use
         self._environment = {
             **os.environ,
@@ -144,6 +146,7 @@ class Worker:
             env=self._environment,
             stdin=PIPE,
             stdout=PIPE,
+            pass_fds=(self._memory,),
             start_new_session=True,
         )
         log.info("%s is process %d", self.name, process.pid)

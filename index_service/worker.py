@@ -1,6 +1,7 @@
-"""One of several workers of index_service, a process: `python -m index_service.worker N DIRECTORY`.
+"""One of several workers of index_service, a process: `python -m index_service.worker N FILE`.
 
-Started by the supervisor alone, which holds standard input open for as long as it lives and reads
+Started by the supervisor alone. FILE is the descriptor of the memory that the metrics are written
+to. The supervisor holds standard input open for as long as it lives and reads
 the state of the worker from standard output, a line each: what keeps it from answering, or nothing.
 """
 
@@ -12,9 +13,9 @@ import logging
 import os
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 from index_service import summed_metrics
+from index_service.shared_numbers import SharedNumbers
 from service_kit.grpc_server import stop_signal
 from service_kit.settings import Settings
 from service_kit.start import run_service
@@ -26,13 +27,13 @@ REPORT_BYTES_MAX = 1000
 _STDIN, _STDOUT = 0, 1
 
 
-async def _serve(settings: Settings, directory: Path) -> int:
+async def _serve(settings: Settings) -> int:
     # Its metrics are made when it is imported, and must be a worker's.
     from index_service.service import IndexService  # noqa: PLC0415
 
     loop = asyncio.get_running_loop()
     stopping = stop_signal(loop)
-    loop.add_reader(_STDIN, _end_without_supervisor, directory)
+    loop.add_reader(_STDIN, _end_without_supervisor)
     os.set_blocking(_STDOUT, False)
     service = IndexService(settings)
     await service.open(shared_port=True)
@@ -49,19 +50,18 @@ async def _report(problem: Callable[[], str | None]) -> None:
         await asyncio.sleep(REPORT_INTERVAL_S)
 
 
-def _end_without_supervisor(directory: Path) -> None:
+def _end_without_supervisor() -> None:
     """Nobody would start this worker again, stop it or answer for it: it does not stay."""
     if not os.read(_STDIN, 1):
         log.error("the supervisor is gone")
-        summed_metrics.remove(directory)
         os._exit(1)
 
 
 def main() -> int:
     """Serve until told to stop; the exit code."""
-    number, directory = int(sys.argv[1]), Path(sys.argv[2])
-    summed_metrics.write_as_worker(number, directory)
-    return run_service(f"index_service worker {number}", lambda s: _serve(s, directory))
+    number, file = map(int, sys.argv[1:])
+    summed_metrics.write_as_worker(SharedNumbers(file))
+    return run_service(f"index_service worker {number}", _serve)
 
 
 if __name__ == "__main__":

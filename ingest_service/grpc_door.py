@@ -20,6 +20,7 @@ from ingest_service.grpc_requests import Request, read_batch, read_cosmic
 from ingest_service.intake import Intake
 from ingest_service.metrics import Metrics
 from ingest_service.model import Decoded, Door, Kind, MalformedBatch, Receipt, Rejection, Submission
+from service_kit import registry
 from service_kit.settings import MESSAGE_BYTES_MAX, Settings
 
 log = logging.getLogger(__name__)
@@ -92,14 +93,18 @@ class IngestDoor:
         self._stopping.set()
 
     def handlers(self) -> grpc.GenericRpcHandler:
-        """The methods of the contract: requests come as bytes, and are parsed in other threads."""
+        """The methods of the contract: requests come as bytes, and are parsed in other threads.
+
+        Raises:
+            IncompleteServiceError: this class lacks one of them.
+        """
         return grpc.method_handlers_generic_handler(
             _SERVICE.full_name,
             {
-                method.__name__: grpc.stream_stream_rpc_method_handler(
+                name: grpc.stream_stream_rpc_method_handler(
                     method, response_serializer=ingest_pb2.IngestAck.SerializeToString
                 )
-                for method in (self.Ingest, self.IngestCosmic)
+                for name, method in registry.methods(_SERVICE, self).items()
             },
         )
 
@@ -139,8 +144,9 @@ class IngestDoor:
         self._intake.when_half_empty(lambda: _call_soon(loop, room.set))
         await room.wait()
 
-    def refused(self, kind: Kind, error: MalformedBatch) -> None:
-        """Count a batch that ends its stream."""
+    def refused(self, kind: Kind, source: str, error: MalformedBatch) -> None:
+        """Count and log a batch that ends its stream."""
+        log.warning("%s: a stream ends: %s", source, error.detail)
         self._metrics.message_refused(Door.GRPC, kind, error.reason)
 
     @property
@@ -210,7 +216,7 @@ class _Stream:
             try:
                 request = await self._read_request(payload)
             except MalformedBatch as error:
-                self._door.refused(self._kind, error)
+                self._door.refused(self._kind, self._source, error)
                 return _End(grpc.StatusCode.INVALID_ARGUMENT, error.detail)
             submission = GrpcSubmission(self._kind, self._source, request.decoded, len(payload))
             await self._door.submit(submission)

@@ -6,15 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from google.protobuf.message import DecodeError
-
-from eventindex.v1 import ingest_pb2
-from eventindex.wire_counts import excess
+from eventindex.v1 import event_pb2, ingest_pb2
 from ingest_service.clocks import Clocks
-from ingest_service.decode_batch import decode_batch, parse_batch
+from ingest_service.decode_batch import decode_batch
 from ingest_service.decode_cosmic import decode_records
 from ingest_service.model import Decoded, MalformedBatch, Reason
-from service_kit.settings import PAIRS_PER_MESSAGE_MAX
+from service_kit.errors import MalformedRequestError, TooManyElementsError
+from service_kit.requests import M, parse
 
 
 class Request(NamedTuple):
@@ -30,7 +28,7 @@ def read_batch(payload: bytes) -> Request:
     Raises:
         MalformedBatch: nothing of it can be stored; names the batch.
     """
-    batch = parse_batch(payload)
+    batch = _parse(event_pb2.EventBatch, payload)
     with _named(batch.batch_id):
         return Request(batch.batch_id, decode_batch(batch))
 
@@ -41,18 +39,19 @@ def read_cosmic(payload: bytes, clocks: Clocks) -> Request:
     Raises:
         MalformedBatch: nothing of it can be stored; names the batch.
     """
-    too_much = excess(payload, ingest_pb2.CosmicBatch, PAIRS_PER_MESSAGE_MAX)
-    if too_much:
-        raise MalformedBatch(
-            f"{too_much}; a message holds at most {PAIRS_PER_MESSAGE_MAX}", Reason.TOO_LARGE
-        )
-    try:
-        batch = ingest_pb2.CosmicBatch.FromString(payload)
-    except DecodeError:
-        raise MalformedBatch("the request is not a CosmicBatch") from None
+    batch = _parse(ingest_pb2.CosmicBatch, payload)
     with _named(batch.batch_id):
         decoded = decode_records(batch.records, batch.detector_id, clocks)
         return Request(batch.batch_id, decoded)
+
+
+def _parse(kind: type[M], payload: bytes) -> M:
+    try:
+        return parse(kind, payload)
+    except TooManyElementsError as error:
+        raise MalformedBatch(str(error), Reason.TOO_LARGE) from None
+    except MalformedRequestError as error:
+        raise MalformedBatch(str(error)) from None
 
 
 @contextmanager

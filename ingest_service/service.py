@@ -42,6 +42,7 @@ async def serve(settings: Settings) -> int:
         UnsafeAddressError: an address is open to others without TLS and without leave.
         PortTakenError: another process listens on an address.
         UnusableDatabaseError: the database answers and cannot be used as it is.
+        IncompleteServiceError: a method of the contract is missing.
     """
     stop = _Stop(asyncio.get_running_loop())
     check_exposure(settings, settings.ingest_metrics_address, tls=False)
@@ -57,6 +58,9 @@ async def serve(settings: Settings) -> int:
     bridge = Bridge(settings, pipeline.intake, metrics, stop) if settings.mqtt_url else None
     threads = _admin_threads(settings)
     admin = AdminDoor(settings, threads, Replayer(TopicDecoder(settings), door.submit))
+    server.server.add_generic_rpc_handlers(
+        (door.handlers(), registry.handlers(admin_door.SERVICE, admin, metrics))
+    )
 
     with MonitoringServer(
         settings.ingest_metrics_address,
@@ -64,9 +68,6 @@ async def serve(settings: Settings) -> int:
         ready=_ready_checks(pipeline, bridge),
     ):
         pipeline.start()
-        server.server.add_generic_rpc_handlers(
-            (door.handlers(), registry.handlers(admin_door.SERVICE, admin, metrics))
-        )
         await server.start([_INGEST.full_name, admin_door.SERVICE.full_name])
         if bridge:
             bridge.start()

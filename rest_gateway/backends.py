@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from event_store.database import Connection
 from event_store.errors import StoreError, StoreUnavailableError
-from eventindex.errors import DeadlineError, EventIndexError, UnavailableError
+from eventindex.errors import AccessError, EventIndexError
 from rest_gateway.metrics import Metrics
 from rest_gateway.services import JobServices
 
@@ -65,11 +65,11 @@ class Backends:
     def _ask_index(self) -> str | None:
         try:
             self._services.lookup([], timeout=_ANSWER_S_MAX)
-        except (UnavailableError, DeadlineError) as error:
-            return str(error)
-        except EventIndexError as error:
-            # It answers, though not this caller.
+        except AccessError as error:
+            # It answers, though not this caller: requests bring tokens of their own.
             log.debug("the index: %s", error)
+        except EventIndexError as error:
+            return str(error)
         return None
 
     def _ask_database(self) -> str | None:

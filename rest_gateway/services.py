@@ -6,6 +6,7 @@ the services do, by the token.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from functools import cached_property
@@ -22,14 +23,20 @@ from eventindex.catalogue_results import (
 )
 from eventindex.channel import Tls
 from eventindex.client import Client
-from eventindex.errors import NotFoundError
+from eventindex.errors import AccessError, EventIndexError, NotFoundError
 from eventindex.results import Run, to_run
+from eventindex.token import token_of, with_token
 from eventindex.v1 import admin_pb2, lookup_pb2
+from service_kit.errors import WrongSettingError
 from service_kit.settings import Settings
+
+log = logging.getLogger(__name__)
 
 # A request waits so long for an answer, and for a service that is away.
 ANSWER_S_MAX = 30.0
 AWAY_S_MAX = 2.0
+# What does without the index waits so long for its word about a caller.
+_ADMISSION_S_MAX = 1.0
 
 T = TypeVar("T")
 C = TypeVar("C", bound=Client)
@@ -62,6 +69,19 @@ class Services(Client):
             UnavailableError: the index is away.
         """
         self.lookup([])
+
+    def check_access(self) -> None:
+        """See that the index does not refuse this caller; one that is away or broken refuses none.
+
+        Raises:
+            AccessError: the caller may not look up.
+        """
+        try:
+            self.lookup([], timeout=_ADMISSION_S_MAX)
+        except AccessError:
+            raise
+        except EventIndexError as error:
+            log.debug("the index: %s", error)
 
     def runs_page(self, request: lookup_pb2.ListRunsRequest) -> Page:
         """One page of runs."""
@@ -103,7 +123,11 @@ class Services(Client):
 
 
 def connect_services(kind: type[C], settings: Settings) -> C:
-    """A client with the addresses and TLS of the settings: plaintext unless a CA is named."""
+    """A client with the addresses, TLS and token of the settings: plaintext unless a CA is named.
+
+    Raises:
+        WrongSettingError: the token cannot be read, or what is there cannot be one.
+    """
     tls = None
     if settings.http_services_tls_ca is not None:
         tls = Tls(settings.http_services_tls_ca, settings.tls_cert, settings.tls_key)
@@ -111,10 +135,19 @@ def connect_services(kind: type[C], settings: Settings) -> C:
         settings.index_address,
         settings.ingest_address,
         tls=tls,
-        token=None,
+        token=_own_token(settings),
         timeout=ANSWER_S_MAX,
         retry_seconds_max=AWAY_S_MAX,
     )
+
+
+def _own_token(settings: Settings) -> str:
+    secret = settings.token.get_secret_value()
+    variable = "EVENTINDEX_TOKEN" if secret else "EVENTINDEX_TOKEN_FILE"
+    try:
+        return token_of(secret, settings.token_file)
+    except (OSError, AccessError) as error:
+        raise WrongSettingError(f"{variable}: {error}") from None
 
 
 def _page(convert: Callable[[Any], T], messages: Iterable[Any], token: str) -> Page:
@@ -123,6 +156,16 @@ def _page(convert: Callable[[Any], T], messages: Iterable[Any], token: str) -> P
 
 class JobServices(Client):
     """The client of jobs and of probes: calls carry the token of this process, where it has one."""
+
+    def _open(self, address: str) -> grpc.Channel:
+        # The settings alone say which token, and the service has seen that the way is safe.
+        channel = channels.open_channel(address, self._tls)
+        if self._token:
+            channel = with_token(
+                channel, self._token, address, encrypted=False, plaintext_allowed=True
+            )
+        self._channels.append(channel)
+        return channel
 
     @cached_property
     def _lookup(self) -> grpc.UnaryUnaryMultiCallable[bytes, bytes]:

@@ -3,3 +3,19 @@
 
 class InvalidRequestError(ValueError):
     """The request cannot be answered as it stands; names the field and the value."""
+
+
+class MalformedRequestError(InvalidRequestError):
+    """The bytes of the request are no message of the type that the contract names."""
+
+
+class TooManyElementsError(MalformedRequestError):
+    """A list of the message is longer than any legal one; counted before it became objects."""
+
+
+class IncompleteServiceError(Exception):
+    """A service lacks a method of its contract."""
+
+
+class WrongSettingError(ValueError):
+    """A setting proves wrong when it is used for the first time; names its variable."""

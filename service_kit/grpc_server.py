@@ -13,9 +13,9 @@ from typing import Any
 
 import grpc
 from grpc import aio
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
+from grpc_health.v1 import health_pb2
 
+from service_kit import probes
 from service_kit.auth import access_control
 from service_kit.settings import MESSAGE_BYTES_MAX, Settings, is_loopback, split_address
 
@@ -62,8 +62,8 @@ class ManagedServer:
             options=[*_OPTIONS, ("grpc.so_reuseport", int(shared_port))],
             maximum_concurrent_rpcs=concurrent_rpcs_max,
         )
-        self._health = health.aio.HealthServicer()
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self.server)
+        self._health = probes.Health()
+        self.server.add_generic_rpc_handlers((probes.health_handlers(self._health),))
         self._services: tuple[str, ...] = ()
         check_exposure(settings, address)
         if not shared_port:
@@ -78,9 +78,7 @@ class ManagedServer:
     async def start(self, services: Sequence[str]) -> None:
         """Serve, with the full names of the services in health and reflection."""
         self._services = ("", *services)
-        reflection.enable_server_reflection(
-            (*services, health.SERVICE_NAME, reflection.SERVICE_NAME), self.server
-        )
+        self.server.add_generic_rpc_handlers((probes.reflection_handlers(services),))
         await self.server.start()
         await self.set_serving(serving=True)
 

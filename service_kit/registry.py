@@ -1,7 +1,8 @@
 """A service's methods as gRPC handlers: observed, with errors mapped to a status once.
 
-Handlers may answer a message or its serialized bytes. What the driver said about a failure is
-logged and stays here.
+Requests come from gRPC as bytes and are parsed here: gRPC itself would answer what is no message
+with UNKNOWN. Handlers may answer a message or its serialized bytes. What the driver said about a
+failure is logged and stays here.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ import inspect
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Container
+from functools import partial
 from typing import Any, Protocol
 
 import grpc
 from google.protobuf import message_factory
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import Message
 from grpc import aio
 
 from event_store.errors import (
@@ -26,9 +28,12 @@ from event_store.errors import (
     UnusableDatabaseError,
     WrongStateError,
 )
-from eventindex.wire_counts import excess
-from service_kit.errors import InvalidRequestError
-from service_kit.settings import PAIRS_PER_MESSAGE_MAX
+from service_kit.errors import (
+    IncompleteServiceError,
+    InvalidRequestError,
+    MalformedRequestError,
+)
+from service_kit.requests import parse, parse_all
 
 log = logging.getLogger(__name__)
 
@@ -55,62 +60,57 @@ def handlers(
     observer: Observer,
     undecoded: Container[str] = (),
 ) -> grpc.GenericRpcHandler:
-    """The methods of the contract; those that `service` does not have answer UNIMPLEMENTED.
+    """The methods of the contract. Those named in `undecoded` take their requests as bytes.
 
-    Methods named in `undecoded` take their requests as bytes.
+    Raises:
+        IncompleteServiceError: `service` lacks a method.
     """
     return grpc.method_handlers_generic_handler(
         contract.full_name,
         {
-            method.name: _handler(
-                method,
-                getattr(service, method.name),
-                observer,
-                decode=None if method.name in undecoded else _decoder(method),
+            name: _handler(
+                contract.methods_by_name[name], call, observer, decoded=name not in undecoded
             )
-            for method in contract.methods
-            if hasattr(service, method.name)
+            for name, call in methods(contract, service).items()
         },
     )
 
 
+def methods(contract: ServiceDescriptor, service: object) -> dict[str, Callable[..., Any]]:
+    """The methods of a service by their names in the contract.
+
+    Raises:
+        IncompleteServiceError: one is not there; a server without it would seem to be older.
+    """
+    missing = [method.name for method in contract.methods if not hasattr(service, method.name)]
+    if missing:
+        raise IncompleteServiceError(
+            f"{contract.full_name} has methods that nothing here implements: {', '.join(missing)}"
+        )
+    return {method.name: getattr(service, method.name) for method in contract.methods}
+
+
 def _handler(
-    method: MethodDescriptor,
-    call: Callable[..., Any],
-    observer: Observer,
-    *,
-    decode: Callable[[bytes], Message] | None,
+    method: MethodDescriptor, call: Callable[..., Any], observer: Observer, *, decoded: bool
 ) -> grpc.RpcMethodHandler[Any, Any]:
     make = {
         (False, False): grpc.unary_unary_rpc_method_handler,
         (False, True): grpc.unary_stream_rpc_method_handler,
         (True, True): grpc.stream_stream_rpc_method_handler,
     }[method.client_streaming, method.server_streaming]
-    streams = inspect.isasyncgenfunction(call)
-    return make(
-        _observed_stream(method.name, call, observer, decode)
-        if streams
-        else _observed(method.name, call, observer, decode),
-        response_serializer=_serialize,
-    )
+    observed = _observed_stream if inspect.isasyncgenfunction(call) else _observed
+    read = _reader(method) if decoded else _as_it_is
+    return make(observed(method.name, read, call, observer), response_serializer=_serialize)
 
 
-def _decoder(method: MethodDescriptor) -> Callable[[bytes], Message]:
-    """Requests from bytes: here, since gRPC answers UNKNOWN for what its own step cannot read."""
+def _reader(method: MethodDescriptor) -> Callable[[Any], Any]:
+    """From what gRPC gives of a call, the bytes of one request or of many, to what it takes."""
     kind = message_factory.GetMessageClass(method.input_type)
+    return partial(parse_all if method.client_streaming else parse, kind)
 
-    def decode(data: bytes) -> Message:
-        too_much = excess(data, kind, PAIRS_PER_MESSAGE_MAX)
-        if too_much:
-            raise InvalidRequestError(
-                f"{too_much}: the limit of a message is {PAIRS_PER_MESSAGE_MAX:,}"
-            )
-        try:
-            return kind.FromString(data)
-        except DecodeError:
-            raise InvalidRequestError(f"the message is not a {method.input_type.name}") from None
 
-    return decode
+def _as_it_is(request: Any) -> Any:
+    return request
 
 
 def _serialize(response: Message | bytes) -> bytes:
@@ -118,15 +118,12 @@ def _serialize(response: Message | bytes) -> bytes:
 
 
 def _observed(
-    name: str,
-    call: Callable[..., Any],
-    observer: Observer,
-    decode: Callable[[bytes], Message] | None,
+    name: str, read: Callable[[Any], Any], call: Callable[..., Any], observer: Observer
 ) -> Callable[..., Any]:
     async def handle(request: Any, context: aio.ServicerContext[Any, Any]) -> Any:
         began, code = time.perf_counter(), grpc.StatusCode.CANCELLED
         try:
-            response = await call(decode(request) if decode else request)
+            response = await call(read(request))
             code = grpc.StatusCode.OK
         except Exception as error:  # noqa: BLE001
             code, text = _status(name, error)
@@ -141,14 +138,14 @@ def _observed(
 
 def _observed_stream(
     name: str,
+    read: Callable[[Any], Any],
     call: Callable[..., AsyncIterator[Any]],
     observer: Observer,
-    decode: Callable[[bytes], Message] | None,
 ) -> Callable[..., AsyncIterator[Any]]:
     async def handle(request: Any, context: aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
         began, code = time.perf_counter(), grpc.StatusCode.CANCELLED
         try:
-            async for response in call(decode(request) if decode else request):
+            async for response in call(read(request)):
                 yield response
             code = grpc.StatusCode.OK
         except Exception as error:  # noqa: BLE001
@@ -162,6 +159,8 @@ def _observed_stream(
 
 def _status(name: str, error: Exception) -> tuple[grpc.StatusCode, str]:
     """The status of a domain error and the text that the caller gets."""
+    if isinstance(error, MalformedRequestError):
+        log.warning("%s: %s", name, error)
     for kind, code in _STATUSES.items():
         if isinstance(error, kind):
             return code, str(error)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from eventindex.addresses import is_loopback, split_address
@@ -175,6 +175,16 @@ class Settings(BaseSettings):
         None,
         description="CA certificates of the two services, PEM: rest_gateway then speaks TLS to "
         "them, with EVENTINDEX_TLS_CERT as its own certificate where that is set.",
+    )
+
+    token: SecretStr = Field(
+        SecretStr(""),
+        description="Access token with which rest_gateway looks up for its jobs and asks whether "
+        "the index answers. The command line and the Python client read the variable too.",
+    )
+    token_file: Path | None = Field(
+        None,
+        description="File that holds that token, where EVENTINDEX_TOKEN is empty; read at start.",
     )
 
     mqtt_url: str = Field(
@@ -344,6 +354,12 @@ class Settings(BaseSettings):
     log_format: Literal["text", "json"] = Field(
         "text", description="Log lines for people (text) or for a collector (json)."
     )
+
+    @field_validator("token_file", mode="before")
+    @classmethod
+    def _none(cls, value: object) -> object:
+        # Compose and scripts set what they do not have to nothing.
+        return value or None
 
     @model_validator(mode="after")
     def _check(self) -> Settings:

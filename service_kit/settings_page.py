@@ -15,6 +15,7 @@ from types import NoneType
 from typing import Literal, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, MaxLen, MinLen
+from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from service_kit.settings import FIXED_LIMITS, Settings
@@ -37,6 +38,7 @@ _KINDS: dict[object, str] = {
     int: "integer",
     float: "number",
     str: "text",
+    SecretStr: "text",
     Path: "path",
     datetime.date: "date",
 }
@@ -109,7 +111,7 @@ def _bounds(field: FieldInfo) -> Iterator[str]:
 def _default(field: FieldInfo) -> str:
     if isinstance(field.default, bool):
         return f"`{str(field.default).lower()}`"
-    return "" if field.default in (None, "") else f"`{field.default}`"
+    return "" if field.default in (None, "", SecretStr("")) else f"`{field.default}`"
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from event_store.errors import UnusableDatabaseError
+from service_kit.errors import IncompleteServiceError, WrongSettingError
 from service_kit.grpc_server import PortTakenError, UnsafeAddressError
 from service_kit.log import set_up_logging
 from service_kit.settings import Settings
@@ -40,12 +41,15 @@ def run_service(
     set_up_logging(settings)
     try:
         return asyncio.run(serve(settings))
-    except UnsafeAddressError as error:
+    except (UnsafeAddressError, WrongSettingError) as error:
         return _complain(name, str(error), 2)
     except PortTakenError as error:
         return _complain(name, error.strerror or str(error), 1)
-    except UnusableDatabaseError as error:
-        return _complain(name, f"the database cannot be used: {error}", 1)
+    except (UnusableDatabaseError, IncompleteServiceError) as error:
+        of_database = isinstance(error, UnusableDatabaseError)
+        return _complain(
+            name, f"the database cannot be used: {error}" if of_database else str(error), 1
+        )
 
 
 def _sentence(error: Mapping[str, Any]) -> str:

@@ -253,6 +253,8 @@ class Service:
         }
         self.log = Path(tempfile.mkstemp(prefix=f"{module}-", suffix=".log")[1])
         self.process: subprocess.Popen | None = None
+        # Where it runs: a .env file is read there.
+        self.directory: Path | None = None
 
     def start(self, *arguments: str, wait: str = "/readyz") -> Service:
         """Start, and wait until the page answers 200 ("" does not wait)."""
@@ -261,6 +263,7 @@ class Service:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", self.module, *arguments],
                 env=environment | self.settings,
+                cwd=self.directory,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
@@ -317,3 +320,16 @@ class Service:
 
     def tail(self) -> str:
         return self.log.read_text()[-2000:]
+
+
+def run_python(program: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a program of this project to its end, with these settings alone."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("EVENTINDEX_")}
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        env=kept | environment,
+        capture_output=True,
+        text=True,
+        timeout=START_TIMEOUT_S,
+        check=False,
+    )

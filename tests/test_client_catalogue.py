@@ -294,7 +294,7 @@ def test_a_listing_survives_the_death_of_the_index_service(database_url: str, in
     ("wrong", "error"),
     [
         ({"run": 9}, eventindex.NotFoundError),
-        ({"dataset": 9}, eventindex.InvalidRequestError),
+        ({"dataset": 9}, eventindex.NotFoundError),
         ({"dataset": "x"}, eventindex.NotFoundError),
         ({"file": fuid(9)}, eventindex.NotFoundError),
     ],

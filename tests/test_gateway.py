@@ -8,7 +8,9 @@ import json
 
 import httpx
 import pytest
+from click.testing import CliRunner
 
+from eventindex.cli import main
 from tests.conftest import execute
 from tests.gateway_fixtures import (
     FILES,
@@ -432,3 +434,31 @@ def test_a_million_pairs_take_little_memory(stack, http):
     before = peak_bytes()
     assert count_answers(1_000_000) == (999_990, 10)
     assert peak_bytes() - before < 32 * 1024 * 1024
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["events?dataset=999", "counts?dataset=999", "overlaps?dataset=999", "files?dataset=999",
+     "datasets/999", "events?dataset=999&run=1"],
+)  # fmt: skip
+def test_a_dataset_that_is_not_there_is_not_found(http, path):
+    """404 by its own address and as a filter alike."""
+    answer = http.get(f"{API}/{path}")
+    assert (answer.status_code, answer.json()["type"]) == (404, "urn:eventindex:problem:not-found")
+    assert "999" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["events"], ["counts"], ["counts", "--by", "overlap"], ["files", "list"]],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("dataset", ["999", "nobody"])
+def test_commands_say_that_a_dataset_is_not_there(stack, monkeypatch, arguments, dataset):
+    """By number and by name: exit code 1 and one line that names it."""
+    monkeypatch.setenv("EVENTINDEX_INDEX_ADDRESS", stack.index.address)
+    ended = CliRunner().invoke(main, [*arguments, "--dataset", dataset])
+    assert ended.exit_code == 1, ended.output
+    assert len(ended.stderr.splitlines()) == 1
+    assert dataset in ended.stderr
+    assert "is not in the index" in ended.stderr

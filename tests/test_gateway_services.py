@@ -19,7 +19,7 @@ from rest_gateway.service import serve
 from service_kit.grpc_server import UnsafeAddressError
 from service_kit.settings import Settings
 from tests.client_fixtures import fuid
-from tests.gateway_fixtures import FakeIndex, gateway
+from tests.gateway_fixtures import FakeIndex, database, gateway
 from tests.processes import Service, wait_until
 
 API = "/api/v1"
@@ -83,6 +83,113 @@ def test_refusals_of_the_index_are_told_without_its_words(database_url):
             assert "secret" not in answer.text
             assert ("www-authenticate" in answer.headers) == (status == 401)
     server.stop()
+
+
+@pytest.mark.parametrize("code", ["INTERNAL", "RESOURCE_EXHAUSTED", "UNKNOWN", "DATA_LOSS"])
+def test_a_gateway_whose_index_fails_whatever_it_is_asked_is_not_ready(gateway_and_index, code):
+    """Not ready while every answer is a failure, with its reason; ready once answers come."""
+    server, service, _ = gateway_and_index
+    server.index.before_lookup = lambda _, context: refuse(grpc.StatusCode[code], 0, 0, context)
+    wait_until(lambda: service.page("/readyz")[0] == 503, what="not ready")
+    assert "index: 127.0.0.1" in service.page("/readyz")[1]
+    assert service.page("/healthz")[0] == 200
+    server.index.before_lookup = lambda *_: None
+    wait_until(lambda: service.page("/readyz")[0] == 200, what="ready")
+
+
+def test_jobs_are_followed_fetched_and_cancelled_without_the_index(gateway_and_index):
+    """What is in the database is answered while the index is away or broken; new work is not."""
+    server, _, http = gateway_and_index
+    done, other = (
+        http.post(f"{API}/jobs", json={"pairs": [[1, 5]]}).headers["location"] for _ in range(2)
+    )
+    for job in (done, other):
+        wait_until(lambda job=job: http.get(job).json()["state"] == "done", what="job")
+    server.stop()
+    assert http.post(f"{API}/jobs", json={"pairs": [[1, 5]]}).status_code == 503
+    check_without_index(http, done)
+    assert http.delete(other).status_code == 204
+    assert http.get(other).status_code == 404
+    server.start()
+    server.index.before_lookup = lambda _, context: refuse(grpc.StatusCode.INTERNAL, 0, 0, context)
+    check_without_index(http, done)
+    # Whom the index refuses gets nothing where the gateway itself asks for no token.
+    server.index.before_lookup = lambda _, context: refuse(
+        grpc.StatusCode.UNAUTHENTICATED, 0, 0, context
+    )
+    wait_until(lambda: http.get(done).status_code == 401, what="401")
+    server.index.before_lookup = lambda *_: None
+    assert http.delete(done).status_code == 204
+
+
+def check_without_index(http, job):
+    """The progress, the events and the result of a job that is done."""
+    assert http.get(job).json()["state"] == "done"
+    assert "event: end" in http.get(f"{job}/events").text
+    assert http.get(f"{job}/result").json()["answers"][0]["fuid_raw"] == fuid(1)
+
+
+@pytest.fixture(scope="module")
+def gateway_and_index(postgres, _template):
+    """A gateway, an index that tests break, and a client of the gateway."""
+    server = FakeIndex(STORE)
+    with database(postgres, _template) as url, gateway(url, server.address) as (service, http):
+        yield server, service, http
+    server.stop()
+
+
+@pytest.mark.parametrize("variable", ["EVENTINDEX_TOKEN", "EVENTINDEX_TOKEN_FILE"])
+def test_the_gateways_own_token_may_stand_in_a_file(database_url, tmp_path, variable):
+    """Jobs look up with the token that a .env file holds, or the file that it names."""
+    seen = set()
+
+    def note(_, context):
+        seen.add(dict(context.invocation_metadata()).get("authorization"))
+
+    (tmp_path / "token").write_text("eix_own\n")
+    value = "eix_own" if variable == "EVENTINDEX_TOKEN" else tmp_path / "token"
+    (tmp_path / ".env").write_text(f"{variable}={value}\n")
+    server = FakeIndex(STORE)
+    server.index.before_lookup = note
+    service = Service("rest_gateway", database_url=database_url, index_address=server.address)
+    service.directory = tmp_path
+    service.start()
+    assert seen == {"Bearer eix_own"}
+    assert "eix_own" not in service.log.read_text()
+    service.close()
+    server.stop()
+
+
+def test_leave_for_plaintext_may_stand_in_a_file(database_url, tmp_path):
+    """With EVENTINDEX_ALLOW_PLAINTEXT in .env alone the token goes where it was allowed to."""
+    (tmp_path / ".env").write_text("EVENTINDEX_ALLOW_PLAINTEXT=true\nEVENTINDEX_TOKEN=eix_own\n")
+    service = Service(
+        "rest_gateway", database_url=database_url, index_address="index.invalid:50051"
+    )
+    service.directory = tmp_path
+    service.start(wait="/healthz")
+    wait_until(lambda: "index: index.invalid:50051" in service.page("/readyz")[1], what="asked")
+    assert "a token is not sent" not in service.log.read_text()
+    assert "Traceback" not in service.log.read_text()
+    service.close()
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"token_file": "/nowhere"}, "EVENTINDEX_TOKEN_FILE: [Errno 2]"),
+        ({"token": "eix with blanks"}, "EVENTINDEX_TOKEN: the token has characters"),
+    ],
+)
+def test_a_token_that_cannot_be_used_ends_the_start(database_url, settings, named):
+    """The gateway says which variable is wrong, in one line, and does not show the token."""
+    service = Service("rest_gateway", database_url=database_url, **settings)
+    service.start(wait="")
+    assert service.process.wait(30) == 2
+    assert named in service.tail()
+    assert "blanks" not in service.tail()
+    assert "Traceback" not in service.tail()
+    service.close()
 
 
 def refuse(code, _call, _answered, context):

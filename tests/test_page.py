@@ -155,3 +155,16 @@ def contents(pages):
             assert int(slot) <= SLOT_MASK
             found[number] = (file, int(olt))
     return found
+
+
+@pytest.mark.parametrize("n_stored", [0, 1])
+def test_numbers_of_files_are_indexes(n_stored):
+    """Whatever numbers files has NumPy's index type: nothing is converted for each use."""
+    table = FileTable(FILES[:3])
+    assert table.number.dtype == np.intp
+    offered = Columns(
+        np.array([1, 2, 2]), table.number[np.array([0, 1, 2])], np.zeros(3, np.uint64)
+    )
+    stored = {0: pack(page_of(range(n_stored), [0] * n_stored, [0] * n_stored, 1))}
+    merged = merge(offered, stored if n_stored else {}, table)
+    assert {merged.kept_files.dtype, merged.inserted.files.dtype} == {np.dtype(np.intp)}

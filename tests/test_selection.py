@@ -275,7 +275,7 @@ def test_a_retired_dataset_is_listed_and_marked(index, stub, database_url):
         ({"dsid_raw": 2**31}, "INVALID_ARGUMENT", "dsid_raw=2147483648"),
         ({"olt_all": 3, "olt_none": 2}, "INVALID_ARGUMENT", "olt_none=0x2"),
         ({"run_first": 77, "run_last": 77}, "NOT_FOUND", "run 77"),
-        ({"dsid_raw": 99}, "INVALID_ARGUMENT", "dsid_raw=99"),
+        ({"dsid_raw": 99}, "NOT_FOUND", "dsid_raw=99"),
         ({"fuid_raw": str(uuid.UUID(int=99))}, "NOT_FOUND", str(uuid.UUID(int=99))),
     ],
 )

@@ -140,3 +140,28 @@ def test_address_without_host_or_port_is_refused(address: str) -> None:
     """An address needs a host and a port from 0 to 65535."""
     with pytest.raises(ValueError, match=r"host:port|[Pp]ort"):
         split_address(address)
+
+
+def test_a_token_is_not_shown_and_an_empty_file_name_is_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The settings can be printed; a variable set to nothing names no file."""
+    monkeypatch.setenv("EVENTINDEX_TOKEN", "eix_secret")
+    monkeypatch.setenv("EVENTINDEX_TOKEN_FILE", "")
+    settings = Settings()
+    assert "eix_secret" not in repr(settings)
+    assert settings.token.get_secret_value() == "eix_secret"
+    assert settings.token_file is None
+
+
+def test_services_read_no_variable_past_the_settings() -> None:
+    """Whatever a service can be told is in the reference: nothing else reads the environment."""
+    root = Path(__file__).parents[1]
+    readers = [
+        f"{path.relative_to(root)}: {line.strip()}"
+        for package in ("event_store", "index_service", "ingest_service", "rest_gateway")
+        for path in (root / package).rglob("*.py")
+        for line in path.read_text("utf-8").splitlines()
+        if re.search(r"\bos\.(getenv|environ\b(?!,))", line)
+    ]
+    assert readers == []

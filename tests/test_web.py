@@ -44,6 +44,7 @@ PAGES = {
     "conflicts": "/conflicts",
     "dead letters": "/dead-letters",
 }
+WORDS = Path(__file__).parents[1] / "rest_gateway" / "web" / "texts"
 # Run 1, event 0 is the one in conflict.
 LIST = "# my events\n1 0\n1,15\n2:1\n2 x\n9/9\n1 99999999999999999999\n"
 
@@ -439,6 +440,36 @@ def test_telescope_records_are_shown_as_they_came(page):
     copied = page.evaluate("navigator.clipboard.readText()")
     # The firmware's line opens with a bracket, which is repaired and said so.
     assert copied == "{" + DUMP.read_text().splitlines()[0].strip()[1:]
+
+
+def test_telescope_records_without_some_fields_are_shown(page, publisher, stack):
+    """A record without block, time, bits or values stands beside one that has them."""
+    full = {"CosmicBlock": 1, "Timestamp": 622234535, "TriggerBits": 5, "TDC": {"0": {"Data": 5}}}
+    records = [{"RunNumber": 5000, "EventNumber": n} | more for n, more in enumerate([full, {}])]
+    publisher.publish(stack.topics.cosmic("30"), *map(json.dumps, records))
+    publisher.flush()
+    page.goto("/cosmic?detector=30")
+    events = page.locator("#events")
+    counted = lambda: page.reload() and events.get_by_text("2 events of 2").count()  # noqa: E731
+    wait_until(counted, what="both records")
+    expect(events.get_by_role("row")).to_have_count(3)
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
+@pytest.mark.parametrize("language", ["en", "pt", "ru"])
+def test_each_failure_has_words_of_its_own(browser, stack, language):
+    """A failure, an absence and a silence of the index read differently, in each language."""
+    said = {}
+    with reader(browser, stack.url, locale=language) as page:
+        for status in (502, 503, 504):
+            page.unroute_all()
+            page.route("**/api/v1/runs*", lambda route, _, code=status: route.fulfill(status=code))
+            page.goto("/runs")
+            said[status] = page.get_by_role("alert").locator("p").first.inner_text()
+    texts = json.loads((WORDS / f"{language}.json").read_text("utf-8"))
+    names = {502: "error.failed", 503: "error.away", 504: "error.late"}
+    assert said == {status: texts[name] for status, name in names.items()}
+    assert len(set(said.values())) == 3
 
 
 def test_a_conflict_is_decided(page, publisher, stack):

@@ -24,24 +24,43 @@ def find_token(given: str | None = None) -> str:
         OSError: the file cannot be read.
         AccessError: what is there cannot be a token.
     """
-    token = (given or os.environ.get("EVENTINDEX_TOKEN") or _from_file()).strip()
+    given = given or os.environ.get("EVENTINDEX_TOKEN") or ""
+    return token_of(given, os.environ.get("EVENTINDEX_TOKEN_FILE"))
+
+
+def token_of(given: str, file: str | Path | None) -> str:
+    """Return the token: `given`, or the content of a file, or ""; raises the same."""
+    token = (given or _from_file(file)).strip()
     if not token.isascii() or not token.isprintable() or " " in token:
         raise AccessError("the token has characters that no token has")
     return token
 
 
-def _from_file() -> str:
-    path = os.environ.get("EVENTINDEX_TOKEN_FILE")
+def _from_file(path: str | Path | None) -> str:
     return Path(path).read_text(encoding="utf-8") if path else ""
 
 
-def with_token(channel: grpc.Channel, token: str, address: str, *, encrypted: bool) -> grpc.Channel:
+def with_token(
+    channel: grpc.Channel,
+    token: str,
+    address: str,
+    *,
+    encrypted: bool,
+    plaintext_allowed: bool | None = None,
+) -> grpc.Channel:
     """Return the channel with the token on every call.
+
+    Args:
+        channel, token, address: what is called with what, and where it leads.
+        encrypted: nobody can read on the way.
+        plaintext_allowed: nobody else reaches the network; None: EVENTINDEX_ALLOW_PLAINTEXT.
 
     Raises:
         AccessError: others could read it on the way.
     """
-    if not (encrypted or is_loopback(address) or _plaintext_allowed()):
+    if plaintext_allowed is None:
+        plaintext_allowed = _plaintext_allowed()
+    if not (encrypted or is_loopback(address) or plaintext_allowed):
         raise AccessError(
             f"{address}: a token is not sent to another machine without TLS: turn TLS on, or set "
             "EVENTINDEX_ALLOW_PLAINTEXT=true on a network that nobody else reaches"

@@ -30,7 +30,6 @@ _BLOCK_EVENTS_MAX = 50_000
 _LINES_ONE_BY_ONE = 64
 _LINE_BYTES_MAX = 16 * 1024 * 1024
 _FUID = pa.dictionary(pa.int32(), pa.binary())
-_BOM = b"\xef\xbb\xbf"
 
 
 class _CsvReader:

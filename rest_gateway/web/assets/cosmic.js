@@ -33,7 +33,8 @@ function showDetector() {
     const { detector, run } = Object.fromEntries(new FormData(filter));
     const { counts, total } = await getJson("/cosmic/counts", { detector, run, by: "hour" });
     const hours = counts.filter((each) => each.hour).map(({ hour, events }) => [Date.parse(hour), Number(events)]);
-    const since = latest(hours);
+    // A time leaves out the events without one: only where not all can be shown.
+    const since = Number(total) > EVENTS_MAX ? latest(hours) : null;
     const time = since === null ? {} : { time_first: new Date(since).toISOString() };
     const events = await getLines("/cosmic/events", { detector, run, limit: EVENTS_MAX, ...time });
     if (!current()) return [];

@@ -17,7 +17,9 @@ export function explain(error) {
   if (status === 403) return t("error.forbidden");
   if (status === 413 && problem.limit)
     return t("error.limit", { limit: problem.limit.toLocaleString(), unit: problem.unit });
-  if (status === 502 || status === 503 || status === 504) return t("error.away");
+  if (status === 502) return t("error.failed");
+  if (status === 503) return t("error.away");
+  if (status === 504) return t("error.late");
   return problem.detail || t("error.status", { status });
 }
 

@@ -1,0 +1,98 @@
+"""Health checking and reflection as gRPC's own packages answer them, their requests parsed here.
+
+Never knows what makes a service healthy.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
+
+import grpc
+from google.protobuf import message_factory
+from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.message import Message
+from grpc import aio
+from grpc_health.v1 import health, health_pb2
+from grpc_reflection.v1alpha import reflection, reflection_pb2
+
+from service_kit.errors import MalformedRequestError
+from service_kit.requests import parse
+
+log = logging.getLogger(__name__)
+
+_HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"]
+_REFLECTION = reflection_pb2.DESCRIPTOR.services_by_name["ServerReflection"]
+_Context = aio.ServicerContext[Any, Any]
+
+
+class Health(health.aio.HealthServicer):
+    """Health checking with the `List` that gRPC's package leaves out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._names = {""}
+
+    async def set(self, service: str, status: Any) -> None:
+        """Set the state of a service, which is listed from now on."""
+        self._names.add(service)
+        await super().set(service, status)
+
+    async def List(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
+        """The state of every service."""
+        asked = {name: health_pb2.HealthCheckRequest(service=name) for name in sorted(self._names)}
+        # The type stubs of the package know no List.
+        return health_pb2.HealthListResponse(  # type: ignore[attr-defined]
+            statuses={name: await self.Check(one, context) for name, one in asked.items()}
+        )
+
+
+def health_handlers(servicer: Health) -> grpc.GenericRpcHandler:
+    """The methods of health checking."""
+    return _handlers(_HEALTH, servicer)
+
+
+def reflection_handlers(services: Sequence[str]) -> grpc.GenericRpcHandler:
+    """The methods of reflection, which lists these services, health checking and itself."""
+    names = (*services, health.SERVICE_NAME, reflection.SERVICE_NAME)
+    return _handlers(_REFLECTION, reflection.aio.ReflectionServicer(names))
+
+
+def _handlers(contract: Any, servicer: object) -> grpc.GenericRpcHandler:
+    return grpc.method_handlers_generic_handler(
+        contract.full_name,
+        {
+            method.name: _handler(method, getattr(servicer, method.name))
+            for method in contract.methods
+        },
+    )
+
+
+def _handler(method: MethodDescriptor, call: Callable[..., Any]) -> grpc.RpcMethodHandler[Any, Any]:
+    kind = message_factory.GetMessageClass(method.input_type)
+
+    async def read(data: bytes, context: _Context) -> Message:
+        try:
+            return parse(kind, data)
+        except MalformedRequestError as error:
+            log.warning("%s: %s", method.name, error)
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+
+    async def one(data: bytes, context: _Context) -> Any:
+        return await call(await read(data, context), context)
+
+    async def stream(requests: AsyncIterator[bytes], context: _Context) -> AsyncIterator[Any]:
+        messages = (await read(data, context) async for data in requests)
+        async for response in call(messages, context):
+            yield response
+
+    if method.client_streaming:
+        return grpc.stream_stream_rpc_method_handler(stream, response_serializer=_serialize)
+    if method.server_streaming:
+        return grpc.unary_stream_rpc_method_handler(one, response_serializer=_serialize)
+    return grpc.unary_unary_rpc_method_handler(one, response_serializer=_serialize)
+
+
+def _serialize(response: Message) -> bytes:
+    return response.SerializeToString()
