@@ -5,6 +5,7 @@ Never sends it where others could read it, and never prints it.
 
 from __future__ import annotations
 
+import codecs
 import os
 from collections.abc import Callable
 from functools import partial
@@ -24,7 +25,7 @@ def find_token(given: str | None = None) -> str:
         OSError: the file cannot be read.
         AccessError: what is there cannot be a token.
     """
-    token = (given or os.environ.get("EVENTINDEX_TOKEN") or _from_file()).strip()
+    token = (given or os.environ.get("EVENTINDEX_TOKEN") or _from_file()).strip("\ufeff \t\r\n")
     if not token.isascii() or not token.isprintable() or " " in token:
         raise AccessError("the token has characters that no token has")
     return token
@@ -32,7 +33,21 @@ def find_token(given: str | None = None) -> str:
 
 def _from_file() -> str:
     path = os.environ.get("EVENTINDEX_TOKEN_FILE")
-    return Path(path).read_text(encoding="utf-8") if path else ""
+    return _decoded(Path(path).read_bytes()) if path else ""
+
+
+def _decoded(data: bytes) -> str:
+    """Return the text of a file of any editor or shell: UTF-8, or UTF-16 as PowerShell writes it.
+
+    Bytes that are none stay visible as characters that no token has.
+    """
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        encoding = "utf-16"
+    elif b"\0" in data[:2]:
+        encoding = "utf-16-be" if data.startswith(b"\0") else "utf-16-le"
+    else:
+        encoding = "utf-8-sig"
+    return data.decode(encoding, "replace")
 
 
 def with_token(channel: grpc.Channel, token: str, address: str, *, encrypted: bool) -> grpc.Channel:
