@@ -33,6 +33,7 @@ from rest_gateway import (
     problems,
     resolve,
 )
+from rest_gateway.head import HeadMiddleware
 from rest_gateway.metrics import Metrics
 from rest_gateway.parts import API_PREFIX, Parts
 from rest_gateway.problems import Problem
@@ -73,6 +74,7 @@ def make_app(parts: Parts, observer: Metrics) -> FastAPI:
         observer=observer,
         requests_max=parts.settings.http_requests_at_once_max,
     )
+    app.add_middleware(HeadMiddleware)
     return app
 
 

@@ -50,8 +50,9 @@ def methods(app: FastAPI, path: str) -> list[str]:
     """What may be done at an address of the API; elsewhere there are pages to read."""
     for template, operations in document(app)["paths"].items():
         if compile_path(template)[0].match(path):
-            return sorted(method.upper() for method in operations)
-    return ["GET"]
+            names = {method.upper() for method in operations}
+            return sorted(names | {"HEAD"} if "GET" in names else names)
+    return ["GET", "HEAD"]
 
 
 def _make(app: FastAPI) -> dict[str, Any]:

@@ -20,6 +20,13 @@ MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 2
 _TYPE_PREFIX = "urn:eventindex:problem:"
 
+# The service's own words are about the request. The first that fits.
+_OF_THE_REQUEST: Mapping[type[Exception], tuple[int, str]] = {
+    client_errors.NameTakenError: (409, "name-taken"),
+    client_errors.WrongStateError: (409, "wrong-state"),
+    client_errors.InvalidRequestError: (400, "invalid-request"),
+    client_errors.NotFoundError: (404, "not-found"),
+}
 _WHO_ARE_YOU = "a valid token is needed: Authorization: Bearer <token>"
 _OF_SERVICES: Mapping[type[Exception], tuple[int, str, str]] = {
     client_errors.UnavailableError: (
@@ -118,17 +125,13 @@ def short(value: object) -> str:
 
 def from_error(error: Exception) -> Problem:
     """The problem that an error of the client or the store stands for."""
-    cause = error.__cause__
-    code = cause.code() if isinstance(cause, grpc.RpcError) else None
+    if isinstance(error, client_errors.ForbiddenError):
+        return no_access(grpc.StatusCode.PERMISSION_DENIED, "the token may not do this")
     if isinstance(error, client_errors.AccessError):
-        wants = code is grpc.StatusCode.UNAUTHENTICATED
-        return no_access(code, _WHO_ARE_YOU if wants else "the token may not do this")
-    if isinstance(error, client_errors.InvalidRequestError):
-        if code is grpc.StatusCode.FAILED_PRECONDITION:
-            return Problem(409, "wrong-state", str(error))
-        return Problem(400, "invalid-request", str(error))
-    if isinstance(error, client_errors.NotFoundError):
-        return Problem(404, "not-found", str(error))
+        return no_access(grpc.StatusCode.UNAUTHENTICATED, _WHO_ARE_YOU)
+    for refusal, (status, name) in _OF_THE_REQUEST.items():
+        if isinstance(error, refusal):
+            return Problem(status, name, str(error))
     for kind, (status, name, detail) in _OF_SERVICES.items():
         if isinstance(error, kind):
             headers = {"Retry-After": str(RETRY_AFTER_S)} if status == 503 else None

@@ -10,7 +10,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 from prometheus_client import REGISTRY, CollectorRegistry, make_wsgi_app
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 # A check returns None when all is well, or one line that says what is wrong.
 Check = Callable[[], str | None]
+_Write = Callable[[bytes], object]
 
 
 class _QuietHandler(WSGIRequestHandler):
@@ -75,9 +76,26 @@ class MonitoringServer:
             start_response(status, [("Content-Type", "text/plain; charset=utf-8")])
             return [body.encode()]
 
+        def app_with_head(
+            environ: WSGIEnvironment, start_response: StartResponse
+        ) -> Iterable[bytes]:
+            """Answer HEAD with the headers of GET."""
+            if environ["REQUEST_METHOD"] != "HEAD":
+                return app(environ, start_response)
+            started: list[Any] = []
+
+            def note(status: str, headers: list[tuple[str, str]], _: object = None, /) -> _Write:
+                started.extend((status, headers))
+                return lambda _: None
+
+            body = b"".join(app({**environ, "REQUEST_METHOD": "GET"}, note))
+            status, headers = started
+            start_response(status, [*headers, ("Content-Length", str(len(body)))])
+            return []
+
         kind = _Server6 if ":" in host else _Server
         try:
-            self._server = make_server(host, port, app, kind, _QuietHandler)
+            self._server = make_server(host, port, app_with_head, kind, _QuietHandler)
         except OSError as error:
             raise PortTakenError.of(address, error) from error
         self._thread = threading.Thread(

@@ -462,3 +462,53 @@ def test_commands_say_that_a_dataset_is_not_there(stack, monkeypatch, arguments,
     assert len(ended.stderr.splitlines()) == 1
     assert dataset in ended.stderr
     assert "is not in the index" in ended.stderr
+
+
+READ = (
+    "/", "/runs", "/runs/1", "/datasets", "/datasets/7", f"/files/{FILES[0]}", "/live", "/cosmic",
+    "/conflicts", "/dead-letters", "/docs", "/static/docs.js", "/assets/pairs.js", "/nowhere",
+    *(
+        API + path
+        for path in (
+            "/openapi.json", "/runs", "/runs/1", "/runs/999", "/datasets", "/datasets/7", "/files",
+            "/files/x", f"/files/{FILES[0]}/events", "/events?run=1", "/events?format=csv",
+            "/conflicts", "/runs?page_size=0", "/live", "/nowhere",
+        )
+    ),
+)  # fmt: skip
+# What differs from one GET to the next, or says how a body is framed.
+CHANGING = {"date", "transfer-encoding"}
+
+
+@pytest.mark.parametrize("path", READ)
+def test_head_is_get_without_its_body(stack: Stack, http: httpx.Client, path: str):
+    """HEAD has the status and the headers of GET wherever there is GET, and ends at once."""
+    for encoding in ("identity", "gzip"):
+        head = http.head(path, headers={"Accept-Encoding": encoding})
+        with http.stream("GET", path, headers={"Accept-Encoding": encoding}) as get:
+            assert head.status_code == get.status_code
+            told = [{k: v for k, v in answer.headers.items() if k not in CHANGING}
+                    for answer in (head, get)]  # fmt: skip
+        assert told[0] == told[1]
+        assert not head.content
+
+
+def test_head_of_what_is_only_sent(http: httpx.Client):
+    """An address without GET refuses HEAD, and one with GET says that it has both."""
+    assert http.head(f"{API}/lookup").status_code == 405
+    assert http.head(f"{API}/lookup").headers["allow"] == "POST"
+    assert http.put(f"{API}/runs").headers["allow"] == "GET, HEAD"
+
+
+@pytest.mark.parametrize("page", ["/metrics", "/healthz", "/readyz", "/nowhere"])
+def test_head_of_the_side_port(stack: Stack, page: str):
+    """Probes that use HEAD get the answer of GET on the side port of each service."""
+    for service in (stack.gateway, stack.index, stack.ingest):
+        address = f"http://127.0.0.1:{service.metrics_port}{page}"
+        head, get = httpx.head(address), httpx.get(address)
+        assert (head.status_code, head.content) == (get.status_code, b"")
+        assert head.headers["content-type"] == get.headers["content-type"]
+        if page != "/metrics":
+            assert head.headers["content-length"] == get.headers["content-length"]
+        else:
+            assert int(head.headers["content-length"]) > 100

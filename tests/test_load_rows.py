@@ -73,7 +73,7 @@ def test_both_ways_to_read_csv_agree(seed: int):
         line = ",".join(map(str, event))
         lines.append(draw.choice([line, line + ",1", line[:-40], ""]) if not number % 37 else line)
     text = "\n".join([",".join(FIELDS), *lines]) + draw.choice(["", "\n"])
-    data = text.replace("\n", draw.choice(["\n", "\r\n"])).encode("latin-1", "replace")
+    data = text.replace("\n", draw.choice(["\n", "\r\n", "\r"])).encode("latin-1", "replace")
     good, bad = bad_rows(read_csv_fast, data)
     assert (good, bad) == bad_rows(read_csv, data)
     assert len(good) > 300
@@ -85,7 +85,7 @@ def test_both_ways_to_read_csv_agree(seed: int):
     [
         ("run_number", None, "run_number: None is not an integer"),
         ("event_number", -1, f"event_number: -1 is outside 0 to {2**63 - 1}"),
-        ("olt_result", -5, f"olt_result: -5 is outside 0 to {2**64 - 1}"),
+        ("olt_result", None, "olt_result: None is not an integer"),
         ("dsid_raw", 2**31, f"dsid_raw: {2**31} is outside 0 to {2**31 - 1}"),
         ("fuid_raw", "no", "fuid_raw: 'no' is not a UUID"),
         ("fuid_raw", None, "fuid_raw: None is not a UUID"),

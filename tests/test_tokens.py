@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import contextlib
 import datetime
 import hashlib
@@ -27,6 +28,7 @@ from event_store.migrate import migrate
 from event_store.tokens import AccessToken
 from event_store.writer import Store
 from eventindex.cli import main
+from eventindex.token import find_token
 from eventindex.v1 import (
     admin_pb2,
     admin_pb2_grpc,
@@ -579,6 +581,24 @@ def test_a_token_leaves_this_machine_over_tls_only(
             assert client.lookup([(1, 1)]).not_found == 1
     finally:
         service.close()
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n", " \n\n"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_a_token_file_of_any_editor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoding: str, end: str
+) -> None:
+    """A byte-order mark, UTF-16 and line ends, as editors and shells write, do not matter."""
+    path = tmp_path / "token"
+    path.write_bytes(f"eix_abc{end}".encode(encoding))
+    monkeypatch.setenv("EVENTINDEX_TOKEN_FILE", str(path))
+    monkeypatch.delenv("EVENTINDEX_TOKEN", raising=False)
+    assert find_token() == "eix_abc"
+    path.write_bytes(codecs.BOM_UTF16_BE + f"eix_abc{end}".encode("utf-16-be"))
+    assert find_token() == "eix_abc"
+    path.write_bytes(b"\xff\xfe\x00\xd8")
+    with pytest.raises(eventindex.AccessError, match="characters"):
+        find_token()
 
 
 def test_a_token_that_cannot_be_one_is_not_sent(stack: Stack) -> None:

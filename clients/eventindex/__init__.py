@@ -31,12 +31,15 @@ from eventindex.errors import (
     AccessError,
     DeadlineError,
     EventIndexError,
+    ForbiddenError,
     InvalidRequestError,
     LimitError,
+    NameTakenError,
     NotFoundError,
     ServerError,
     UnavailableError,
     UnsupportedError,
+    WrongStateError,
 )
 from eventindex.results import Ack, DatasetState, Event, LookupResult, RawFile, Rejection, Run
 from eventindex.selection import mask_of
@@ -67,9 +70,11 @@ __all__ = [
     "Events",
     "FileContent",
     "FileOfRun",
+    "ForbiddenError",
     "InvalidRequestError",
     "LimitError",
     "LookupResult",
+    "NameTakenError",
     "NotFoundError",
     "RawFile",
     "Rejection",
@@ -79,6 +84,7 @@ __all__ = [
     "TdcChannel",
     "UnavailableError",
     "UnsupportedError",
+    "WrongStateError",
     "connect",
     "mask_of",
 ]

@@ -45,7 +45,9 @@ class Administration(DatasetQueries):
 
         Raises:
             NotFoundError: the dataset is not in the index.
-            InvalidRequestError: the name is taken or empty.
+            NameTakenError: another dataset has the name.
+            WrongStateError: it is a telescope's, whose name is given.
+            InvalidRequestError: the name is empty or too long.
         """
         request = admin_pb2.UpdateDatasetRequest(
             dsid_raw=self._dsid(dataset),
@@ -65,7 +67,7 @@ class Administration(DatasetQueries):
 
         Raises:
             NotFoundError: the dataset is not in the index.
-            InvalidRequestError: it is open; freeze or retire it first.
+            WrongStateError: it is open; freeze or retire it first.
             UnavailableError: the server went away in between.
         """
         request = admin_pb2.DeleteDatasetRequest(dsid_raw=self._dsid(dataset))
@@ -88,7 +90,8 @@ class Administration(DatasetQueries):
 
         Raises:
             NotFoundError: there is no such conflict.
-            InvalidRequestError: it is resolved already, or nobody is named.
+            WrongStateError: it is resolved already.
+            InvalidRequestError: nobody is named.
         """
         request = admin_pb2.ResolveConflictRequest(
             conflict_id=checked_number(conflict_id, "conflict_id", _ID_MAX),
@@ -148,7 +151,7 @@ class Administration(DatasetQueries):
 
         Raises:
             NotFoundError: there is no such dead letter.
-            InvalidRequestError: it was cut.
+            WrongStateError: it was cut.
         """
         number = checked_number(dead_letter_id, "dead_letter_id", _ID_MAX)
         request = admin_pb2.ReplayDeadLetterRequest(dead_letter_id=number)

@@ -5,6 +5,7 @@ Never knows what is asked.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,13 +56,43 @@ class Tls:
             raise ValueError("a client certificate and its key go together")
 
 
+class _Opener:
+    """The process in which this library opened its first connection."""
+
+    pid: int | None = None
+
+
+def in_a_fork() -> bool:
+    """Whether this process is a fork of one that had opened connections."""
+    return _Opener.pid is not None and _Opener.pid != os.getpid()
+
+
+def check_process() -> None:
+    """See that gRPC may be used here: in such a fork any call, also of a new client, may hang.
+
+    gRPC follows a fork only while no thread is inside of it, and never says which it was.
+
+    Raises:
+        RuntimeError: this process is a fork of one that had opened connections.
+    """
+    if in_a_fork():
+        raise RuntimeError(
+            f"process {_Opener.pid} connected to the index and was forked then, which gRPC does "
+            "not survive: start processes by 'spawn' or 'forkserver', or before the first call, "
+            "and call eventindex.connect() in each of them"
+        )
+
+
 def open_channel(address: str, tls: Tls | None, token: str = "") -> grpc.Channel:
     """Return a channel whose calls bring the token; it connects when it is first used.
 
     Raises:
         OSError: a TLS file cannot be read.
+        RuntimeError: this process is a fork of one that had opened connections.
         AccessError: others could read the token on the way.
     """
+    check_process()
+    _Opener.pid = os.getpid()
     channel = _plain_or_tls(address, tls)
     return with_token(channel, token, address, encrypted=tls is not None) if token else channel
 

@@ -36,15 +36,15 @@ class Client(EventQueries, CatalogueQueries, Administration):
 
         Args:
             pairs: a list of (run, event), an integer array of shape (n, 2), a tuple
-                (runs, events) of arrays, or a pandas frame with the columns run_number and
-                event_number.
+                (runs, events) of arrays, or a pandas frame, an Arrow table or a structured array
+                with the columns run_number and event_number.
             with_olt_result: ask for the online filter's bits too.
             timeout: seconds to wait, default as in `connect`; for each 100,000 pairs where
                 there are more.
 
         Raises:
-            ValueError: a pair that is no pair of numbers from 0 to 2^63-1, before anything is
-                sent; names the index and the value.
+            ValueError: a pair that is no pair of numbers from 0 to 2^63-1, or one that is masked
+                or missing, before anything is sent; names the index and the value.
             EventIndexError: the server refused, failed, or is away.
         """
         columns = to_pairs(pairs)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from eventindex.channel import PAIRS_PER_MESSAGE_MAX
-from eventindex.pairs import Int64, to_numbers
+from eventindex.numbers import Int64, UInt64, checked_integer, is_array, to_bits, to_numbers
 from eventindex.results import RawFile
 from eventindex.v1 import event_pb2, ingest_pb2
 from eventindex.wire import packed_field
@@ -63,7 +63,7 @@ def serialize(batch_id: int, batch: EventColumns) -> SerializedBatch:
         ValueError: columns of different lengths, more events than a message takes, a file id
             that is no UUID, or a number out of range; names the index and the value.
     """
-    runs = to_numbers(np.atleast_1d(np.asarray(batch.run_numbers)), "run_number")
+    runs = _run_numbers(batch.run_numbers)
     events = to_numbers(batch.event_numbers, "event_number")
     count = len(events)
     if count > PAIRS_PER_MESSAGE_MAX:
@@ -96,17 +96,22 @@ def to_cosmic_message(
     return ingest_pb2.CosmicBatch(batch_id=batch_id, detector_id=detector_id, records=records)
 
 
+def _run_numbers(given: object) -> Int64:
+    one = isinstance(given, int) or (is_array(given) and np.ndim(given) == 0)  # type: ignore[arg-type]
+    return to_numbers([given] if one or np.isscalar(given) else given, "run_number")
+
+
 def _shortest(runs: Int64) -> Int64:
     """One run number stands for all where they are equal."""
     return runs[:1] if len(runs) > 1 and bool((runs == runs[0]).all()) else runs
 
 
 def _file_message(index: int, file: RawFile) -> event_pb2.RawFile:
-    if not is_canonical_uuid(file.fuid_raw):
-        raise ValueError(f"fuid_raw of file {index} is {file.fuid_raw!r}, not a UUID")
-    if not 0 <= file.dsid_raw <= DSID_MAX:
-        raise ValueError(f"dsid_raw of file {index} is {file.dsid_raw}, outside 0 to 2^31-1")
-    return event_pb2.RawFile(fuid_raw=file.fuid_raw, dsid_raw=file.dsid_raw)
+    fuid: object = file.fuid_raw
+    if not isinstance(fuid, str) or not is_canonical_uuid(fuid):
+        raise ValueError(f"fuid_raw of file {index} is {fuid!r}, not a UUID")
+    dsid = checked_integer(file.dsid_raw, f"dsid_raw of file {index}", DSID_MAX)
+    return event_pb2.RawFile(fuid_raw=fuid, dsid_raw=dsid)
 
 
 def _file_indexes(batch: EventColumns, count: int) -> Int64:
@@ -122,12 +127,13 @@ def _file_indexes(batch: EventColumns, count: int) -> Int64:
     return indexes
 
 
-def _olt_results(batch: EventColumns, count: int) -> npt.NDArray[np.integer[Any]]:
+def _olt_results(batch: EventColumns, count: int) -> UInt64:
     if batch.olt_results is None:
         return np.empty(0, np.uint64)
-    bits = np.asarray(batch.olt_results)
+    try:
+        bits = to_bits(batch.olt_results, "olt_result")
+    except ValueError as error:
+        raise ValueError(f"olt_results must be integers from 0 to 2^64-1: {error}") from None
     if bits.shape != (count,):
         raise ValueError(f"olt_results has shape {bits.shape}, not ({count},)")
-    if count and (bits.dtype.kind not in "iu" or (bits.dtype.kind == "i" and bits.min() < 0)):
-        raise ValueError(f"olt_results must be integers from 0 to 2^64-1, not {bits.dtype}")
     return bits

@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Iterator
 from functools import cached_property
 from operator import attrgetter
 from types import TracebackType
-from typing import Protocol, Self, TypeVar
+from typing import Any, Generic, NoReturn, Protocol, Self, TypeVar
 
 import grpc
 
@@ -48,8 +48,30 @@ PageQ = TypeVar("PageQ", bound=_PageRequest)
 PageA = TypeVar("PageA", bound=_Page)
 
 
+class _of_this_process(Generic[A]):  # noqa: N801  # used as `cached_property` is
+    """A cached property that no fork may read.
+
+    Even a stub that is made in a fork asks gRPC, which may hang there.
+    """
+
+    def __init__(self, make: Callable[[Any], A]) -> None:
+        self._make = make
+
+    def __get__(self, owner: Connection, _: type[Connection]) -> A:
+        channels.check_process()
+        name = self._make.__name__
+        if name not in owner.__dict__:
+            owner.__dict__[name] = self._make(owner)
+        made: A = owner.__dict__[name]
+        return made
+
+    def __set__(self, owner: Connection, value: A) -> None:
+        """Have precedence over what is kept under the same name."""
+        raise AttributeError(self._make.__name__)
+
+
 class Connection:
-    """Channels to the index service and the ingest service. Threads may share it.
+    """Channels to the index service and the ingest service. Threads may share it, processes not.
 
     A service is looked for when it is first asked: who needs one only is not told of the other.
     """
@@ -80,15 +102,15 @@ class Connection:
     def _ingest_address(self) -> str:
         return find_address("ingest", self._ingest_given)
 
-    @cached_property
+    @_of_this_process
     def _index_channel(self) -> grpc.Channel:
         return self._open(self._address)
 
-    @cached_property
+    @_of_this_process
     def _index(self) -> IndexServiceStub:
         return IndexServiceStub(self._index_channel)
 
-    @cached_property
+    @_of_this_process
     def _list_events(
         self,
     ) -> grpc.UnaryStreamMultiCallable[lookup_pb2.ListEventsRequest, BatchColumns]:
@@ -99,19 +121,19 @@ class Connection:
             response_deserializer=decode_batch,
         )
 
-    @cached_property
+    @_of_this_process
     def _lookups(self) -> LookupCalls:
         return LookupCalls(self._index_channel)
 
-    @cached_property
+    @_of_this_process
     def _ingest_channel(self) -> grpc.Channel:
         return self._open(self._ingest_address)
 
-    @cached_property
+    @_of_this_process
     def _ingest(self) -> IngestServiceStub:
         return IngestServiceStub(self._ingest_channel)
 
-    @cached_property
+    @_of_this_process
     def _ingest_events(
         self,
     ) -> grpc.StreamStreamMultiCallable[SerializedBatch, ingest_pb2.IngestAck]:
@@ -120,7 +142,7 @@ class Connection:
             f"/{_INGEST_SERVICE}/Ingest", attrgetter("data"), ingest_pb2.IngestAck.FromString
         )
 
-    @cached_property
+    @_of_this_process
     def _admin(self) -> AdminServiceStub:
         return AdminServiceStub(self._ingest_channel)
 
@@ -134,8 +156,16 @@ class Connection:
     def close(self) -> None:
         """Close the connections; calls that still run end with an error."""
         self._closed = True
+        if channels.in_a_fork():
+            return  # they are the other process's
         for opened in self._channels:
             opened.close()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a client holds connections and cannot be pickled or copied: call eventindex.connect() "
+            "in the process or task that uses it, and send it the address"
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -151,6 +181,7 @@ class Connection:
     def _stream_limits(
         self, in_flight_max: int, timeout: float | None, retry_seconds_max: float | None
     ) -> StreamLimits:
+        channels.check_process()
         default = self._limits
         return StreamLimits(
             in_flight_max,
@@ -181,6 +212,7 @@ class Connection:
         return retry(lambda: _attempt(method, request, deadline, self._ingest_address))
 
     def _deadline(self, timeout: float | None) -> tuple[float, float]:
+        channels.check_process()
         seconds = self._limits.answer_seconds_max if timeout is None else timeout
         return seconds, time.monotonic() + seconds
 

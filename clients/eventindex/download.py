@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 
 import grpc
 
-from eventindex.channel import retrying
+from eventindex.channel import check_process, in_a_fork, retrying
 from eventindex.errors import DeadlineError, UnavailableError, from_rpc_error
 from eventindex.stream import Call, StreamLimits
 
@@ -77,6 +77,7 @@ class _Stream(Generic[A]):
 
     def receive(self) -> A | None:
         """Return the next answer; nothing at the end."""
+        check_process()
         if self._call is None:
             self._call = self._open_call()
         self._waiting_since = time.monotonic()
@@ -92,6 +93,8 @@ class _Stream(Generic[A]):
             self._waiting_since = None
 
     def close(self) -> None:
+        if in_a_fork():
+            return
         self._closed.set()
         if self._call is not None:
             self._call.cancel()

@@ -16,6 +16,14 @@ class InvalidRequestError(EventIndexError):
     """The server refused the request; the text is the server's and names what is wrong."""
 
 
+class NameTakenError(InvalidRequestError):
+    """The name that was asked for is another one's already."""
+
+
+class WrongStateError(InvalidRequestError):
+    """What the request is about is not in the state that it needs: the same may work later."""
+
+
 class NotFoundError(EventIndexError):
     """What was asked for by name is not in the index."""
 
@@ -32,6 +40,10 @@ class AccessError(EventIndexError):
     """The server wants a valid token or certificate, or this one may not do it."""
 
 
+class ForbiddenError(AccessError):
+    """The token or certificate is valid, and may not do this."""
+
+
 class LimitError(EventIndexError):
     """A limit of the server was reached: its load, or the size of a message."""
 
@@ -44,26 +56,32 @@ class ServerError(EventIndexError):
     """The server failed or broke the contract."""
 
 
+# Every status that there is, but OK.
 _BY_STATUS: dict[grpc.StatusCode, type[EventIndexError]] = {
     grpc.StatusCode.INVALID_ARGUMENT: InvalidRequestError,
     grpc.StatusCode.OUT_OF_RANGE: InvalidRequestError,
-    grpc.StatusCode.FAILED_PRECONDITION: InvalidRequestError,
+    grpc.StatusCode.ALREADY_EXISTS: NameTakenError,
+    grpc.StatusCode.FAILED_PRECONDITION: WrongStateError,
     grpc.StatusCode.NOT_FOUND: NotFoundError,
     grpc.StatusCode.UNAVAILABLE: UnavailableError,
     # Nobody here cancels a call that is still waited for: the server, or a proxy, dropped it.
     grpc.StatusCode.CANCELLED: UnavailableError,
     grpc.StatusCode.DEADLINE_EXCEEDED: DeadlineError,
     grpc.StatusCode.UNAUTHENTICATED: AccessError,
-    grpc.StatusCode.PERMISSION_DENIED: AccessError,
+    grpc.StatusCode.PERMISSION_DENIED: ForbiddenError,
     grpc.StatusCode.RESOURCE_EXHAUSTED: LimitError,
     grpc.StatusCode.UNIMPLEMENTED: UnsupportedError,
+    grpc.StatusCode.INTERNAL: ServerError,
+    grpc.StatusCode.DATA_LOSS: ServerError,
+    grpc.StatusCode.UNKNOWN: ServerError,
+    grpc.StatusCode.ABORTED: ServerError,
 }
+# Their text is the server's alone: it is about the request, wherever it was asked.
+_OF_THE_REQUEST = (InvalidRequestError, NotFoundError)
 
 
 def from_rpc_error(error: grpc.RpcError, address: str) -> EventIndexError:
     """Return the exception that stands for a failed call to a server at `address`."""
     kind = _BY_STATUS.get(error.code(), ServerError)
     details = error.details() or error.code().name
-    if kind is InvalidRequestError or kind is NotFoundError:
-        return kind(details)
-    return kind(f"{address}: {details}")
+    return kind(details if issubclass(kind, _OF_THE_REQUEST) else f"{address}: {details}")

@@ -58,6 +58,8 @@ class EventQueries(DatasetQueries, Connection):
             events_max=checked_number(events_max, "events_max", NUMBER_MAX),
         )
         if after is not None:
+            if not isinstance(after, tuple) or len(after) != 2:
+                raise ValueError(f"after is {after!r}, not (run, event)")
             run, event = after
             request.after_run_number = checked_number(run, "after run", NUMBER_MAX)
             request.after_event_number = checked_number(event, "after event", NUMBER_MAX)

@@ -86,7 +86,31 @@ class Ack(NamedTuple):
     rejections: tuple[Rejection, ...]
 
 
-class LookupResult:
+class WithFiles:
+    """Rows and the RAW files that they point into; can be pickled and copied.
+
+    Attributes:
+        file_indexes: uint32, shape (n,): 0 is none, 1 is files[0].
+    """
+
+    file_indexes: UInt32
+
+    def __init__(self, files: Sequence[event_pb2.RawFile]) -> None:
+        self._files = files
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Messages of the wire belong to the process that received them.
+        state = dict(self.__dict__, files=self.files)
+        state.pop("_files", None)  # of a copy there are none
+        return state
+
+    @cached_property
+    def files(self) -> list[RawFile]:
+        """The distinct RAW files."""
+        return [to_file(message) for message in self._files]
+
+
+class LookupResult(WithFiles):
     """The answer to a batch of n pairs, in their order.
 
     Attributes:
@@ -97,26 +121,21 @@ class LookupResult:
     """
 
     def __init__(self, pairs: Pairs, response: Response, *, with_olt_result: bool) -> None:
+        super().__init__(response.files)
         self.run_numbers, self.event_numbers = pairs
         self.file_indexes: UInt32 = response.file_indexes
         self.olt_results: UInt64 | None = response.olt_results if with_olt_result else None
         self.found = response.found
         self.not_found = response.not_found
-        self._files = response.files
 
     def __len__(self) -> int:
         return len(self.file_indexes)
 
     def __repr__(self) -> str:
         return (
-            f"<LookupResult: {self.found} found in {len(self._files)} files, "
+            f"<LookupResult: {self.found} found in {len(self.files)} files, "
             f"{self.not_found} not found>"
         )
-
-    @cached_property
-    def files(self) -> list[RawFile]:
-        """The distinct RAW files of the answer."""
-        return [to_file(message) for message in self._files]
 
     def fuids(self) -> npt.NDArray[np.object_]:
         """Return the file id of each pair as text, shape (n,); None where not found."""

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TypeAlias, TypedDict
 
-import numpy as np
-
 from eventindex.columns import DSID_MAX, OLT_MAX, is_canonical_uuid
-from eventindex.pairs import NUMBER_MAX
+from eventindex.numbers import NUMBER_MAX, checked_integer
 from eventindex.v1 import lookup_pb2
 
 Range: TypeAlias = tuple[int | None, int | None]
@@ -89,11 +87,7 @@ def bounds(given: Range | None, name: str) -> Range:
 
 def checked_number(value: object, name: str, maximum: int) -> int:
     """Return an integer from 0 to a maximum."""
-    if not isinstance(value, int | np.integer) or isinstance(value, bool):
-        raise ValueError(f"{name} is {value!r}, not an integer")  # noqa: TRY004  # as to_pairs
-    if not 0 <= value <= maximum:
-        raise ValueError(f"{name} is {value}, outside 0 to {maximum}")
-    return int(value)
+    return checked_integer(value, name, maximum)
 
 
 def checked_fuid(value: object) -> str:

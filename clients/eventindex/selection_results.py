@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +11,7 @@ import numpy.typing as npt
 from eventindex.errors import ServerError
 from eventindex.frames import Picked, to_arrow, to_pandas
 from eventindex.pairs import Int64
-from eventindex.results import RawFile, UInt32, UInt64, to_file
+from eventindex.results import UInt32, UInt64, WithFiles
 from eventindex.v1 import event_pb2, lookup_pb2
 from eventindex.wire_decode import BatchColumns, from_message
 
@@ -27,7 +26,7 @@ class CountBy(StrEnum):
     OVERLAP = "overlap"
 
 
-class Events:
+class Events(WithFiles):
     """A batch of n events in ascending (run, event) order; `ingest` takes it as it is.
 
     Attributes:
@@ -38,6 +37,7 @@ class Events:
 
     def __init__(self, batch: event_pb2.EventBatch | BatchColumns) -> None:
         read = from_message(batch) if isinstance(batch, event_pb2.EventBatch) else batch
+        super().__init__(read.files)
         count = len(read.event_numbers)
         runs = read.run_numbers
         self.run_numbers: Int64 = np.repeat(runs, count) if len(runs) == 1 else runs
@@ -46,7 +46,6 @@ class Events:
         self.olt_results: UInt64 = (
             read.olt_results if len(read.olt_results) else np.zeros(count, np.uint64)
         )
-        self._files = read.files
         columns = (self.run_numbers, self.file_indexes, self.olt_results)
         if any(len(column) != count for column in columns):
             raise ServerError(f"columns of different lengths in a batch of {count} events")
@@ -55,12 +54,7 @@ class Events:
         return len(self.event_numbers)
 
     def __repr__(self) -> str:
-        return f"<Events: {len(self)} in {len(self._files)} files>"
-
-    @cached_property
-    def files(self) -> list[RawFile]:
-        """The RAW files of the batch."""
-        return [to_file(message) for message in self._files]
+        return f"<Events: {len(self)} in {len(self.files)} files>"
 
     def fuids(self) -> npt.NDArray[np.object_]:
         """Return the file id of each event as text, shape (n,)."""

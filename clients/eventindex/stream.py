@@ -17,7 +17,7 @@ from typing import Generic, Protocol, TypeAlias, TypeVar
 
 import grpc
 
-from eventindex.channel import retrying
+from eventindex.channel import check_process, in_a_fork, retrying
 from eventindex.errors import DeadlineError, ServerError, UnavailableError, from_rpc_error
 
 
@@ -112,6 +112,7 @@ class Exchange(Generic[Q, A, C]):
 
         Raises:
             EventIndexError: the server refused a request, is away for too long, or is silent.
+            RuntimeError: this is a fork of the process that began.
             BaseException: what the input iterator raised, after the answers to what came before.
         """
         retry = retrying(self._limits.retry_seconds_max)
@@ -129,6 +130,7 @@ class Exchange(Generic[Q, A, C]):
 
     def _next_answer(self) -> tuple[C, A] | None:
         """Return the next answer of the open call; nothing when it must be opened (again)."""
+        check_process()
         if self._call is None:
             return None
         try:
@@ -242,6 +244,8 @@ class Exchange(Generic[Q, A, C]):
                 return
 
     def _close(self) -> None:
+        if in_a_fork():
+            return  # a thread of the other process may hold the lock
         with self._changed:
             self._closed.set()
             self._changed.notify_all()

@@ -5,6 +5,7 @@ Never sends it where others could read it, and never prints it.
 
 from __future__ import annotations
 
+import codecs
 import os
 from collections.abc import Callable
 from functools import partial
@@ -30,14 +31,28 @@ def find_token(given: str | None = None) -> str:
 
 def token_of(given: str, file: str | Path | None) -> str:
     """Return the token: `given`, or the content of a file, or ""; raises the same."""
-    token = (given or _from_file(file)).strip()
+    token = (given or _from_file(file)).strip("\ufeff \t\r\n")
     if not token.isascii() or not token.isprintable() or " " in token:
         raise AccessError("the token has characters that no token has")
     return token
 
 
 def _from_file(path: str | Path | None) -> str:
-    return Path(path).read_text(encoding="utf-8") if path else ""
+    return _decoded(Path(path).read_bytes()) if path else ""
+
+
+def _decoded(data: bytes) -> str:
+    """Return the text of a file of any editor or shell: UTF-8, or UTF-16 as PowerShell writes it.
+
+    Bytes that are none stay visible as characters that no token has.
+    """
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        encoding = "utf-16"
+    elif b"\0" in data[:2]:
+        encoding = "utf-16-be" if data.startswith(b"\0") else "utf-16-le"
+    else:
+        encoding = "utf-8-sig"
+    return data.decode(encoding, "replace")
 
 
 def with_token(

@@ -1,13 +1,13 @@
 """Regular CSV in pieces through Arrow; what is not regular goes row by row as in `event_files`.
 
-A piece is regular when it has no quotes, no lone carriage returns and one row a line, and every
-value is plain. Each row is judged by the same rules on either way. Holds one piece.
+A piece is regular when it has no quotes and one row a line, and every value is plain. Each row is
+judged by the same rules on either way. Holds one piece.
 """
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from io import BufferedReader, BytesIO, RawIOBase
 from typing import Any, BinaryIO
@@ -16,14 +16,10 @@ import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
 from eventindex.cli.arrow_events import to_block
-from eventindex.cli.event_files import EMPTY, CsvShape, read_csv_rows
-from eventindex.cli.event_rows import (
-    Defaults,
-    EventBlock,
-    FileFormatError,
-    Report,
-    places,
-)
+from eventindex.cli.csv_header import CsvShape, read_shape
+from eventindex.cli.event_files import read_csv_rows
+from eventindex.cli.event_rows import Defaults, EventBlock, FileFormatError, Report
+from eventindex.cli.text_input import plain_text
 
 _PIECE_BYTES = 2 * 1024 * 1024
 _BLOCK_EVENTS_MAX = 50_000
@@ -35,21 +31,26 @@ _FUID = pa.dictionary(pa.int32(), pa.binary())
 class _CsvReader:
     """The rows of one file with a header that is known."""
 
-    def __init__(self, header: list[str], defaults: Defaults, report: Report) -> None:
-        self._shape = CsvShape(places(header, defaults), len(header))
+    def __init__(self, shape: CsvShape, defaults: Defaults, report: Report) -> None:
+        self._shape = shape
         self._defaults = defaults
         self._report = report
-        self._names = [f"c{place}" for place in range(len(header))]
+        self._names = [f"c{place}" for place in range(shape.width)]
+        self._parsing = arrow_csv.ParseOptions(quote_char=False, delimiter=shape.delimiter)
+        self._ways = [self._converting(pa.uint64())]
+        if "olt_result" in shape.places:
+            # Bits may come signed, as PostgreSQL has them.
+            self._ways.append(self._converting(pa.int64()))
+
+    def _converting(self, bits: pa.DataType) -> arrow_csv.ConvertOptions:
+        kinds = {"fuid_raw": _FUID, "olt_result": bits}
         types = {
-            self._names[place]: _FUID if name == "fuid_raw" else pa.uint64()
+            self._names[place]: kinds.get(name, pa.uint64())
             for name, place in self._shape.places.items()
         }
-        self._options = {
-            "parse_options": arrow_csv.ParseOptions(quote_char=False),
-            "convert_options": arrow_csv.ConvertOptions(
-                column_types=types, include_columns=list(types), null_values=[], check_utf8=False
-            ),
-        }
+        return arrow_csv.ConvertOptions(
+            column_types=types, include_columns=list(types), null_values=[], check_utf8=False
+        )
 
     def rows_one_by_one(self, stream: BinaryIO, line_first: int) -> Iterator[EventBlock]:
         """Yield the events of a stream that has no regular lines."""
@@ -79,11 +80,16 @@ class _CsvReader:
         reading = arrow_csv.ReadOptions(
             column_names=self._names, use_threads=False, block_size=len(text) + 1
         )
-        try:
-            table = arrow_csv.read_csv(pa.py_buffer(text), read_options=reading, **self._options)
-        except pa.ArrowInvalid:
-            return None
-        return table if table.num_rows == lines else None
+        for converting in self._ways:
+            with suppress(pa.ArrowInvalid):
+                table = arrow_csv.read_csv(
+                    pa.py_buffer(text),
+                    read_options=reading,
+                    parse_options=self._parsing,
+                    convert_options=converting,
+                )
+                return table if table.num_rows == lines else None
+        return None
 
     def _cut(self, table: pa.Table, text: bytes, line_first: int) -> Iterator[EventBlock]:
         row = _LineOf(text)
@@ -109,18 +115,15 @@ def read_csv_fast(stream: BinaryIO, defaults: Defaults, report: Report) -> Itera
         FileFormatError: the file is empty, or the header has an unknown or repeated name, or one
             is missing that no option stands in for.
     """
-    first = stream.readline()
-    header = first.decode(errors="backslashreplace").removeprefix("\ufeff")
-    if not header:
-        raise FileFormatError(EMPTY)
-    names = [name.strip() for name in next(csv.reader([header]), [])]
-    reader = _CsvReader(names, defaults, report)
-    line, rest = 2, b""
-    while piece := stream.read(_PIECE_BYTES):
+    text = plain_text(stream)
+    shape = read_shape(_lines(text), defaults)
+    reader = _CsvReader(shape, defaults, report)
+    line, rest = shape.lines + 1, b""
+    while piece := text.read(_PIECE_BYTES):
         piece = rest + piece
         end = piece.rfind(b"\n") + 1
-        if not _is_regular(piece):
-            remaining = BufferedReader(_Joined(piece, stream))
+        if b'"' in piece:
+            remaining = BufferedReader(_Joined(piece, text))
             yield from reader.rows_one_by_one(remaining, line)
             return
         piece, rest = piece[:end], piece[end:]
@@ -132,10 +135,9 @@ def read_csv_fast(stream: BinaryIO, defaults: Defaults, report: Report) -> Itera
         yield from reader.piece(rest + b"\n", line)
 
 
-def _is_regular(piece: bytes) -> bool:
-    # The last byte may be the first half of a line end.
-    inner = piece[:-1] if piece.endswith(b"\r") else piece
-    return b'"' not in piece and inner.count(b"\r") == inner.count(b"\r\n")
+def _lines(text: BinaryIO) -> Iterator[str]:
+    while line := text.readline(_LINE_BYTES_MAX):
+        yield line.decode(errors="backslashreplace")
 
 
 def _one_array(column: pa.ChunkedArray) -> Any:
@@ -153,7 +155,7 @@ class _LineOf:
     def at(self, start: int, index: int) -> str:
         """Return the line at `index`, counted from `start`."""
         self._lines = self._lines or self._text.split(b"\n")
-        return self._lines[start + index].decode(errors="backslashreplace").rstrip("\r")
+        return self._lines[start + index].decode(errors="backslashreplace")
 
 
 class _Joined(RawIOBase):

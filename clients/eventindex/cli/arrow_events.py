@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -22,13 +23,21 @@ from eventindex.cli.event_rows import (
     Row,
     checked_event,
 )
-from eventindex.cli.strict import FIELDS, NUMBER_MAXIMA, BadFieldError
+from eventindex.cli.strict import FIELDS, NUMBER_MAXIMA, BadFieldError, checked_number
 from eventindex.columns import EventColumns, is_canonical_uuid
 from eventindex.results import RawFile
 
 _Bools = npt.NDArray[np.bool_]
 _UInt64 = npt.NDArray[np.uint64]
 _Indexes = npt.NDArray[np.int64]
+_TEXTS = (
+    pa.types.is_string,
+    pa.types.is_large_string,
+    pa.types.is_string_view,
+    pa.types.is_binary,
+    pa.types.is_large_binary,
+    pa.types.is_binary_view,
+)
 
 
 def check_types(types: Mapping[str, pa.DataType]) -> None:
@@ -38,20 +47,20 @@ def check_types(types: Mapping[str, pa.DataType]) -> None:
         FileFormatError: a column of another type; names it.
     """
     for name, kind in types.items():
-        plain = _plain(kind)
         if name == "fuid_raw":
-            fits = (
-                pa.types.is_string(plain)
-                or pa.types.is_large_string(plain)
-                or pa.types.is_binary(plain)
-                or pa.types.is_large_binary(plain)
-                or (pa.types.is_fixed_size_binary(plain) and plain.byte_width == 16)
-            )
-            wanted = "text or 16 bytes"
+            fits, wanted = _holds_file_ids(_plain(kind)), "text or 16 bytes"
         else:
-            fits, wanted = pa.types.is_integer(plain), "integers"
+            plain = kind.value_type if pa.types.is_dictionary(kind) else kind
+            whole = pa.types.is_decimal(plain) and plain.scale == 0
+            fits, wanted = pa.types.is_integer(plain) or whole, "integers"
         if not fits:
             raise FileFormatError(f"column {name!r} has the type {kind}, not {wanted}")
+
+
+def _holds_file_ids(kind: Any) -> bool:
+    if pa.types.is_fixed_size_binary(kind):
+        return bool(kind.byte_width == 16)
+    return any(is_kind(kind) for is_kind in _TEXTS)
 
 
 def to_block(
@@ -60,6 +69,8 @@ def to_block(
     row: Callable[[int], Row],
     defaults: Defaults,
     report: Report,
+    *,
+    unit: str = "line",
 ) -> EventBlock:
     """Return the good events of columns, and report the bad ones.
 
@@ -69,6 +80,7 @@ def to_block(
         row: the row as it came, by its index.
         defaults: stands in for columns that are not there.
         report: is told of each bad row.
+        unit: what `line_first` counts.
     """
     count = len(fields["event_number"])
     bad = np.zeros(count, np.bool_)
@@ -82,7 +94,7 @@ def to_block(
     keep = slice(None) if not bad.any() else np.flatnonzero(~bad)
     for index in np.flatnonzero(bad).tolist():
         problem = _problem(fields, index, defaults)
-        report(BadRow(line_first + index, problem, row(index)))
+        report(BadRow(line_first + index, problem, row(index), unit))
     files, indexes = _files(fuids, codes[keep], dsids[keep])
     columns = EventColumns(
         files=files,
@@ -92,7 +104,7 @@ def to_block(
         olt_results=None if olt is None else olt[keep],
     )
     places = np.arange(count, dtype=np.int64)[keep]
-    return EventBlock(columns, places + line_first, lambda index: row(int(places[index])))
+    return EventBlock(columns, places + line_first, lambda index: row(int(places[index])), unit)
 
 
 def _plain(kind: pa.DataType) -> Any:
@@ -112,14 +124,27 @@ def _numbers(name: str, column: pa.Array, bad: _Bools) -> _UInt64:
     if column.null_count:
         bad |= column.is_null().to_numpy(zero_copy_only=False)
         column = column.fill_null(0)
+    if pa.types.is_decimal(column.type):
+        return _decimals(name, column, bad)
     values = np.from_dlpack(column)
-    if values.dtype.kind == "i":
+    if values.dtype.kind == "i" and name != "olt_result":  # its bits may come signed
         bad |= values < 0
     numbers: _UInt64 = values.astype(np.int64 if values.dtype.kind == "i" else np.uint64).view(
         np.uint64
     )
     if NUMBER_MAXIMA[name] < 2**64 - 1:
         bad |= numbers > np.uint64(NUMBER_MAXIMA[name])
+    return numbers
+
+
+def _decimals(name: str, column: pa.Array, bad: _Bools) -> _UInt64:
+    """Return decimals without a fraction as uint64, and mark what is out of range."""
+    numbers = np.zeros(len(column), np.uint64)
+    for index, value in enumerate(column.to_pylist()):
+        try:
+            numbers[index] = checked_number(name, int(value))
+        except BadFieldError:
+            bad[index] = True
     return numbers
 
 
@@ -135,6 +160,11 @@ def _file_ids(
     if isinstance(column.type, pa.BaseExtensionType):
         column = column.storage
     if not pa.types.is_dictionary(column.type):
+        # Arrow makes no dictionaries of views.
+        if pa.types.is_string_view(column.type):
+            column = column.cast(pa.string())
+        elif pa.types.is_binary_view(column.type):
+            column = column.cast(pa.binary())
         column = column.dictionary_encode()
     indices = column.indices
     if indices.null_count:
@@ -178,6 +208,13 @@ def _files(
     return files, (indexes + 1).astype(np.uint32)
 
 
+def _shown(value: object) -> object:
+    """Return a value as the rules for single values take it."""
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    return int(value) if isinstance(value, Decimal) else value
+
+
 def _problem(fields: Mapping[str, pa.Array], index: int, defaults: Defaults) -> str:
     """Return what is wrong with a row, by the rules for single values."""
     values: dict[str, object] = {}
@@ -185,8 +222,7 @@ def _problem(fields: Mapping[str, pa.Array], index: int, defaults: Defaults) -> 
         if name in fields:
             value = fields[name][index].as_py()
             known = _file_id(value) if name == "fuid_raw" and value is not None else None
-            values[name] = known or (value.decode(errors="replace") if isinstance(value, bytes)
-                                     else value)  # fmt: skip
+            values[name] = known or _shown(value)
     try:
         checked_event(values, defaults)
     except BadFieldError as error:

@@ -15,20 +15,16 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 import click
-import grpc
 
 import eventindex
 from eventindex.client import Client
-from eventindex.errors import EventIndexError
+from eventindex.errors import EventIndexError, InvalidRequestError, WrongStateError
 
 EXIT_FAILURE = 1
 EXIT_USAGE = 2
 EXIT_NOT_ALL = 3
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-
-# What a service calls a value that cannot be meant, or that somebody else has already.
-_BAD_USAGE = (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.ALREADY_EXISTS)
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -56,10 +52,12 @@ class Cli(click.Group):
         """Run the command."""
         try:
             return super().invoke(ctx)
+        except WrongStateError as error:
+            # Not the command is wrong: the same may work later.
+            raise Failure(_one_line(error)) from error
+        except InvalidRequestError as error:
+            raise RefusedUsage(_one_line(error)) from error
         except EventIndexError as error:
-            answer = error.__cause__
-            if isinstance(answer, grpc.RpcError) and answer.code() in _BAD_USAGE:
-                raise RefusedUsage(" ".join((answer.details() or str(error)).split())) from error
             raise Failure(_one_line(error)) from error
         except OSError as error:
             if error.errno == errno.EPIPE:

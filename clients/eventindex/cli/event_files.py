@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from io import TextIOWrapper
+from itertools import chain
 from typing import BinaryIO
 
+from eventindex.cli.csv_header import CsvShape, read_shape
 from eventindex.cli.event_rows import (
     BLOCK_EVENTS,
     BadRow,
@@ -22,8 +23,8 @@ from eventindex.cli.event_rows import (
     Report,
     checked_event,
     columns_of,
-    places,
 )
+from eventindex.cli.json_array import elements
 from eventindex.cli.strict import (
     FIELDS,
     BadFieldError,
@@ -32,6 +33,7 @@ from eventindex.cli.strict import (
     parse_json_object,
     parsed_number,
 )
+from eventindex.cli.text_input import plain_text
 
 __all__ = [
     "BadRow",
@@ -45,19 +47,9 @@ __all__ = [
     "read_records",
 ]
 
-EMPTY = "the file is empty"
-
 _Numbered = tuple[int, EventRow, str]
 # What telescopes call the numbers of an event; their lines need not be JSON.
 _TELESCOPE_NAMES = (b'"RunNumber"', b'"EventNumber"')
-
-
-@dataclass(frozen=True, slots=True)
-class CsvShape:
-    """The columns of a CSV file: the place of each field, see `places`, and how many there are."""
-
-    places: dict[str, int]
-    width: int
 
 
 class _Tap:
@@ -91,7 +83,7 @@ def read_csv(stream: BinaryIO, defaults: Defaults, report: Report) -> Iterator[E
     text = _as_text(stream)
     try:
         tap = _Tap(text)
-        shape = _csv_shape(tap, defaults)
+        shape = read_shape(iter(tap), defaults)
         tap.take()
         yield from _blocks(_csv_rows(tap, shape, defaults, report))
     finally:
@@ -102,7 +94,7 @@ def check_header(stream: BinaryIO, defaults: Defaults) -> None:
     """Check the header of a CSV file as `read_csv` does, and read no more."""
     text = _as_text(stream)
     try:
-        _csv_shape(text, defaults)
+        read_shape(iter(text), defaults)
     finally:
         release(text)
 
@@ -126,15 +118,33 @@ def read_csv_rows(
 
 
 def read_json_lines(stream: BinaryIO, defaults: Defaults, report: Report) -> Iterator[EventBlock]:
-    """Yield the events of a file with one JSON object a line."""
-    yield from _blocks(_json_rows(stream, defaults, report))
+    """Yield the events of a file with one JSON object a line, or one array of objects.
+
+    Raises:
+        FileFormatError: the array does not end, or something follows it.
+    """
+    text = plain_text(stream)
+    first = _first_byte(text)
+    if first == b"[":
+        yield from _blocks(_array_rows(text, defaults, report), unit="element")
+    else:
+        lines = chain([first + text.readline()], text)
+        yield from _blocks(_json_rows(lines, defaults, report))
+
+
+def _first_byte(text: BinaryIO) -> bytes:
+    """Take the first byte that is no blank; blank lines before it are no rows."""
+    byte = text.read(1)
+    while byte and byte.isspace():
+        byte = text.read(1)
+    return byte
 
 
 def read_records(stream: BinaryIO) -> Iterator[RecordBlock]:
     """Yield the telescope records of a dump, one a line; blank lines are skipped."""
     records: list[bytes] = []
     lines: list[int] = []
-    for number, line in enumerate(stream, 1):
+    for number, line in enumerate(plain_text(stream), 1):
         if record := line.strip():
             records.append(record)
             lines.append(number)
@@ -153,23 +163,14 @@ def release(text: TextIOWrapper) -> None:
 
 def _as_text(stream: BinaryIO) -> TextIOWrapper:
     # Bytes that are no UTF-8 become text that no field takes, so that the row is reported.
-    return TextIOWrapper(stream, encoding="utf-8-sig", errors="backslashreplace", newline="")
-
-
-def _csv_shape(lines: Iterable[str], defaults: Defaults) -> CsvShape:
-    try:
-        header = next(csv.reader(lines, strict=True), None)
-    except csv.Error as error:
-        raise FileFormatError(f"line 1: {error}") from error
-    if header is None:
-        raise FileFormatError(EMPTY)
-    return CsvShape(places([name.strip() for name in header], defaults), len(header))
+    text = plain_text(stream)
+    return TextIOWrapper(text, encoding="utf-8", errors="backslashreplace", newline="")
 
 
 def _csv_rows(
     tap: _Tap, shape: CsvShape, defaults: Defaults, report: Report
 ) -> Iterator[_Numbered]:
-    rows = csv.reader(tap, strict=True)
+    rows = csv.reader(tap, delimiter=shape.delimiter, strict=True)
     while True:
         try:
             row = next(rows, None)
@@ -212,9 +213,20 @@ def _json_rows(stream: Iterable[bytes], defaults: Defaults, report: Report) -> I
             report(BadRow(number, f"{error}{hint}", text))
 
 
+def _array_rows(text: BinaryIO, defaults: Defaults, report: Report) -> Iterator[_Numbered]:
+    for number, element in elements(text):
+        row = element.decode(errors="backslashreplace")
+        try:
+            yield number, _json_event(parse_json_object(element), defaults), row
+        except BadFieldError as error:
+            report(BadRow(number, str(error), row, "element"))
+
+
 def _json_event(found: dict[str, object], defaults: Defaults) -> EventRow:
     wanted = {defaults.name(name): name for name in FIELDS}
     fields = {wanted[key]: value for key, value in found.items() if key in wanted}
+    if len(fields) < len(found):
+        _add_in_other_case(fields, found, wanted)
     if len(fields) < len(found) and not defaults.names:
         unknown = next(key for key in found if key not in wanted)
         raise BadFieldError(unknown[:60], "is not a field of an event")
@@ -226,7 +238,21 @@ def _json_event(found: dict[str, object], defaults: Defaults) -> EventRow:
     return checked_event(fields, defaults)
 
 
-def _blocks(rows: Iterator[_Numbered]) -> Iterator[EventBlock]:
+def _add_in_other_case(
+    fields: dict[str, object], found: dict[str, object], wanted: dict[str, str]
+) -> None:
+    """Add the fields whose keys are written in another case; one that is there twice is wrong."""
+    folded = {key.casefold(): name for key, name in wanted.items()}
+    for key, value in found.items():
+        name = folded.get(key.casefold())
+        if key in wanted or name is None:
+            continue
+        if name in fields:
+            raise BadFieldError(key[:60], "is there twice")
+        fields[name] = value
+
+
+def _blocks(rows: Iterator[_Numbered], unit: str = "line") -> Iterator[EventBlock]:
     kept: list[EventRow] = []
     lines: list[int] = []
     texts: list[str] = []
@@ -235,7 +261,7 @@ def _blocks(rows: Iterator[_Numbered]) -> Iterator[EventBlock]:
         lines.append(number)
         texts.append(text)
         if len(kept) == BLOCK_EVENTS:
-            yield EventBlock(columns_of(kept), lines, texts.__getitem__)
+            yield EventBlock(columns_of(kept), lines, texts.__getitem__, unit)
             kept, lines, texts = [], [], []
     if kept:
-        yield EventBlock(columns_of(kept), lines, texts.__getitem__)
+        yield EventBlock(columns_of(kept), lines, texts.__getitem__, unit)

@@ -26,11 +26,12 @@ class FileFormatError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class BadRow:
-    """A row that cannot be stored: its line (or row) from 1, what is wrong, and how it came."""
+    """A row that cannot be stored: its line (row, element) from 1, what is wrong, how it came."""
 
     line: int
     problem: str
     row: Row
+    unit: str = "line"
 
 
 Report = Callable[[BadRow], None]
@@ -78,11 +79,15 @@ class Defaults:
 
 @dataclass(frozen=True, slots=True)
 class EventBlock:
-    """Events of a file, the line (or row) that each stood on, and the row itself by its index."""
+    """Events of a file, the line that each stood on, and the row itself by its index.
+
+    What is no text has rows or elements instead of lines; `unit` says which.
+    """
 
     columns: EventColumns
     lines: Sequence[int] | npt.NDArray[np.int64]
     row: Callable[[int], Row]
+    unit: str = "line"
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -94,6 +99,7 @@ class RecordBlock:
 
     records: list[bytes]
     lines: list[int]
+    unit: str = "line"
 
     def __len__(self) -> int:
         return len(self.records)
@@ -111,16 +117,21 @@ _OPTIONS = {
 
 
 def places(header: Sequence[str], defaults: Defaults) -> dict[str, int]:
-    """Return where each field of an event stands among the columns of a file.
+    """Return where each field of an event stands among the columns of a file, in any case.
 
     Raises:
         FileFormatError: the header has an unknown or repeated name, or one is missing that no
             option stands in for.
     """
     wanted = {defaults.name(name): name for name in FIELDS}
+    folded = {column.casefold(): name for column, name in wanted.items()}
     found: dict[str, int] = {}
     for place, column in enumerate(header):
         name = wanted.get(column)
+        if name is None and (other := folded.get(column.strip().casefold())):
+            # With --columns a column of that very name is meant, and others are passed over.
+            there = defaults.names and defaults.name(other) in header
+            name = None if there else other
         if name in found:
             raise FileFormatError(f"column {column!r} is there twice")
         if name is not None:

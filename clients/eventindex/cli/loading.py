@@ -113,9 +113,8 @@ class Refusals:
     def _add(self, path: str, bad: BadRow) -> None:
         self._totals.refused += 1
         self._shown += 1
-        unit = "line" if isinstance(bad.row, str) else "row"
         if self._shown <= _REFUSALS_SHOWN:
-            self._progress.line(f"eventindex: {path}: {unit} {bad.line}: {bad.problem}")
+            self._progress.line(f"eventindex: {path}: {bad.unit} {bad.line}: {bad.problem}")
         elif self._shown == _REFUSALS_SHOWN + 1:
             self._progress.line("eventindex: further refused rows are only counted")
         if self._file is not None:
@@ -145,7 +144,7 @@ class FileLoad:
         self.totals.add(ack)
         for rejection in ack.rejections:
             index = rejection.index
-            bad = BadRow(int(block.lines[index]), rejection.reason, block.row(index))
+            bad = BadRow(int(block.lines[index]), rejection.reason, block.row(index), block.unit)
             self.refusals.add(self.path, bad)
         # A server may count more refusals than it names.
         if ack.rejected > len(ack.rejections):

@@ -37,10 +37,10 @@ def read_parquet(
     try:
         for batch in file.iter_batches(_BLOCK_EVENTS, columns=list(names.values())):
             fields = {name: batch.column(column) for name, column in names.items()}
-            yield to_block(fields, done + 1, _row_of(batch), defaults, report)
+            yield to_block(fields, done + 1, _row_of(batch), defaults, report, unit="row")
             done += batch.num_rows
             at(done / total)
-    except pa.ArrowInvalid as error:
+    except pa.ArrowException as error:
         raise OSError(f"damaged: {error}") from error
 
 
@@ -54,7 +54,7 @@ def _open(stream: BinaryIO, defaults: Defaults) -> tuple[parquet.ParquetFile, di
     check_types(types)
     # Repeated texts stay numbers from the file to the wire.
     text = [
-        defaults.name(name)
+        schema.names[where[name]]
         for name, kind in types.items()
         if pa.types.is_string(kind) or pa.types.is_binary(kind)
     ]

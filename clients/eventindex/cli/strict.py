@@ -20,6 +20,9 @@ NUMBER_MAXIMA = {
     "dsid_raw": DSID_MAX,
 }
 _DIGITS = re.compile(r"[0-9]{1,1000}", re.ASCII)
+_SIGNED = re.compile(r"-?[0-9]{1,1000}", re.ASCII)
+# PostgreSQL has no unsigned type: its view `events` gives the 64 bits as a signed number.
+_SIGNED_MIN = -(2**63)
 
 
 class BadFieldError(ValueError):
@@ -41,13 +44,15 @@ class EventRow:
 
 
 def checked_number(name: str, value: object) -> int:
-    """Return an integer within the range of its field.
+    """Return an integer within the range of its field; of signed bits the same as unsigned ones.
 
     Raises:
         BadFieldError: another type or out of range.
     """
     if not isinstance(value, int) or isinstance(value, bool):
         raise BadFieldError(name, f"{shorten(value)} is not an integer")
+    if name == "olt_result" and _SIGNED_MIN <= value < 0:
+        return value + 2**64
     if not 0 <= value <= NUMBER_MAXIMA[name]:
         raise BadFieldError(name, f"{value} is outside 0 to {NUMBER_MAXIMA[name]}")
     return value
@@ -56,7 +61,8 @@ def checked_number(name: str, value: object) -> int:
 def parsed_number(name: str, text: str) -> int:
     """Return the integer that a text of digits stands for, within the range of its field."""
     stripped = text.strip()
-    if not _DIGITS.fullmatch(stripped):
+    form = _SIGNED if name == "olt_result" else _DIGITS
+    if not form.fullmatch(stripped):
         raise BadFieldError(name, f"{shorten(text)} is not an integer from 0 on")
     return checked_number(name, int(stripped))
 
