@@ -9,7 +9,7 @@ PROTOC = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I pr
 	--grpc_python_out=$(1) --mypy_grpc_out=quiet:$(1) $(PROTOS)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-faults test-model soak lint format protos protos-check bench bench-small bench-billion up down clean
+.PHONY: help run test test-faults test-model soak lint format docs protos protos-check bench bench-small bench-billion up down clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -38,6 +38,9 @@ lint: $(VENV)/.dev ## check style and types
 format: $(VENV)/.dev ## format the code and repair what ruff can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+docs: $(VENV)/.dev ## build the documentation into site/, fail on a dead link (then open site/index.html)
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet && echo "site/index.html"
 
 protos: $(VENV)/.dev ## generate the Python code of protos/ into clients/eventindex/v1/
 	$(call PROTOC,clients)

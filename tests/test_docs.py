@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import doctest
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -44,3 +47,23 @@ def test_decisions_are_all_listed() -> None:
     folder = ROOT / "docs/decisions"
     listed = re.findall(r"\((\d{4}-[\w-]+\.md)\)", (folder / "README.md").read_text("utf-8"))
     assert listed == sorted(path.name for path in folder.glob("[0-9]*.md"))
+
+
+def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
+    """`make docs` makes a page of each document, all in the navigation, and asks no other host."""
+    made = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", tmp_path],
+        cwd=ROOT,
+        env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (made.returncode, made.stdout, made.stderr) == (0, "", "")
+    pages = list(tmp_path.glob("**/*.html"))
+    assert len(pages) > len(list(ROOT.glob("docs/**/*.md"))) - 1
+    for page in pages:
+        asked = re.findall(
+            r'<(?:script|link|img)[^>]+(?:src|href)="(https?:[^"]+)', page.read_text()
+        )
+        assert not asked, (page.name, asked)
