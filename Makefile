@@ -57,14 +57,17 @@ bench-small: $(VENV)/.bench ## the same with little data, a minute: fails on a w
 bench-billion: $(VENV)/.bench ## load a billion events, measure there (BENCH_ARGS="--runs 22": ten million)
 	@$(BIN)/python -m benchmarks.billion $(BENCH_ARGS)
 
-up: deploy/.env ## start the containers (needs Docker)
-	docker compose --env-file deploy/.env up --detach --build --wait
+COMPOSE = docker compose --env-file deploy/.env
+
+# The tables are migrated while the services of before still run: if that fails, they go on.
+up: ## start the containers, or update them (needs Docker, Compose 2.24)
+	@deploy/make-env
+	$(COMPOSE) build
+	$(COMPOSE) run --rm migrate
+	$(COMPOSE) up --detach --wait
 
 down: ## stop the containers; the data stays
-	docker compose --env-file deploy/.env down
-
-deploy/.env: # random passwords, made once
-	deploy/make-env
+	$(COMPOSE) down
 
 clean: ## remove the environment and caches; the data in .eventindex stays
 	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
