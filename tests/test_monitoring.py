@@ -108,6 +108,13 @@ def test_panels_say_what_they_show() -> None:
         assert grid["x"] + grid["w"] <= 24, what
 
 
+@needs_prometheus
+def test_prometheus_takes_its_configuration() -> None:
+    """The file that the container mounts is one that Prometheus starts with, rules included."""
+    file = DEPLOY / "prometheus/prometheus.yml"
+    subprocess.run(["promtool", "check", "config", file], check=True)
+
+
 # On a running stack
 
 
