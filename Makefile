@@ -9,11 +9,11 @@ PROTOC = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I pr
 	--grpc_python_out=$(1) --mypy_grpc_out=quiet:$(1) $(PROTOS)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-faults test-model soak lint format docs protos protos-check bench bench-small bench-billion up down clean
+.PHONY: help run test test-faults test-model soak lint format docs protos protos-check contract contract-image bench bench-small bench-billion up down clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
 
 run: $(VENV)/.server ## start everything here, send sample events, look them up, serve until Ctrl-C
 	@exec $(BIN)/python -m local_stack.demo
@@ -34,6 +34,7 @@ lint: $(VENV)/.dev ## check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/hadolint deploy/Dockerfile
 
 format: $(VENV)/.dev ## format the code and repair what ruff can
 	$(BIN)/ruff format .
@@ -51,6 +52,17 @@ protos-check: $(VENV)/.dev ## fail when clients/eventindex/v1/ is not what proto
 	  then echo "clients/eventindex/v1 agrees with protos/"; \
 	  else echo "run make protos and commit the result" >&2; exit 1; fi
 
+# The contract of the last release; a release commits its own (`make contract-image`).
+CONTRACT := .ci/contract-0.1.0.binpb
+BUF := npm exec --yes --package=@bufbuild/buf@1.75.0 -- buf
+
+contract: ## check protos/ by buf: its style, and that clients of the last release go on (needs npm)
+	$(BUF) lint
+	$(BUF) breaking --against $(CONTRACT)
+
+contract-image: ## write the contract of this release, which later ones are held against
+	$(BUF) build --exclude-source-info --output $(CONTRACT)
+
 bench: $(VENV)/.bench ## measure the project beside its peers, five minutes (BENCH_ARGS="--only lookups" to choose)
 	@$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
@@ -60,14 +72,17 @@ bench-small: $(VENV)/.bench ## the same with little data, a minute: fails on a w
 bench-billion: $(VENV)/.bench ## load a billion events, measure there (BENCH_ARGS="--runs 22": ten million)
 	@$(BIN)/python -m benchmarks.billion $(BENCH_ARGS)
 
-up: deploy/.env ## start the containers (needs Docker)
-	docker compose --env-file deploy/.env up --detach --build --wait
+COMPOSE = docker compose --env-file deploy/.env
+
+# The tables are migrated while the services of before still run: if that fails, they go on.
+up: ## start the containers, or update them (needs Docker, Compose 2.24)
+	@deploy/make-env
+	$(COMPOSE) build
+	$(COMPOSE) run --rm migrate
+	$(COMPOSE) up --detach --wait
 
 down: ## stop the containers; the data stays
-	docker compose --env-file deploy/.env down
-
-deploy/.env: # random passwords, made once
-	deploy/make-env
+	$(COMPOSE) down
 
 clean: ## remove the environment and caches; the data in .eventindex stays
 	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

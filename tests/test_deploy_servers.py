@@ -11,7 +11,7 @@ import subprocess
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import grpc
 import psycopg2
@@ -26,9 +26,26 @@ from tests.processes import POSTGRES_BIN_PATH, Service, free_port, server_direct
 DEPLOY = Path(__file__).parents[1] / "deploy"
 
 
+class Broker(NamedTuple):
+    """A broker that runs: its port, its directory, its process."""
+
+    port: int
+    data: Path
+    pid: int
+
+
+def secret_files(folder: Path, **values: str) -> Path:
+    """A directory as Compose mounts its secrets."""
+    path = folder / "secrets"
+    path.mkdir(exist_ok=True)
+    for name, value in values.items():
+        (path / name).write_text(value)
+    return path
+
+
 @pytest.fixture
-def broker(tmp_path: Path) -> Iterator[int]:
-    """Mosquitto as docker-compose.yml starts it, on a free port of this machine; the port."""
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    """Mosquitto as docker-compose.yml starts it, on a free port of this machine."""
     port = free_port()
     data = server_directory("deploy-mqtt")
     config = tmp_path / "config"
@@ -37,15 +54,18 @@ def broker(tmp_path: Path) -> Iterator[int]:
     text = file.read_text("utf-8").replace("/mosquitto/data", str(data))
     file.write_text(text.replace("listener 1883", f"listener {port} 127.0.0.1"), "utf-8")
     data.chmod(0o777)
-    environment = os.environ | {"MQTT_INGEST_PASSWORD": "in", "MQTT_PUBLISHER_PASSWORD": "out"}
+    secrets = secret_files(tmp_path, mqtt_ingest_password="in", mqtt_publisher_password="out")
     process = subprocess.Popen(
-        ["sh", config / "start.sh", data, config], env=environment, stderr=subprocess.DEVNULL
+        ["sh", config / "start.sh", data, config, secrets], stderr=subprocess.DEVNULL
     )
     wait_until(lambda: listens(port), what="Mosquitto")
-    yield port
+    yield Broker(port, data, process.pid)
     process.terminate()
     assert process.wait(30) == 0
     shutil.rmtree(data)
+
+
+PASSWORDS: dict[str, str] = {}  # of the users that a test made
 
 
 def listens(port: int) -> bool:
@@ -55,7 +75,8 @@ def listens(port: int) -> bool:
 
 
 def mqtt(program: str, port: int, user: str | None, *arguments: str) -> Any:
-    login = ["-u", user, "-P", {"ingest": "in", "publisher": "out"}[user]] if user else []
+    known = {"ingest": "in", "publisher": "out", **PASSWORDS}
+    login = ["-u", user, "-P", known[user]] if user else []
     return subprocess.Popen(
         [program, "-h", "127.0.0.1", "-p", str(port), "-V", "5", "-q", "1", *login, *arguments],
         stdout=subprocess.PIPE,
@@ -64,56 +85,104 @@ def mqtt(program: str, port: int, user: str | None, *arguments: str) -> Any:
     )
 
 
-def test_broker_keeps_strangers_out_and_lets_each_side_do_its_own(broker: int) -> None:
+def test_broker_keeps_strangers_out_and_lets_each_side_do_its_own(broker: Broker) -> None:
     """Nobody enters without a password; publishers write, the ingest service reads."""
-    stranger = mqtt("mosquitto_pub", broker, None, "-t", "cosmic/0/event", "-m", "x")
+    stranger = mqtt("mosquitto_pub", broker.port, None, "-t", "cosmic/0/event", "-m", "x")
     stranger.communicate(timeout=20)
     assert stranger.returncode != 0
     session = ("-c", "-i", "test", "-t", "cosmic/+/event")
-    first = mqtt("mosquitto_sub", broker, "ingest", *session, "-E")
+    first = mqtt("mosquitto_sub", broker.port, "ingest", *session, "-E")
     first.communicate(timeout=20)
     for user, text in (("ingest", "own side"), ("publisher", "event")):
-        mqtt("mosquitto_pub", broker, user, "-t", "cosmic/0/event", "-m", text).communicate()
-    out, _ = mqtt("mosquitto_sub", broker, "ingest", *session, "-C", "1").communicate(timeout=20)
+        mqtt("mosquitto_pub", broker.port, user, "-t", "cosmic/0/event", "-m", text).communicate()
+    out, _ = mqtt("mosquitto_sub", broker.port, "ingest", *session, "-C", "1").communicate(
+        timeout=20
+    )
     assert out == "event\n"
 
 
-def test_ingest_service_takes_events_from_the_broker(broker: int, database_url: str) -> None:
-    """The ingest user may subscribe to all topics, and what a publisher sends is stored."""
+def test_a_detector_gets_a_user_and_loses_it(broker: Broker) -> None:
+    """users.sh adds a user while the broker runs; it writes its own topic alone, until removed."""
+
+    def users(*arguments: str) -> str:
+        name = (*arguments, "")[1]
+        command = ["sh", DEPLOY / "mosquitto/users.sh", arguments[0], name, broker.data]
+        done = subprocess.run(
+            [*command, str(broker.pid)], check=True, stdout=subprocess.PIPE, text=True
+        )
+        return done.stdout.strip()
+
+    def publish(topic: str) -> int:
+        sent = mqtt("mosquitto_pub", broker.port, "det.7", "-t", topic, "-m", "x")
+        sent.communicate(timeout=20)
+        return sent.returncode
+
+    PASSWORDS["det.7"] = users("add", "det.7")
+    users("add", "detx7")
+    users("remove", "detx7")
+    assert users("list") == "det.7"
+    session = ("-c", "-i", "test", "-t", "cosmic/+/event")
+    mqtt("mosquitto_sub", broker.port, "ingest", *session, "-E").communicate(timeout=20)
+    wait_until(lambda: publish("cosmic/det.7/event") == 0, what="user")
+    publish("cosmic/8/event")
+    everything = mqtt("mosquitto_sub", broker.port, "ingest", *session, "-W", "2", "-v")
+    assert set(everything.communicate(timeout=20)[0].split("\n")) == {"cosmic/det.7/event x", ""}
+    users("remove", "det.7")
+    wait_until(lambda: publish("cosmic/det.7/event") != 0, what="refusal")
+    with pytest.raises(subprocess.CalledProcessError):
+        users("add", "ingest")
+
+
+def test_health_check_of_the_broker_needs_no_argument(broker: Broker) -> None:
+    """mosquitto_sub finds user and password in the file that start.sh wrote."""
+    environment = os.environ | {"XDG_CONFIG_HOME": str(broker.data / "health")}
+    asked = ["mosquitto_sub", "-h", "127.0.0.1", "-p", str(broker.port)]
+    asked += ["-t", "eventindex/v1/health", "-E"]
+    subprocess.run(asked, env=environment, check=True, timeout=20)
+
+
+def test_ingest_service_takes_events_from_the_broker(broker: Broker, deployed: str) -> None:
+    """The ingest user may subscribe to all topics, and its role stores what a publisher sends."""
     service = Service(
-        "ingest_service", database_url=database_url, mqtt_url=f"mqtt://ingest:in@127.0.0.1:{broker}"
+        "ingest_service",
+        database_url=deployed.replace("owner@", "eventindex_writer@"),
+        mqtt_url=f"mqtt://ingest:in@127.0.0.1:{broker.port}",
     )
     event = {"run_number": 1, "event_number": 2, "olt_result": 0, "dsid_raw": 3}
     text = json.dumps(event | {"fuid_raw": str(uuid.uuid4())})
     try:
         service.start()
         topic = ("-t", "eventindex/v1/json/deploy", "-m", text)
-        mqtt("mosquitto_pub", broker, "publisher", *topic).communicate(timeout=20)
+        mqtt("mosquitto_pub", broker.port, "publisher", *topic).communicate(timeout=20)
         wait_until(lambda: service.metric("eventindex_ingest_inserted_events_total"), what="event")
     finally:
         service.close()
-    assert query(database_url, "SELECT run_number, event_number FROM events") == [(1, 2)]
+    assert query(deployed, "SELECT run_number, event_number FROM events") == [(1, 2)]
 
 
 @pytest.fixture
-def deployed(postgres: Any) -> Iterator[str]:
+def deployed(postgres: Any, tmp_path: Path) -> Iterator[str]:
     """A migrated database as docker-compose.yml makes it, with the roles; the owner's URL."""
     execute(postgres.url(), "CREATE DATABASE deploy_reader")
+    secrets = secret_files(
+        tmp_path,
+        reader_password="it's secret",
+        writer_password="it's a third",
+        gateway_password="it's another",
+    )
     environment = os.environ | {
         "PATH": f"{POSTGRES_BIN_PATH}:{os.environ['PATH']}",
         "PGHOST": "127.0.0.1",
         "PGPORT": str(postgres.port),
-        "POSTGRES_USER": "owner",
-        "POSTGRES_DB": "deploy_reader",
-        "READER_PASSWORD": "it's secret",
-        "GATEWAY_PASSWORD": "it's another",
+        "PGUSER": "owner",
+        "PGDATABASE": "deploy_reader",
     }
-    for script in sorted((DEPLOY / "postgres").iterdir()):
-        subprocess.run([script], check=True, env=environment)
-    migrate(postgres.url("deploy_reader"))
+    for _ in range(2):  # the second start
+        subprocess.run([DEPLOY / "postgres/roles.sh", secrets], check=True, env=environment)
+        migrate(postgres.url("deploy_reader"))
     yield postgres.url("deploy_reader")
     execute(postgres.url(), "DROP DATABASE deploy_reader WITH (FORCE)")
-    for role in ("eventindex_reader", "eventindex_gateway"):
+    for role in ("eventindex_reader", "eventindex_writer", "eventindex_gateway"):
         execute(postgres.url(), f"DROP ROLE {role}")
 
 

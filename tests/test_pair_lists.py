@@ -216,8 +216,8 @@ def test_foreign_bytes_are_shown_once():
         (b"root\x00\x00\xf7\x27" + bytes(1000), "a ROOT file"),
         (b"BZh91AY&SY" + bytes(1000), "a bzip2 file"),
         (bytes(range(256)) * 2000, "binary data"),
-        (gzip.compress(bytes(range(256)) * 2000), "binary data"),
-        (gzip.compress(b"PK\x03\x04" + bytes(100)), "a zip archive"),
+        (gzip.compress(bytes(range(256)) * 2000, mtime=0), "binary data"),
+        (gzip.compress(b"PK\x03\x04" + bytes(100), mtime=0), "a zip archive"),
     ],
 )
 def test_binary_data_is_one_sentence(data: bytes, named: str):

@@ -1,16 +1,23 @@
 #!/bin/sh
 # Writes the broker's password and access files, then becomes the broker.
-# The passwords come from the environment and are hashed in place: none is in the image or in an
-# argument list.
+# The passwords come from files and are hashed in place: none is in the image, in the environment or
+# in an argument list.
 set -eu
 umask 077
 data=${1:-/mosquitto/data}
-config=${2:-/mosquitto/config}
+config=${2:-/etc/eventindex}
+secrets=${3:-/run/secrets}
 
-printf 'ingest:%s\npublisher:%s\n' "$MQTT_INGEST_PASSWORD" "$MQTT_PUBLISHER_PASSWORD" \
-  > "$data/passwd"
+ingest=$(cat "$secrets/mqtt_ingest_password")
+publisher=$(cat "$secrets/mqtt_publisher_password")
+printf 'ingest:%s\npublisher:%s\n' "$ingest" "$publisher" > "$data/passwd"
 mosquitto_passwd -U "$data/passwd"
+# Those that users.sh made are hashed already.
+[ ! -e "$data/users" ] || cat "$data/users" >> "$data/passwd"
 cp "$config/acl" "$data/acl"
+# For the health check: options of mosquitto_sub.
+mkdir -p "$data/health"
+printf -- '-u ingest\n-P %s\n' "$ingest" > "$data/health/mosquitto_sub"
 # The broker drops root and reads both again as its own user.
 [ "$(id -u)" != 0 ] || chown mosquitto:mosquitto "$data/passwd" "$data/acl"
 exec mosquitto -c "$config/mosquitto.conf"

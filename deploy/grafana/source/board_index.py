@@ -1,0 +1,68 @@
+"""How index_service answers: its cache and its database."""
+
+from __future__ import annotations
+
+from panels import Panel, graph, number, state
+from queries import of, or_zero, rate, ratio, summed
+
+
+def panels() -> list[Panel]:
+    """The panels in the order of reading."""
+    hits, misses = rate("eventindex_cache_hits_total"), rate("eventindex_cache_misses_total")
+    return [
+        state(
+            "Database",
+            8,
+            "PostgreSQL answered every worker last time.",
+            (of("eventindex_database_up", 'job="index_service"'), "{{instance}}"),
+        ),
+        number(
+            "Cache in use",
+            "percentunit",
+            8,
+            "Full is normal: the pages that were not used for longest make room.",
+            (
+                or_zero(
+                    f"sum({of('eventindex_cache_bytes')}) / sum({of('eventindex_cache_bytes_max')})"
+                ),
+                "in use",
+            ),
+        ),
+        number(
+            "Pages in the cache",
+            "short",
+            8,
+            "Pages that are known to be absent included.",
+            (or_zero(f"sum({of('eventindex_cache_pages')})"), "pages"),
+        ),
+        graph(
+            "Cache hits",
+            "percentunit",
+            12,
+            "The share of pairs that were answered without reading their page; 0 when idle.",
+            (ratio(f"sum({hits})", f"sum({hits}) + sum({misses})"), "hits"),
+        ),
+        graph(
+            "Pairs that missed, pages put out",
+            "cps",
+            12,
+            "A page is read once for all pairs in it that are asked together.",
+            (summed("eventindex_cache_misses_total"), "pairs that missed"),
+            (summed("eventindex_cache_evictions_total"), "pages put out"),
+        ),
+        graph(
+            "Memory of the cache",
+            "bytes",
+            12,
+            "All workers of an instance together.",
+            (of("eventindex_cache_bytes"), "{{instance}}"),
+            (of("eventindex_cache_bytes_max"), "{{instance}} limit"),
+        ),
+        graph(
+            "Calls that ended",
+            "cps",
+            12,
+            "By instance: one that gets nothing while others do is not found by its clients.",
+            (summed("eventindex_request_seconds_count", "instance"), "{{instance}}"),
+        ),
+    ]
