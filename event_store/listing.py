@@ -162,21 +162,40 @@ def list_runs(
     return _read(cursor, sql, inner, values, page=page, make=RunRow)
 
 
+_DATASET_COLUMNS = (
+    "dsid_raw, name, state, comment, created, "
+    "coalesce((SELECT sum(f.n_events) FROM raw_file f WHERE f.dsid_raw = dataset.dsid_raw), 0)"
+    "::bigint AS n_events"
+)
+_FILES_OF_DATASET = (
+    "(SELECT count(DISTINCT fuid_raw) FROM raw_file f "
+    "WHERE f.dsid_raw = p.dsid_raw AND f.n_events > 0)"
+)
+
+
+def get_dataset(
+    cursor: Cursor, *, dsid: int | None = None, name: str | None = None
+) -> DatasetRow | None:
+    """Return the dataset with a number or a name, which both are unique; None without it."""
+    column, value = ("name", name) if dsid is None else ("dsid_raw", dsid)
+    cursor.execute(
+        f"SELECT p.*, {_FILES_OF_DATASET} "
+        f"FROM (SELECT {_DATASET_COLUMNS} FROM dataset WHERE {column} = %s) p",
+        (value,),
+    )
+    row = cursor.fetchone()
+    return None if row is None else DatasetRow(*row)
+
+
 def list_datasets(
     cursor: Cursor, page: PageOf, *, state: int | None, name_contains: str
 ) -> Rows[DatasetRow]:
     """Datasets; `name_contains` does not look at capitals, "" takes all."""
     inner = (
-        "SELECT dsid_raw, name, state, comment, created, "
-        "coalesce((SELECT sum(f.n_events) FROM raw_file f WHERE f.dsid_raw = dataset.dsid_raw), 0)"
-        "::bigint AS n_events FROM dataset "
+        f"SELECT {_DATASET_COLUMNS} FROM dataset "
         "WHERE (%s::smallint IS NULL OR state = %s) AND strpos(lower(name), lower(%s)) > 0"
     )
-    sql = (
-        "SELECT p.*, (SELECT count(DISTINCT fuid_raw) FROM raw_file f "
-        "WHERE f.dsid_raw = p.dsid_raw AND f.n_events > 0) "
-        f"FROM ({{page}}) p ORDER BY {_order(page)}"
-    )
+    sql = f"SELECT p.*, {_FILES_OF_DATASET} FROM ({{page}}) p ORDER BY {_order(page)}"
     return _read(cursor, sql, inner, [state, state, name_contains], page=page, make=DatasetRow)
 
 

@@ -15,6 +15,7 @@ from event_store.threads import DatabaseThreads
 from eventindex.v1 import lookup_pb2
 from index_service import checks, lists_plan, lists_reply
 from index_service.errors import InvalidRequestError, NotFoundError
+from service_kit.messages import dataset_message
 from service_kit.settings import PAIRS_PER_MESSAGE_MAX
 
 # Runs and datasets of one file in a response.
@@ -60,6 +61,17 @@ class Catalogue:
             )
 
         return lists_reply.datasets_response(request, planned.page, await self._fetch(fetch))
+
+    async def GetDataset(  # noqa: N802
+        self, request: lookup_pb2.GetDatasetRequest
+    ) -> lookup_pb2.GetDatasetResponse:
+        """One dataset by its number or its name."""
+        dsid, name = lists_plan.plan_dataset(request)
+        row = await self._fetch(lambda cursor: listing.get_dataset(cursor, dsid=dsid, name=name))
+        if row is None:
+            asked = f"name={name!r}" if dsid is None else f"dsid_raw={dsid}"
+            raise NotFoundError(f"{asked} is not a dataset of the index")
+        return lookup_pb2.GetDatasetResponse(dataset=dataset_message(row))
 
     async def ListFiles(  # noqa: N802
         self, request: lookup_pb2.ListFilesRequest

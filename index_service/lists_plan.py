@@ -98,6 +98,19 @@ def plan_datasets(request: lookup_pb2.ListDatasetsRequest) -> DatasetsPlan:
     )
 
 
+def plan_dataset(request: lookup_pb2.GetDatasetRequest) -> tuple[int | None, str | None]:
+    """Check a question for one dataset; returns its number or its name.
+
+    Raises:
+        InvalidRequestError: neither, or one that cannot be.
+    """
+    if request.HasField("dsid_raw"):
+        return checks.dsid(request.dsid_raw), None
+    if not request.name:
+        raise InvalidRequestError("dsid_raw or name must be given")
+    return None, checks.text("name", request.name)
+
+
 def plan_files(request: lookup_pb2.ListFilesRequest) -> FilesPlan:
     """Check a listing of RAW files.
 

@@ -40,6 +40,7 @@ class Index(IndexServiceServicer):
         self.events = [(run, event) for run in (1, 2) for event in range(1, 6)]
         self.requests: list[Any] = []
         self.harm: Harm = no_harm
+        self.of_the_version_before = False
         self.cancelled = threading.Event()
         self.datasets = [
             lookup_pb2.Dataset(dsid_raw=n, name=f"data-{n}", state=n % 3 + 1, events=n, files=1)
@@ -66,6 +67,16 @@ class Index(IndexServiceServicer):
                 olt_results=[event for _, event in part],
             )
             yield event_pb2.EventBatch()
+
+    def GetDataset(self, request: Any, context: Any) -> Any:
+        self.requests.append(request)
+        if self.of_the_version_before:
+            context.abort(grpc.StatusCode.UNIMPLEMENTED, "no such method")
+        asked = (request.name, request.dsid_raw)
+        known = next((d for d in self.datasets if asked in {(d.name, 0), ("", d.dsid_raw)}), None)
+        if known is None:
+            context.abort(grpc.StatusCode.NOT_FOUND, "no such dataset")
+        return lookup_pb2.GetDatasetResponse(dataset=known)
 
     def ListDatasets(self, request: Any, context: Any) -> Any:
         start = int(request.page_token or 0)

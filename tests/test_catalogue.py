@@ -181,6 +181,11 @@ MISTAKES = [
     ("ListDatasets", lookup_pb2.ListDatasetsRequest(order_by="state"), ["order_by", "state"]),
     ("ListDatasets", lookup_pb2.ListDatasetsRequest(name_contains="\0"), ["name_contains"]),
     ("ListDatasets", lookup_pb2.ListDatasetsRequest(name_contains="x" * 1001), ["1,001"]),
+    ("GetDataset", lookup_pb2.GetDatasetRequest(), ["dsid_raw or name"]),
+    ("GetDataset", lookup_pb2.GetDatasetRequest(name=""), ["dsid_raw or name"]),
+    ("GetDataset", lookup_pb2.GetDatasetRequest(dsid_raw=2**31), ["dsid_raw", str(2**31)]),
+    ("GetDataset", lookup_pb2.GetDatasetRequest(name="a\0"), ["name"]),
+    ("GetDataset", lookup_pb2.GetDatasetRequest(name="x" * 1001), ["1,001"]),
     ("ListFiles", lookup_pb2.ListFilesRequest(dsid_raw=2**31), ["dsid_raw", str(2**31)]),
     ("ListFiles", lookup_pb2.ListFilesRequest(run_number=2**63), ["run_number", str(2**63)]),
     ("ListFiles", lookup_pb2.ListFilesRequest(order_by="name"), ["order_by", "fuid_raw"]),
@@ -208,6 +213,9 @@ def test_what_is_not_there_is_not_found(runs, stub):
         (lambda: stub.ListFiles(lookup_pb2.ListFilesRequest(dsid_raw=77)), "dsid_raw=77"),
         (lambda: stub.ListConflicts(lookup_pb2.ListConflictsRequest(run_number=3)), "run 3"),
         (lambda: stub.ListRuns(lookup_pb2.ListRunsRequest(detector_id="x9")), "x9"),
+        (lambda: stub.GetDataset(lookup_pb2.GetDatasetRequest(dsid_raw=77)), "dsid_raw=77"),
+        (lambda: stub.GetDataset(lookup_pb2.GetDatasetRequest(dsid_raw=0)), "dsid_raw=0"),
+        (lambda: stub.GetDataset(lookup_pb2.GetDatasetRequest(name="x7")), "name='x7'"),
         (lambda: stub.GetFile(lookup_pb2.GetFileRequest(fuid_raw=fuid)), fuid),
         (lambda: stub.ReadRawFile(lookup_pb2.ReadRawFileRequest(fuid_raw=fuid)), fuid),
     ):
@@ -252,6 +260,17 @@ def test_a_dataset_has_its_sums(datasets, stub):
     last = found[2]
     assert (last.name, last.state, last.comment) == ("Zmumu_10%", 2, "a comment")
     assert last.HasField("created")
+
+
+def test_one_dataset(datasets, stub):
+    """A dataset by its number or its whole name is what the list says of it."""
+    listed = stub.ListDatasets(lookup_pb2.ListDatasetsRequest()).datasets
+    for known in listed:
+        for asked in ({"dsid_raw": known.dsid_raw}, {"name": known.name}):
+            assert stub.GetDataset(lookup_pb2.GetDatasetRequest(**asked)).dataset == known
+    for name in ("Zmumu", "zmumu_10%", "Zmumu_10_"):
+        request = lookup_pb2.GetDatasetRequest(name=name)
+        assert name in not_found(lambda: stub.GetDataset(request))  # noqa: B023
 
 
 FILE_LISTS = [

@@ -487,6 +487,13 @@ def test_datasets_by_command(filled: None, tmp_path: Path):
     assert frozen.stderr == "dataset 7 (physics) is frozen: by night\n"
     row = rows("datasets", "--state", "frozen")[0]
     assert (row["dsid_raw"], row["name"], row["comment"]) == ("7", "physics", "by night")
+    for known in ("physics", "7"):
+        assert rows("datasets", "show", known) == [row]
+    missing = run("datasets", "show", "999")
+    assert (missing.exit_code, missing.stderr) == (
+        1,
+        "eventindex: dataset 999 is not in the index\n",
+    )
     (tmp_path / "more.csv").write_text(
         f"run_number,event_number,dsid_raw,fuid_raw\n1,200,7,{fuid(1)}\n"
     )

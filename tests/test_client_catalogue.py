@@ -151,9 +151,22 @@ def test_pages_are_followed(server: CatalogueServer, breaking: eventindex.Client
     assert [letter.dead_letter_id for letter in breaking.dead_letters()] == [1, 2]
     assert breaking.get_dataset("data-5").state == DatasetState.RETIRED
     assert breaking.get_dataset(4).name == "data-4"
-    for wrong in ("data", 9):
-        with pytest.raises(eventindex.NotFoundError, match=str(wrong)):
+
+
+@pytest.mark.parametrize("before", [False, True], ids=["GetDataset", "an older server"])
+def test_one_dataset_is_one_call(
+    server: CatalogueServer, breaking: eventindex.Client, before: bool
+):
+    """A dataset by number or name is one call, or a list of a server without it."""
+    server.index.of_the_version_before = before
+    assert breaking.get_dataset("data-5").state == DatasetState.RETIRED
+    assert breaking.get_dataset(4).name == "data-4"
+    for wrong in ("data", 9, ""):
+        with pytest.raises(
+            eventindex.NotFoundError, match=f"dataset {wrong!r} is not in the index"
+        ):
             breaking.get_dataset(wrong)
+    assert len(server.index.requests) == 4
 
 
 @pytest.mark.parametrize(

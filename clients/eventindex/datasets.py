@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from eventindex.catalogue_results import Dataset, to_dataset
 from eventindex.connection import PAGE_ROWS, Connection
-from eventindex.errors import NotFoundError
+from eventindex.errors import NotFoundError, UnsupportedError
 from eventindex.results import DatasetState
 from eventindex.selection import checked_dsid
 from eventindex.v1 import event_pb2, lookup_pb2
@@ -64,16 +64,26 @@ class DatasetQueries(Connection):
             NotFoundError: it is not in the index.
             ValueError: a number outside 0 to 2^31-1.
         """
+        if dataset == "":
+            raise NotFoundError("dataset '' is not in the index")
         if isinstance(dataset, str):
-            found = self.datasets(name_contains=dataset, timeout=timeout)
-            wanted = (known for known in found if known.name == dataset)
+            request = lookup_pb2.GetDatasetRequest(name=dataset)
         else:
-            number = checked_dsid(dataset)
-            wanted = (known for known in self.datasets(timeout=timeout) if known.dsid_raw == number)
-        known = next(wanted, None)
-        if known is None:
-            raise NotFoundError(f"dataset {dataset!r} is not in the index")
-        return known
+            request = lookup_pb2.GetDatasetRequest(dsid_raw=checked_dsid(dataset))
+        try:
+            return to_dataset(self._unary(self._index.GetDataset, request, timeout).dataset)
+        except NotFoundError as error:
+            raise NotFoundError(f"dataset {dataset!r} is not in the index") from error
+        except UnsupportedError:
+            return self._listed(dataset, timeout)
+
+    def _listed(self, dataset: int | str, timeout: float | None) -> Dataset:
+        """Return a dataset of a server that has no GetDataset yet."""
+        part = dataset if isinstance(dataset, str) else ""
+        for known in self.datasets(name_contains=part, timeout=timeout):
+            if dataset in (known.dsid_raw, known.name):
+                return known
+        raise NotFoundError(f"dataset {dataset!r} is not in the index")
 
     def _dsid(self, dataset: int | str | None) -> int | None:
         """Return the number of a dataset; a number stands for itself."""

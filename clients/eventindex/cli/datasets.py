@@ -40,9 +40,9 @@ _STATES = {state.name.lower(): state for state in DatasetState if state}
 _ORDERS = ("dsid_raw", "name", "events", "created")
 
 
-@click.group(cls=ListGroup, short_help="Datasets: list, freeze, retire, name, delete.")
+@click.group(cls=ListGroup, short_help="Datasets: list, show, freeze, retire, name, delete.")
 def datasets() -> None:
-    """Datasets: list (when nothing else is said), freeze, retire, name, delete.
+    """Datasets: list (when nothing else is said), show, freeze, retire, name, delete.
 
     dataset is a number or a name.
     """
@@ -77,6 +77,16 @@ def list_datasets(
             state=_STATES[state] if state else None, name_contains=name, order_by=order_by
         )
         write_list(islice(found, limit), _LAYOUT, form)
+
+
+@datasets.command()
+@click.argument("dataset", type=dataset)
+@format_option
+@connection_options
+def show(*, connect: Callable[[], Client], dataset: int | str, form: str) -> None:
+    """Show one dataset."""
+    with connect() as client:
+        write_list([client.get_dataset(dataset)], _LAYOUT, form)
 
 
 def _state_command(name: str, state: DatasetState, text: str) -> click.Command:

@@ -219,6 +219,20 @@ class Dataset(_message.Message):
     files: int
     def __init__(self, dsid_raw: _Optional[int] = ..., name: _Optional[str] = ..., state: _Optional[_Union[_event_pb2.DatasetState, str]] = ..., comment: _Optional[str] = ..., created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., events: _Optional[int] = ..., files: _Optional[int] = ...) -> None: ...
 
+class GetDatasetRequest(_message.Message):
+    __slots__ = ("dsid_raw", "name")
+    DSID_RAW_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    dsid_raw: int
+    name: str
+    def __init__(self, dsid_raw: _Optional[int] = ..., name: _Optional[str] = ...) -> None: ...
+
+class GetDatasetResponse(_message.Message):
+    __slots__ = ("dataset",)
+    DATASET_FIELD_NUMBER: _ClassVar[int]
+    dataset: Dataset
+    def __init__(self, dataset: _Optional[_Union[Dataset, _Mapping]] = ...) -> None: ...
+
 class ListDatasetsRequest(_message.Message):
     __slots__ = ("page_size", "page_token", "state", "name_contains", "order_by")
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]

@@ -70,6 +70,11 @@ class IndexServiceStub:
                 request_serializer=eventindex_dot_v1_dot_lookup__pb2.ListDatasetsRequest.SerializeToString,
                 response_deserializer=eventindex_dot_v1_dot_lookup__pb2.ListDatasetsResponse.FromString,
                 _registered_method=True)
+        self.GetDataset = channel.unary_unary(
+                '/eventindex.v1.IndexService/GetDataset',
+                request_serializer=eventindex_dot_v1_dot_lookup__pb2.GetDatasetRequest.SerializeToString,
+                response_deserializer=eventindex_dot_v1_dot_lookup__pb2.GetDatasetResponse.FromString,
+                _registered_method=True)
         self.ListFiles = channel.unary_unary(
                 '/eventindex.v1.IndexService/ListFiles',
                 request_serializer=eventindex_dot_v1_dot_lookup__pb2.ListFilesRequest.SerializeToString,
@@ -152,6 +157,13 @@ class IndexServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetDataset(self, request, context):
+        """One dataset; NOT_FOUND when it is not in the index.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListFiles(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -229,6 +241,11 @@ def add_IndexServiceServicer_to_server(servicer, server):
                     servicer.ListDatasets,
                     request_deserializer=eventindex_dot_v1_dot_lookup__pb2.ListDatasetsRequest.FromString,
                     response_serializer=eventindex_dot_v1_dot_lookup__pb2.ListDatasetsResponse.SerializeToString,
+            ),
+            'GetDataset': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetDataset,
+                    request_deserializer=eventindex_dot_v1_dot_lookup__pb2.GetDatasetRequest.FromString,
+                    response_serializer=eventindex_dot_v1_dot_lookup__pb2.GetDatasetResponse.SerializeToString,
             ),
             'ListFiles': grpc.unary_unary_rpc_method_handler(
                     servicer.ListFiles,
@@ -450,6 +467,33 @@ class IndexService:
             '/eventindex.v1.IndexService/ListDatasets',
             eventindex_dot_v1_dot_lookup__pb2.ListDatasetsRequest.SerializeToString,
             eventindex_dot_v1_dot_lookup__pb2.ListDatasetsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetDataset(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/eventindex.v1.IndexService/GetDataset',
+            eventindex_dot_v1_dot_lookup__pb2.GetDatasetRequest.SerializeToString,
+            eventindex_dot_v1_dot_lookup__pb2.GetDatasetResponse.FromString,
             options,
             channel_credentials,
             insecure,

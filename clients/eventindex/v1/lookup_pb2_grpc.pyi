@@ -44,6 +44,8 @@ class IndexServiceStub:
     """Numbers of events of a selection."""
     ListRuns: _grpc.UnaryUnaryMultiCallable[_lookup_pb2.ListRunsRequest, _lookup_pb2.ListRunsResponse]
     ListDatasets: _grpc.UnaryUnaryMultiCallable[_lookup_pb2.ListDatasetsRequest, _lookup_pb2.ListDatasetsResponse]
+    GetDataset: _grpc.UnaryUnaryMultiCallable[_lookup_pb2.GetDatasetRequest, _lookup_pb2.GetDatasetResponse]
+    """One dataset; NOT_FOUND when it is not in the index."""
     ListFiles: _grpc.UnaryUnaryMultiCallable[_lookup_pb2.ListFilesRequest, _lookup_pb2.ListFilesResponse]
     GetFile: _grpc.UnaryUnaryMultiCallable[_lookup_pb2.GetFileRequest, _lookup_pb2.GetFileResponse]
     ListConflicts: _grpc.UnaryUnaryMultiCallable[_lookup_pb2.ListConflictsRequest, _lookup_pb2.ListConflictsResponse]
@@ -70,6 +72,8 @@ class IndexServiceAsyncStub(IndexServiceStub):
     """Numbers of events of a selection."""
     ListRuns: _aio.UnaryUnaryMultiCallable[_lookup_pb2.ListRunsRequest, _lookup_pb2.ListRunsResponse]  # type: ignore[assignment]
     ListDatasets: _aio.UnaryUnaryMultiCallable[_lookup_pb2.ListDatasetsRequest, _lookup_pb2.ListDatasetsResponse]  # type: ignore[assignment]
+    GetDataset: _aio.UnaryUnaryMultiCallable[_lookup_pb2.GetDatasetRequest, _lookup_pb2.GetDatasetResponse]  # type: ignore[assignment]
+    """One dataset; NOT_FOUND when it is not in the index."""
     ListFiles: _aio.UnaryUnaryMultiCallable[_lookup_pb2.ListFilesRequest, _lookup_pb2.ListFilesResponse]  # type: ignore[assignment]
     GetFile: _aio.UnaryUnaryMultiCallable[_lookup_pb2.GetFileRequest, _lookup_pb2.GetFileResponse]  # type: ignore[assignment]
     ListConflicts: _aio.UnaryUnaryMultiCallable[_lookup_pb2.ListConflictsRequest, _lookup_pb2.ListConflictsResponse]  # type: ignore[assignment]
@@ -135,6 +139,14 @@ class IndexServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _lookup_pb2.ListDatasetsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_lookup_pb2.ListDatasetsResponse, _abc.Awaitable[_lookup_pb2.ListDatasetsResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def GetDataset(
+        self,
+        request: _lookup_pb2.GetDatasetRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_lookup_pb2.GetDatasetResponse, _abc.Awaitable[_lookup_pb2.GetDatasetResponse]]:
+        """One dataset; NOT_FOUND when it is not in the index."""
 
     @_abc_1.abstractmethod
     def ListFiles(
