@@ -18,8 +18,9 @@ _OTHER_SCHEMA = frozenset({"42P01", "42703", "42883"})
 # changed under it; the next session prepares it anew.
 _PLAN_OUTDATED = "0A000"
 # The server gave this very request up: idle_in_transaction_session_timeout, transaction_timeout,
-# query_canceled. So it may be with a connection that broke, which has no SQLSTATE.
-_GIVEN_UP = frozenset({"25P03", "25P04", "57014"})
+# lock_not_available (somebody holds its run), query_canceled. So it may be with a connection that
+# broke, which has no SQLSTATE.
+_GIVEN_UP = frozenset({"25P03", "25P04", "55P03", "57014"})
 
 
 def meaning_of(error: psycopg2.Error) -> Meaning:

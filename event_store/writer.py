@@ -76,7 +76,7 @@ class Store:
             self._connection.step()
             on_progress()
 
-        dsid_of_file = np.array([file.dsid for file in batch.files], np.int32)
+        dsid_of_file = np.array([file.dsid for file in batch.files], np.int64)
         used = np.flatnonzero(np.bincount(batch.file_index, minlength=len(batch.files)))
         dsids = np.unique(dsid_of_file[used]).tolist()
         self._register_datasets(dsids)
