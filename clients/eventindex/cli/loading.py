@@ -39,17 +39,17 @@ class ServiceTarget:
     """The ingest service."""
 
     def __init__(self, client: Client, detector: str) -> None:
-        self._client = client
+        self.client = client
         self._detector = detector
 
     def events(self, blocks: Iterable[EventBlock]) -> Iterator[Ack]:
         """Store events."""
-        return self._client.ingest(block.columns for block in blocks)
+        return self.client.ingest(block.columns for block in blocks)
 
     def records(self, blocks: Iterable[RecordBlock]) -> Iterator[Ack]:
         """Store telescope records."""
         records = (block.records for block in blocks)
-        return self._client.ingest_cosmic(records, detector_id=self._detector)
+        return self.client.ingest_cosmic(records, detector_id=self._detector)
 
 
 @dataclass(slots=True)
@@ -113,7 +113,7 @@ class Refusals:
     def _add(self, path: str, bad: BadRow) -> None:
         self._totals.refused += 1
         self._shown += 1
-        unit = "line" if isinstance(bad.row, str) else "row"
+        unit = "line" if isinstance(bad.row, str) else getattr(bad.row, "unit", "row")
         if self._shown <= _REFUSALS_SHOWN:
             self._progress.line(f"eventindex: {path}: {unit} {bad.line}: {bad.problem}")
         elif self._shown == _REFUSALS_SHOWN + 1:
