@@ -38,7 +38,10 @@ from eventindex.errors import (
     UnavailableError,
     UnsupportedError,
 )
+from eventindex.picking import pick
 from eventindex.results import Ack, DatasetState, Event, LookupResult, RawFile, Rejection, Run
+from eventindex.root_files.pick_report import FileOutcome, PickReport
+from eventindex.run_lists import RunList, read_run_list
 from eventindex.selection import mask_of
 from eventindex.selection_results import CountBy, EventCount, EventCounts, Events
 
@@ -67,18 +70,23 @@ __all__ = [
     "Events",
     "FileContent",
     "FileOfRun",
+    "FileOutcome",
     "InvalidRequestError",
     "LimitError",
     "LookupResult",
     "NotFoundError",
+    "PickReport",
     "RawFile",
     "Rejection",
     "Run",
     "RunCheck",
+    "RunList",
     "ServerError",
     "TdcChannel",
     "UnavailableError",
     "UnsupportedError",
     "connect",
     "mask_of",
+    "pick",
+    "read_run_list",
 ]

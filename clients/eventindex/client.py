@@ -17,12 +17,13 @@ from eventindex.event_queries import EventQueries
 from eventindex.lookup_messages import encode
 from eventindex.lookups import slices, to_requests, to_result
 from eventindex.pairs import PairsLike, to_numbers, to_pairs
+from eventindex.picking import Picking
 from eventindex.results import Ack, Event, LookupResult, join, to_ack, to_event
 from eventindex.stream import Exchange
 from eventindex.v1 import ingest_pb2, lookup_pb2
 
 
-class Client(EventQueries, CatalogueQueries, Administration):
+class Client(EventQueries, CatalogueQueries, Administration, Picking):
     """A connection to the index, and to ingest when that is used. Threads may share it.
 
     Use it as a context manager or call `close`. `connect` makes one. Selections and counts are in

@@ -20,9 +20,11 @@ from eventindex.cli.common import (
     open_input,
 )
 from eventindex.cli.lookup_output import make_writer
+from eventindex.cli.selection_options import runs_file_option
 from eventindex.client import Client
 from eventindex.pair_text import BadLine, read_pairs
 from eventindex.pairs import Pairs
+from eventindex.run_lists import RunList
 
 _BAD_LINES_SHOWN = 20
 
@@ -38,10 +40,17 @@ _BAD_LINES_SHOWN = 20
     help="What to print; files groups the events by RAW file.",
 )
 @click.option("--olt", is_flag=True, help="Print the online filter's bits too.")
+@runs_file_option
 @click.option("--quiet", is_flag=True, help="No summary on standard error.")
 @connection_options
 def lookup(
-    connect: Callable[[], Client], pairs: tuple[str, ...], form: str, olt: bool, quiet: bool
+    *,
+    connect: Callable[[], Client],
+    pairs: tuple[str, ...],
+    form: str,
+    olt: bool,
+    run_list: RunList | None,
+    quiet: bool,
 ) -> None:
     """Find the RAW files of events.
 
@@ -52,8 +61,8 @@ def lookup(
     Exit code: 0 all were found, 3 some were not, 1 failure, 2 bad usage or lines that are no
     pairs; the other lines are answered first.
     """
-    with _open_pairs(pairs) as stream, connect() as client:
-        source = _Source(stream)
+    with open_pairs(pairs) as stream, connect() as client:
+        source = _Source(stream, run_list)
         results = client.lookup_stream(source.batches(), with_olt_result=olt)
         writer = make_writer(form, sys.stdout, olt)
         found = missing = 0
@@ -64,6 +73,8 @@ def lookup(
             sys.stdout.flush()
         writer.close()
     source.report()
+    if source.left_out and not quiet:
+        note(f"{counted(source.left_out, 'pair')} left out: their runs are not in --runs-file")
     if not quiet:
         note(f"{counted(found + missing, 'pair')}: {found:,} found, {missing:,} not found")
     if source.bad_count:
@@ -75,8 +86,10 @@ def lookup(
 class _Source:
     """Batches of pairs from a stream; keeps the first lines that are none."""
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: BinaryIO, run_list: RunList | None) -> None:
         self._stream = stream
+        self._run_list = run_list
+        self.left_out = 0
         self._bad: list[BadLine] = []
         self.bad_count = 0
 
@@ -86,8 +99,13 @@ class _Source:
             self.bad_count += len(block.bad_lines)
             room = _BAD_LINES_SHOWN - len(self._bad)
             self._bad += block.bad_lines[:room]
-            if len(block.pairs.runs):
-                yield block.pairs
+            pairs = block.pairs
+            if self._run_list is not None:
+                good = self._run_list.mask(pairs.runs)
+                self.left_out += int((~good).sum())
+                pairs = Pairs(pairs.runs[good], pairs.events[good])
+            if len(pairs.runs):
+                yield pairs
 
     def report(self) -> None:
         """Print the lines that were no pairs."""
@@ -97,7 +115,8 @@ class _Source:
             note(f"eventindex: and {self.bad_count - len(self._bad):,} more such lines")
 
 
-def _open_pairs(arguments: tuple[str, ...]) -> AbstractContextManager[BinaryIO]:
+def open_pairs(arguments: tuple[str, ...]) -> AbstractContextManager[BinaryIO]:
+    """Open the list that the arguments of a command stand for."""
     if len(arguments) == 2 and all(text.isascii() and text.isdigit() for text in arguments):
         return BytesIO(" ".join(arguments).encode() + b"\n")
     if len(arguments) > 1:
