@@ -7,9 +7,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import grpc
-from tenacity import Retrying, retry_if_exception_type, stop_before_delay, wait_random_exponential
+from tenacity import (
+    AsyncRetrying,
+    Retrying,
+    retry_if_exception_type,
+    stop_before_delay,
+    wait_random_exponential,
+)
 
 from eventindex.errors import UnavailableError
 from eventindex.token import with_token
@@ -52,6 +59,20 @@ class Tls:
             raise ValueError("a client certificate and its key go together")
 
 
+def tls_of(
+    wanted: bool,
+    ca: str | Path | None,
+    cert: str | Path | None,
+    key: str | Path | None,
+    server_name: str | None,
+) -> Tls | None:
+    """Return the TLS that arguments of `connect` ask for; any of them turns it on."""
+    paths = [None if path is None else Path(path) for path in (ca, cert, key)]
+    if not (wanted or server_name or any(paths)):
+        return None
+    return Tls(paths[0], paths[1], paths[2], server_name)
+
+
 def open_channel(address: str, tls: Tls | None, token: str = "") -> grpc.Channel:
     """Return a channel whose calls bring the token; it connects when it is first used.
 
@@ -63,18 +84,36 @@ def open_channel(address: str, tls: Tls | None, token: str = "") -> grpc.Channel
     return with_token(channel, token, address, encrypted=tls is not None) if token else channel
 
 
+def open_async_channel(address: str, tls: Tls | None) -> grpc.aio.Channel:
+    """Return a channel of the running event loop; its calls bring no token by themselves.
+
+    Raises:
+        OSError: a TLS file cannot be read.
+    """
+    if tls is None:
+        return grpc.aio.insecure_channel(address, options=_OPTIONS)
+    return grpc.aio.secure_channel(address, _credentials(tls), options=_tls_options(tls))
+
+
 def _plain_or_tls(address: str, tls: Tls | None) -> grpc.Channel:
     if tls is None:
         return grpc.insecure_channel(address, options=_OPTIONS)
-    credentials = grpc.ssl_channel_credentials(
+    return grpc.secure_channel(address, _credentials(tls), options=_tls_options(tls))
+
+
+def _credentials(tls: Tls) -> grpc.ChannelCredentials:
+    return grpc.ssl_channel_credentials(
         tls.ca.read_bytes() if tls.ca else None,
         tls.key.read_bytes() if tls.key else None,
         tls.cert.read_bytes() if tls.cert else None,
     )
+
+
+def _tls_options(tls: Tls) -> list[tuple[str, int | str]]:
     options = list(_OPTIONS)
     if tls.server_name:
         options.append(("grpc.ssl_target_name_override", tls.server_name))
-    return grpc.secure_channel(address, credentials, options=options)
+    return options
 
 
 def retrying(seconds_max: float) -> Retrying:
@@ -82,9 +121,18 @@ def retrying(seconds_max: float) -> Retrying:
 
     Waits are random and grow to 5 s, so that many clients do not come back at one moment.
     """
-    return Retrying(
-        retry=retry_if_exception_type(UnavailableError),
-        stop=stop_before_delay(seconds_max),
-        wait=wait_random_exponential(multiplier=0.2, max=5, min=0.05),
-        reraise=True,
-    )
+    return Retrying(**_policy(seconds_max))
+
+
+def retrying_async(seconds_max: float) -> AsyncRetrying:
+    """Return the same for coroutines."""
+    return AsyncRetrying(**_policy(seconds_max))
+
+
+def _policy(seconds_max: float) -> dict[str, Any]:
+    return {
+        "retry": retry_if_exception_type(UnavailableError),
+        "stop": stop_before_delay(seconds_max),
+        "wait": wait_random_exponential(multiplier=0.2, max=5, min=0.05),
+        "reraise": True,
+    }

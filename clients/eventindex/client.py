@@ -11,7 +11,7 @@ from pathlib import Path
 
 from eventindex.administration import Administration
 from eventindex.catalogue import CatalogueQueries
-from eventindex.channel import PAIRS_PER_MESSAGE_MAX, Tls
+from eventindex.channel import PAIRS_PER_MESSAGE_MAX, tls_of
 from eventindex.columns import EventColumns, SerializedBatch, serialize, to_cosmic_message
 from eventindex.event_queries import EventQueries
 from eventindex.lookup_messages import encode
@@ -183,15 +183,10 @@ def connect(
         timeout: seconds to wait for an answer.
         retry_seconds_max: how long to try again when a server is away, seconds.
     """
-    given = (tls_ca, tls_cert, tls_key)
-    security = None
-    if tls or tls_server_name or any(path is not None for path in given):
-        ca, cert, key = (None if path is None else Path(path) for path in given)
-        security = Tls(ca, cert, key, tls_server_name)
     return Client(
         address,
         ingest_address,
-        tls=security,
+        tls=tls_of(tls, tls_ca, tls_cert, tls_key, tls_server_name),
         token=token,
         timeout=timeout,
         retry_seconds_max=retry_seconds_max,

@@ -41,12 +41,23 @@ def with_token(channel: grpc.Channel, token: str, address: str, *, encrypted: bo
     Raises:
         AccessError: others could read it on the way.
     """
+    return _TokenChannel(channel, metadata_of(token, address, encrypted=encrypted))
+
+
+def metadata_of(token: str, address: str, *, encrypted: bool) -> tuple[tuple[str, str], ...]:
+    """Return what a call brings with it for its token, nothing without one.
+
+    Raises:
+        AccessError: others could read it on the way.
+    """
+    if not token:
+        return ()
     if not (encrypted or is_loopback(address) or _plaintext_allowed()):
         raise AccessError(
             f"{address}: a token is not sent to another machine without TLS: turn TLS on, or set "
             "EVENTINDEX_ALLOW_PLAINTEXT=true on a network that nobody else reaches"
         )
-    return _TokenChannel(channel, token)
+    return (("authorization", f"Bearer {token}"),)
 
 
 def _plaintext_allowed() -> bool:
@@ -59,9 +70,9 @@ class _TokenChannel(grpc.Channel):
     gRPC's own call credentials need TLS even on loopback and start a thread for each call.
     """
 
-    def __init__(self, channel: grpc.Channel, token: str) -> None:
+    def __init__(self, channel: grpc.Channel, metadata: tuple[tuple[str, str], ...]) -> None:
         self._channel = channel
-        self._metadata = (("authorization", f"Bearer {token}"),)
+        self._metadata = metadata
 
     def unary_unary(self, *method: Any, **codecs: Any) -> Any:
         return self._bound(self._channel.unary_unary(*method, **codecs))
