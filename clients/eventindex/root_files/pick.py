@@ -1,7 +1,7 @@
 """Picking: a list of events, looked up, read out of the ROOT files that hold them, written again.
 
-Input files are read several at a time. What one of them picked is kept in a work directory until
-everything is written, so that an interrupted pick goes on where it was.
+What an input file gave is kept in a work directory until everything is written, so that an
+interrupted pick goes on where it was.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +29,7 @@ from eventindex.root_files.pick_report import (
     PickOptions,
     PickReport,
     first_problem,
+    output_name,
 )
 from eventindex.root_files.places import PairPlaces
 
@@ -136,14 +137,14 @@ class _Job:
                     outcomes[tasks[task]] = outcome
                     if picked is not None:
                         found[picked.uuid] = picked
-                    self._progress(done, len(tasks), f"{outcome.address or outcome.fuid_raw}")
+                    self._progress(done, len(tasks), outcome.address or outcome.fuid_raw)
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
         report.files = [outcomes[uuid] for uuid in wanted]
         self.picked = self._alike([found[uuid] for uuid in wanted if uuid in found], report)
-        left_out = {name: None for picked in self.picked for name in picked.layout.unreadable}
-        report.left_out = list(left_out)
+        unreadable = (name for picked in self.picked for name in picked.layout.unreadable)
+        report.left_out = list(dict.fromkeys(unreadable))
         return report
 
     def write(self, path: Path, report: PickReport) -> None:
@@ -151,13 +152,13 @@ class _Job:
         left_out = dict.fromkeys(report.left_out)
 
         def leave_out(name: str) -> None:
-            left_out[name] = None
+            left_out.setdefault(name)
 
         if self._options.per_file:
             for number, outcome in enumerate(report.files):
                 picked = [p for p in self.picked if p.uuid == outcome.fuid_raw and p.events]
                 if picked:
-                    target = path / _name_of(outcome, report.files)
+                    target = path / output_name(outcome, report.files)
                     self._write_one(target, picked, leave_out)
                     report.files[number] = outcome._replace(output=target)
         else:
@@ -292,10 +293,3 @@ def _difference(first: PickedFile, other: PickedFile) -> str:
     differing = {name for name, _ in first.types.items() ^ other.types.items()}
     text = ", ".join(sorted(differing)[:10]) or "TTree and RNTuple"
     return f"its branches are not those of the first file ({text}): write a file for each"
-
-
-def _name_of(outcome: FileOutcome, files: Sequence[FileOutcome]) -> str:
-    """Return the name of an input file, with its id where another file is called the same."""
-    name = Path(outcome.address).name
-    same = sum(Path(file.address).name == name for file in files)
-    return name if same == 1 else f"{Path(name).stem}.{outcome.fuid_raw}{Path(name).suffix}"

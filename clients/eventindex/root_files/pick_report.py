@@ -109,3 +109,10 @@ def first_problem(report: PickReport) -> str:
             at = int(file.missing[0])
             return f"{file.address} does not hold run {runs[at]} event {events[at]}"
     raise AssertionError("nothing is wrong")
+
+
+def output_name(outcome: FileOutcome, files: Sequence[FileOutcome]) -> str:
+    """Return the name of an input file, with its id where another file is called the same."""
+    name = Path(outcome.address).name
+    same = sum(Path(file.address).name == name for file in files)
+    return name if same == 1 else f"{Path(name).stem}.{outcome.fuid_raw}{Path(name).suffix}"
