@@ -6,7 +6,8 @@ names a RAW file or a dataset, the catalogue says which runs and event numbers t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_right
+from itertools import groupby
 from typing import NamedTuple
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
@@ -103,14 +104,15 @@ class Scan:
             return self._spans[0]
         if self._spans_done:
             return None
-        if not self._selection.by_file:
+        if not (self._selection.by_file or self._selection.run_ranges):
             self._spans, self._spans_done = [_whole(self._selection)], True
         else:
+            spans_of = _file_spans if self._selection.by_file else _run_spans
             after = self._spans_from()
             with connection.cursor() as cursor:
-                self._spans = list(_file_spans(cursor, self._selection, after))
-            self._spans_done = len(self._spans) < _SPANS_PER_STATEMENT_MAX
-            self._last_run = self._spans[-1].run_first if self._spans else after
+                runs, self._spans = spans_of(cursor, self._selection, after)
+            self._spans_done = runs < _SPANS_PER_STATEMENT_MAX
+            self._last_run = self._spans[-1].run_last if self._spans else after
         return self._spans[0] if self._spans else None
 
     def _spans_from(self) -> int:
@@ -152,23 +154,44 @@ def _whole(selection: Selection) -> Span:
     )
 
 
-def _file_spans(cursor: Cursor, selection: Selection, after: int) -> Iterator[Span]:
-    """Runs and event numbers in which the catalogue has the file or dataset."""
+def _run_spans(cursor: Cursor, selection: Selection, after: int) -> tuple[int, list[Span]]:
+    """How many runs there are in the ranges of runs, and they: a span for those of one range."""
+    cursor.execute(
+        "SELECT run_number FROM run WHERE run_number BETWEEN %s AND %s AND n_events > 0 "
+        "AND run_number <@ %s::int8multirange ORDER BY run_number LIMIT %s",
+        (after, selection.run_last, selection.run_multirange, _SPANS_PER_STATEMENT_MAX),
+    )
+    runs = [run for (run,) in cursor.fetchall()]
+    firsts = [first for first, _ in selection.run_ranges]
+    pages = (selection.event_first >> SLOT_BITS, selection.event_last >> SLOT_BITS)
+    spans = []
+    for _, group in groupby(runs, key=lambda run: bisect_right(firsts, run)):
+        of_range = list(group)
+        spans.append(Span(of_range[0], of_range[-1], *pages))
+    return len(runs), spans
+
+
+def _file_spans(cursor: Cursor, selection: Selection, after: int) -> tuple[int, list[Span]]:
+    """How many runs have the file or dataset, and where in them the catalogue has it."""
     cursor.execute(
         "SELECT run_number, min(first_event), max(last_event) FROM raw_file "
         "WHERE run_number BETWEEN %s AND %s AND n_events > 0 "
+        "AND (%s::int8multirange IS NULL OR run_number <@ %s::int8multirange) "
         "AND (%s::uuid IS NULL OR fuid_raw = %s::uuid) "
         "AND (%s::integer IS NULL OR dsid_raw = %s) "
         "GROUP BY run_number ORDER BY run_number LIMIT %s",
         (
             after,
             selection.run_last,
+            *(2 * (selection.run_multirange,)),
             *(2 * (selection.fuid.hex() if selection.fuid else None,)),
             *(2 * (selection.dsid,)),
             _SPANS_PER_STATEMENT_MAX,
         ),
     )
+    spans = []
     for run, first, last in cursor.fetchall():
         page_first = max(first, selection.event_first) >> SLOT_BITS
         page_last = min(last, selection.event_last) >> SLOT_BITS
-        yield Span(run, run, page_first, page_last)
+        spans.append(Span(run, run, page_first, page_last))
+    return len(spans), spans

@@ -32,7 +32,7 @@ _FILES_BY_PLANES_MAX = 8
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Events by run range, event range, dataset, RAW file (16 bytes) and masks of `olt_result`.
+    """Events by run ranges, event range, dataset, RAW file (16 bytes) and masks of `olt_result`.
 
     All bounds are inclusive. `olt_any` = 0 sets no condition.
     """
@@ -46,6 +46,15 @@ class Selection:
     olt_all: int = 0
     olt_any: int = 0
     olt_none: int = 0
+    # Ascending and apart; empty does not restrict.
+    run_ranges: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def run_multirange(self) -> str | None:
+        """The ranges as a constant of PostgreSQL's type int8multirange, None without ranges."""
+        if not self.run_ranges:
+            return None
+        return "{" + ",".join(f"[{first},{last}]" for first, last in self.run_ranges) + "}"
 
     @property
     def by_file(self) -> bool:

@@ -259,11 +259,13 @@ def _from_catalogue(
         cursor.execute(
             f"SELECT {select_keys}sum(n_events)::bigint FROM raw_file "
             "WHERE run_number BETWEEN %s AND %s AND n_events > 0 "
+            "AND (%s::int8multirange IS NULL OR run_number <@ %s::int8multirange) "
             "AND (%s::uuid IS NULL OR fuid_raw = %s::uuid) "
             f"AND (%s::integer IS NULL OR dsid_raw = %s) {group} LIMIT %s",
             (
                 selection.run_first,
                 selection.run_last,
+                *(2 * (selection.run_multirange,)),
                 *(2 * (selection.fuid.hex() if selection.fuid else None,)),
                 *(2 * (selection.dsid,)),
                 COUNTS_MAX + 1,

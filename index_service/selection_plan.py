@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from event_store.model import DSID_MAX, NUMBER_MAX
 from event_store.page import SLOT_BITS
 from event_store.scan import Position
 from event_store.selection import Selection
+from eventindex.run_lists import RUN_RANGES_MAX, merged
 from eventindex.v1 import lookup_pb2
 from index_service.errors import InvalidRequestError
 from service_kit.settings import PAIRS_PER_MESSAGE_MAX
@@ -84,7 +86,26 @@ def plan_selection(message: lookup_pb2.EventSelection) -> Selection:
         olt_all=message.olt_all,
         olt_any=message.olt_any,
         olt_none=message.olt_none,
+        run_ranges=run_ranges(message.runs),
     )
+
+
+def run_ranges(messages: Sequence[lookup_pb2.RunRange]) -> tuple[tuple[int, int], ...]:
+    """The ranges of runs, ascending; what overlaps or touches is one.
+
+    Raises:
+        InvalidRequestError: too many, a number out of range, or a reversed range; names its index.
+    """
+    if len(messages) > RUN_RANGES_MAX:
+        raise InvalidRequestError(f"runs has {len(messages)} ranges, above {RUN_RANGES_MAX}")
+    for index, message in enumerate(messages):
+        check_number(f"runs[{index}].first", message.first)
+        check_number(f"runs[{index}].last", message.last)
+        if message.first > message.last:
+            raise InvalidRequestError(
+                f"runs[{index}]: first={message.first} is above last={message.last}"
+            )
+    return merged((message.first, message.last) for message in messages)
 
 
 def number_range(message: lookup_pb2.EventSelection, first: str, last: str) -> tuple[int, int]:

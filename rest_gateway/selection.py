@@ -8,11 +8,15 @@ from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from eventindex.columns import DSID_MAX
+from eventindex.run_lists import parse_run_list
 from eventindex.selection import SelectionArguments
 from rest_gateway.problems import invalid
 from rest_gateway.schemas import Mask, Number
 
 FUID_PATTERN = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
+RUNS_PATTERN = "^[0-9]{1,19}(-[0-9]{1,19})?(,[0-9]{1,19}(-[0-9]{1,19})?)*$"
+# Of an address; a longer list goes by a client of the index.
+RUNS_LENGTH_MAX = 4_000
 RunNumber = Annotated[Number, Field(description="One run.")]
 
 
@@ -24,6 +28,12 @@ class Selection(BaseModel):
     run: RunNumber | None = None
     run_first: Number | None = Field(None, description="First run, inclusive.")
     run_last: Number | None = Field(None, description="Last run, inclusive.")
+    runs: str | None = Field(
+        None,
+        max_length=RUNS_LENGTH_MAX,
+        pattern=RUNS_PATTERN,
+        description="Runs and ranges of runs: 5,7-12.",
+    )
     event_first: Number | None = Field(None, description="First event number, inclusive.")
     event_last: Number | None = Field(None, description="Last event number, inclusive.")
     dataset: int | None = Field(None, ge=0, le=DSID_MAX, description="Number of a dataset.")
@@ -50,6 +60,7 @@ def arguments(selection: Selection) -> SelectionArguments:
     if both := selection.olt_all & selection.olt_none:
         raise invalid(f"olt_all and olt_none both have {both:#x}", field="olt_none", value=both)
     return {
+        "run_ranges": None if selection.runs is None else _run_ranges(selection.runs),
         "run": selection.run,
         "runs": None if selection.run is not None else run_range,
         "events": (selection.event_first, selection.event_last),
@@ -59,6 +70,18 @@ def arguments(selection: Selection) -> SelectionArguments:
         "olt_any": selection.olt_any,
         "olt_none": selection.olt_none,
     }
+
+
+def _run_ranges(text: str) -> tuple[tuple[int, int], ...]:
+    """The runs of a list.
+
+    Raises:
+        Problem: 400, a number out of range or a reversed range.
+    """
+    try:
+        return parse_run_list(text.replace(",", "\n").encode()).ranges
+    except ValueError as error:
+        raise invalid(f"runs: {error}", field="runs", value=text[:60]) from error
 
 
 def check_range(first: int | None, last: int | None, first_name: str, last_name: str) -> None:

@@ -247,6 +247,8 @@ def test_events_of_a_selection(http):
     assert [(e["run_number"], e["event_number"]) for e in found] == [
         (run, event) for run in (1, 2) for event in (3, 7, 11)
     ]
+    listed = {"runs": "1-2,77", "olt_all": 3, "event_last": 11}
+    assert lines_of(http.get(f"{API}/events", params=listed)) == found
     after = {"after_run_number": 1, "after_event_number": 7, "limit": 2, "format": "csv"}
     rows = list(csv.DictReader(io.StringIO(http.get(f"{API}/events", params=query | after).text)))
     assert [(row["run_number"], row["event_number"]) for row in rows] == [("1", "11"), ("2", "3")]
@@ -261,6 +263,8 @@ def test_events_of_a_selection(http):
         ("events/one/1", "run_number", "one"),
         ("events?limits=5", "limits", "5"),
         ("events?run_first=5&run_last=4", "run_last", "4"),
+        ("events?runs=7-5", "runs", "7-5"),
+        ("events?runs=7,", "runs", "7,"),
         ("events?file=abc", "file", "abc"),
         ("events?after_run_number=1", "after_run_number", "None"),
         ("events?olt_all=3&olt_none=2", "olt_none", "2"),

@@ -41,7 +41,10 @@ from eventindex.errors import (
     UnsupportedError,
     WrongStateError,
 )
+from eventindex.picking import pick
 from eventindex.results import Ack, DatasetState, Event, LookupResult, RawFile, Rejection, Run
+from eventindex.root_files.pick_report import FileOutcome, PickReport
+from eventindex.run_lists import RunList, read_run_list
 from eventindex.selection import mask_of
 from eventindex.selection_results import CountBy, EventCount, EventCounts, Events
 
@@ -70,16 +73,19 @@ __all__ = [
     "Events",
     "FileContent",
     "FileOfRun",
+    "FileOutcome",
     "ForbiddenError",
     "InvalidRequestError",
     "LimitError",
     "LookupResult",
     "NameTakenError",
     "NotFoundError",
+    "PickReport",
     "RawFile",
     "Rejection",
     "Run",
     "RunCheck",
+    "RunList",
     "ServerError",
     "TdcChannel",
     "UnavailableError",
@@ -87,4 +93,6 @@ __all__ = [
     "WrongStateError",
     "connect",
     "mask_of",
+    "pick",
+    "read_run_list",
 ]

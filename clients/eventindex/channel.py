@@ -8,9 +8,16 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import grpc
-from tenacity import Retrying, retry_if_exception_type, stop_before_delay, wait_random_exponential
+from tenacity import (
+    AsyncRetrying,
+    Retrying,
+    retry_if_exception_type,
+    stop_before_delay,
+    wait_random_exponential,
+)
 
 from eventindex.addresses import is_loopback
 from eventindex.errors import UnavailableError
@@ -83,6 +90,20 @@ def check_process() -> None:
         )
 
 
+def tls_of(
+    wanted: bool,
+    ca: str | Path | None,
+    cert: str | Path | None,
+    key: str | Path | None,
+    server_name: str | None,
+) -> Tls | None:
+    """Return the TLS that arguments of `connect` ask for; any of them turns it on."""
+    paths = [None if path is None else Path(path) for path in (ca, cert, key)]
+    if not (wanted or server_name or any(paths)):
+        return None
+    return Tls(paths[0], paths[1], paths[2], server_name)
+
+
 def open_channel(address: str, tls: Tls | None, token: str = "") -> grpc.Channel:
     """Return a channel whose calls bring the token; it connects when it is first used.
 
@@ -97,21 +118,42 @@ def open_channel(address: str, tls: Tls | None, token: str = "") -> grpc.Channel
     return with_token(channel, token, address, encrypted=tls is not None) if token else channel
 
 
-def _plain_or_tls(address: str, tls: Tls | None) -> grpc.Channel:
-    options = list(_OPTIONS)
-    # A proxy would read what is not encrypted, and reaches no loopback but its own.
-    if tls is None or is_loopback(address):
-        options.append(_NO_PROXY)
+def open_async_channel(address: str, tls: Tls | None) -> grpc.aio.Channel:
+    """Return a channel of the running event loop; its calls bring no token by themselves.
+
+    Raises:
+        OSError: a TLS file cannot be read.
+        RuntimeError: this process is a fork of one that had opened connections.
+    """
+    check_process()
+    _Opener.pid = os.getpid()
     if tls is None:
-        return grpc.insecure_channel(address, options=options)
-    credentials = grpc.ssl_channel_credentials(
+        return grpc.aio.insecure_channel(address, options=_options(address, tls))
+    return grpc.aio.secure_channel(address, _credentials(tls), options=_options(address, tls))
+
+
+def _plain_or_tls(address: str, tls: Tls | None) -> grpc.Channel:
+    if tls is None:
+        return grpc.insecure_channel(address, options=_options(address, tls))
+    return grpc.secure_channel(address, _credentials(tls), options=_options(address, tls))
+
+
+def _credentials(tls: Tls) -> grpc.ChannelCredentials:
+    return grpc.ssl_channel_credentials(
         tls.ca.read_bytes() if tls.ca else None,
         tls.key.read_bytes() if tls.key else None,
         tls.cert.read_bytes() if tls.cert else None,
     )
-    if tls.server_name:
+
+
+def _options(address: str, tls: Tls | None) -> list[tuple[str, int | str]]:
+    options = list(_OPTIONS)
+    # A proxy would read what is not encrypted, and reaches no loopback but its own.
+    if tls is None or is_loopback(address):
+        options.append(_NO_PROXY)
+    if tls is not None and tls.server_name:
         options.append(("grpc.ssl_target_name_override", tls.server_name))
-    return grpc.secure_channel(address, credentials, options=options)
+    return options
 
 
 def retrying(seconds_max: float) -> Retrying:
@@ -119,9 +161,18 @@ def retrying(seconds_max: float) -> Retrying:
 
     Waits are random and grow to 5 s, so that many clients do not come back at one moment.
     """
-    return Retrying(
-        retry=retry_if_exception_type(UnavailableError),
-        stop=stop_before_delay(seconds_max),
-        wait=wait_random_exponential(multiplier=0.2, max=5, min=0.05),
-        reraise=True,
-    )
+    return Retrying(**_policy(seconds_max))
+
+
+def retrying_async(seconds_max: float) -> AsyncRetrying:
+    """Return the same for coroutines."""
+    return AsyncRetrying(**_policy(seconds_max))
+
+
+def _policy(seconds_max: float) -> dict[str, Any]:
+    return {
+        "retry": retry_if_exception_type(UnavailableError),
+        "stop": stop_before_delay(seconds_max),
+        "wait": wait_random_exponential(multiplier=0.2, max=5, min=0.05),
+        "reraise": True,
+    }

@@ -11,18 +11,19 @@ from pathlib import Path
 
 from eventindex.administration import Administration
 from eventindex.catalogue import CatalogueQueries
-from eventindex.channel import PAIRS_PER_MESSAGE_MAX, Tls
+from eventindex.channel import PAIRS_PER_MESSAGE_MAX, tls_of
 from eventindex.columns import EventColumns, SerializedBatch, serialize, to_cosmic_message
 from eventindex.event_queries import EventQueries
 from eventindex.lookup_messages import encode
 from eventindex.lookups import slices, to_requests, to_result
 from eventindex.pairs import PairsLike, to_numbers, to_pairs
+from eventindex.picking import Picking
 from eventindex.results import Ack, Event, LookupResult, join, to_ack, to_event
 from eventindex.stream import Exchange
 from eventindex.v1 import ingest_pb2, lookup_pb2
 
 
-class Client(EventQueries, CatalogueQueries, Administration):
+class Client(EventQueries, CatalogueQueries, Administration, Picking):
     """A connection to the index, and to ingest when that is used. Threads may share it.
 
     Use it as a context manager or call `close`. `connect` makes one. Selections and counts are in
@@ -182,15 +183,10 @@ def connect(
         timeout: seconds to wait for an answer.
         retry_seconds_max: how long to try again when a server is away, seconds.
     """
-    given = (tls_ca, tls_cert, tls_key)
-    security = None
-    if tls or tls_server_name or any(path is not None for path in given):
-        ca, cert, key = (None if path is None else Path(path) for path in given)
-        security = Tls(ca, cert, key, tls_server_name)
     return Client(
         address,
         ingest_address,
-        tls=security,
+        tls=tls_of(tls, tls_ca, tls_cert, tls_key, tls_server_name),
         token=token,
         timeout=timeout,
         retry_seconds_max=retry_seconds_max,

@@ -26,13 +26,21 @@ def to_requests(
     Raises:
         ValueError: a batch that is no pairs or more than fit a message.
     """
-    for number, batch in enumerate(batches, 1):
-        pairs = to_pairs(batch)
-        if len(pairs.runs) > PAIRS_PER_MESSAGE_MAX:
-            raise ValueError(
-                f"batch {number} has {len(pairs.runs):,} pairs, above {PAIRS_PER_MESSAGE_MAX:,}"
-            )
-        yield encode(number, pairs, with_olt_result), pairs
+    return (numbered(number, batch, with_olt_result) for number, batch in enumerate(batches, 1))
+
+
+def numbered(number: int, batch: PairsLike, with_olt_result: bool) -> tuple[Request, Pairs]:
+    """Return the request of a batch with its pairs.
+
+    Raises:
+        ValueError: a batch that is no pairs or more than fit a message.
+    """
+    pairs = to_pairs(batch)
+    if len(pairs.runs) > PAIRS_PER_MESSAGE_MAX:
+        raise ValueError(
+            f"batch {number} has {len(pairs.runs):,} pairs, above {PAIRS_PER_MESSAGE_MAX:,}"
+        )
+    return encode(number, pairs, with_olt_result), pairs
 
 
 def to_result(pairs: Pairs, response: Response, *, with_olt_result: bool) -> LookupResult:

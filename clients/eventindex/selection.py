@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TypeAlias, TypedDict
 
 from eventindex.columns import DSID_MAX, OLT_MAX, is_canonical_uuid
 from eventindex.numbers import NUMBER_MAX, checked_integer
+from eventindex.run_lists import RUN_RANGES_MAX
 from eventindex.v1 import lookup_pb2
 
 Range: TypeAlias = tuple[int | None, int | None]
@@ -15,13 +16,15 @@ Range: TypeAlias = tuple[int | None, int | None]
 class SelectionArguments(TypedDict, total=False):
     """Which events; what is left out does not restrict.
 
-    run: one run. runs: (first, last), inclusive, either may be None. events: (first, last) event
+    run: one run. runs: (first, last), inclusive, either may be None. run_ranges: runs in one of
+    these (first, last), at most 10,000, as `read_run_list` makes them. events: (first, last) event
     number. dataset: its number or its name. file: a `fuid_raw`. olt_all, olt_any, olt_none: masks
     of `olt_result`: all, at least one, none of these bits is set; 0 is no condition.
     """
 
     run: int | None
     runs: Range | None
+    run_ranges: Sequence[tuple[int, int]] | None
     events: Range | None
     dataset: int | str | None
     file: str | None
@@ -58,6 +61,7 @@ def to_selection(arguments: SelectionArguments, dsid_raw: int | None) -> lookup_
         dsid_raw=dsid_raw,
         fuid_raw=None if fuid is None else checked_fuid(fuid),
         **masks,
+        runs=_run_ranges(arguments.get("run_ranges")),
     )
 
 
@@ -108,6 +112,22 @@ def mask_of(bits: Iterable[int]) -> int:
     for bit in bits:
         mask |= 1 << checked_number(bit, "bit", 63)
     return mask
+
+
+def _run_ranges(given: Sequence[tuple[int, int]] | None) -> list[lookup_pb2.RunRange]:
+    if given is None:
+        return []
+    if not given:
+        raise ValueError("run_ranges is empty: no run is meant")
+    if len(given) > RUN_RANGES_MAX:
+        raise ValueError(f"run_ranges has {len(given):,} ranges, above {RUN_RANGES_MAX:,}")
+    found = []
+    for index, pair in enumerate(given):
+        first, last = bounds(pair, f"run_ranges {index}")
+        if first is None or last is None:
+            raise ValueError(f"run_ranges {index} is {pair!r}, not two numbers")
+        found.append(lookup_pb2.RunRange(first=first, last=last))
+    return found
 
 
 def _mask(arguments: SelectionArguments, name: str) -> int:

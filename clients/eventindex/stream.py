@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -18,16 +17,11 @@ from typing import Generic, Protocol, TypeAlias, TypeVar
 import grpc
 
 from eventindex.channel import check_process, in_a_fork, retrying
-from eventindex.errors import DeadlineError, ServerError, UnavailableError, from_rpc_error
+from eventindex.errors import DeadlineError, UnavailableError, from_rpc_error
+from eventindex.exchange_ledger import Ledger, Numbered
 
-
-class _Numbered(Protocol):
-    @property
-    def batch_id(self) -> int: ...
-
-
-Q = TypeVar("Q", bound=_Numbered)
-A = TypeVar("A", bound=_Numbered)
+Q = TypeVar("Q", bound=Numbered)
+A = TypeVar("A", bound=Numbered)
 A_co = TypeVar("A_co", covariant=True)
 C = TypeVar("C")
 R = TypeVar("R")
@@ -96,12 +90,10 @@ class Exchange(Generic[Q, A, C]):
         self._limits = limits
         self._address = address
         self._changed = threading.Condition()
-        self._unanswered: deque[tuple[Q, C]] = deque()
-        self._sent = 0  # of the unanswered, how many the newest call has sent
+        self._ledger: Ledger[Q, C] = Ledger(address, limits.batches_in_flight_max)
         self._call_number = 0
         self._call: Call[A] | None = None
         self._reading = False
-        self._input_done = False
         self._input_error: BaseException | None = None
         self._closed = threading.Event()
         self._waiting_since: float | None = None
@@ -141,10 +133,10 @@ class Exchange(Generic[Q, A, C]):
     def _reopen(self) -> tuple[C, A] | None:
         """Open a call and return its first answer; nothing when all requests are answered."""
         with self._changed:
-            if self._input_done and not self._unanswered:
+            if self._ledger.complete:
                 return None
             self._call_number += 1
-            self._sent = 0
+            self._ledger.restart()
             self._changed.notify_all()
             number = self._call_number
         call = self._open_call(self._requests(number))
@@ -164,19 +156,11 @@ class Exchange(Generic[Q, A, C]):
             raise from_rpc_error(error, self._address) from error
         finally:
             self._waiting_since = None
-        if answer is not None:
-            return self._match(answer)
-        # A server that stops may end a stream in good order before the last answer.
-        if not self._input_done or self._unanswered:
-            raise UnavailableError(f"{self._address}: the stream ended before its last answer")
-        return None
-
-    def _match(self, answer: A) -> tuple[C, A]:
+        if answer is None:
+            self._ledger.check_end()
+            return None
         with self._changed:
-            if not self._sent or self._unanswered[0][0].batch_id != answer.batch_id:
-                raise ServerError(f"{self._address}: batch {answer.batch_id} answered out of turn")
-            _, context = self._unanswered.popleft()
-            self._sent -= 1
+            context = self._ledger.match(answer)
             self._changed.notify_all()
         return context, answer
 
@@ -189,10 +173,9 @@ class Exchange(Generic[Q, A, C]):
                 if step is _Step.END:
                     return
                 if step is _Step.SEND:
-                    request = self._unanswered[self._sent][0]
-                    if self._sent == 0 and self._waiting_since is not None:
+                    if self._ledger.sent == 0 and self._waiting_since is not None:
                         self._waiting_since = time.monotonic()
-                    self._sent += 1
+                    request = self._ledger.next_request()
                 else:
                     self._reading = True
             if step is _Step.SEND:
@@ -203,11 +186,11 @@ class Exchange(Generic[Q, A, C]):
     def _step(self, number: int) -> _Step | None:
         if self._closed.is_set() or number != self._call_number:
             return _Step.END
-        if self._sent < len(self._unanswered):
+        if self._ledger.may_send:
             return _Step.SEND
-        if self._input_done:
+        if self._ledger.input_done:
             return _Step.END
-        if not self._reading and len(self._unanswered) < self._limits.batches_in_flight_max:
+        if not self._reading and self._ledger.may_read:
             return _Step.READ
         return None
 
@@ -221,11 +204,8 @@ class Exchange(Generic[Q, A, C]):
             problem = error
         with self._changed:
             self._reading = False
-            if item is None:
-                self._input_done = True
-                self._input_error = problem
-            else:
-                self._unanswered.append(item)
+            self._input_error = problem
+            self._ledger.add(item)
             self._changed.notify_all()
 
     def _watch(self) -> None:
@@ -237,7 +217,7 @@ class Exchange(Generic[Q, A, C]):
         silent = 0.0
         while not self._closed.wait(max(seconds_max - silent, 0.01)):
             since = self._waiting_since
-            silent = time.monotonic() - since if since is not None and self._sent else 0.0
+            silent = time.monotonic() - since if since is not None and self._ledger.sent else 0.0
             if silent >= seconds_max and self._call is not None:
                 self._timed_out = True
                 self._call.cancel()

@@ -73,6 +73,20 @@ def with_token(
     Raises:
         AccessError: others could read it on the way.
     """
+    brought = metadata_of(token, address, encrypted=encrypted, plaintext_allowed=plaintext_allowed)
+    return _TokenChannel(channel, brought)
+
+
+def metadata_of(
+    token: str, address: str, *, encrypted: bool, plaintext_allowed: bool | None = None
+) -> tuple[tuple[str, str], ...]:
+    """Return what a call brings with it for its token, nothing without one.
+
+    Raises:
+        AccessError: others could read it on the way.
+    """
+    if not token:
+        return ()
     if plaintext_allowed is None:
         plaintext_allowed = _plaintext_allowed()
     if not (encrypted or is_loopback(address) or plaintext_allowed):
@@ -80,7 +94,7 @@ def with_token(
             f"{address}: a token is not sent to another machine without TLS: turn TLS on, or set "
             "EVENTINDEX_ALLOW_PLAINTEXT=true on a network that nobody else reaches"
         )
-    return _TokenChannel(channel, token)
+    return (("authorization", f"Bearer {token}"),)
 
 
 def _plaintext_allowed() -> bool:
@@ -93,9 +107,9 @@ class _TokenChannel(grpc.Channel):
     gRPC's own call credentials need TLS even on loopback and start a thread for each call.
     """
 
-    def __init__(self, channel: grpc.Channel, token: str) -> None:
+    def __init__(self, channel: grpc.Channel, metadata: tuple[tuple[str, str], ...]) -> None:
         self._channel = channel
-        self._metadata = (("authorization", f"Bearer {token}"),)
+        self._metadata = metadata
 
     def unary_unary(self, *method: Any, **codecs: Any) -> Any:
         return self._bound(self._channel.unary_unary(*method, **codecs))

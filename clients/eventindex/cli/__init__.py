@@ -24,6 +24,7 @@ _COMMANDS = {
     "load": "load.load",
     "lookup": "lookup.lookup",
     "migrate": "server.migrate",
+    "pick": "pick.pick",
     "publish": "publish.publish",
     "runs": "runs.runs",
     "token": "token.token",

@@ -14,6 +14,8 @@ from eventindex.cli.background import in_background
 from eventindex.cli.common import EXIT_NOT_ALL, Failure, connection_options, note
 from eventindex.cli.dry_run import DryRun
 from eventindex.cli.event_rows import Defaults, EventBlock, FileFormatError, RecordBlock
+from eventindex.cli.load_root import FORM as ROOT
+from eventindex.cli.load_root import RootInputs
 from eventindex.cli.loading import FileLoad, Refusals, ServiceTarget, Target, Totals
 from eventindex.cli.progress import ProgressReport
 from eventindex.cli.reading import (
@@ -29,6 +31,9 @@ from eventindex.cli.strict import FIELDS
 from eventindex.client import Client
 from eventindex.columns import DSID_MAX, is_canonical_uuid
 from eventindex.pairs import NUMBER_MAX
+from eventindex.root_files.branches import ALIASES, Wanted
+from eventindex.root_files.errors import RootFileError
+from eventindex.root_files.opening import SECONDS_MAX
 
 B = TypeVar("B", EventBlock, RecordBlock)
 
@@ -59,7 +64,11 @@ def column_names(value: str | None, fields: Collection[str]) -> dict[str, str]:
 
 
 def _check_columns(_: click.Context, __: click.Parameter, value: str | None) -> dict[str, str]:
-    return column_names(value, FIELDS)
+    return column_names(value, (*FIELDS, *ALIASES))
+
+
+def _patterns(_: click.Context, __: click.Parameter, value: str | None) -> tuple[str, ...]:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if value else ()
 
 
 @click.command()
@@ -67,7 +76,7 @@ def _check_columns(_: click.Context, __: click.Parameter, value: str | None) -> 
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["csv", "jsonl", "parquet", "dat"]),
+    type=click.Choice(["csv", "jsonl", "parquet", "dat", "root"]),
     help="Default: by the file's name. dat: telescope events as the detectors write them.",
 )
 @click.option(
@@ -86,6 +95,21 @@ def _check_columns(_: click.Context, __: click.Parameter, value: str | None) -> 
     "--fuid-per-run", is_flag=True, help="Make up a RAW file for each run, for files without."
 )
 @click.option("--detector", default="", help="Detector of telescope events that name none.")
+@click.option("--tree", metavar="NAME", help="Tree of ROOT files, where several hold events.")
+@click.option(
+    "--criteria",
+    callback=_patterns,
+    metavar="BRANCH,...",
+    help="Trigger decisions of ROOT files: boolean branches or patterns, bit 0 first.",
+)
+@click.option(
+    "--storage-timeout",
+    "storage_seconds_max",
+    type=click.FloatRange(min=0, min_open=True),
+    default=SECONDS_MAX,
+    show_default=True,
+    help="Longest wait for an answer of remote storage, seconds.",
+)
 @click.option("--dry-run", is_flag=True, help="Check everything, store nothing.")
 @click.option(
     "--reject-file",
@@ -105,6 +129,9 @@ def load(
     fuid: str | None,
     fuid_per_run: bool,
     detector: str,
+    tree: str | None,
+    criteria: tuple[str, ...],
+    storage_seconds_max: float,
     dry_run: bool,
     reject_file: Path | None,
 ) -> None:
@@ -115,12 +142,17 @@ def load(
     run_number, event_number, dsid_raw, fuid_raw and olt_result. Loading a file twice is harmless:
     after an interruption load it again.
 
+    A ROOT file (.root, a root:// address, or a directory of them) holds a tree with a run and an
+    event number; its own UUID is fuid_raw. Files that cannot be read are named, the others go on.
+
     Exit code: 0 all were stored or known, 3 some were refused, 1 failure, 2 bad usage.
     """
     if fuid and fuid_per_run:
         raise click.UsageError("--fuid and --fuid-per-run exclude each other")
-    defaults = Defaults(fuid, fuid_per_run, dsid, run, names)
     inputs = find_inputs(files, form)
+    roots = RootInputs(_wanted(names, tree, run, criteria), dsid, storage_seconds_max)
+    _check_root_options(inputs, names, fuid is not None or fuid_per_run, roots.wanted)
+    defaults = Defaults(fuid, fuid_per_run, dsid, run, names)
     _check_files(inputs, defaults)
     totals = Totals()
     with ExitStack() as stack:
@@ -128,16 +160,42 @@ def load(
         target: Target = (
             DryRun(detector) if dry_run else ServiceTarget(stack.enter_context(connect()), detector)
         )
-
+        inputs = roots.readable(inputs)
         try:
-            in_background(_load_files(inputs, target, defaults, totals, rejects))
+            in_background(_load_files(inputs, target, defaults, totals, rejects, roots=roots))
         except BaseException as error:
             if totals.events() or isinstance(error, KeyboardInterrupt):
                 note(f"stopped after {totals.text(dry_run=dry_run)}; load again to go on")
             raise
     note(totals.text(dry_run=dry_run))
-    if totals.refused:
+    if totals.refused or roots.unreadable:
         sys.exit(EXIT_NOT_ALL)
+
+
+def _wanted(
+    names: dict[str, str], tree: str | None, run: int | None, criteria: tuple[str, ...]
+) -> Wanted:
+    """Return what to read from ROOT files."""
+    columns = {ALIASES.get(name, name): column for name, column in names.items()}
+    if "olt_result" in columns and criteria:
+        raise click.UsageError("--criteria and a mask in --columns exclude each other")
+    return Wanted(tree, columns, run, criteria)
+
+
+def _check_root_options(
+    inputs: Iterable[InputFile], names: dict[str, str], with_fuid: bool, wanted: Wanted
+) -> None:
+    """Hold options to the files that they are for."""
+    forms = {file.form for file in inputs}
+    alias = next((name for name in names if name in ALIASES), None)
+    if alias is not None and forms != {ROOT}:
+        raise click.UsageError(f"{alias!r} is no field (fields: {', '.join(FIELDS)})")
+    if ROOT in forms and with_fuid:
+        raise click.UsageError("--fuid and --fuid-per-run are not for ROOT files: each has its own")
+    if ROOT in forms and {"fuid_raw", "dsid_raw"} & set(names):
+        raise click.UsageError("--columns of ROOT files are of run, event and olt")
+    if ROOT not in forms and (wanted.tree is not None or wanted.criteria):
+        raise click.UsageError("--tree and --criteria are for ROOT files")
 
 
 def _check_files(inputs: Iterable[InputFile], defaults: Defaults) -> None:
@@ -164,6 +222,8 @@ def _load_files(
     defaults: Defaults,
     totals: Totals,
     rejects: TextIO | None,
+    *,
+    roots: RootInputs,
 ) -> Generator[None, None, None]:
     """Load all files, and yield after each block that is done with."""
     sizes = [file.size_bytes for file in inputs if file.size_bytes is not None]
@@ -175,9 +235,16 @@ def _load_files(
         for file in inputs:
             work = FileLoad(file.path, totals, refusals)
             try:
-                for _ in _load_file(file, target, defaults, work):
+                steps = (
+                    _load_root_file(file, target, roots, work)
+                    if file.form == ROOT
+                    else _load_file(file, target, defaults, work)
+                )
+                for _ in steps:
                     progress.at(bytes_before + work.bytes_done, totals.rate_text())
                     yield
+            except RootFileError as error:
+                roots.refuse(file.path, error)
             except FileFormatError as error:
                 raise click.UsageError(f"{file.path}: {error}") from error
             except OSError as error:
@@ -196,6 +263,18 @@ def _load_file(
             blocks = read_events(file, opened, defaults, work.report)
             acks = target.events(_remember(blocks, work, opened))
         for ack in acks:
+            work.acknowledge(ack)
+            yield
+
+
+def _load_root_file(
+    file: InputFile, target: Target, roots: RootInputs, work: FileLoad
+) -> Iterator[None]:
+    """Load a ROOT file, and yield after each block that is done with."""
+    client = target.client if isinstance(target, ServiceTarget) else None
+    with roots.open(file, client) as (tree, opened):
+        blocks = roots.blocks(tree, opened, work.report)
+        for ack in target.events(_remember(blocks, work, opened)):
             work.acknowledge(ack)
             yield
 

@@ -39,17 +39,17 @@ class ServiceTarget:
     """The ingest service."""
 
     def __init__(self, client: Client, detector: str) -> None:
-        self._client = client
+        self.client = client
         self._detector = detector
 
     def events(self, blocks: Iterable[EventBlock]) -> Iterator[Ack]:
         """Store events."""
-        return self._client.ingest(block.columns for block in blocks)
+        return self.client.ingest(block.columns for block in blocks)
 
     def records(self, blocks: Iterable[RecordBlock]) -> Iterator[Ack]:
         """Store telescope records."""
         records = (block.records for block in blocks)
-        return self._client.ingest_cosmic(records, detector_id=self._detector)
+        return self.client.ingest_cosmic(records, detector_id=self._detector)
 
 
 @dataclass(slots=True)

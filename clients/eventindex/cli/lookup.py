@@ -20,9 +20,11 @@ from eventindex.cli.common import (
     open_input,
 )
 from eventindex.cli.lookup_output import make_writer
+from eventindex.cli.selection_options import runs_file_option
 from eventindex.client import Client
 from eventindex.pair_text import BadLine, Columns, PairListError, parse_columns, read_pairs
 from eventindex.pairs import Pairs
+from eventindex.run_lists import RunList
 
 _BAD_LINES_SHOWN = 20
 
@@ -51,6 +53,7 @@ def _parse_columns(_: click.Context, __: click.Parameter, value: str | None) -> 
     help="What the columns of FILE are; - is passed over.",
 )
 @click.option("--olt", is_flag=True, help="Print the online filter's bits too.")
+@runs_file_option
 @click.option("--quiet", is_flag=True, help="No summary on standard error.")
 @connection_options
 def lookup(
@@ -60,6 +63,7 @@ def lookup(
     form: str,
     columns: Columns | None,
     olt: bool,
+    run_list: RunList | None,
     quiet: bool,
 ) -> None:
     """Find the RAW files of events.
@@ -73,8 +77,8 @@ def lookup(
     Exit code: 0 all were found, 3 some were not, 1 failure, 2 bad usage or lines that are no
     pairs; the other lines are answered first.
     """
-    with _open_pairs(pairs) as stream, connect() as client:
-        source = _Source(stream, columns)
+    with open_pairs(pairs) as stream, connect() as client:
+        source = _Source(stream, columns, run_list)
         results = client.lookup_stream(source.batches(), with_olt_result=olt)
         writer = make_writer(form, sys.stdout, olt)
         found = missing = 0
@@ -85,6 +89,8 @@ def lookup(
             sys.stdout.flush()
         writer.close()
     source.report()
+    if source.left_out and not quiet:
+        note(f"{counted(source.left_out, 'pair')} left out: their runs are not in --runs-file")
     if not quiet:
         note(f"{counted(found + missing, 'pair')}: {found:,} found, {missing:,} not found")
     if not source.complete:
@@ -96,9 +102,13 @@ def lookup(
 class _Source:
     """Batches of pairs from a stream; keeps the first lines that are none."""
 
-    def __init__(self, stream: BinaryIO, columns: Columns | None) -> None:
+    def __init__(
+        self, stream: BinaryIO, columns: Columns | None, run_list: RunList | None = None
+    ) -> None:
         self._stream = stream
         self._columns = columns
+        self._run_list = run_list
+        self.left_out = 0
         self._bad: list[BadLine] = []
         self._trouble = ""
         self.bad_count = 0
@@ -115,10 +125,18 @@ class _Source:
                 self.bad_count += len(block.bad_lines)
                 room = _BAD_LINES_SHOWN - len(self._bad)
                 self._bad += block.bad_lines[:room]
-                if len(block.pairs.runs):
-                    yield block.pairs
+                pairs = self._of_the_runs(block.pairs)
+                if len(pairs.runs):
+                    yield pairs
         except PairListError as error:
             self._trouble = str(error)
+
+    def _of_the_runs(self, pairs: Pairs) -> Pairs:
+        if self._run_list is None:
+            return pairs
+        good = self._run_list.mask(pairs.runs)
+        self.left_out += int((~good).sum())
+        return Pairs(pairs.runs[good], pairs.events[good])
 
     def report(self) -> None:
         """Print the lines that were no pairs, and why the list was not read to its end."""
@@ -133,7 +151,8 @@ class _Source:
             note(f"eventindex: {name if isinstance(name, str) else 'the list'}: {self._trouble}")
 
 
-def _open_pairs(arguments: tuple[str, ...]) -> AbstractContextManager[BinaryIO]:
+def open_pairs(arguments: tuple[str, ...]) -> AbstractContextManager[BinaryIO]:
+    """Open the list that the arguments of a command stand for."""
     if len(arguments) == 2 and all(text.isascii() and text.isdigit() for text in arguments):
         return BytesIO(" ".join(arguments).encode() + b"\n")
     if len(arguments) > 1:

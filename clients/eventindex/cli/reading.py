@@ -29,6 +29,9 @@ from eventindex.cli.event_files import (
     read_records,
 )
 from eventindex.cli.event_rows import Defaults, EventBlock, RecordBlock, Report
+from eventindex.root_files.errors import RootFileError
+from eventindex.root_files.names import files_of_address, files_of_directory
+from eventindex.root_files.opening import SECONDS_MAX, is_address
 
 FORMATS = {
     ".csv": "csv",
@@ -38,6 +41,7 @@ FORMATS = {
     ".parquet": "parquet",
     ".pq": "parquet",
     ".dat": "dat",
+    ".root": "root",
 }
 COMPRESSIONS = (".gz", ".zst")
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
@@ -88,8 +92,8 @@ def find_inputs(arguments: Sequence[str], form: str | None) -> list[InputFile]:
     """
     found = []
     for argument in arguments:
-        for path in _expand(argument):
-            size = None if path == "-" else Path(path).stat().st_size
+        for path in _expand(argument, form):
+            size = None if path == "-" or is_address(path) else Path(path).stat().st_size
             found.append(InputFile(path, form or format_of(path), size))
     if sum(file.path == "-" for file in found) > 1:
         raise click.UsageError("standard input (-) can be read once")
@@ -178,9 +182,13 @@ def needs_pyarrow(what: str) -> Failure:
     return Failure(f"{what} needs pyarrow: pip install 'eventindex[parquet]'")
 
 
-def _expand(argument: str) -> list[str]:
+def _expand(argument: str, form: str | None) -> list[str]:
     if argument == "-":
+        if form == "root":
+            raise click.UsageError("a ROOT file cannot come from standard input (-)")
         return [argument]
+    if is_address(argument):
+        return _remote_files(argument)
     if not Path(argument).exists() and glob.has_magic(argument):
         paths = sorted(path for path in glob.glob(argument, recursive=True) if Path(path).is_file())
         if not paths:
@@ -189,8 +197,18 @@ def _expand(argument: str) -> list[str]:
     if not Path(argument).exists():
         raise click.UsageError(f"{argument}: no such file")
     if Path(argument).is_dir():
-        raise click.UsageError(f"{argument} is a directory")
+        found = files_of_directory(Path(argument))
+        if not found:
+            raise click.UsageError(f"{argument} is a directory without ROOT files")
+        return found
     return [argument]
+
+
+def _remote_files(address: str) -> list[str]:
+    try:
+        return files_of_address(address, SECONDS_MAX)
+    except RootFileError as error:
+        raise click.UsageError(f"{address}: {error}") from error
 
 
 def _decompressed(path: str, source: Any) -> BinaryIO:

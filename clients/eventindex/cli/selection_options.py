@@ -9,10 +9,12 @@ from typing import Any, TypeVar
 
 import click
 
+from eventindex.cli.common import note, open_input
 from eventindex.client import Client
 from eventindex.columns import DSID_MAX, OLT_MAX
 from eventindex.errors import NotFoundError
 from eventindex.pairs import NUMBER_MAX
+from eventindex.run_lists import RunList, read_run_list
 from eventindex.selection import SelectionArguments, to_selection
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -66,6 +68,30 @@ def event_range_options(function: F) -> F:
     return wrapped  # type: ignore[return-value]
 
 
+def _read_runs_file(_: click.Context, __: click.Parameter, value: str | None) -> RunList | None:
+    if value is None:
+        return None
+    with open_input(value) as stream:
+        try:
+            found = read_run_list(stream)
+        except ValueError as error:
+            raise click.BadParameter(f"{value}: {error}") from error
+    if not found.ranges:
+        raise click.BadParameter(f"{value}: names no run")
+    if found.not_used:
+        note(f"eventindex: {value}: {found.not_used}")
+    return found
+
+
+runs_file_option = click.option(
+    "--runs-file",
+    "run_list",
+    callback=_read_runs_file,
+    metavar="FILE",
+    help="Runs of a list: numbers and ranges, CMS certification JSON, or an ATLAS good-run list.",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class SelectionOptions:
     """What was asked for; the names of criteria are looked up when there is a client."""
@@ -97,6 +123,7 @@ def selection_options(function: F) -> F:
 
     @run_options
     @event_range_options
+    @runs_file_option
     @click.option("--dataset", type=dataset, help="This dataset, by number or name.")
     @click.option("--file", type=click.UUID, help="This RAW file.")
     @click.option("--all", "olt_all", multiple=True, metavar="BIT", help="All of these bits.")
@@ -106,9 +133,12 @@ def selection_options(function: F) -> F:
     def wrapped(**given: Any) -> Any:
         masks = {name: given.pop(name) for name in _MASKS}
         names = ("run", "runs", "events", "dataset", "file")
+        run_list = given.pop("run_list")
         arguments = SelectionArguments(**{name: given.pop(name) for name in names})  # type: ignore[typeddict-item]
         if arguments["file"] is not None:
             arguments["file"] = str(arguments["file"])
+        if run_list is not None:
+            arguments["run_ranges"] = run_list.ranges
         return function(selection=SelectionOptions(arguments, masks), **given)
 
     return wrapped  # type: ignore[return-value]

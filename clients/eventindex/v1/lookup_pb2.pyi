@@ -83,8 +83,16 @@ class GetEventResponse(_message.Message):
     file: _event_pb2.RawFile
     def __init__(self, event: _Optional[_Union[_event_pb2.Event, _Mapping]] = ..., file: _Optional[_Union[_event_pb2.RawFile, _Mapping]] = ...) -> None: ...
 
+class RunRange(_message.Message):
+    __slots__ = ("first", "last")
+    FIRST_FIELD_NUMBER: _ClassVar[int]
+    LAST_FIELD_NUMBER: _ClassVar[int]
+    first: int
+    last: int
+    def __init__(self, first: _Optional[int] = ..., last: _Optional[int] = ...) -> None: ...
+
 class EventSelection(_message.Message):
-    __slots__ = ("run_first", "run_last", "event_first", "event_last", "dsid_raw", "fuid_raw", "olt_all", "olt_any", "olt_none")
+    __slots__ = ("run_first", "run_last", "event_first", "event_last", "dsid_raw", "fuid_raw", "olt_all", "olt_any", "olt_none", "runs")
     RUN_FIRST_FIELD_NUMBER: _ClassVar[int]
     RUN_LAST_FIELD_NUMBER: _ClassVar[int]
     EVENT_FIRST_FIELD_NUMBER: _ClassVar[int]
@@ -94,6 +102,7 @@ class EventSelection(_message.Message):
     OLT_ALL_FIELD_NUMBER: _ClassVar[int]
     OLT_ANY_FIELD_NUMBER: _ClassVar[int]
     OLT_NONE_FIELD_NUMBER: _ClassVar[int]
+    RUNS_FIELD_NUMBER: _ClassVar[int]
     run_first: int
     run_last: int
     event_first: int
@@ -103,7 +112,8 @@ class EventSelection(_message.Message):
     olt_all: int
     olt_any: int
     olt_none: int
-    def __init__(self, run_first: _Optional[int] = ..., run_last: _Optional[int] = ..., event_first: _Optional[int] = ..., event_last: _Optional[int] = ..., dsid_raw: _Optional[int] = ..., fuid_raw: _Optional[str] = ..., olt_all: _Optional[int] = ..., olt_any: _Optional[int] = ..., olt_none: _Optional[int] = ...) -> None: ...
+    runs: _containers.RepeatedCompositeFieldContainer[RunRange]
+    def __init__(self, run_first: _Optional[int] = ..., run_last: _Optional[int] = ..., event_first: _Optional[int] = ..., event_last: _Optional[int] = ..., dsid_raw: _Optional[int] = ..., fuid_raw: _Optional[str] = ..., olt_all: _Optional[int] = ..., olt_any: _Optional[int] = ..., olt_none: _Optional[int] = ..., runs: _Optional[_Iterable[_Union[RunRange, _Mapping]]] = ...) -> None: ...
 
 class ListEventsRequest(_message.Message):
     __slots__ = ("selection", "after_run_number", "after_event_number", "batch_events_max", "events_max")

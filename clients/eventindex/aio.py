@@ -1,0 +1,200 @@
+"""Lookups for asynchronous jobs: the same results, errors and retries as those of `Client`.
+
+>>> import eventindex.aio
+>>> async def main():
+...     async with eventindex.aio.connect("127.0.0.1:50051") as index:
+...         return (await index.lookup([(12345, 4917)])).fuids()
+
+A client belongs to the event loop that it is first used in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable
+from functools import cached_property, partial
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import grpc
+
+from eventindex import channel as channels
+from eventindex.addresses import find_address
+from eventindex.aio_stream import AsyncExchange
+from eventindex.channel import PAIRS_PER_MESSAGE_MAX, Tls
+from eventindex.errors import from_rpc_error
+from eventindex.lookup_messages import LookupCalls, Request, Response, encode
+from eventindex.lookups import numbered, slices, to_result
+from eventindex.pairs import Pairs, PairsLike, to_pairs
+from eventindex.results import LookupResult, join
+from eventindex.stream import StreamLimits
+from eventindex.token import find_token, metadata_of
+
+Batches = Iterable[PairsLike] | AsyncIterable[PairsLike]
+
+
+class AsyncClient:
+    """A connection to the index service; `connect` makes one. Use it as a context manager."""
+
+    def __init__(
+        self,
+        address: str | None,
+        *,
+        tls: Tls | None,
+        token: str | None,
+        timeout: float,
+        retry_seconds_max: float,
+    ) -> None:
+        self._limits = StreamLimits(answer_seconds_max=timeout, retry_seconds_max=retry_seconds_max)
+        self._given = address
+        self._tls = tls
+        self._token = token
+        self._closed = False
+        self._channel: grpc.aio.Channel | None = None
+
+    async def lookup(
+        self,
+        pairs: PairsLike,
+        *,
+        with_olt_result: bool = False,
+        timeout: float | None = None,  # noqa: ASYNC109  # as in `Client`; gRPC keeps it
+    ) -> LookupResult:
+        """Find the RAW files of any number of (run, event) pairs; see `Client.lookup`."""
+        columns = to_pairs(pairs)
+        if len(columns.runs) > PAIRS_PER_MESSAGE_MAX:
+            parts = self.lookup_stream(
+                slices(columns), with_olt_result=with_olt_result, timeout=timeout
+            )
+            return join(columns, [part async for part in parts])
+        seconds = self._limits.answer_seconds_max if timeout is None else timeout
+        retry = channels.retrying_async(min(self._limits.retry_seconds_max, seconds))
+        request = encode(1, columns, with_olt_result)
+        response: Response = await retry(
+            partial(self._attempt, request, time.monotonic() + seconds)
+        )
+        return to_result(columns, response, with_olt_result=with_olt_result)
+
+    def lookup_stream(
+        self,
+        batches: Batches,
+        *,
+        with_olt_result: bool = False,
+        batches_in_flight_max: int = 8,
+        timeout: float | None = None,
+        retry_seconds_max: float | None = None,
+    ) -> AsyncGenerator[LookupResult, None]:
+        """Look up batches of pairs, one result a batch, in order; see `Client.lookup_stream`.
+
+        Args:
+            batches: an asynchronous iterable, or a plain one, whose batches are then taken in
+                another thread.
+            with_olt_result, batches_in_flight_max, timeout, retry_seconds_max: as there.
+        """
+        default = self._limits
+        limits = StreamLimits(
+            batches_in_flight_max,
+            default.answer_seconds_max if timeout is None else timeout,
+            default.retry_seconds_max if retry_seconds_max is None else retry_seconds_max,
+        )
+        return self._stream(batches, with_olt_result, limits)
+
+    async def close(self) -> None:
+        """Close the connection; calls that still run end with an error."""
+        self._closed = True
+        if self._channel is not None:
+            await self._channel.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    @cached_property
+    def _address(self) -> str:
+        return find_address("index", self._given)
+
+    @cached_property
+    def _metadata(self) -> tuple[tuple[str, str], ...]:
+        return metadata_of(find_token(self._token), self._address, encrypted=self._tls is not None)
+
+    @cached_property
+    def _calls(self) -> Any:
+        if self._closed:
+            raise ValueError("the client is closed")
+        self._channel = channels.open_async_channel(self._address, self._tls)
+        return LookupCalls(self._channel)  # type: ignore[arg-type]  # makes the same calls
+
+    async def _attempt(self, request: Request, deadline: float) -> Response:
+        seconds = max(deadline - time.monotonic(), 0.001)
+        try:
+            response: Response = await self._calls.Lookup(
+                request, timeout=seconds, metadata=self._metadata
+            )
+        except grpc.RpcError as error:
+            raise from_rpc_error(error, self._address) from error
+        return response
+
+    async def _stream(
+        self, batches: Batches, with_olt_result: bool, limits: StreamLimits
+    ) -> AsyncGenerator[LookupResult, None]:
+        exchange: AsyncExchange[Request, Response, Pairs] = AsyncExchange(
+            partial(self._calls.LookupStream, metadata=self._metadata),
+            _requests(batches, with_olt_result),
+            limits,
+            self._address,
+        )
+        answers = exchange.answers(partial(to_result, with_olt_result=with_olt_result))
+        try:
+            async for answer in answers:
+                yield answer
+        finally:
+            await answers.aclose()
+
+
+def connect(
+    address: str | None = None,
+    *,
+    tls: bool = False,
+    tls_ca: str | Path | None = None,
+    tls_cert: str | Path | None = None,
+    tls_key: str | Path | None = None,
+    tls_server_name: str | None = None,
+    token: str | None = None,
+    timeout: float = 30.0,
+    retry_seconds_max: float = 60.0,
+) -> AsyncClient:
+    """Return a client; the arguments are those of `eventindex.connect`."""
+    return AsyncClient(
+        address,
+        tls=channels.tls_of(tls, tls_ca, tls_cert, tls_key, tls_server_name),
+        token=token,
+        timeout=timeout,
+        retry_seconds_max=retry_seconds_max,
+    )
+
+
+async def _requests(
+    batches: Batches, with_olt_result: bool
+) -> AsyncIterator[tuple[Request, Pairs]]:
+    number = 0
+    async for batch in _each(batches):
+        number += 1
+        yield numbered(number, batch, with_olt_result)
+
+
+async def _each(batches: Batches) -> AsyncIterator[PairsLike]:
+    if isinstance(batches, AsyncIterable):
+        async for batch in batches:
+            yield batch
+        return
+    source, end = iter(batches), object()
+    while (batch := await asyncio.to_thread(next, source, end)) is not end:
+        yield batch

@@ -1,0 +1,64 @@
+"""Files by what people write: paths, patterns, directories, addresses of remote storage.
+
+The edge to file systems; opens no file.
+"""
+
+from __future__ import annotations
+
+import glob
+from pathlib import Path
+
+from eventindex.root_files.errors import RootFileError
+from eventindex.root_files.opening import guarded, is_address
+from eventindex.root_files.waiting import within
+
+SUFFIX = ".root"
+
+
+def files_of_directory(directory: Path) -> list[str]:
+    """Return the ROOT files below a directory, in the order of their names."""
+    return [str(path) for path in sorted(directory.rglob(f"*{SUFFIX}")) if path.is_file()]
+
+
+def files_of_address(address: str, seconds_max: float) -> list[str]:
+    """Return what an address with a pattern (`*`) stands for; an address without one is itself.
+
+    Raises:
+        RootFileError: the storage does not answer, or nothing matches.
+    """
+    if "*" not in address:
+        return [address]
+    with guarded():
+        found = within(seconds_max, lambda: _remote_glob(address))
+    if not found:
+        raise RootFileError("no file matches")
+    return found
+
+
+def expand(text: str, seconds_max: float) -> list[str]:
+    """Return the ROOT files that a path, pattern, directory or address stands for.
+
+    Raises:
+        RootFileError: nothing is there.
+    """
+    if is_address(text):
+        return files_of_address(text, seconds_max)
+    path = Path(text)
+    if path.is_dir():
+        found = files_of_directory(path)
+    elif path.exists():
+        return [text]
+    elif glob.has_magic(text):
+        found = sorted(name for name in glob.glob(text, recursive=True) if Path(name).is_file())
+    else:
+        raise RootFileError("no such file")
+    if not found:
+        raise RootFileError("no ROOT files there")
+    return found
+
+
+def _remote_glob(address: str) -> list[str]:
+    import fsspec  # noqa: PLC0415  # comes with uproot
+
+    system, path = fsspec.core.url_to_fs(address)
+    return sorted(system.unstrip_protocol(name) for name in system.glob(path))
