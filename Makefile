@@ -25,7 +25,7 @@ test-faults: $(VENV)/.dev ## harm everything around the services, prove that not
 	@$(BIN)/python -m tests.faults --write $(FAULTS_ARGS)
 
 test-model: $(VENV)/.dev ## any mix of calls and crashes against a dictionary, for about two hours
-	@$(BIN)/python -m pytest tests/test_model.py --hypothesis-profile=model $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest tests/model/test_model.py --hypothesis-profile=model $(PYTEST_ARGS)
 
 soak: $(VENV)/.dev ## everything at work for an hour with faults; figures in soak.csv (SOAK_MINUTES=60)
 	@$(BIN)/python -m tests.faults.soak --minutes $(or $(SOAK_MINUTES),60)

@@ -31,7 +31,7 @@ from benchmarks.peers.pages import Lookups, PageIndex
 from benchmarks.processes import Stack, data_directory, index_service, stack
 from benchmarks.results import OURS, Figure, WrongAnswerError
 from benchmarks.workload import Population, join, run_blocks, to_store
-from eventindex.cli.parquet_output import ParquetEvents
+from eventindex.cli.event_files.parquet_out import ParquetEvents
 
 _RUNS = 2_223
 _RUNS_A_FILE = 50

@@ -17,7 +17,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from benchmarks.processes import data_directory, stack
 from event_store.model import EventColumns, RawFile
-from event_store.writer import Store
+from event_store.write.writer import Store
 
 _CHANCES = np.array([0.3, 0.2, 0.1, 0.05, 0.05, 0.02, 0.02, 0.01, 0.01, 0.005, 0.002, 0.001])
 _EVENTS_PER_FILE, _FILES = 5_000, 8

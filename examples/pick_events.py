@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 import eventindex
-from eventindex.pair_text import PairListError, read_pairs
+from eventindex.pair_lists.text import PairListError, read_pairs
 
 if len(sys.argv) < 2 or sys.argv[1].startswith("-"):
     sys.exit("usage: pick_events.py PAIRS.csv [OUTPUT_DIRECTORY]")

@@ -8,21 +8,17 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
-from event_store.cosmic_count import count
-from event_store.cosmic_file import TelescopeFile
-from event_store.cosmic_lookup import (
-    dataset_numbers,
-    file_known,
-    find_file,
-    run_has_records,
-)
-from event_store.cosmic_read import CosmicRow, CosmicScan, CosmicSelection
-from event_store.database import Connection
-from event_store.threads import DatabaseThreads
+from event_store.database.connection import Connection
+from event_store.database.threads import DatabaseThreads
+from event_store.telescope.count import count
+from event_store.telescope.lookup import dataset_numbers, file_known, find_file, run_has_records
+from event_store.telescope.names import TelescopeFile
+from event_store.telescope.read import CosmicRow, CosmicScan, CosmicSelection
 from eventindex.v1 import lookup_pb2
-from index_service import checks, cosmic_plan, cosmic_reply
-from index_service.catalogue import require_detector
+from index_service import cosmic_plan, cosmic_reply
 from index_service.errors import InvalidRequestError, NotFoundError
+from index_service.lists import require_detector
+from service_kit import checks
 
 # Counts in a response.
 _GROUPS_MAX = 100_000

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from event_store.cosmic_read import CosmicSelection
+from event_store.telescope.read import CosmicSelection
 from eventindex.v1 import lookup_pb2
-from index_service import checks
 from index_service.errors import InvalidRequestError
+from service_kit import checks
 
-# The keys of `event_store.cosmic_count.COUNT_KEYS`.
+# The keys of `event_store.telescope.count.COUNT_KEYS`.
 _COUNTS: dict[int, str] = {
     lookup_pb2.COSMIC_COUNT_BY_UNSPECIFIED: "total",
     lookup_pb2.COSMIC_COUNT_BY_RUN: "run",

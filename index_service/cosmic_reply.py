@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
-from event_store.cosmic_file import TelescopeFile, cosmic_fuid, line_of
-from event_store.cosmic_read import CosmicRow
+from event_store.telescope.names import TelescopeFile, cosmic_fuid, line_of
+from event_store.telescope.read import CosmicRow
 from eventindex.v1 import event_pb2, lookup_pb2
 
 # Of the records in a message, which may hold 16 MiB.

@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from event_store import criteria
-from event_store.catalogue import fuid_text
-from event_store.database import Connection
+from event_store.database.connection import Connection
+from event_store.database.threads import DatabaseThreads
 from event_store.model import Int64
-from event_store.pagecopy import ScannedPage
-from event_store.scan import Scan
-from event_store.selection import (
+from event_store.pages.copy import ScannedPage
+from event_store.select import criteria
+from event_store.select.scan import Scan
+from event_store.select.selection import (
     Selection,
     count,
     count_all_bits,
@@ -30,11 +30,11 @@ from event_store.selection import (
     count_files,
     select,
 )
-from event_store.threads import DatabaseThreads
+from event_store.write.catalogue import fuid_text
 from eventindex.v1 import lookup_pb2
 from index_service.errors import InvalidRequestError
 from index_service.events import check_exists, scanned
-from index_service.selection_plan import plan_selection
+from index_service.events_plan import plan_selection
 
 COUNTS_MAX = 100_000
 

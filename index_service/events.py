@@ -11,21 +11,21 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from event_store import scan
-from event_store.catalogue import closed_states, fuid_text
-from event_store.database import Connection
-from event_store.merge import number_files
+from event_store.database.connection import Connection
+from event_store.database.threads import DatabaseThreads
 from event_store.model import DatasetState, Int64
-from event_store.pagecopy import ScannedPage
-from event_store.pagestack import Chosen, choose
-from event_store.scan import Scan
-from event_store.selection import Selection
-from event_store.threads import DatabaseThreads
+from event_store.pages.copy import ScannedPage
+from event_store.pages.merge import number_files
+from event_store.select import scan
+from event_store.select.scan import Scan
+from event_store.select.selection import Selection
+from event_store.select.stacked import Chosen, choose
+from event_store.write.catalogue import closed_states, fuid_text
 from eventindex.v1 import event_pb2, lookup_pb2
 from eventindex.wire import packed_field
-from index_service.catalogue import require_dataset, require_run
 from index_service.errors import NotFoundError
-from index_service.selection_plan import ListPlan, plan_list
+from index_service.events_plan import ListPlan, plan_list
+from index_service.lists import require_dataset, require_run
 
 _FIELDS = event_pb2.EventBatch.DESCRIPTOR.fields_by_name
 _EVENT_NUMBERS = _FIELDS["event_numbers"].number

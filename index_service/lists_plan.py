@@ -5,17 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
-from event_store.listing import (
-    CONFLICT_ORDER,
-    DATASET_ORDERS,
-    FILE_ORDERS,
-    RUN_ORDERS,
-    PageOf,
-)
 from event_store.model import DatasetState
+from event_store.select.lists import CONFLICT_ORDER, DATASET_ORDERS, FILE_ORDERS, RUN_ORDERS, PageOf
 from eventindex.v1 import lookup_pb2
-from index_service import checks, page_token
+from index_service import page_token
 from index_service.errors import InvalidRequestError
+from service_kit import checks
 
 PAGE_SIZE_MAX = 10_000
 PAGE_SIZE_DEFAULT = 1000

@@ -8,16 +8,16 @@ from typing import Protocol
 
 import numpy as np
 
-from event_store.database import Connection
+from event_store.database.connection import Connection
+from event_store.database.threads import DatabaseThreads
 from event_store.errors import StoreUnavailableError
-from event_store.lookup_batch import Answer
-from event_store.reader import Asked, Reader
-from event_store.threads import DatabaseThreads
+from event_store.lookup.batch import Answer
+from event_store.lookup.reader import Asked, Reader
 from eventindex.v1 import lookup_pb2
-from index_service import plan, reply, together
+from index_service import lookup_joining, lookup_plan, lookup_reply
 from index_service.errors import InvalidRequestError, NotFoundError
-from index_service.gathering import Gathering
-from index_service.plan import LookupPlan
+from index_service.lookup_groups import Gathering
+from index_service.lookup_plan import LookupPlan
 
 # Of a stream, answers that are ready or in the making behind the one that is sent.
 ANSWERS_AHEAD_MAX = 4
@@ -72,13 +72,13 @@ class Lookups:
         self, request: lookup_pb2.GetEventRequest
     ) -> lookup_pb2.GetEventResponse:
         """One event with all its fields."""
-        planned = plan.plan_event(request)
+        planned = lookup_plan.plan_event(request)
         answer = await self._threads.run(lambda connection: self._fetch(connection, [planned])[0])
         if not answer.files:
             raise NotFoundError(
                 f"run {request.run_number} event {request.event_number} is not in the index"
             )
-        return reply.event_response(planned, answer)
+        return lookup_reply.event_response(planned, answer)
 
     def _answer_all(
         self, connection: Connection, requests: Sequence[bytes]
@@ -104,11 +104,11 @@ class Lookups:
 
     def _answer_together(self, connection: Connection, plans: Sequence[LookupPlan]) -> list[bytes]:
         replies = [b""] * len(plans)
-        parts = together.parts(plans)
-        answers = self._fetch(connection, [together.join(part) for part in parts])
+        parts = lookup_joining.parts(plans)
+        answers = self._fetch(connection, [lookup_joining.join(part) for part in parts])
         for part, answer in zip(parts, answers, strict=True):
-            for (place, planned), own in zip(part, together.split(answer, part), strict=True):
-                replies[place] = reply.encode_lookup(planned, own)
+            for (place, planned), own in zip(part, lookup_joining.split(answer, part), strict=True):
+                replies[place] = lookup_reply.encode_lookup(planned, own)
             found = int(np.count_nonzero(answer.file_indexes))
             self._observer.looked_up(found, len(answer.file_indexes) - found)
         return replies
@@ -121,6 +121,6 @@ class Lookups:
 
 def _plan(request: bytes) -> LookupPlan | InvalidRequestError:
     try:
-        return plan.plan_lookup(request)
+        return lookup_plan.plan_lookup(request)
     except InvalidRequestError as error:
         return error

@@ -8,7 +8,7 @@ from importlib.metadata import version
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from event_store.cache import CacheCounts, PageCache
+from event_store.lookup.cache import CacheCounts, PageCache
 
 _PAIRS = Counter("eventindex_lookup_pairs", "Pairs looked up.", ["outcome"])
 _FOUND, _NOT_FOUND = _PAIRS.labels("found"), _PAIRS.labels("not_found")

@@ -15,7 +15,7 @@ from datetime import datetime
 
 from google.protobuf.message import Message
 
-from event_store.listing import KEY_TYPES
+from event_store.select.lists import KEY_TYPES
 from index_service.errors import InvalidRequestError
 
 TOKEN_CHARACTERS_MAX = 4096

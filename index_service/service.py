@@ -8,18 +8,18 @@ import time
 from collections.abc import Coroutine
 from typing import Any
 
-from event_store import startup
-from event_store.database import Connection, StoreOptions
+from event_store.database import startup
+from event_store.database.connection import Connection, StoreOptions
+from event_store.database.threads import DatabaseThreads
 from event_store.errors import StoreError, StoreUnavailableError
-from event_store.reader import Reader
-from event_store.threads import DatabaseThreads
+from event_store.lookup.reader import Reader
 from index_service import metrics, registry
-from index_service.catalogue import Catalogue
 from index_service.cosmic import Cosmic
 from index_service.counts import EventCounts
 from index_service.events import EventLists
+from index_service.lists import Catalogue
+from index_service.lookup_reply import encode_file
 from index_service.lookups import Lookups
-from index_service.reply import encode_file
 from service_kit.database import store_options
 from service_kit.grpc_server import ManagedServer, check_exposure, stop_signal
 from service_kit.monitoring import MonitoringServer

@@ -9,18 +9,18 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from event_store.startup import check_at_start
-from event_store.threads import DatabaseThreads
-from event_store.writer import Store
+from event_store.database.startup import check_at_start
+from event_store.database.threads import DatabaseThreads
+from event_store.write.writer import Store
 from eventindex.v1 import ingest_pb2
-from ingest_service import admin_door
-from ingest_service.admin_door import AdminDoor
-from ingest_service.bridge import Bridge
-from ingest_service.decode_topic import TopicDecoder
-from ingest_service.grpc_door import IngestDoor
+from ingest_service.admin import door as admin_door
+from ingest_service.admin.door import AdminDoor
+from ingest_service.admin.replay import Replayer
+from ingest_service.decode.decode_topic import TopicDecoder
 from ingest_service.metrics import Metrics
-from ingest_service.pipeline import Pipeline
-from ingest_service.replay import Replayer
+from ingest_service.mqtt.bridge import Bridge
+from ingest_service.pipeline.pipeline import Pipeline
+from ingest_service.rpc.door import IngestDoor
 from service_kit import registry
 from service_kit.database import store_options
 from service_kit.grpc_server import ManagedServer, check_exposure, probe_port, stop_signal

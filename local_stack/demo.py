@@ -24,7 +24,7 @@ import eventindex
 from event_store.errors import StoreError, StoreUnavailableError
 from eventindex.columns import EventColumns, serialize
 from eventindex.v1 import admin_pb2
-from ingest_service.admin_tokens import create_without_service
+from ingest_service.admin.tokens import create_without_service
 from local_stack.command import run_stack, say, say_ready
 from local_stack.errors import StackError
 from local_stack.samples import (

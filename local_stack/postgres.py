@@ -16,8 +16,8 @@ from pathlib import Path
 import psutil
 import psycopg2
 
-from event_store import session
-from event_store.session import environment_without_libpq
+from event_store.database import session
+from event_store.database.session import environment_without_libpq
 from local_stack.account import Account
 from local_stack.children import ChildSpec, stop_process, wait_for_end
 from local_stack.data_dir import DataDir

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from event_store.session import environment_without_libpq
+from event_store.database.session import environment_without_libpq
 from local_stack.account import Account
 from local_stack.children import ChildSpec
 from local_stack.data_dir import DataDir

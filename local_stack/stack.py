@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
+from event_store.database.migrate import migrate
 from event_store.errors import StoreError, StoreUnavailableError
-from event_store.migrate import migrate
 from local_stack.account import Account, unprivileged_account
 from local_stack.broker import (
     AMQTT_NOTICE,

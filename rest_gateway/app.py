@@ -18,27 +18,26 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from event_store.errors import StoreError, StoreUnavailableError
 from eventindex.errors import EventIndexError
-from rest_gateway import (
+from rest_gateway import docs_page, problems
+from rest_gateway.calls import (
     catalogue,
+    conflicts,
     cosmic,
     dead_letters,
-    docs_page,
     events,
     gaps,
     jobs,
     live,
     lookup,
-    openapi,
-    pages,
-    problems,
-    resolve,
 )
 from rest_gateway.head import HeadMiddleware
+from rest_gateway.limits import WatchMiddleware
 from rest_gateway.metrics import Metrics
+from rest_gateway.openapi import document
 from rest_gateway.parts import API_PREFIX, Parts
 from rest_gateway.problems import Problem
 from rest_gateway.security import SecurityMiddleware, may_look_up, refuse_other_sites
-from rest_gateway.watch import WatchMiddleware
+from rest_gateway.web import pages
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +52,7 @@ def make_app(parts: Parts, observer: Metrics) -> FastAPI:
         title="EventIndex",
         version="1",
         summary="Which RAW file holds event E of run R?",
-        description=openapi.DESCRIPTION,
+        description=document.DESCRIPTION,
         openapi_url=f"{API_PREFIX}/openapi.json",
         docs_url=None,
         redoc_url=None,
@@ -65,7 +64,7 @@ def make_app(parts: Parts, observer: Metrics) -> FastAPI:
     app.include_router(pages.router)
     app.mount("/assets", pages.Assets(), "assets")
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), "static")
-    app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]  # FastAPI's way
+    app.openapi = lambda: document.document(app)  # type: ignore[method-assign]  # FastAPI's way
     _add_error_handlers(app)
     app.add_middleware(GZipMiddleware, _GZIP_BYTES_MIN, _GZIP_LEVEL)
     app.add_middleware(SecurityMiddleware)
@@ -84,7 +83,7 @@ def _api() -> APIRouter:
         prefix=API_PREFIX, dependencies=[Depends(refuse_other_sites), Depends(may_look_up)]
     )
     for module in (
-        lookup, events, catalogue, gaps, cosmic, live, jobs, resolve, dead_letters
+        lookup, events, catalogue, gaps, cosmic, live, jobs, conflicts, dead_letters
     ):  # fmt: skip
         api.include_router(module.router)
     return api
@@ -132,7 +131,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101  # registered for it
     headers = dict(error.headers or {})
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        headers["Allow"] = ", ".join(openapi.methods(request.app, request.url.path))
+        headers["Allow"] = ", ".join(document.methods(request.app, request.url.path))
     kind = {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, "invalid-request")
     detail = f"{request.method} {problems.short(request.url.path)}: {error.detail}"
     return _answer(Problem(error.status_code, kind, detail, headers=headers))

@@ -8,9 +8,9 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from rest_gateway.job_access import JobDatabase
-from rest_gateway.job_worker import JobWorker
-from rest_gateway.services import Services
+from rest_gateway.clients import Services
+from rest_gateway.jobs.database import JobDatabase
+from rest_gateway.jobs.worker import JobWorker
 from service_kit.auth import Access
 from service_kit.settings import Settings
 

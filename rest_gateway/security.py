@@ -13,9 +13,9 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rest_gateway import problems
+from rest_gateway.clients import authorization
 from rest_gateway.parts import Parts, PartsDep
 from rest_gateway.problems import Problem
-from rest_gateway.services import authorization
 from service_kit.auth import Refusal, bearer_token
 
 _HEADERS = {

@@ -13,16 +13,16 @@ from typing import Any
 import anyio.to_thread
 import uvicorn
 
-from event_store import startup
-from event_store.database import Connection
-from event_store.threads import DatabaseThreads
+from event_store.database import startup
+from event_store.database.connection import Connection
+from event_store.database.threads import DatabaseThreads
 from rest_gateway.app import make_app
-from rest_gateway.backends import Backends
-from rest_gateway.job_access import JobDatabase
-from rest_gateway.job_worker import JobWorker
+from rest_gateway.clients import JobServices, Services, connect_services
+from rest_gateway.health import Backends
+from rest_gateway.jobs.database import JobDatabase
+from rest_gateway.jobs.worker import JobWorker
 from rest_gateway.metrics import Metrics
 from rest_gateway.parts import Parts
-from rest_gateway.services import JobServices, Services, connect_services
 from service_kit.auth import access_control
 from service_kit.database import store_options
 from service_kit.grpc_server import UnsafeAddressError, check_exposure, probe_port, stop_signal

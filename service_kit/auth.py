@@ -17,10 +17,10 @@ from typing import Any, NamedTuple
 import grpc
 from grpc import aio
 
-from event_store import tokens
+from event_store.admin import tokens
+from event_store.admin.tokens import AccessToken, Scope
+from event_store.database.threads import DatabaseThreads
 from event_store.errors import StoreError, StoreUnavailableError, UnusableDatabaseError
-from event_store.threads import DatabaseThreads
-from event_store.tokens import AccessToken, Scope
 from service_kit.database import store_options
 from service_kit.settings import Settings, is_loopback
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from event_store.database import StoreOptions
+from event_store.database.connection import StoreOptions
 from service_kit.settings import Settings
 
 

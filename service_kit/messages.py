@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from event_store.listing import ConflictRow, DatasetRow
+from event_store.select.lists import ConflictRow, DatasetRow
 from eventindex.v1 import event_pb2, lookup_pb2
 
 _UNSIGNED = 2**64 - 1

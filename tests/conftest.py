@@ -9,8 +9,8 @@ import psycopg2
 import pytest
 from hypothesis import HealthCheck, settings
 
-from event_store.migrate import migrate
-from tests.processes import Mosquitto, PostgresServer, Service
+from event_store.database.migrate import migrate
+from tests.support.processes import Mosquitto, PostgresServer, Service
 
 # `make test-model`: two hours of test_model.py.
 LONG_PROFILE = "model"

@@ -10,20 +10,20 @@ import numpy as np
 import psycopg2
 import pytest
 
-from event_store.cache import PageCache
-from event_store.database import Connection, StoreOptions
+from event_store.database.connection import Connection, StoreOptions
+from event_store.database.threads import DatabaseThreads
 from event_store.errors import CorruptPageError, StoreUnavailableError
+from event_store.lookup.block import block_of
+from event_store.lookup.cache import PageCache
+from event_store.lookup.reader import Reader
 from event_store.model import EventColumns, Outcome, RawFile
-from event_store.page import FUID_DTYPE, PackedPage
-from event_store.pageblock import block_of
-from event_store.pagecopy import FetchedPage
-from event_store.reader import Reader
-from event_store.threads import DatabaseThreads
-from event_store.writer import Store
+from event_store.pages.copy import FetchedPage
+from event_store.pages.format import FUID_DTYPE, PackedPage
+from event_store.write.writer import Store
 from eventindex.v1 import event_pb2, ingest_pb2_grpc, lookup_pb2, lookup_pb2_grpc
 from tests.conftest import execute, query
 from tests.faults.proxy import Proxy
-from tests.processes import Service, wait_until
+from tests.support.processes import Service, wait_until
 
 
 def columns(runs, events, index, files):

@@ -14,7 +14,7 @@ from benchmarks.peers.pages import PageIndex
 from benchmarks.peers.postgres_rows import RowTable
 from benchmarks.results import Figure
 from benchmarks.workload import run_blocks, to_store
-from event_store.migrate import migrate
+from event_store.database.migrate import migrate
 from event_store.model import EventColumns
 
 _SLOTS_A_PAGE = 8192

@@ -16,7 +16,7 @@ from benchmarks.peers.base import as_batch, check
 from benchmarks.processes import EVENTINDEX, Stack
 from benchmarks.results import OURS, Figure, WrongAnswerError
 from benchmarks.workload import Batch, run_batch
-from eventindex.cli.parquet_output import ParquetEvents
+from eventindex.cli.event_files.parquet_out import ParquetEvents
 from eventindex.generate import WORKLOAD_W, generate
 
 # Between the runs of workload W and those of the live ingest.

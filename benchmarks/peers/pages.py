@@ -15,7 +15,7 @@ from benchmarks.peers.base import Answer
 from benchmarks.results import OURS
 from benchmarks.workload import FUID, Batch, Fuids
 from event_store.model import EventColumns
-from event_store.writer import Store
+from event_store.write.writer import Store
 from eventindex.results import LookupResult, UInt32
 from eventindex.v1 import lookup_pb2, lookup_pb2_grpc
 

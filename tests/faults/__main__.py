@@ -12,7 +12,7 @@ import traceback
 
 from tests.faults import table
 from tests.faults.scenario import SCENARIOS, Row, SkippedError, run
-from tests.processes import PostgresServer
+from tests.support.processes import PostgresServer
 
 
 def main() -> int:

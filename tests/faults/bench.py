@@ -15,12 +15,12 @@ from typing import Any, TypeVar
 
 import psycopg2
 
-from event_store.migrate import migrate
+from event_store.database.migrate import migrate
 from tests.conftest import execute
 from tests.faults.ledger import Key, Ledger, Verdict, check
 from tests.faults.proxy import Proxy
 from tests.faults.senders import GrpcSender, Lookups, MqttSender, Worker, keys
-from tests.processes import Mosquitto, PostgresServer, Service, wait_until
+from tests.support.processes import Mosquitto, PostgresServer, Service, wait_until
 
 RECOVERY_MAX_S = 90.0
 TOPIC = "eventindex/v1/json"

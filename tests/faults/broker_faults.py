@@ -8,7 +8,7 @@ from collections.abc import Callable
 from tests.faults.bench import Bench
 from tests.faults.proxy import Proxy
 from tests.faults.scenario import scenario
-from tests.processes import Mosquitto, Service, wait_until
+from tests.support.processes import Mosquitto, Service, wait_until
 
 
 def _repeat(bench: Bench, times: int, harm: Callable[[], None], mend: Callable[[], None]) -> float:

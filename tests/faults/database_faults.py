@@ -12,12 +12,18 @@ from pathlib import Path
 
 import psycopg2
 
-from event_store.migrate import migrate
+from event_store.database.migrate import migrate
 from tests.conftest import execute, query
 from tests.faults.bench import Bench
 from tests.faults.proxy import Commit
 from tests.faults.scenario import SkippedError, scenario
-from tests.processes import PostgresServer, Service, server_directory, server_user, wait_until
+from tests.support.processes import (
+    PostgresServer,
+    Service,
+    server_directory,
+    server_user,
+    wait_until,
+)
 
 _DISK_MB = 256
 _DISK_LEFT_MB = 2

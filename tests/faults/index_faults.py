@@ -16,7 +16,7 @@ from tests.faults.bench import Bench
 from tests.faults.ledger import Key
 from tests.faults.scenario import scenario
 from tests.faults.senders import GrpcSender, value_of
-from tests.processes import Service, wait_until
+from tests.support.processes import Service, wait_until
 
 EVENTS = 20_000
 PAIRS = 2_000

@@ -8,7 +8,7 @@ from itertools import islice
 from tests.faults.bench import Bench
 from tests.faults.proxy import Commit
 from tests.faults.scenario import scenario
-from tests.processes import Service, wait_until
+from tests.support.processes import Service, wait_until
 
 _KILLS_WITHOUT_ANSWER_MAX = 10
 

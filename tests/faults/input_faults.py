@@ -10,7 +10,7 @@ from tests.faults.bench import Bench
 from tests.faults.ledger import Key
 from tests.faults.scenario import SkippedError, scenario
 from tests.faults.senders import RUNS
-from tests.processes import Service
+from tests.support.processes import Service
 
 _EVENTS = 20_000
 _VALUES = "SELECT run_number, event_number, fuid_raw::text, olt_result, dsid_raw FROM events"

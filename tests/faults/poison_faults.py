@@ -7,15 +7,15 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 
-from event_store.cosmic_file import cosmic_dataset, cosmic_fuid
 from event_store.model import COSMIC_DSID_FIRST
+from event_store.telescope.names import cosmic_dataset, cosmic_fuid
 from tests.conftest import execute, query
 from tests.faults.bench import TOPIC, Bench
 from tests.faults.ledger import Value
 from tests.faults.scenario import scenario
 from tests.faults.senders import Sent, to_json
-from tests.ingest_fixtures import Publisher
-from tests.processes import wait_until
+from tests.support.ingest import Publisher
+from tests.support.processes import wait_until
 
 _FROZEN_DSID = 77
 _FIRST_RUN = 1_000_000

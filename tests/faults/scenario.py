@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tests.faults.bench import Bench
 from tests.faults.ledger import Verdict
-from tests.processes import PostgresServer
+from tests.support.processes import PostgresServer
 
 
 class SkippedError(Exception):

@@ -25,7 +25,7 @@ from tests.faults import soak_table
 from tests.faults.bench import RECOVERY_MAX_S, Bench
 from tests.faults.ledger import Verdict
 from tests.faults.senders import Lookups, Worker
-from tests.processes import Mosquitto, PostgresServer, Service, wait_until
+from tests.support.processes import Mosquitto, PostgresServer, Service, wait_until
 
 MQTT_RATE = 1_000
 GRPC_RATE = 100  # lookups ask for what was committed, which only gRPC tells

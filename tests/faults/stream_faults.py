@@ -15,7 +15,7 @@ from eventindex.v1 import lookup_pb2
 from tests.faults.bench import Bench
 from tests.faults.index_faults import EVENTS, PAIRS, fill, one_pair, stub
 from tests.faults.scenario import scenario
-from tests.processes import Service, wait_until
+from tests.support.processes import Service, wait_until
 
 _STOPPED = 100
 # What HTTP/2's windows hold of one connection: requests not yet read, answers not yet sent.

@@ -6,8 +6,8 @@ from importlib import import_module
 
 import click
 
-from eventindex.cli.common import Cli
 from eventindex.cli.server import load_up_command
+from eventindex.cli.shared.common import Cli
 
 # Where each command is. Imported when it is asked for: all of them take 0.1 s (measured).
 _COMMANDS = {

@@ -11,20 +11,20 @@ from typing import Any
 import click
 
 from eventindex.catalogue_results import FileOfRun
-from eventindex.cli.common import EXIT_NOT_ALL, connection_options, counted, note
-from eventindex.cli.comparison import (
+from eventindex.cli.compare_differences import (
     Difference,
     Scope,
     by_scope,
     compare_datasets,
     compare_files,
 )
-from eventindex.cli.event_rows import FileFormatError
-from eventindex.cli.expected import FIELDS, Expected, Fallbacks, read_expected
-from eventindex.cli.listing import Column, Layout, format_option, make_console, write_list
+from eventindex.cli.event_files.expected import FIELDS, Expected, Fallbacks, read_expected
+from eventindex.cli.event_files.opening import COMPRESSIONS, InputFile, open_file
+from eventindex.cli.event_files.rows import FileFormatError
 from eventindex.cli.load import column_names
-from eventindex.cli.progress import ProgressReport
-from eventindex.cli.reading import COMPRESSIONS, InputFile, open_file
+from eventindex.cli.shared.common import EXIT_NOT_ALL, connection_options, counted, note
+from eventindex.cli.shared.listing import Column, Layout, format_option, make_console, write_list
+from eventindex.cli.shared.progress import ProgressReport
 from eventindex.client import Client
 from eventindex.columns import DSID_MAX
 from eventindex.errors import NotFoundError

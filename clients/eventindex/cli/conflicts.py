@@ -8,9 +8,9 @@ from itertools import islice
 import click
 
 from eventindex.catalogue_results import Conflict
-from eventindex.cli.common import connection_options, note
-from eventindex.cli.groups import ListGroup
-from eventindex.cli.listing import (
+from eventindex.cli.shared.common import connection_options, note
+from eventindex.cli.shared.groups import ListGroup
+from eventindex.cli.shared.listing import (
     Column,
     Layout,
     format_option,
@@ -20,7 +20,7 @@ from eventindex.cli.listing import (
     write_json,
     write_list,
 )
-from eventindex.cli.selection_options import number
+from eventindex.cli.shared.selection_options import number
 from eventindex.client import Client
 from eventindex.errors import NotFoundError
 from eventindex.results import Event

@@ -9,8 +9,8 @@ import click
 
 from eventindex.catalogue import CosmicArguments
 from eventindex.catalogue_results import CosmicCount, CosmicCountBy, CosmicEvent
-from eventindex.cli.common import connection_options, counted
-from eventindex.cli.listing import (
+from eventindex.cli.shared.common import connection_options, counted
+from eventindex.cli.shared.listing import (
     Column,
     Layout,
     format_option,
@@ -19,7 +19,7 @@ from eventindex.cli.listing import (
     show_time,
     write_list,
 )
-from eventindex.cli.selection_options import event_range_options, limit_option, run_options
+from eventindex.cli.shared.selection_options import event_range_options, limit_option, run_options
 from eventindex.client import Client
 
 Range = tuple[int | None, int | None] | None

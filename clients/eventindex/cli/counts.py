@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from eventindex.cli.common import both_services, counted
-from eventindex.cli.listing import Column, Layout, format_option, record_of, write_list
-from eventindex.cli.overlap import write_matrix
-from eventindex.cli.selection_options import SelectionOptions, selection_options
+from eventindex.cli.counts_matrix import write_matrix
+from eventindex.cli.shared.common import both_services, counted
+from eventindex.cli.shared.listing import Column, Layout, format_option, record_of, write_list
+from eventindex.cli.shared.selection_options import SelectionOptions, selection_options
 from eventindex.client import Client
 from eventindex.selection_results import CountBy, EventCount, EventCounts
 

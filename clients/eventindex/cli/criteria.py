@@ -7,16 +7,10 @@ from collections.abc import Callable
 import click
 
 from eventindex.admin_results import Criterion
-from eventindex.cli.common import connection_options, note
-from eventindex.cli.groups import ListGroup
-from eventindex.cli.listing import (
-    Column,
-    Layout,
-    format_option,
-    record_of,
-    write_list,
-)
-from eventindex.cli.selection_options import number
+from eventindex.cli.shared.common import connection_options, note
+from eventindex.cli.shared.groups import ListGroup
+from eventindex.cli.shared.listing import Column, Layout, format_option, record_of, write_list
+from eventindex.cli.shared.selection_options import number
 from eventindex.client import Client
 from eventindex.printing import printable
 

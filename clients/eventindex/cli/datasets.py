@@ -10,9 +10,9 @@ import click
 
 from eventindex.admin_results import DeleteProgress
 from eventindex.catalogue_results import Dataset
-from eventindex.cli.common import Failure, both_services, connection_options, counted, note
-from eventindex.cli.groups import ListGroup
-from eventindex.cli.listing import (
+from eventindex.cli.shared.common import Failure, both_services, connection_options, counted, note
+from eventindex.cli.shared.groups import ListGroup
+from eventindex.cli.shared.listing import (
     Column,
     Layout,
     format_option,
@@ -20,8 +20,8 @@ from eventindex.cli.listing import (
     show_time,
     write_list,
 )
-from eventindex.cli.progress import ProgressReport
-from eventindex.cli.selection_options import dataset
+from eventindex.cli.shared.progress import ProgressReport
+from eventindex.cli.shared.selection_options import dataset
 from eventindex.client import Client
 from eventindex.printing import printable
 from eventindex.results import DatasetState

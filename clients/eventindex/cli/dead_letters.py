@@ -12,9 +12,9 @@ from pathlib import Path
 import click
 
 from eventindex.admin_results import DeadLetter
-from eventindex.cli.common import EXIT_NOT_ALL, connection_options, counted, note
-from eventindex.cli.groups import ListGroup
-from eventindex.cli.listing import (
+from eventindex.cli.shared.common import EXIT_NOT_ALL, connection_options, counted, note
+from eventindex.cli.shared.groups import ListGroup
+from eventindex.cli.shared.listing import (
     Column,
     Layout,
     format_option,
@@ -23,7 +23,7 @@ from eventindex.cli.listing import (
     write_fields,
     write_list,
 )
-from eventindex.cli.selection_options import number
+from eventindex.cli.shared.selection_options import number
 from eventindex.client import Client
 from eventindex.errors import InvalidRequestError, NotFoundError
 from eventindex.printing import printable

@@ -9,12 +9,16 @@ from pathlib import Path
 
 import click
 
-from eventindex.cli.common import both_services, counted, note
-from eventindex.cli.progress import ProgressReport
-from eventindex.cli.selection_options import SelectionOptions, limit_option, selection_options
-from eventindex.cli.writing import EventWriter, open_writer, output_form
+from eventindex.cli.event_files.writing import EventWriter, open_writer, output_form
+from eventindex.cli.shared.common import both_services, counted, note
+from eventindex.cli.shared.progress import ProgressReport
+from eventindex.cli.shared.selection_options import (
+    SelectionOptions,
+    limit_option,
+    selection_options,
+)
 from eventindex.client import Client
-from eventindex.pair_text import parse_block
+from eventindex.pair_lists.text import parse_block
 from eventindex.results import DatasetState
 from eventindex.selection_results import Events
 

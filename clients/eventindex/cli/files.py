@@ -9,9 +9,9 @@ from itertools import islice
 import click
 
 from eventindex.catalogue_results import FileOfRun
-from eventindex.cli.common import connection_options
-from eventindex.cli.groups import ListGroup
-from eventindex.cli.listing import (
+from eventindex.cli.shared.common import connection_options
+from eventindex.cli.shared.groups import ListGroup
+from eventindex.cli.shared.listing import (
     Column,
     Layout,
     format_option,
@@ -19,7 +19,7 @@ from eventindex.cli.listing import (
     write_fields,
     write_list,
 )
-from eventindex.cli.selection_options import dataset, number
+from eventindex.cli.shared.selection_options import dataset, number
 from eventindex.client import Client
 from eventindex.results import DatasetState, RawFile
 

@@ -11,10 +11,10 @@ import click
 import numpy as np
 from click.core import ParameterSource
 
-from eventindex.cli.common import counted, note
-from eventindex.cli.manifest import Manifest
-from eventindex.cli.progress import ProgressReport
-from eventindex.cli.writing import EventWriter, open_writer, output_form
+from eventindex.cli.event_files.manifest import Manifest
+from eventindex.cli.event_files.writing import EventWriter, open_writer, output_form
+from eventindex.cli.shared.common import counted, note
+from eventindex.cli.shared.progress import ProgressReport
 from eventindex.columns import DSID_MAX, EventColumns
 from eventindex.generate import WORKLOAD_W, Plan, generate
 

@@ -10,15 +10,8 @@ from typing import TextIO, TypeVar
 
 import click
 
-from eventindex.cli.background import in_background
-from eventindex.cli.common import EXIT_NOT_ALL, Failure, connection_options, note
-from eventindex.cli.dry_run import DryRun
-from eventindex.cli.event_rows import Defaults, EventBlock, FileFormatError, RecordBlock
-from eventindex.cli.load_root import FORM as ROOT
-from eventindex.cli.load_root import RootInputs
-from eventindex.cli.loading import FileLoad, Refusals, ServiceTarget, Target, Totals
-from eventindex.cli.progress import ProgressReport
-from eventindex.cli.reading import (
+from eventindex.cli.event_files.fields import FIELDS
+from eventindex.cli.event_files.opening import (
     InputFile,
     OpenFile,
     check_file,
@@ -27,7 +20,14 @@ from eventindex.cli.reading import (
     read_events,
     read_telescope_records,
 )
-from eventindex.cli.strict import FIELDS
+from eventindex.cli.event_files.rows import Defaults, EventBlock, FileFormatError, RecordBlock
+from eventindex.cli.load_background import in_background
+from eventindex.cli.load_dry_run import DryRun
+from eventindex.cli.load_root import FORM as ROOT
+from eventindex.cli.load_root import RootInputs
+from eventindex.cli.load_target import FileLoad, Refusals, ServiceTarget, Target, Totals
+from eventindex.cli.shared.common import EXIT_NOT_ALL, Failure, connection_options, note
+from eventindex.cli.shared.progress import ProgressReport
 from eventindex.client import Client
 from eventindex.columns import DSID_MAX, is_canonical_uuid
 from eventindex.pairs import NUMBER_MAX

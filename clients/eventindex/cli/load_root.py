@@ -13,9 +13,9 @@ from typing import Any
 import click
 import numpy as np
 
-from eventindex.cli.common import Failure, note
-from eventindex.cli.event_rows import BadRow, EventBlock, Report
-from eventindex.cli.reading import InputFile, OpenFile
+from eventindex.cli.event_files.opening import InputFile, OpenFile
+from eventindex.cli.event_files.rows import BadRow, EventBlock, Report
+from eventindex.cli.shared.common import Failure, note
 from eventindex.client import Client
 from eventindex.columns import EventColumns
 from eventindex.results import RawFile

@@ -11,7 +11,8 @@ from typing import BinaryIO
 
 import click
 
-from eventindex.cli.common import (
+from eventindex.cli.lookup_output import make_writer
+from eventindex.cli.shared.common import (
     EXIT_NOT_ALL,
     EXIT_USAGE,
     connection_options,
@@ -19,10 +20,9 @@ from eventindex.cli.common import (
     note,
     open_input,
 )
-from eventindex.cli.lookup_output import make_writer
-from eventindex.cli.selection_options import runs_file_option
+from eventindex.cli.shared.selection_options import runs_file_option
 from eventindex.client import Client
-from eventindex.pair_text import BadLine, Columns, PairListError, parse_columns, read_pairs
+from eventindex.pair_lists.text import BadLine, Columns, PairListError, parse_columns, read_pairs
 from eventindex.pairs import Pairs
 from eventindex.run_lists import RunList
 

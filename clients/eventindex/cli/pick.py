@@ -10,13 +10,13 @@ import click
 import numpy as np
 
 import eventindex
-from eventindex.cli.common import EXIT_NOT_ALL, Failure, connection_options, note
-from eventindex.cli.listing import Column, Layout, record_of, write_list
 from eventindex.cli.load import column_names
 from eventindex.cli.lookup import open_pairs
-from eventindex.cli.progress import ProgressReport
+from eventindex.cli.shared.common import EXIT_NOT_ALL, Failure, connection_options, note
+from eventindex.cli.shared.listing import Column, Layout, record_of, write_list
+from eventindex.cli.shared.progress import ProgressReport
 from eventindex.client import Client
-from eventindex.pair_text import read_pairs
+from eventindex.pair_lists.text import read_pairs
 from eventindex.pairs import Int64, Pairs
 from eventindex.root_files.opening import SECONDS_MAX, require_uproot
 from eventindex.root_files.output import is_parquet

@@ -14,16 +14,10 @@ import click
 import numpy as np
 
 from eventindex.addresses import find_address
-from eventindex.cli.common import EXIT_NOT_ALL, counted, note, open_input
-from eventindex.cli.event_files import (
-    BadRow,
-    Defaults,
-    EventBlock,
-    FileFormatError,
-    read_csv,
-)
-from eventindex.cli.progress import ProgressReport
+from eventindex.cli.event_files.text import BadRow, Defaults, EventBlock, FileFormatError, read_csv
 from eventindex.cli.server import missing_part
+from eventindex.cli.shared.common import EXIT_NOT_ALL, counted, note, open_input
+from eventindex.cli.shared.progress import ProgressReport
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _EVENTS_PER_MESSAGE = 100
@@ -91,7 +85,7 @@ def publish(
     usage.
     """
     try:
-        from eventindex.cli.mqtt import Broker, Publisher  # noqa: PLC0415  # not in a light install
+        from eventindex.cli.publish_mqtt import Broker, Publisher  # noqa: PLC0415  # not in a light install
     except ModuleNotFoundError as error:
         raise missing_part("publish", error) from error
     broker = Broker(find_address("mqtt", url), tls_ca, tls_cert, tls_key, alpn)

@@ -7,8 +7,8 @@ from itertools import islice
 
 import click
 
-from eventindex.cli.common import connection_options
-from eventindex.cli.listing import (
+from eventindex.cli.shared.common import connection_options
+from eventindex.cli.shared.listing import (
     Column,
     Layout,
     format_option,
@@ -16,7 +16,7 @@ from eventindex.cli.listing import (
     show_time,
     write_list,
 )
-from eventindex.cli.selection_options import checked_range, number
+from eventindex.cli.shared.selection_options import checked_range, number
 from eventindex.client import Client
 from eventindex.results import Run
 

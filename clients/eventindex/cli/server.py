@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from eventindex.addresses import find_address
-from eventindex.cli.common import Failure
+from eventindex.cli.shared.common import Failure
 
 
 def missing_part(command: str, error: ModuleNotFoundError) -> Failure:
@@ -54,8 +54,8 @@ def migrate(database: str | None) -> None:
         raise click.UsageError("give --database or EVENTINDEX_DATABASE_URL")
     try:
         # Not in the light install.
+        from event_store.database.migrate import migrate as run_migrations  # noqa: PLC0415
         from event_store.errors import StoreError, StoreUnavailableError  # noqa: PLC0415
-        from event_store.migrate import migrate as run_migrations  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise missing_part("migrate", error) from error
     try:

@@ -14,9 +14,10 @@ import click
 from eventindex.addresses import find_address
 from eventindex.admin_results import AccessToken, to_access_token
 from eventindex.administration import TOKEN_LIFETIME_SECONDS
-from eventindex.cli.common import Failure, RefusedUsage, connection_options, note
-from eventindex.cli.groups import ListGroup
-from eventindex.cli.listing import (
+from eventindex.cli.server import missing_part
+from eventindex.cli.shared.common import Failure, RefusedUsage, connection_options, note
+from eventindex.cli.shared.groups import ListGroup
+from eventindex.cli.shared.listing import (
     Column,
     Layout,
     format_option,
@@ -24,7 +25,6 @@ from eventindex.cli.listing import (
     show_time,
     write_list,
 )
-from eventindex.cli.server import missing_part
 from eventindex.client import Client
 from eventindex.printing import printable
 from eventindex.v1 import admin_pb2
@@ -135,7 +135,7 @@ def _create_in_database(
     try:
         # Not in the light install.
         from event_store.errors import StoreError, StoreUnavailableError  # noqa: PLC0415
-        from ingest_service.admin_tokens import create_without_service  # noqa: PLC0415
+        from ingest_service.admin.tokens import create_without_service  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise missing_part("token create --database", error) from error
     url = find_address("database", url)

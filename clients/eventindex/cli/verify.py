@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import click
 
-from eventindex.cli.common import EXIT_NOT_ALL, connection_options, counted, note
-from eventindex.cli.progress import ProgressReport
-from eventindex.cli.selection_options import run_options
+from eventindex.cli.shared.common import EXIT_NOT_ALL, connection_options, counted, note
+from eventindex.cli.shared.progress import ProgressReport
+from eventindex.cli.shared.selection_options import run_options
 from eventindex.client import Client
 from eventindex.printing import printable
 

@@ -1,0 +1,1 @@
+"""Files of events and of expectations, read and written."""

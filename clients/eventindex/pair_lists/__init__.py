@@ -1,0 +1,1 @@
+"""Lists of (run, event) pairs as people have them: lines, columns, encodings, tables."""

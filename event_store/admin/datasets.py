@@ -1,0 +1,163 @@
+"""Datasets, criteria and dead letters changed or read by hand. Never touches an event."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+from event_store.database.connection import Connection
+from event_store.errors import NameTakenError, NotFoundError, WrongStateError
+from event_store.model import DatasetState
+from event_store.select.criteria import Criterion
+from event_store.select.lists import DatasetRow
+from event_store.write.catalogue import wait_for_writers
+
+# Datasets are renamed by one caller at a time.
+_NAMES_LOCK = 0x45764967
+TELESCOPE_PREFIX = "cosmic."
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetChange:
+    """What to change of a dataset; None leaves a value as it is."""
+
+    dsid: int
+    name: str | None = None
+    state: DatasetState | None = None
+    comment: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LetterRow:
+    """A dead letter; `payload` is empty in lists, `received` is aware."""
+
+    dead_letter_id: int
+    topic: str
+    payload_bytes: int
+    truncated: bool
+    reason: str
+    detail: str
+    source: str
+    received: datetime
+    payload: bytes = b""
+
+
+def update_dataset(connection: Connection, change: DatasetChange) -> DatasetRow:
+    """Change a dataset. When this returns no writer adds events by an older state any more.
+
+    Raises:
+        NotFoundError: there is no such dataset.
+        NameTakenError: another dataset has the name.
+        WrongStateError: the name of a telescope's dataset would change.
+        StoreUnavailableError: a writer did not end in time; the change is stored, ask again.
+    """
+    with connection.cursor() as cursor:
+        if change.name is not None:
+            _check_name(cursor, change.dsid, change.name)
+        row = _change_dataset(cursor, change)
+    if change.state is not None:
+        with connection.cursor() as cursor:
+            wait_for_writers(cursor)
+    return row
+
+
+def list_criteria(connection: Connection) -> list[Criterion]:
+    """The names of all bits, in order of bit and run."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT bit, first_run, name FROM olt_criterion ORDER BY bit, first_run")
+        return [Criterion(*row) for row in cursor.fetchall()]
+
+
+def set_criterion(connection: Connection, criterion: Criterion) -> None:
+    """Name a bit from a run on; another name from the same run on is replaced."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO olt_criterion (bit, first_run, name) VALUES (%s, %s, %s) "
+            "ON CONFLICT (bit, first_run) DO UPDATE SET name = excluded.name",
+            criterion,
+        )
+
+
+def list_dead_letters(
+    connection: Connection, *, before: int, reason: str, topic: str, limit: int
+) -> list[LetterRow]:
+    """Dead letters without their payloads, the newest first, from the first below `before` on.
+
+    An empty reason or topic does not restrict.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT {_LETTER_COLUMNS} FROM dead_letter WHERE dead_letter_id < %s "
+            "AND (%s = '' OR reason = %s) AND (%s = '' OR topic = %s) "
+            "ORDER BY dead_letter_id DESC LIMIT %s",
+            (before, reason, reason, topic, topic, limit),
+        )
+        return [LetterRow(*row) for row in cursor.fetchall()]
+
+
+def get_dead_letter(connection: Connection, dead_letter_id: int) -> LetterRow:
+    """A dead letter with its payload.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT {_LETTER_COLUMNS}, payload FROM dead_letter WHERE dead_letter_id = %s",
+            (dead_letter_id,),
+        )
+        row = cursor.fetchone()
+    if row is None:
+        raise NotFoundError(f"dead letter {dead_letter_id} does not exist")
+    return LetterRow(*(*row[:-1], bytes(row[-1])))
+
+
+def delete_dead_letter(connection: Connection, dead_letter_id: int) -> bool:
+    """Remove a dead letter; whether it was there."""
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM dead_letter WHERE dead_letter_id = %s", (dead_letter_id,))
+        return bool(cursor.rowcount)
+
+
+_LETTER_COLUMNS = (
+    "dead_letter_id, topic, octet_length(payload), truncated, reason, detail, source, received"
+)
+
+
+def _check_name(cursor: Cursor, dsid: int, name: str) -> None:
+    cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_NAMES_LOCK,))
+    cursor.execute(
+        "SELECT dsid_raw, name FROM dataset WHERE dsid_raw = %s OR name = %s", (dsid, name)
+    )
+    known: Mapping[int, str] = dict(cursor.fetchall())
+    other = next((other for other in known if other != dsid), None)
+    if other is not None:
+        raise NameTakenError(f"name={name!r} is the name of dataset dsid_raw={other}")
+    # The ingest service finds a telescope's dataset by this name.
+    old = known.get(dsid, name)
+    if old != name and old.startswith(TELESCOPE_PREFIX):
+        raise WrongStateError(
+            f"dataset dsid_raw={dsid} is a telescope's: its name stays {old!r}; use the comment"
+        )
+
+
+def _change_dataset(cursor: Cursor, change: DatasetChange) -> DatasetRow:
+    state = None if change.state is None else int(change.state)
+    changes = {"name": change.name, "state": state, "comment": change.comment}
+    given = {column: value for column, value in changes.items() if value is not None}
+    # Only the columns that change: a trigger tells the readers of every update of `state`.
+    cursor.execute(
+        f"UPDATE dataset SET {', '.join(f'{column} = %s' for column in given)} "
+        "WHERE dsid_raw = %s RETURNING dsid_raw, name, state, comment, created, "
+        "(SELECT coalesce(sum(n_events), 0)::bigint FROM raw_file f "
+        " WHERE f.dsid_raw = dataset.dsid_raw), "
+        "(SELECT count(DISTINCT fuid_raw) FROM raw_file f WHERE f.dsid_raw = dataset.dsid_raw)",
+        (*given.values(), change.dsid),
+    )
+    row = cursor.fetchone()
+    if row is None:
+        raise NotFoundError(f"dataset dsid_raw={change.dsid} is not in the index")
+    return DatasetRow(*row)

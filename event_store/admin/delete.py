@@ -1,0 +1,249 @@
+"""A dataset's events out of the index, in bounded transactions that leave everything exact.
+
+Each transaction holds one run and takes the events out of its next pages, the counts of the run
+and of its RAW files with them. So a deletion can end anywhere and be begun again. The dataset's
+own row stays, closed: an event that is sent again late is refused and does not come back.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+from event_store.database.connection import Connection, fetch_one
+from event_store.database.statements import number_pieces
+from event_store.errors import NotFoundError, WrongStateError
+from event_store.model import DatasetState, Int64
+from event_store.pages.bounds import file_bounds, run_bound
+from event_store.pages.check import FileKey
+from event_store.pages.copy import StoredPage
+from event_store.pages.format import SLOT_BITS, SLOT_MASK
+from event_store.pages.removal import Removed, remove_dataset
+from event_store.pages.store import read_pages, update_pages
+from event_store.write.catalogue import LockedRun, lock_run, wait_for_writers
+
+# A transaction takes so many events at most: 64 pages are 524,288.
+PAGES_PER_TRANSACTION_MAX = 64
+RECORDS_PER_TRANSACTION_MAX = 50_000
+
+
+class Telescope(NamedTuple):
+    """The detector and the run of a telescope's dataset."""
+
+    detector_id: str
+    run_number: int
+
+
+class Deletion(NamedTuple):
+    """What there is to delete: the runs of a dataset, ascending, and its events in all of them."""
+
+    dsid: int
+    runs: Sequence[int]
+    events: int
+    telescope: Telescope | None
+
+
+def telescope_of(name: str) -> Telescope | None:
+    """What the name of a dataset says; None when it is no telescope's."""
+    prefix, _, rest = name.partition(".")
+    detector, _, run = rest.rpartition(".")
+    if prefix != "cosmic" or not detector or not (run.isascii() and run.isdigit()):
+        return None
+    return Telescope(detector, int(run))
+
+
+def begin(connection: Connection, dsid: int) -> Deletion:
+    """Find what there is to delete, once no writer can add to it any more.
+
+    Raises:
+        NotFoundError: there is no such dataset.
+        WrongStateError: it is open.
+    """
+    with connection.cursor() as cursor:
+        name = _closed_dataset(cursor, dsid)
+    with connection.cursor() as cursor:
+        wait_for_writers(cursor)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT run_number, sum(n_events)::bigint FROM raw_file WHERE dsid_raw = %s "
+            "GROUP BY run_number ORDER BY run_number",
+            (dsid,),
+        )
+        rows = cursor.fetchall()
+    return Deletion(dsid, [run for run, _ in rows], sum(n for _, n in rows), telescope_of(name))
+
+
+def delete_some(connection: Connection, deletion: Deletion, run_number: int) -> int:
+    """Take the dataset's events out of the next pages of a run, in one transaction.
+
+    Returns:
+        How many events went; 0 when the run holds no more of them.
+
+    Raises:
+        WrongStateError: the dataset was opened meanwhile.
+        CorruptPageError: a page contradicts itself; nothing of this transaction is stored.
+    """
+    with connection.cursor() as cursor:
+        _closed_dataset(cursor, deletion.dsid)
+        run = lock_run(cursor, run_number)
+        page_nos = _next_pages(cursor, run_number, deletion.dsid)
+        if not page_nos:
+            return 0
+        pages = read_pages(cursor, run_number, page_nos)
+        removed = {no: remove_dataset(no, pages[no], deletion.dsid) for no in page_nos}
+        connection.step()
+        generation = run.generation + 1
+        update_pages(
+            cursor,
+            (StoredPage(run_number, no, generation, r.page) for no, r in removed.items()),
+        )
+        connection.step()
+        _count_files(cursor, run_number, deletion.dsid, removed)
+        events = np.concatenate([part.events for part in removed.values()])
+        _count_run(cursor, run, removed, len(events))
+        _forget_conflicts(cursor, run_number, events)
+        _forget_records(cursor, run_number, deletion.telescope, page_nos)
+    return len(events)
+
+
+def delete_records(connection: Connection, deletion: Deletion) -> int:
+    """Remove telescope records that the index held another detector's event for; 0 at the end."""
+    if deletion.telescope is None:
+        return 0
+    detector, run = deletion.telescope
+    with connection.cursor() as cursor:
+        _closed_dataset(cursor, deletion.dsid)
+        cursor.execute(
+            "DELETE FROM cosmic_event WHERE run_number = %s AND detector_id = %s "
+            "AND event_number IN (SELECT event_number FROM cosmic_event WHERE run_number = %s "
+            "AND detector_id = %s ORDER BY event_number LIMIT %s)",
+            (run, detector, run, detector, RECORDS_PER_TRANSACTION_MAX),
+        )
+        return int(cursor.rowcount)
+
+
+def events_left(connection: Connection, dsid: int) -> int:
+    """The events that a dataset has now: 0 after a deletion, whoever else deletes it too."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT coalesce(sum(n_events), 0)::bigint FROM raw_file WHERE dsid_raw = %s", (dsid,)
+        )
+        return int(fetch_one(cursor)[0])
+
+
+def _closed_dataset(cursor: Cursor, dsid: int) -> str:
+    """The name of a dataset that takes no events, and none until the end of the transaction."""
+    cursor.execute("SELECT name, state FROM dataset WHERE dsid_raw = %s FOR SHARE", (dsid,))
+    row = cursor.fetchone()
+    if row is None:
+        raise NotFoundError(f"dataset dsid_raw={dsid} is not in the index")
+    if row[1] == DatasetState.OPEN:
+        raise WrongStateError(
+            f"dataset dsid_raw={dsid} is open: freeze or retire it before deleting its events"
+        )
+    return str(row[0])
+
+
+def _next_pages(cursor: Cursor, run_number: int, dsid: int) -> list[int]:
+    cursor.execute(
+        "SELECT page_no FROM event_page p, (SELECT min(first_event) >> %s AS first, "
+        "max(last_event) >> %s AS last FROM raw_file WHERE run_number = %s AND dsid_raw = %s) f "
+        "WHERE run_number = %s AND page_no BETWEEN f.first AND f.last AND %s = ANY (dsids) "
+        "ORDER BY page_no LIMIT %s",
+        (SLOT_BITS, SLOT_BITS, run_number, dsid, run_number, dsid, PAGES_PER_TRANSACTION_MAX),
+    )
+    return [page_no for (page_no,) in cursor.fetchall()]
+
+
+def _count_files(cursor: Cursor, run_number: int, dsid: int, removed: dict[int, Removed]) -> None:
+    """Subtract the removed events; a file without events in the run has no row."""
+    counts: Counter[bytes] = Counter()
+    for part in removed.values():
+        counts.update(part.files)
+    left: dict[FileKey, int] = {}
+    for piece in number_pieces(list(counts.items())):
+        cursor.execute(
+            "UPDATE raw_file f SET n_events = f.n_events - r.n "
+            "FROM unnest(%s::uuid[], %s::bigint[]) AS r (fuid, n) "
+            "WHERE f.run_number = %s AND f.dsid_raw = %s AND f.fuid_raw = r.fuid "
+            "RETURNING f.fuid_raw::text, f.n_events, f.last_event",
+            ([fuid.hex() for fuid, _ in piece], [n for _, n in piece], run_number, dsid),
+        )
+        left |= {
+            (bytes.fromhex(fuid.replace("-", "")), dsid): last
+            for fuid, n, last in cursor.fetchall()
+            if n > 0
+        }
+    cursor.execute(
+        "DELETE FROM raw_file WHERE run_number = %s AND dsid_raw = %s AND n_events <= 0",
+        (run_number, dsid),
+    )
+    if not left:
+        return
+    # Pages go in ascending order: what is left of a file lies behind them, up to its last event.
+    behind, last_page = max(removed) + 1, max(left.values()) >> SLOT_BITS
+    firsts = file_bounds(cursor, run_number, left, behind, last_page, last=False)
+    for ends in number_pieces(list(firsts.items())):
+        cursor.execute(
+            "UPDATE raw_file f SET first_event = r.first "
+            "FROM unnest(%s::uuid[], %s::bigint[]) AS r (fuid, first) "
+            "WHERE f.run_number = %s AND f.dsid_raw = %s AND f.fuid_raw = r.fuid",
+            (
+                [fuid.hex() for (fuid, _), _ in ends],
+                [first for _, first in ends],
+                run_number,
+                dsid,
+            ),
+        )
+
+
+def _count_run(cursor: Cursor, run: LockedRun, removed: dict[int, Removed], events: int) -> None:
+    first, last = run.first_event, run.last_event
+    if first is not None and last is not None:
+        pages = first >> SLOT_BITS, last >> SLOT_BITS
+        first = run_bound(cursor, run.run_number, *pages, last=False)
+        last = run_bound(cursor, run.run_number, *pages, last=True)
+    emptied = any(part.page.n_events == 0 for part in removed.values())
+    cursor.execute(
+        "UPDATE run SET generation = %s, n_events = n_events - %s, first_event = %s, "
+        "last_event = %s, has_emptied_pages = has_emptied_pages OR %s WHERE run_number = %s",
+        (run.generation + 1, events, first, last, emptied, run.run_number),
+    )
+
+
+def _forget_conflicts(cursor: Cursor, run_number: int, events: Int64) -> None:
+    """A conflict is about a stored event: it goes with the event."""
+    if not len(events):
+        return
+    cursor.execute(
+        "SELECT DISTINCT event_number FROM event_conflict "
+        "WHERE run_number = %s AND event_number BETWEEN %s AND %s",
+        (run_number, int(events[0]), int(events[-1])),
+    )
+    known = np.array([event for (event,) in cursor.fetchall()], np.int64)
+    for gone in number_pieces(known[np.isin(known, events)].tolist()):
+        cursor.execute(
+            "DELETE FROM event_conflict WHERE run_number = %s AND event_number = ANY (%s)",
+            (run_number, list(gone)),
+        )
+
+
+def _forget_records(
+    cursor: Cursor, run_number: int, telescope: Telescope | None, page_nos: Sequence[int]
+) -> None:
+    if telescope is None or telescope.run_number != run_number:
+        return
+    cursor.execute(
+        "DELETE FROM cosmic_event WHERE run_number = %s AND detector_id = %s "
+        "AND event_number BETWEEN %s AND %s",
+        (
+            run_number,
+            telescope.detector_id,
+            page_nos[0] << SLOT_BITS,
+            (page_nos[-1] << SLOT_BITS) | SLOT_MASK,
+        ),
+    )

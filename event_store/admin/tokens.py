@@ -1,0 +1,99 @@
+"""Access tokens: made, found by their secret's digest, listed, revoked.
+
+Never stores a secret: it is random (256 bits), so that its SHA-256 gives nothing away.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+from event_store.database.connection import Connection, fetch_one
+from event_store.errors import NotFoundError
+
+TOKENS_LISTED_MAX = 10_000
+_PREFIX = "eix_"
+_RANDOM_BYTES = 32
+_COLUMNS = "token_id, subject, scopes, created, expires, revoked"
+
+
+class Scope(StrEnum):
+    """What a token may be used for. `admin` includes the others: it can make tokens for them."""
+
+    LOOKUP = "lookup"
+    INGEST = "ingest"
+    ADMIN = "admin"
+
+
+class AccessToken(NamedTuple):
+    """What is known of a token. Times are aware; `revoked` is None while it is not."""
+
+    token_id: int
+    subject: str
+    scopes: Sequence[str]
+    created: datetime
+    expires: datetime
+    revoked: datetime | None
+
+
+def new_secret() -> str:
+    """A secret that nobody guesses, with a prefix by which people and scanners know it."""
+    return _PREFIX + secrets.token_urlsafe(_RANDOM_BYTES)
+
+
+def digest_of(secret: str) -> bytes:
+    """What is stored of a secret."""
+    return hashlib.sha256(secret.encode()).digest()
+
+
+def create(
+    connection: Connection, digest: bytes, subject: str, scopes: Sequence[str], lifetime_s: int
+) -> AccessToken:
+    """Store a new token, which expires after so many seconds."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO access_token (digest, subject, scopes, expires) "
+            f"VALUES (%s, %s, %s, now() + make_interval(secs => %s)) RETURNING {_COLUMNS}",
+            (digest, subject, list(scopes), lifetime_s),
+        )
+        return AccessToken(*fetch_one(cursor))
+
+
+def find(connection: Connection, digest: bytes) -> AccessToken | None:
+    """The token with this digest, revoked and expired ones too."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {_COLUMNS} FROM access_token WHERE digest = %s", (digest,))
+        row = cursor.fetchone()
+    return None if row is None else AccessToken(*row)
+
+
+def list_tokens(connection: Connection) -> list[AccessToken]:
+    """The newest tokens, at most `TOKENS_LISTED_MAX`, the newest first."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT {_COLUMNS} FROM access_token ORDER BY token_id DESC LIMIT %s",
+            (TOKENS_LISTED_MAX,),
+        )
+        return [AccessToken(*row) for row in cursor.fetchall()]
+
+
+def revoke(connection: Connection, token_id: int) -> AccessToken:
+    """Make a token invalid; one that is revoked already stays so.
+
+    Raises:
+        NotFoundError: there is no such token.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE access_token SET revoked = coalesce(revoked, now()) WHERE token_id = %s "
+            f"RETURNING {_COLUMNS}",
+            (token_id,),
+        )
+        row = cursor.fetchone()
+    if row is None:
+        raise NotFoundError(f"token {token_id} does not exist")
+    return AccessToken(*row)

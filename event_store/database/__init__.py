@@ -1,0 +1,1 @@
+"""PostgreSQL: connections, their errors and threads, migrations, the checks at the start."""

@@ -1,0 +1,133 @@
+"""Database work in a bounded number of threads, each with a connection of its own.
+
+The event loop never waits for PostgreSQL. When a caller goes away its query is cancelled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from event_store.database.connection import Connection, StoreOptions
+from event_store.errors import StoreError, StoreUnavailableError, UnusableDatabaseError
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class _Job:
+    """The connection that a piece of work uses while it runs."""
+
+    def __init__(self) -> None:
+        self._connection: Connection | None = None
+        self.cancelled = False
+
+    def enter(self, connection: Connection | None) -> None:
+        """Note the connection, or None at the end."""
+        self._connection = connection
+
+    def cancel(self, canceller: Connection) -> None:
+        """Cancel the query that runs now, if the work is still at it.
+
+        By a statement on another connection: libpq's own cancel has no timeout, and psycopg2 holds
+        the interpreter while it waits. Should the work end in between, the next query of its
+        connection is hit, which is then done again.
+        """
+        self.cancelled = True
+        connection = self._connection
+        pid = None if connection is None else connection.backend_pid
+        if pid is None:
+            return
+        try:
+            with canceller.cursor() as cursor:
+                cursor.execute("SELECT pg_cancel_backend(%s)", (pid,))
+        except (StoreUnavailableError, StoreError) as error:
+            log.debug("a query could not be cancelled: %s", error)
+
+
+class DatabaseThreads:
+    """Runs functions of a connection; at most `connections_max` at a time, the others wait."""
+
+    def __init__(
+        self,
+        database_url: str,
+        options: StoreOptions,
+        connections_max: int,
+        *,
+        name: str,
+        autocommit: bool = True,
+    ) -> None:
+        self._url = database_url
+        self._options = options
+        self._name = name
+        self._autocommit = autocommit
+        self._local = threading.local()
+        self._pool = ThreadPoolExecutor(connections_max, "database")
+        self._cancels = ThreadPoolExecutor(1, "cancel")
+        self._canceller = Connection(database_url, options, autocommit=True, name=f"{name} cancel")
+
+    async def run(self, work: Callable[[Connection], T], *, repeatable: bool = True) -> T:
+        """Run `work` with a connection; once more at once when that was lost meanwhile.
+
+        Args:
+            work: the function.
+            repeatable: whether doing the work twice is the same as once. Where it is not, the
+                connection is tried first and the work then begun once only.
+
+        Raises:
+            StoreUnavailableError: the database does not answer.
+        """
+        job = _Job()
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._pool, self._call, job, work, repeatable)
+        except asyncio.CancelledError:
+            self._cancels.submit(job.cancel, self._canceller)
+            raise
+
+    def close(self) -> None:
+        """Let running work end."""
+        self._cancels.shutdown(wait=False, cancel_futures=True)
+        self._pool.shutdown(cancel_futures=True)
+
+    def _call(self, job: _Job, work: Callable[[Connection], T], repeatable: bool) -> T:
+        connection = self._connection()
+        job.enter(connection)
+        try:
+            if repeatable:
+                return _patiently(job, work, connection)
+            _patiently(job, _ping, connection)
+            return work(connection)
+        finally:
+            job.enter(None)
+
+    def _connection(self) -> Connection:
+        connection: Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = Connection(
+                self._url, self._options, autocommit=self._autocommit, name=self._name
+            )
+            self._local.connection = connection
+        return connection
+
+
+def _patiently(job: _Job, work: Callable[[Connection], T], connection: Connection) -> T:
+    try:
+        return work(connection)
+    except StoreUnavailableError as error:
+        # Who has waited out a stall is told so, and not let wait for another one.
+        if job.cancelled or connection.stalled or isinstance(error, UnusableDatabaseError):
+            raise
+        log.warning("database call failed, once more on a new connection: %s", error)
+        connection.close()
+        return work(connection)
+
+
+def _ping(connection: Connection) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")

@@ -1,0 +1,1 @@
+"""Lookups: the reader, its batches, and the cache of unpacked pages."""

@@ -1,0 +1,202 @@
+"""A batch of pairs on its way to an answer: grouped by run and page, answered in parts. Pure."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, NamedTuple, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from event_store.arrays import ragged
+from event_store.lookup.olt import olt_results
+from event_store.model import Int32, Int64, UInt64
+from event_store.pages.format import SLOT_BITS, SLOT_MASK, PackedPage
+from event_store.write.plan import starts
+
+Reply = TypeVar("Reply", bound=Hashable)
+Pairs = npt.NDArray[np.intp]
+
+# So many pages more than pairs are looked at in a batch rather than sorting them out.
+_PAGES_FEW = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Generic[Reply]):
+    """The answer to n pairs.
+
+    Attributes:
+        files: the replies of the distinct RAW files found.
+        file_indexes: uint32, shape (n,): 0 not found, i the file `files[i - 1]`.
+        olt: uint64, shape (n,), 0 where not found; None when it was not asked for.
+    """
+
+    files: Sequence[Reply]
+    file_indexes: npt.NDArray[np.uint32]
+    olt: UInt64 | None
+
+
+class MissingPages(NamedTuple):
+    """Pages that the cache cannot answer for, ascending by run and page; int64, shape (p,).
+
+    `generations` are those of their runs. `pairs` are places in the batch, ordered by page: those
+    of page i are `pairs[cuts[i]:cuts[i + 1]]`.
+    """
+
+    runs: Int64
+    pages: Int64
+    generations: Int64
+    pairs: Pairs
+    cuts: Int64
+
+    def at(self, places: Pairs) -> MissingPages:
+        """Some of the pages, with their pairs."""
+        counts = np.diff(self.cuts)[places]
+        return MissingPages(
+            self.runs[places],
+            self.pages[places],
+            self.generations[places],
+            self.pairs[ragged(self.cuts[places], counts)],
+            np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)]),
+        )
+
+    def pieces(self, pages_max: int, runs_max: int) -> Iterator[MissingPages]:
+        """Cut into parts of at most so many pages and runs."""
+        first_of_run = np.zeros(len(self.runs), np.int64)
+        first_of_run[starts(self.runs)] = 1
+        piece = (np.cumsum(first_of_run) - 1) // runs_max + np.arange(len(self.runs)) // pages_max
+        for first, last in itertools.pairwise([*starts(piece).tolist(), len(piece)]):
+            yield self.at(np.arange(first, last))
+
+
+class LookupBatch(Generic[Reply]):
+    """n pairs, the generations of their runs, and what is answered so far.
+
+    The pairs lie in pages: pair i in the page `page_of_pair[i]` of the batch.
+
+    Attributes:
+        runs: the run of all pages, or int64 of shape (p,).
+        pages: int64, shape (p,).
+        page_of_pair: intp, shape (n,).
+        slots: int64, shape (n,).
+        distinct_runs: int64, the runs that occur.
+        stamps: int64, shape (p,), the generation of each page's run, -1 where there is none.
+    """
+
+    def __init__(self, runs: Int64, events: Int64, *, with_olt: bool) -> None:
+        self.slots = events & SLOT_MASK
+        self.with_olt = with_olt
+        self.distinct_runs, run_of_pair = (runs, None) if len(runs) == 1 else distinct(runs)
+        self._find_pages(run_of_pair, events >> SLOT_BITS)
+        self.runs: Int64 | int = (
+            int(runs[0]) if len(runs) == 1 else self.distinct_runs.take(self._run_of_page)
+        )
+        self._file_indexes = np.zeros(len(events), np.uint32)
+        self._olt = np.zeros(len(events), np.uint64) if with_olt else None
+        self._olt_pages: tuple[Pairs | slice, Int32, Mapping[int, PackedPage]] | None = None
+        self._files: dict[Reply, int] = {}
+        self._whole: Sequence[Reply] | None = None
+
+    def _find_pages(self, run_of_pair: Pairs | None, pages: Int64) -> None:
+        """The pages of the batch: each once where they lie close together, else one a pair."""
+        low = int(pages.min())
+        span = int(pages.max()) - low + 1
+        if span * len(self.distinct_runs) > len(pages) + _PAGES_FEW:
+            self.pages, self.page_of_pair = pages, np.arange(len(pages))
+            self._run_of_page = (
+                np.zeros(len(pages), np.intp) if run_of_pair is None else run_of_pair
+            )
+            return
+        place = pages - low
+        if run_of_pair is not None:
+            place += run_of_pair * span
+        used = np.zeros(span * len(self.distinct_runs), bool)
+        used[place] = True
+        places = np.flatnonzero(used)
+        if len(places) < len(used):
+            number = np.empty(len(used), np.intp)
+            number[places] = np.arange(len(places))
+            place = number.take(place)
+        self.page_of_pair = place
+        self.pages, self._run_of_page = places % span + low, places // span
+
+    def set_generations(self, generations: Mapping[int, int]) -> None:
+        """Take the generation of each run; a run that does not exist has none."""
+        by_run = [generations.get(run, -1) for run in self.distinct_runs.tolist()]
+        self.stamps = np.array(by_run, np.int64).take(self._run_of_page)
+
+    def answer(
+        self,
+        where: Pairs | slice,
+        files: Sequence[Reply],
+        places: npt.NDArray[np.uint32],
+    ) -> None:
+        """Answer the pairs at `where`: the place of each among `files` from 1, or 0.
+
+        A slice stands for all pairs at once.
+        """
+        if isinstance(where, slice):
+            self._whole, self._file_indexes = files, places
+        else:
+            number = [0]
+            number += [self._files.setdefault(file, len(self._files) + 1) for file in files]
+            self._file_indexes[where] = np.array(number, np.uint32).take(places)
+
+    def set_olt_pages(
+        self, where: Pairs | slice, rows: Int32, pages: Mapping[int, PackedPage]
+    ) -> None:
+        """Take the pages for `answer_olt`, by their row; the pairs at `where` are in `rows`."""
+        self._olt_pages = (where, rows, pages)
+
+    def answer_olt(self) -> None:
+        """Answer `olt_result` from the pages that were set last, and forget them.
+
+        Step by step through the pages, which nobody changes: not for the time with the cache.
+        """
+        if self._olt is not None and self._olt_pages is not None:
+            where, rows, pages = self._olt_pages
+            self._olt_pages = None
+            self._olt[where] = olt_results(pages, rows, self.slots[where])
+
+    def finish(self) -> Answer[Reply]:
+        """The answer; pairs that nobody answered are not found."""
+        files = list(self._files) if self._whole is None else self._whole
+        return Answer(files, self._file_indexes, self._olt)
+
+    def missing(self, unanswered: npt.NDArray[np.bool_]) -> MissingPages | None:
+        """The unanswered pages (a mask of them) whose run exists; None when there is none."""
+        pairs = np.flatnonzero((unanswered & (self.stamps >= 0)).take(self.page_of_pair))
+        if not len(pairs):
+            return None
+        page_of_pair = self.page_of_pair.take(pairs)
+        pages, run_of = self.pages.take(page_of_pair), self._run_of_page.take(page_of_pair)
+        order = np.lexsort((pages, run_of))
+        pages, run_of, page_of_pair = pages[order], run_of[order], page_of_pair[order]
+        other = np.ones(len(pages), bool)
+        other[1:] = (pages[1:] != pages[:-1]) | (run_of[1:] != run_of[:-1])
+        first = np.flatnonzero(other)
+        return MissingPages(
+            self.distinct_runs[run_of[first]],
+            pages[first],
+            self.stamps[page_of_pair[first]],
+            pairs[order],
+            np.append(first, len(pairs)),
+        )
+
+
+def distinct(values: Int64) -> tuple[Int64, Pairs]:
+    """As `np.unique(values, return_inverse=True)`, without sorting where the range is small."""
+    low = int(values.min())
+    span = int(values.max()) - low + 1
+    if span > 4 * len(values) + 1024:
+        found, inverse = np.unique(values, return_inverse=True)
+        return found, inverse
+    offset = values - low
+    mark = np.zeros(span, bool)
+    mark[offset] = True
+    used = np.flatnonzero(mark)
+    number = np.empty(span, np.intp)
+    number[used] = np.arange(len(used))
+    return used + low, number.take(offset)

@@ -1,0 +1,335 @@
+"""Pages in memory, unpacked into pooled arrays, so that a batch is a few NumPy gathers.
+
+A dense page of up to 255 files is one byte a slot (0: no event, i: the page's file i); with more
+files it has a second row for the high byte. A sparse page stays packed: one int32 an event, in
+ascending order, searched by bisection. Pages that do not exist are held as absent.
+
+Bounded in bytes. Pages are evicted by the clock algorithm, no more than the room asks for: a page
+that nobody found here since the hand came by last goes first. A new page was not found here, so
+that one scan over the whole index pushes out other scanned pages before those in use.
+
+Not thread-safe, no I/O; `reader` holds a lock around it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Generic
+
+import numpy as np
+import numpy.typing as npt
+
+from event_store.arrays import moved, ragged, zeros
+from event_store.lookup.batch import Reply
+from event_store.lookup.block import PageBlock
+from event_store.lookup.cells import Cells, take_last
+from event_store.lookup.extents import Extents
+from event_store.lookup.file_numbers import FILE_BYTES, FileNumbers, MakeReply
+from event_store.lookup.hash_table import PageTable
+from event_store.model import Int32, Int64
+from event_store.pages.format import (
+    NO_DSIDS,
+    NO_FUIDS,
+    SLOT_BITS,
+    SLOT_MASK,
+    SLOTS_PER_PAGE,
+    PackedPage,
+)
+
+# Metadata of a row in all arrays here, and its share of the hash table.
+ROW_BYTES = 64
+# A bytes object and its entry in the dictionary of planes.
+_OLT_BYTES = 150
+# Of the bound, what may be free and not yet given back: of rows, of values and of cells each.
+_SPARE_SHARE = 128
+_ROWS_A_STEP = 256
+_ROW_ARRAYS = (
+    "stamp",
+    "generation",
+    "_n_files",
+    "_cell",
+    "_high_cell",
+    "_sparse",
+    "_has_olt",
+    "_asked",
+)
+_SEARCHED_ONE_BY_ONE_MAX = 8  # sparse pages; bisection of all at once takes as long
+_BISECTION_STEPS = 10  # sparse pages hold fewer than 2**9 events
+
+
+@dataclass(slots=True)
+class CacheCounts:
+    """What the cache did so far, in pages."""
+
+    hits: int = 0
+    misses: int = 0
+    evictions: int = 0
+
+
+class PageCache(Generic[Reply]):
+    """Pages by (run, page number), at most `bytes_max` of memory."""
+
+    def __init__(self, bytes_max: int, make_reply: MakeReply[Reply]) -> None:
+        self.bytes_max = bytes_max
+        self.counts = CacheCounts()
+        self.files = FileNumbers(make_reply)
+        self._make_empty()
+
+    def _make_empty(self) -> None:
+        # Absent pages are the smallest rows: they set how many there can be.
+        rows = max(64, min(self.bytes_max // (ROW_BYTES + 8), 2**31 - 1))
+        self._table = PageTable(rows)
+        self._extents = Extents(rows, self.bytes_max)
+        self.stamp: Int64 = zeros(rows, np.int64)
+        self.generation: Int64 = zeros(rows, np.int64)
+        self._n_files: Int32 = zeros(rows, np.int32)
+        self._cell: Int32 = zeros(rows, np.int32)
+        self._high_cell: Int32 = zeros(rows, np.int32)
+        self._sparse = zeros(rows, bool)
+        self._has_olt = zeros(rows, bool)
+        self._asked = zeros(rows, bool)
+        self._free_rows: list[int] = []
+        self._rows_end = 0
+        self._cells = Cells(self.bytes_max // SLOTS_PER_PAGE + 2)
+        self._olt: dict[int, PackedPage] = {}
+        self._olt_bytes = 0
+        self._hand = 0
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.files.clear()
+        self._make_empty()
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory that the held pages take."""
+        return (
+            self._cells.used * SLOTS_PER_PAGE
+            + self._extents.nbytes
+            + len(self._table) * ROW_BYTES
+            + self._table.cells * 4
+            + len(self.files) * FILE_BYTES
+            + self._olt_bytes
+        )
+
+    def find(self, runs: Int64 | int, pages: Int64) -> Int32:
+        """The row of each page, -1 where it is not held; see `PageTable.find`."""
+        return self._table.find(runs, pages)
+
+    def usable(self, rows: Int32, stamps: Int64, *, with_olt: bool) -> npt.NDArray[np.bool_]:
+        """Which rows may answer for runs that are at these generations."""
+        current: npt.NDArray[np.bool_] = self.stamp[rows] == stamps
+        return current & self.held(rows, with_olt=with_olt)
+
+    def held(self, rows: Int32, *, with_olt: bool) -> npt.NDArray[np.bool_]:
+        """Which rows there are, with their `olt_result` planes if that is asked."""
+        there = rows >= 0
+        return there & self._has_olt[rows] if with_olt else there
+
+    def found(self, rows: Int32) -> None:
+        """Someone found what they need in these rows: keep them rather than others."""
+        self._asked[rows] = True
+
+    def file_numbers(
+        self, rows: Int32, of: npt.NDArray[np.intp], slots: npt.NDArray[np.int64]
+    ) -> Int32:
+        """The number of the RAW file of each (rows[of], slots), 0 where there is no event.
+
+        Args:
+            rows: int32, all of them held.
+            of: intp, shape (n,).
+            slots: int64, shape (n,).
+        """
+        cells = self._cells.values
+        local: npt.NDArray[Any] = cells.take(
+            (self._cell[rows].astype(np.int64) * SLOTS_PER_PAGE).take(of) + slots
+        )
+        high = self._high_cell[rows]
+        if high.any():
+            high_bytes = cells.take((high.astype(np.int64) * SLOTS_PER_PAGE).take(of) + slots)
+            local = local.astype(np.int64) | (high_bytes.astype(np.int64) << 8)
+        sparse = self._sparse[rows]
+        if sparse.any():
+            local = local.astype(np.int64)
+            searched = np.flatnonzero(sparse.take(of))
+            of_searched, wanted = of.take(searched), slots.take(searched)
+            pages = np.flatnonzero(sparse)
+            if len(pages) > _SEARCHED_ONE_BY_ONE_MAX:
+                local[searched] = self._search(rows.take(of_searched), wanted)
+            else:
+                for page in pages.tolist():
+                    own = of_searched == page
+                    local[searched[own]] = self._search_one(int(rows[page]), wanted[own])
+        numbers: Int32 = self._extents.values.take(self._extents.offset[rows].take(of) + local)
+        return numbers
+
+    def olt_pages(self, rows: Int32) -> dict[int, PackedPage]:
+        """The pages with `olt_planes` of those rows that have some."""
+        pages = ((row, self._olt.get(row)) for row in rows.tolist())
+        return {row: page for row, page in pages if page is not None}
+
+    def put(self, block: PageBlock, stamps: Int64, *, with_olt: bool) -> Int32:
+        """Hold pages, in place of what is held of them; returns their rows.
+
+        Args:
+            block: the pages, each once.
+            stamps: for each page the run's generation that was read before the page, int64.
+            with_olt: whether their `olt_planes` were read.
+        """
+        held = self.find(block.runs, block.pages)
+        try:
+            self._remove(held[held >= 0])
+            return self._put(block, stamps, with_olt=with_olt)
+        except BaseException:
+            # Half a page would pass for one with fewer events.
+            self.clear()
+            raise
+
+    def _put(self, block: PageBlock, stamps: Int64, *, with_olt: bool) -> Int32:
+        n = len(block.runs)
+        numbers = self.files.acquire(block.fuids, block.dsids)
+        some = np.flatnonzero(block.n_files)
+        values, lengths = _values(block, numbers, some)
+        olt_bytes = sum(_olt_size(page) for page in block.packed if page) if with_olt else 0
+        self._make_room(block.cells.nbytes + values.nbytes + n * (ROW_BYTES + 16) + olt_bytes)
+        rows = self._take_rows(n)
+        self.stamp[rows], self.generation[rows] = stamps, block.generations
+        self._n_files[rows], self._sparse[rows] = block.n_files, block.n_entries > 0
+        self._has_olt[rows], self._asked[rows] = with_olt, False
+        cells = self._cells.put(block.cells)
+        self._cell[rows[block.dense]] = cells[: len(block.dense)]
+        self._high_cell[rows[block.many]] = cells[len(block.dense) :]
+        self._extents.put(rows[some], values, lengths)
+        if with_olt:
+            for row, page in zip(rows.tolist(), block.packed, strict=True):
+                if page is not None:
+                    self._olt[row] = PackedPage(
+                        page.n_events, page.slots, NO_FUIDS, NO_DSIDS, b"", page.olt_planes
+                    )
+            self._olt_bytes += olt_bytes
+        self._table.add(rows, block.runs, block.pages)
+        self._trim()
+        # They may have moved.
+        return self.find(block.runs, block.pages)
+
+    def _take_rows(self, n: int) -> Int32:
+        rows = take_last(self._free_rows, n)
+        fresh = n - len(rows)
+        rows += range(self._rows_end, self._rows_end + fresh)
+        self._rows_end += fresh
+        return np.array(rows, np.int32)
+
+    def _search_one(self, row: int, slots: npt.NDArray[np.int64]) -> Int64:
+        """As `_search`, in one sparse page."""
+        entries = self._extents.get(row)[1 + int(self._n_files[row]) :]
+        at = np.searchsorted(entries >> SLOT_BITS, slots)
+        entry = entries.take(at, mode="clip")
+        return np.where(entry >> SLOT_BITS == slots, (entry & SLOT_MASK) + 1, 0)
+
+    def _search(self, rows: Int32, slots: npt.NDArray[np.int64]) -> Int64:
+        """The place of each slot's file in its sparse page, from 1; 0 where there is none."""
+        values = self._extents.values
+        low = self._extents.offset[rows] + 1 + self._n_files[rows]
+        end = self._extents.offset[rows] + self._extents.length[rows]
+        high = end.copy()
+        for _ in range(_BISECTION_STEPS):
+            middle = (low + high) >> 1
+            # A finished search may look one past its page; the comparison does not move it.
+            right = (low < high) & (values.take(middle, mode="clip") >> SLOT_BITS < slots)
+            low, high = np.where(right, middle + 1, low), np.where(right, high, middle)
+        entry = values.take(low, mode="clip")
+        found = (low < end) & (entry >> SLOT_BITS == slots)
+        return np.where(found, (entry & SLOT_MASK) + 1, 0)
+
+    def _make_room(self, nbytes: int) -> None:
+        """Evict until so many bytes more fit, or nothing is left."""
+        while (excess := self.nbytes + nbytes - self.bytes_max) > 0 and len(self._table):
+            self._evict_some(excess)
+
+    def _evict_some(self, nbytes: int) -> None:
+        """Move the hand on; evict rows that nobody asked for since, for so many bytes."""
+        first = self._hand if self._hand < self._rows_end else 0
+        last = min(first + _ROWS_A_STEP, self._rows_end)
+        rows = np.arange(first, last, dtype=np.int32)
+        rows = rows[self._table.live[first:last] & ~self._asked[first:last]]
+        freed = np.cumsum(self._sizes(rows))
+        if len(rows) and freed[-1] > nbytes:
+            rows = rows[: 1 + int(np.searchsorted(freed, nbytes))]
+            last = int(rows[-1]) + 1
+        self._hand = last
+        self._asked[first:last] = False
+        self._remove(rows)
+        self.counts.evictions += len(rows)
+
+    def _sizes(self, rows: Int32) -> Int64:
+        """Bytes of memory that rows take, with their share of files that others use too."""
+        cells = (self._cell[rows] > 0).astype(np.int64) + (self._high_cell[rows] > 0)
+        sizes: Int64 = ROW_BYTES + 4 * self._extents.length[rows] + SLOTS_PER_PAGE * cells
+        shares = FILE_BYTES / self.files.uses(self._files_of(rows))
+        of = np.repeat(np.arange(len(rows)), self._n_files[rows])
+        sizes += np.bincount(of, shares, len(rows)).astype(np.int64)
+        for place in np.flatnonzero(self._has_olt[rows]).tolist():
+            page = self._olt.get(int(rows[place]))
+            sizes[place] += 0 if page is None else _olt_size(page)
+        return sizes
+
+    def _files_of(self, rows: Int32) -> Int32:
+        """The numbers of the files of rows, one row after the other."""
+        files = ragged(self._extents.offset[rows] + 1, self._n_files[rows].astype(np.int64))
+        return self._extents.values[files]
+
+    def _trim(self) -> None:
+        """Give memory back to the system that is free and more than a small share."""
+        spare = self.bytes_max // _SPARE_SHARE
+        self._cells.trim(spare)
+        self._extents.trim(spare)
+        if len(self._free_rows) * ROW_BYTES > spare:
+            self._renumber()
+
+    def _renumber(self) -> None:
+        """Move the rows in use to the front; the arrays' memory behind them is given back."""
+        keep = self._table.live
+        if self._olt:
+            places = np.searchsorted(np.flatnonzero(keep), np.array([*self._olt])).tolist()
+            self._olt = dict(zip(places, self._olt.values(), strict=True))
+        self._hand = int(np.count_nonzero(keep[: self._hand]))
+        for name in _ROW_ARRAYS:
+            setattr(self, name, moved(getattr(self, name), keep))
+        self._extents.renumber(keep)
+        self._table.renumber()
+        self._free_rows, self._rows_end = [], len(self._table)
+
+    def _remove(self, rows: Int32) -> None:
+        self.files.release(self._files_of(rows))
+        self._extents.drop(rows)
+        for column in (self._cell, self._high_cell):
+            cells = column[rows]
+            self._cells.drop(cells[cells > 0])
+            column[rows] = 0
+        for row in rows[self._has_olt[rows]].tolist():
+            planes = self._olt.pop(row, None)
+            if planes is not None:
+                self._olt_bytes -= _olt_size(planes)
+        self._table.remove(rows)
+        self._n_files[rows] = 0
+        self._sparse[rows] = self._has_olt[rows] = False
+        self._free_rows += rows.tolist()
+
+
+def _values(block: PageBlock, numbers: Int32, some: Int64) -> tuple[Int32, Int64]:
+    """What `Extents` holds of some pages, and the length of each: 0, its files, its entries."""
+    n_files, n_entries = block.n_files[some], block.n_entries[some]
+    lengths = 1 + n_files + n_entries
+    first = np.cumsum(lengths) - lengths + 1
+    values = np.zeros(int(lengths.sum()), np.int32)
+    values[ragged(first, n_files)] = numbers
+    values[ragged(first + n_files, n_entries)] = block.entries
+    return values, lengths
+
+
+def _olt_size(page: PackedPage) -> int:
+    slots = 0 if page.slots is None else page.slots.nbytes
+    return _OLT_BYTES + slots + len(page.olt_planes)

@@ -1,0 +1,157 @@
+"""Pages as the database sends them: held in the cache, and their pairs answered, some at a time.
+
+Decoded without the lock, while the server reads the next ones. No I/O of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Generic
+
+import numpy as np
+import numpy.typing as npt
+
+from event_store.arrays import ragged
+from event_store.lookup.batch import LookupBatch, MissingPages, Pairs, Reply
+from event_store.lookup.block import PageBlock, block_of, decode_block
+from event_store.lookup.cache import ROW_BYTES, PageCache
+from event_store.lookup.file_numbers import FILE_BYTES
+from event_store.model import Int32
+from event_store.pages.copy import FetchedPage
+from event_store.pages.format import SLOTS_PER_PAGE
+
+# Pages at a time: their arrays stay in a core's cache.
+_PAGES_MAX = 128
+_NO_GENERATION = -1
+
+
+class Loading(Generic[Reply]):
+    """Takes the rows that one statement reads for a part of a batch."""
+
+    def __init__(
+        self,
+        cache: PageCache[Reply],
+        batch: LookupBatch[Reply],
+        part: MissingPages,
+        locked: Callable[[], AbstractContextManager[None]],
+    ) -> None:
+        """Take rows for the pages of `part`; the cache is used under `locked`."""
+        self._cache = cache
+        self._batch = batch
+        self._part = part
+        self._locked = locked
+        keys = zip(part.runs.tolist(), part.pages.tolist(), strict=True)
+        self._places = {key: place for place, key in enumerate(keys)}
+        self._done = np.zeros(len(part.pages), bool)
+        self._evicted: list[int] = []
+        self._messages: list[bytes] = []
+        # An eighth of the cache or less, so that a small one keeps most of what it has.
+        self._pages_max = min(_PAGES_MAX, max(1, cache.bytes_max // SLOTS_PER_PAGE // 8))
+
+    def take(self, message: bytes) -> None:
+        """Take what PostgreSQL sent: a row, or the format's first or last bytes."""
+        self._messages.append(message)
+        if len(self._messages) >= self._pages_max:
+            self._hold_messages()
+
+    def finish(self) -> Pairs:
+        """All rows have come: the pages without one do not exist.
+
+        Returns:
+            The places of pages that did not change, but are no longer in the cache.
+        """
+        self._hold_messages()
+        absent = np.flatnonzero(~self._done)
+        for first in range(0, len(absent), _PAGES_MAX):
+            places = absent[first : first + _PAGES_MAX]
+            keys = zip(
+                self._part.runs[places].tolist(), self._part.pages[places].tolist(), strict=True
+            )
+            self._hold(block_of([FetchedPage(*key, _NO_GENERATION, None) for key in keys]))
+        return np.array(self._evicted, np.intp)
+
+    def _hold_messages(self) -> None:
+        messages, self._messages = self._messages, []
+        arrived = decode_block(messages)
+        if arrived.stacked is not None:
+            self._hold(arrived.stacked)
+        for pages in _loads(arrived.others, self._cache.bytes_max // 2):
+            self._hold(block_of(pages))
+        if arrived.unchanged:
+            self._keep(arrived.unchanged)
+
+    def _hold(self, block: PageBlock) -> None:
+        places = self._take_places(block.runs.tolist(), block.pages.tolist())
+        with self._locked():
+            rows = self._cache.put(
+                block, self._part.generations[places], with_olt=self._batch.with_olt
+            )
+            self._answer(places, rows)
+        self._batch.answer_olt()
+
+    def _keep(self, unchanged: Sequence[FetchedPage]) -> None:
+        """Answer from held pages that are still the same."""
+        runs, pages, generations = np.array([page[:3] for page in unchanged], np.int64).T
+        places = self._take_places(runs.tolist(), pages.tolist())
+        with self._locked():
+            rows = self._cache.find(runs, np.ascontiguousarray(pages))
+            held = self._cache.held(rows, with_olt=self._batch.with_olt)
+            held &= self._cache.generation[rows] == generations
+            self._cache.stamp[rows[held]] = self._part.generations[places[held]]
+            self._cache.found(rows[held])
+            self._answer(places[held], rows[held])
+        self._batch.answer_olt()
+        self._evicted += places[~held].tolist()
+
+    def _take_places(self, runs: list[int], pages: list[int]) -> Pairs:
+        keys = zip(runs, pages, strict=True)
+        places = np.array([self._places[key] for key in keys], np.intp)
+        self._done[places] = True
+        return places
+
+    def _answer(self, places: Pairs, rows: Int32) -> None:
+        counts = np.diff(self._part.cuts)[places]
+        pairs = self._part.pairs[ragged(self._part.cuts[places], counts)]
+        if len(pairs):
+            of = np.repeat(np.arange(len(places)), counts)
+            answer_rows(self._cache, self._batch, pairs, rows, of)
+
+
+def answer_rows(
+    cache: PageCache[Reply],
+    batch: LookupBatch[Reply],
+    where: Pairs | slice,
+    rows: Int32,
+    of: npt.NDArray[np.intp],
+) -> None:
+    """Answer the pairs at `where`, each from its row `rows[of]` of the cache.
+
+    `batch.answer_olt` is called next, when others may use the cache again.
+    """
+    files, places = cache.files.answer(cache.file_numbers(rows, of, batch.slots[where]))
+    batch.answer(where, files, places)
+    if batch.with_olt:
+        batch.set_olt_pages(where, rows.take(of), cache.olt_pages(rows))
+
+
+def _loads(pages: Sequence[FetchedPage], bytes_max: int) -> Iterator[Sequence[FetchedPage]]:
+    """Cut pages so that each piece takes at most so much of the cache, or is one page."""
+    first, size = 0, 0
+    for place, page in enumerate(pages):
+        cost = _cost(page)
+        if place > first and size + cost > bytes_max:
+            yield pages[first:place]
+            first, size = place, 0
+        size += cost
+    if pages:
+        yield pages[first:]
+
+
+def _cost(fetched: FetchedPage) -> int:
+    """An upper bound of the memory that a page takes in the cache, bytes."""
+    page = fetched.page
+    if page is None:
+        return ROW_BYTES
+    cells = 0 if page.slots is not None else 2 * SLOTS_PER_PAGE
+    return ROW_BYTES + cells + len(page.fuids) * FILE_BYTES + 12 * page.n_events

@@ -1,0 +1,215 @@
+"""Lookups: pairs in, RAW files out, through a cache that is checked with every batch.
+
+A batch asks the database once for the generations of its runs, after it arrived. Cached pages
+that carry that very generation answer; all others go back to the database, which sends only what
+changed. So an event that was committed before the batch arrived is found. Never writes.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Generic, NamedTuple
+
+import numpy as np
+
+from event_store.database.connection import Connection, copy_rows
+from event_store.errors import StoreUnavailableError
+from event_store.lookup.batch import Answer, LookupBatch, MissingPages, Pairs, Reply
+from event_store.lookup.cache import PageCache
+from event_store.lookup.file_numbers import MakeReply
+from event_store.lookup.loading import Loading, answer_rows
+from event_store.model import Int64
+from event_store.pages import copy as pagecopy
+from event_store.write import catalogue
+from event_store.write.plan import starts
+
+# PostgreSQL plans the query of each run; pages are taken as they come.
+_PAGES_PER_QUERY_MAX, _RUNS_PER_QUERY_MAX = 4096, 64
+_NOT_HELD = -1
+_VERSION_KEY = -1
+
+_GENERATIONS = (
+    "SELECT run_number, generation FROM run WHERE run_number = ANY ($1) "
+    f"UNION ALL SELECT {_VERSION_KEY}, version FROM dataset_version"
+)
+
+
+class Asked(NamedTuple):
+    """A batch of n pairs; the columns are those of `Reader.lookup`."""
+
+    runs: Int64
+    events: Int64
+    with_olt: bool
+
+
+class ServerChangedError(StoreUnavailableError):
+    """The server behind the connection is another one than when the batch began."""
+
+
+class Reader(Generic[Reply]):
+    """The reading side of the index; any number of threads, each call with its own connection."""
+
+    def __init__(self, cache_bytes_max: int, make_reply: MakeReply[Reply]) -> None:
+        """Make a reader with an empty cache.
+
+        Args:
+            cache_bytes_max: memory of the cache, bytes.
+            make_reply: what an answer holds for a RAW file, from its id (16 bytes), dataset
+                number and state. Distinct files have distinct, hashable replies.
+        """
+        self.cache = PageCache(cache_bytes_max, make_reply)
+        self._lock = threading.Lock()
+        self._server = ""
+        self._dataset_version = -1
+
+    def lookup(
+        self, connection: Connection, runs: Int64, events: Int64, *, with_olt: bool = False
+    ) -> Answer[Reply]:
+        """Look up n pairs.
+
+        Args:
+            connection: in autocommit, used by this call alone while it runs.
+            runs: int64, shape (n,), or (1,) when all pairs are of one run.
+            events: int64, shape (n,).
+            with_olt: whether to answer `olt_result` too.
+
+        Raises:
+            StoreUnavailableError: the database did not answer.
+            CorruptPageError: a stored page contradicts itself.
+        """
+        return self.lookup_all(connection, [Asked(runs, events, with_olt)])[0]
+
+    def lookup_all(self, connection: Connection, asked: Sequence[Asked]) -> list[Answer[Reply]]:
+        """Answer several batches that have all arrived: one question for all generations.
+
+        Raises:
+            StoreUnavailableError, CorruptPageError: as in `lookup`.
+        """
+        batches: list[LookupBatch[Reply] | None] = [
+            LookupBatch(one.runs, one.events, with_olt=one.with_olt) if len(one.events) else None
+            for one in asked
+        ]
+        some = [batch for batch in batches if batch is not None]
+        if some:
+            runs = itertools.chain.from_iterable(batch.distinct_runs.tolist() for batch in some)
+            generations = self._read_generations(connection, set(runs))
+            for batch in some:
+                batch.set_generations(generations)
+                self._answer(connection, batch)
+        return [
+            _nothing(with_olt=one.with_olt) if batch is None else batch.finish()
+            for one, batch in zip(asked, batches, strict=True)
+        ]
+
+    def _answer(self, connection: Connection, batch: LookupBatch[Reply]) -> None:
+        with self._for(connection):
+            missing = self._answer_from_cache(batch)
+        batch.answer_olt()
+        if missing is not None:
+            for part in missing.pieces(_PAGES_PER_QUERY_MAX, _RUNS_PER_QUERY_MAX):
+                self._answer_from_database(connection, batch, part)
+
+    def _read_generations(self, connection: Connection, runs: set[int]) -> dict[int, int]:
+        with connection.cursor() as cursor:
+            connection.prepare(cursor, "lookup_generations", _GENERATIONS)
+            # As text: an array of a thousand Python numbers takes ten times as long.
+            wanted = "{" + ",".join(map(str, runs)) + "}"
+            cursor.execute("EXECUTE lookup_generations (%s)", (wanted,))
+            generations: dict[int, int] = dict(cursor.fetchall())
+            version = generations.pop(_VERSION_KEY)
+            closed = None
+            if version != self._dataset_version or connection.server != self._server:
+                closed = catalogue.closed_states(cursor)
+        with self._lock:
+            another = connection.server != self._server
+            if another and closed is None:
+                # The states were not read: a moment ago those at hand were of this very server.
+                raise ServerChangedError("the database server changed during the lookup")
+            if another:
+                self.cache.clear()
+                self._server = connection.server
+            # Of two batches that noticed a change the later one's states count.
+            if closed is not None and (another or version > self._dataset_version):
+                self.cache.files.set_closed_datasets(closed)
+                self._dataset_version = version
+        return generations
+
+    def _answer_from_cache(self, batch: LookupBatch[Reply]) -> MissingPages | None:
+        """Answer what the cache can; the rest comes back as pages to read."""
+        rows = self.cache.find(batch.runs, batch.pages)
+        usable = self.cache.usable(rows, batch.stamps, with_olt=batch.with_olt)
+        n = len(batch.slots)
+        if usable.all():
+            self.cache.found(rows)
+            answer_rows(self.cache, batch, slice(None), rows, batch.page_of_pair)
+            self.cache.counts.hits += n
+            return None
+        where = np.flatnonzero(usable.take(batch.page_of_pair))
+        if len(where):
+            held = np.flatnonzero(usable)
+            self.cache.found(rows.take(held))
+            of = np.searchsorted(held, batch.page_of_pair.take(where))
+            answer_rows(self.cache, batch, where, rows.take(held), of)
+        self.cache.counts.hits += len(where)
+        self.cache.counts.misses += n - len(where)
+        return batch.missing(~usable)
+
+    def _answer_from_database(
+        self, connection: Connection, batch: LookupBatch[Reply], part: MissingPages
+    ) -> None:
+        """Read the pages of a part (those that changed), hold them, answer their pairs."""
+        with self._for(connection):
+            known = self._held_generations(part, with_olt=batch.with_olt)
+        evicted = self._read(connection, batch, part, known)
+        if len(evicted):
+            again = part.at(evicted)
+            self._read(connection, batch, again, np.full(len(evicted), _NOT_HELD))
+
+    def _held_generations(self, part: MissingPages, *, with_olt: bool) -> Int64:
+        """The generation of each page that is held, -1 of the others."""
+        rows = self.cache.find(part.runs, part.pages)
+        held = self.cache.held(rows, with_olt=with_olt)
+        return np.where(held, self.cache.generation[rows], _NOT_HELD)
+
+    def _read(
+        self, connection: Connection, batch: LookupBatch[Reply], part: MissingPages, known: Int64
+    ) -> Pairs:
+        """Read pages, hold them and answer; returns those that were evicted meanwhile."""
+
+        @contextmanager
+        def locked() -> Iterator[None]:
+            connection.step()
+            with self._for(connection):
+                yield
+
+        loading = Loading(self.cache, batch, part, locked)
+        sql = pagecopy.fetch_sql(_wanted(part, known), with_olt=batch.with_olt)
+        with connection.cursor() as cursor:
+            copy_rows(cursor, sql, loading.take)
+            return loading.finish()
+
+    @contextmanager
+    def _for(self, connection: Connection) -> Iterator[None]:
+        """The cache to oneself, while it is of the server behind a connection."""
+        with self._lock:
+            if connection.server != self._server:
+                raise ServerChangedError("the database server changed during the lookup")
+            yield
+
+
+def _nothing(*, with_olt: bool) -> Answer[Reply]:
+    return Answer([], np.empty(0, np.uint32), np.empty(0, np.uint64) if with_olt else None)
+
+
+def _wanted(part: MissingPages, known: Int64) -> Iterator[pagecopy.WantedPages]:
+    """What to read of each run."""
+    for first, last in itertools.pairwise([*starts(part.runs).tolist(), len(part.runs)]):
+        own = known[first:last]
+        yield pagecopy.WantedPages(
+            int(part.runs[first]),
+            part.pages[first:last].tolist(),
+            own.tolist() if (own != _NOT_HELD).any() else None,
+        )

@@ -1,0 +1,111 @@
+"""What a page holds, counted event by event, and what is wrong with its form. Pure.
+
+Believes nothing that a page says of itself.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+
+from event_store.errors import CorruptPageError
+from event_store.model import NUMBER_MAX
+from event_store.pages.format import (
+    DENSE_EVENTS_MIN,
+    SLOT_BITS,
+    SLOTS_PER_PAGE,
+    PackedPage,
+    UInt16,
+    presence_bits,
+    unpack,
+)
+
+# A RAW file as a page knows it: its id of 16 bytes and its dataset.
+FileKey: TypeAlias = tuple[bytes, int]
+
+
+class FileCount(NamedTuple):
+    """Events of a RAW file: how many, the first and the last."""
+
+    events: int
+    first: int
+    last: int
+
+    def plus(self, other: FileCount) -> FileCount:
+        """Both together."""
+        return FileCount(
+            self.events + other.events, min(self.first, other.first), max(self.last, other.last)
+        )
+
+
+class PageCount(NamedTuple):
+    """The events of a page by RAW file (id of 16 bytes, dataset), and what is wrong, in words."""
+
+    files: dict[FileKey, FileCount]
+    problems: list[str]
+
+
+def count_page(page_no: int, page: PackedPage) -> PageCount:
+    """Count the events of a page."""
+    problems = []
+    if not 0 <= page_no <= NUMBER_MAX >> SLOT_BITS:
+        problems.append("its number is out of range")
+    try:
+        slots = _slots(page)
+        if len(slots) != page.n_events:
+            problems.append(f"n_events is {page.n_events}, it holds {len(slots)} events")
+        # Whatever it says, its planes are read for the events that it holds.
+        files = _count_files(page_no, page, slots)
+    except (CorruptPageError, ValueError, IndexError) as error:
+        return PageCount({}, [*problems, f"it cannot be read: {error}"])
+    return PageCount(files, problems + _form(page, slots, len(files)))
+
+
+def _slots(page: PackedPage) -> UInt16:
+    if page.slots is None:
+        return np.flatnonzero(presence_bits(page)).astype(np.uint16)
+    return page.slots
+
+
+def _count_files(page_no: int, page: PackedPage, slots: UInt16) -> dict[FileKey, FileCount]:
+    if len(page.fuids) != len(page.dsids):
+        raise CorruptPageError(f"{len(page.fuids)} fuids for {len(page.dsids)} dsids")
+    if not len(slots):
+        return {}
+    true = PackedPage(
+        len(slots), page.slots, page.fuids, page.dsids, page.file_planes, page.olt_planes
+    )
+    index = unpack(true).file_index
+    if int(index.max()) >= len(page.fuids):
+        raise CorruptPageError(f"a file index of {int(index.max())} for {len(page.fuids)} files")
+    counts = np.bincount(index, minlength=len(page.fuids))
+    first = np.full(len(page.fuids), SLOTS_PER_PAGE, np.int64)
+    last = np.full(len(page.fuids), -1, np.int64)
+    np.minimum.at(first, index, slots)
+    np.maximum.at(last, index, slots)
+    base = page_no << SLOT_BITS
+    found: dict[FileKey, FileCount] = {}
+    for i in np.flatnonzero(counts).tolist():
+        key = (page.fuids[i].tobytes(), int(page.dsids[i]))
+        count = FileCount(int(counts[i]), base + int(first[i]), base + int(last[i]))
+        found[key] = found[key].plus(count) if key in found else count
+    return found
+
+
+def _form(page: PackedPage, slots: UInt16, files: int) -> list[str]:
+    """What readers rely on beyond the counts."""
+    problems = []
+    if page.slots is not None:
+        steps = np.diff(page.slots.astype(np.int64))
+        if (steps <= 0).any():
+            problems.append("its slots do not ascend")
+        if len(slots) and int(slots.max()) >= SLOTS_PER_PAGE:
+            problems.append(f"it has slot {int(slots.max())}; the last one is {SLOTS_PER_PAGE - 1}")
+    if (page.slots is None) != (len(slots) >= DENSE_EVENTS_MIN):
+        problems.append(
+            f"it is {'dense' if page.slots is None else 'sparse'} with {len(slots)} events"
+        )
+    if len(page.fuids) != files:
+        problems.append(f"it names {len(page.fuids)} files, its events are in {files}")
+    return problems

@@ -1,0 +1,263 @@
+"""Rows of `event_page` in PostgreSQL's binary COPY format, from and to NumPy arrays.
+
+Pure. The published libraries for this format build it from one Python object a value and do not
+read it; here a page's arrays go through as whole buffers.
+Format: PostgreSQL documentation, COPY, "Binary Format"; arrays as `array_send` writes them.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from event_store.model import Int32
+from event_store.pages.format import FUID_DTYPE, Fuids, PackedPage
+
+COLUMNS = "run_number, page_no, generation, n_events, slots, fuids, dsids, file_planes, olt_planes"
+
+SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+TRAILER = struct.pack(">h", -1)
+_OID_INT2, _OID_INT4, _OID_UUID = 21, 23, 2950
+_HEAD = struct.Struct(">h iq iq iq ii")
+_SCANNED_HEAD = struct.Struct(">h iq iq")
+_ROW_HEAD = struct.Struct(">h iq iq iq")
+_INT = struct.Struct(">i")
+_ARRAY = struct.Struct(">iiiii")
+_NULL = _INT.pack(-1)
+_INT2_ITEM = np.dtype([("size", ">i4"), ("value", ">i2")])
+_INT4_ITEM = np.dtype([("size", ">i4"), ("value", ">i4")])
+_UUID_ITEM = np.dtype([("size", ">i4"), ("value", FUID_DTYPE)])
+
+
+class WantedPages(NamedTuple):
+    """Pages of one run to read.
+
+    `known` is the generation of each page that the reader holds: its content is left out when it
+    is still the same. None: content always.
+    """
+
+    run_number: int
+    page_nos: list[int]
+    known: list[int] | None
+
+
+class FetchedPage(NamedTuple):
+    """A page as it was read; `page` is None where the reader holds this generation already."""
+
+    run_number: int
+    page_no: int
+    generation: int
+    page: PackedPage | None
+
+
+class ScannedPage(NamedTuple):
+    """A page that a scan came by."""
+
+    run_number: int
+    page_no: int
+    page: PackedPage
+
+
+class ScanRange(NamedTuple):
+    """The pages of runs up to `run_last`, behind (after_run, after_page), with these numbers."""
+
+    after_run: int
+    after_page: int
+    run_last: int
+    page_first: int
+    page_last: int
+    pages_max: int
+
+
+class StoredPage(NamedTuple):
+    """A page as it is to be stored."""
+
+    run_number: int
+    page_no: int
+    generation: int
+    page: PackedPage
+
+    @property
+    def size_bytes(self) -> int:
+        """What it takes as a row of `encode_rows`, to a few bytes."""
+        slots = 0 if self.page.slots is None else 6 * len(self.page.slots)
+        planes = len(self.page.file_planes) + len(self.page.olt_planes)
+        return 120 + slots + 28 * len(self.page.fuids) + planes
+
+
+def encode_rows(pages: Iterable[StoredPage]) -> bytes:
+    """Encode pages for `COPY event_page (COLUMNS) FROM STDIN (FORMAT BINARY)`."""
+    parts = [SIGNATURE]
+    for run_number, page_no, generation, page in pages:
+        parts.append(_HEAD.pack(9, 8, run_number, 8, page_no, 8, generation, 4, page.n_events))
+        if page.slots is None:
+            parts.append(_NULL)
+        else:
+            parts.append(_field(_array(page.slots, _INT2_ITEM, _OID_INT2)))
+        parts.append(_field(_array(page.fuids, _UUID_ITEM, _OID_UUID)))
+        parts.append(_field(_array(page.dsids, _INT4_ITEM, _OID_INT4)))
+        parts.append(_field(page.file_planes))
+        parts.append(_field(page.olt_planes))
+    parts.append(TRAILER)
+    return b"".join(parts)
+
+
+def fetch_sql(wanted: Iterable[WantedPages], *, with_olt: bool) -> str:
+    """The COPY that reads pages, in the form that `decode_rows` and `pageblock` take.
+
+    The numbers stand in the text because COPY takes no parameters; they are integers of ours.
+    Each run is a query of its own, which names the run as a constant: it goes to one shard.
+
+    Args:
+        wanted: the pages, each run once.
+        with_olt: whether to read `olt_planes`.
+    """
+    olt = "p.olt_planes" if with_olt else "''::bytea"
+    content = f"p.n_events, p.slots, p.fuids, p.dsids, p.file_planes, {olt}"
+    queries = " UNION ALL ".join(_fetch_query(of_run, content) for of_run in wanted)
+    return f"COPY ({queries}) TO STDOUT (FORMAT BINARY)"
+
+
+def fetch_keys_sql(keys: Sequence[tuple[int, int]]) -> str:
+    """The COPY that reads pages of many runs, by (run, page); otherwise as `fetch_sql`.
+
+    One join: a query for each of many runs takes the planner longer than the server reads.
+    """
+    runs, page_nos = (",".join(map(str, column)) for column in zip(*keys, strict=True))
+    return (
+        "COPY (SELECT p.run_number, p.page_no, p.generation, p.n_events, p.slots, p.fuids, "
+        "p.dsids, p.file_planes, p.olt_planes "
+        f"FROM unnest('{{{runs}}}'::bigint[], '{{{page_nos}}}'::bigint[]) w (run_number, page_no) "
+        "JOIN event_page p ON p.run_number = w.run_number AND p.page_no = w.page_no) "
+        "TO STDOUT (FORMAT BINARY)"
+    )
+
+
+def _fetch_query(of_run: WantedPages, content: str) -> str:
+    run, page_nos, known = of_run
+    pages = ",".join(map(str, page_nos))
+    if known is None:
+        return (
+            f"SELECT {run}::bigint, p.page_no, p.generation, {content} FROM event_page p "
+            f"WHERE p.run_number = {run} AND p.page_no = ANY ('{{{pages}}}'::bigint[])"
+        )
+    held = ",".join(map(str, known))
+    cases = ", ".join(
+        f"CASE WHEN p.generation <> w.known THEN {column} END" for column in content.split(", ")
+    )
+    return (
+        f"SELECT {run}::bigint, p.page_no, p.generation, {cases} FROM event_page p "
+        f"JOIN unnest('{{{pages}}}'::bigint[], '{{{held}}}'::bigint[]) w (page_no, known) "
+        f"ON p.page_no = w.page_no WHERE p.run_number = {run}"
+    )
+
+
+def scan_sql(scan: ScanRange, *, with_files: bool, with_olt: bool) -> str:
+    """The COPY that reads the next pages in the order of the key, for `decode_scanned`.
+
+    Args:
+        scan: which pages.
+        with_files: whether the RAW files matter; without them `fuids`, `dsids` and the planes of
+            the file index are left out.
+        with_olt: whether to read `olt_planes`.
+    """
+    files = (
+        "p.fuids, p.dsids, p.file_planes"
+        if with_files
+        else "'{}'::uuid[], '{}'::integer[], CASE WHEN p.slots IS NULL "
+        "THEN substring(p.file_planes, 1, 1024) ELSE ''::bytea END"
+    )
+    olt = "p.olt_planes" if with_olt else "''::bytea"
+    query = (
+        f"SELECT p.run_number, p.page_no, p.n_events, p.slots, {files}, {olt} FROM event_page p "
+        f"WHERE (p.run_number, p.page_no) > ({scan.after_run}, {scan.after_page}) "
+        f"AND p.run_number <= {scan.run_last} "
+        f"AND p.page_no BETWEEN {scan.page_first} AND {scan.page_last} AND p.n_events > 0 "
+        f"ORDER BY p.run_number, p.page_no LIMIT {scan.pages_max}"
+    )
+    return f"COPY ({query}) TO STDOUT (FORMAT BINARY)"
+
+
+def decode_rows(data: bytes) -> Iterator[FetchedPage]:
+    """Decode what `fetch_sql` read."""
+    for (run_number, page_no, generation), fields in _rows(data, _ROW_HEAD):
+        yield FetchedPage(run_number, page_no, generation, _page(fields))
+
+
+def decode_scanned(data: bytes) -> Iterator[ScannedPage]:
+    """Decode what `scan_sql` read."""
+    for (run_number, page_no), fields in _rows(data, _SCANNED_HEAD):
+        page = _page(fields)
+        if page is not None:
+            yield ScannedPage(run_number, page_no, page)
+
+
+def _rows(
+    data: bytes, head: struct.Struct
+) -> Iterator[tuple[tuple[int, ...], list[memoryview | None]]]:
+    """Rows of some bigint columns and the six of a page; a part may lack signature or trailer."""
+    at = len(SIGNATURE) if data.startswith(SIGNATURE) else 0
+    view = memoryview(data)
+    while at < len(data) and data[at : at + 2] != TRAILER:
+        numbers = head.unpack_from(data, at)[2::2]
+        at += head.size
+        fields: list[memoryview | None] = []
+        for _ in range(6):
+            (size,) = _INT.unpack_from(data, at)
+            at += 4
+            fields.append(view[at : at + size] if size >= 0 else None)
+            at += max(size, 0)
+        yield numbers, fields
+
+
+def _page(fields: list[memoryview | None]) -> PackedPage | None:
+    n_events, slots, fuids, dsids, file_planes, olt_planes = fields
+    if n_events is None or fuids is None or dsids is None:
+        return None
+    return PackedPage(
+        _INT.unpack(n_events)[0],
+        None if slots is None else _items(slots, _INT2_ITEM).astype(np.uint16),
+        _items(fuids, _UUID_ITEM).copy(),
+        _items(dsids, _INT4_ITEM).astype(np.int32),
+        bytes(file_planes or b""),
+        bytes(olt_planes or b""),
+    )
+
+
+def uuid_values(items: bytes) -> Fuids:
+    """The values of elements of uuid arrays, without the arrays' heads."""
+    values: Fuids = np.frombuffer(items, _UUID_ITEM)["value"]
+    return values
+
+
+def int4_values(items: bytes) -> Int32:
+    """The values of elements of integer arrays, without the arrays' heads."""
+    return np.frombuffer(items, _INT4_ITEM)["value"].astype(np.int32)
+
+
+def _items(field: memoryview, dtype: np.dtype[np.void]) -> npt.NDArray[Any]:
+    items = np.frombuffer(field[_ARRAY.size :], dtype) if len(field) > _ARRAY.size else None
+    if items is None:
+        return np.empty(0, dtype["value"])
+    values: npt.NDArray[Any] = items["value"]
+    return values
+
+
+def _array(values: npt.NDArray[Any], dtype: np.dtype[np.void], oid: int) -> bytes:
+    if len(values) == 0:
+        return struct.pack(">iii", 0, 0, oid)
+    if len(values) == 1:
+        item = values.astype(dtype["value"], copy=False).tobytes()
+        return _ARRAY.pack(1, 0, oid, 1, 1) + _INT.pack(len(item)) + item
+    items = np.empty(len(values), dtype)
+    items["size"] = dtype["value"].itemsize
+    items["value"] = values
+    return _ARRAY.pack(1, 0, oid, len(values), 1) + items.tobytes()
+
+
+def _field(data: bytes) -> bytes:
+    return _INT.pack(len(data)) + data

@@ -1,0 +1,103 @@
+"""Pages, read and written on the cursor of the transaction that holds their runs.
+
+Never decides what a page looks like or which value wins; that is `page` and `merge`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+from event_store.database.connection import copy_in, copy_out
+from event_store.database.statements import STATEMENT_BYTES_MAX, pieces
+from event_store.pages import copy as pagecopy
+from event_store.pages.copy import StoredPage
+from event_store.pages.format import PackedPage
+
+# Pages that are unpacked at the same time: 256 dense ones are 30 MB of columns.
+PAGES_AT_ONCE_MAX = 256
+_UPDATES_PER_STATEMENT_MAX = 64
+# A binary COPY collects 1,000 rows before PostgreSQL begins to compress and store them, so one
+# statement for all pages would let it wait until the last one is packed. Small pages are packed
+# sooner than a statement is sent.
+_PAGES_PER_COPY_MIN = 16
+_COPY_BYTES_MIN = 32 * 1024
+_COPY_BYTES_MAX = STATEMENT_BYTES_MAX // 2
+_ahead = ThreadPoolExecutor(1, "eventindex-pages")
+
+_INSERT_PAGES = f"COPY event_page ({pagecopy.COLUMNS}) FROM STDIN (FORMAT BINARY)"
+_UPDATE_PAGE = (
+    "UPDATE event_page SET generation = %s, n_events = %s, slots = %s::smallint[], "
+    "fuids = %s::uuid[], dsids = %s::integer[], file_planes = %s, olt_planes = %s "
+    "WHERE run_number = %s AND page_no = %s"
+)
+
+
+def read_pages(cursor: Cursor, run_number: int, page_nos: list[int]) -> dict[int, PackedPage]:
+    """The stored pages among these, by page number."""
+    if not page_nos:
+        return {}
+    sql = pagecopy.fetch_sql([pagecopy.WantedPages(run_number, page_nos, None)], with_olt=True)
+    rows = pagecopy.decode_rows(copy_out(cursor, sql))
+    return {row.page_no: row.page for row in rows if row.page is not None}
+
+
+def read_pages_of_runs(
+    cursor: Cursor, page_nos: Sequence[tuple[int, list[int]]]
+) -> dict[int, dict[int, PackedPage]]:
+    """The stored pages among these, by run number and page number."""
+    wanted = [(run_number, numbers) for run_number, numbers in page_nos if numbers]
+    if len(wanted) <= 1:
+        return {run: read_pages(cursor, run, numbers) for run, numbers in wanted}
+    found: dict[int, dict[int, PackedPage]] = {}
+    sql = pagecopy.fetch_keys_sql([(run, no) for run, numbers in wanted for no in numbers])
+    for row in pagecopy.decode_rows(copy_out(cursor, sql)):
+        if row.page is not None:
+            found.setdefault(row.run_number, {})[row.page_no] = row.page
+    return found
+
+
+def insert_pages(cursor: Cursor, pages: Iterator[StoredPage]) -> None:
+    """Store pages that were not there: some are made while the server stores those before."""
+
+    def take() -> tuple[list[StoredPage], bool]:
+        """The pages of the next statement, and whether there may be more."""
+        taken: list[StoredPage] = []
+        taken_bytes = 0
+        for page in pages:
+            taken.append(page)
+            taken_bytes += page.size_bytes
+            enough = len(taken) >= _PAGES_PER_COPY_MIN and taken_bytes >= _COPY_BYTES_MIN
+            if enough or taken_bytes >= _COPY_BYTES_MAX:
+                return taken, True
+        return taken, False
+
+    taken, more = take()
+    while taken:
+        coming = _ahead.submit(take) if more else None
+        copy_in(cursor, _INSERT_PAGES, pagecopy.encode_rows(taken))
+        taken, more = coming.result() if coming is not None else ([], False)
+
+
+def update_pages(cursor: Cursor, pages: Iterable[StoredPage]) -> None:
+    """Store the new content of pages that are there."""
+    statements = (
+        cursor.mogrify(_UPDATE_PAGE, (generation, *_values(page), run_number, page_no))
+        for run_number, page_no, generation, page in pages
+    )
+    for piece in pieces(statements, len):
+        for first in range(0, len(piece), _UPDATES_PER_STATEMENT_MAX):
+            cursor.execute(b";".join(piece[first : first + _UPDATES_PER_STATEMENT_MAX]))
+
+
+def _values(page: PackedPage) -> tuple[object, ...]:
+    return (
+        page.n_events,
+        None if page.slots is None else page.slots.tolist(),
+        [fuid.hex() for fuid in page.fuids.tolist()],
+        page.dsids.tolist(),
+        page.file_planes,
+        page.olt_planes,
+    )

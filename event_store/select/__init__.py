@@ -1,0 +1,1 @@
+"""Selections, scans and lists: which events of a page are meant, page after page."""

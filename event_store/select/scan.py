@@ -1,0 +1,197 @@
+"""Pages one after the other, in the order of (run, page), in short statements.
+
+No snapshot is held between two statements: whoever reads slowly holds nothing. Where a selection
+names a RAW file or a dataset, the catalogue says which runs and event numbers to look at.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from itertools import groupby
+from typing import NamedTuple
+
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+from event_store.database.connection import Connection, copy_out, fetch_one
+from event_store.pages import copy as pagecopy
+from event_store.pages.copy import ScannedPage, ScanRange
+from event_store.pages.format import SLOT_BITS
+from event_store.select.selection import Selection
+
+# Dense pages of 12 criteria: 2 MB.
+PAGES_PER_STATEMENT_MAX = 128
+_SPANS_PER_STATEMENT_MAX = 1000
+
+
+class Position(NamedTuple):
+    """How far a scan has come: everything up to this page is done."""
+
+    run: int
+    page: int
+
+
+class Span(NamedTuple):
+    """Runs `run_first` to `run_last`, pages `page_first` to `page_last` of each."""
+
+    run_first: int
+    run_last: int
+    page_first: int
+    page_last: int
+
+
+class Scan:
+    """The pages that may hold events of a selection, read piece by piece.
+
+    Args:
+        selection: what is looked for.
+        after: resume behind this page.
+        with_olt: whether `olt_result` is needed beyond the selection's own masks.
+        with_files: whether RAW files are needed beyond the selection's own filter.
+    """
+
+    def __init__(
+        self,
+        selection: Selection,
+        *,
+        after: Position | None = None,
+        with_olt: bool = False,
+        with_files: bool = False,
+    ) -> None:
+        self._selection = selection
+        self._with_olt = with_olt or selection.by_olt
+        self._with_files = with_files or selection.by_file
+        self._position = after or Position(-1, 0)
+        self._spans: list[Span] | None = None
+        self._spans_done = False
+
+    def read(self, connection: Connection) -> list[ScannedPage]:
+        """The next pages, in order; none at the end.
+
+        Raises:
+            StoreUnavailableError: the database did not answer; the scan may be read on.
+        """
+        while True:
+            span = self._current_span(connection)
+            if span is None:
+                return []
+            pages = self._read_span(connection, span)
+            if len(pages) < PAGES_PER_STATEMENT_MAX and self._spans:
+                self._spans.pop(0)
+            if pages:
+                self._position = Position(pages[-1].run_number, pages[-1].page_no)
+                return pages
+
+    def _read_span(self, connection: Connection, span: Span) -> list[ScannedPage]:
+        start = max(self._position, Position(span.run_first, span.page_first - 1))
+        sql = pagecopy.scan_sql(
+            ScanRange(
+                start.run,
+                start.page,
+                span.run_last,
+                span.page_first,
+                span.page_last,
+                PAGES_PER_STATEMENT_MAX,
+            ),
+            with_files=self._with_files,
+            with_olt=self._with_olt,
+        )
+        with connection.cursor() as cursor:
+            data = copy_out(cursor, sql)
+        return list(pagecopy.decode_scanned(data))
+
+    def _current_span(self, connection: Connection) -> Span | None:
+        if self._spans:
+            return self._spans[0]
+        if self._spans_done:
+            return None
+        if not (self._selection.by_file or self._selection.run_ranges):
+            self._spans, self._spans_done = [_whole(self._selection)], True
+        else:
+            spans_of = _file_spans if self._selection.by_file else _run_spans
+            after = self._spans_from()
+            with connection.cursor() as cursor:
+                runs, self._spans = spans_of(cursor, self._selection, after)
+            self._spans_done = runs < _SPANS_PER_STATEMENT_MAX
+            self._last_run = self._spans[-1].run_last if self._spans else after
+        return self._spans[0] if self._spans else None
+
+    def _spans_from(self) -> int:
+        """The run to take spans from; at the first time the one that the scan resumes in."""
+        if self._spans is None:
+            return max(self._position.run, self._selection.run_first)
+        return self._last_run + 1
+
+
+def run_exists(cursor: Cursor, run_number: int) -> bool:
+    """Whether a run holds events."""
+    cursor.execute(
+        "SELECT EXISTS (SELECT FROM run WHERE run_number = %s AND n_events > 0)", (run_number,)
+    )
+    return bool(fetch_one(cursor)[0])
+
+
+def dataset_exists(cursor: Cursor, dsid: int) -> bool:
+    """Whether a dataset is registered."""
+    cursor.execute("SELECT EXISTS (SELECT FROM dataset WHERE dsid_raw = %s)", (dsid,))
+    return bool(fetch_one(cursor)[0])
+
+
+def file_exists(cursor: Cursor, fuid: bytes) -> bool:
+    """Whether any event lies in a RAW file (id of 16 bytes)."""
+    cursor.execute(
+        "SELECT EXISTS (SELECT FROM raw_file WHERE fuid_raw = %s::uuid AND n_events > 0)",
+        (fuid.hex(),),
+    )
+    return bool(fetch_one(cursor)[0])
+
+
+def _whole(selection: Selection) -> Span:
+    return Span(
+        selection.run_first,
+        selection.run_last,
+        selection.event_first >> SLOT_BITS,
+        selection.event_last >> SLOT_BITS,
+    )
+
+
+def _run_spans(cursor: Cursor, selection: Selection, after: int) -> tuple[int, list[Span]]:
+    """How many runs there are in the ranges of runs, and they: a span for those of one range."""
+    cursor.execute(
+        "SELECT run_number FROM run WHERE run_number BETWEEN %s AND %s AND n_events > 0 "
+        "AND run_number <@ %s::int8multirange ORDER BY run_number LIMIT %s",
+        (after, selection.run_last, selection.run_multirange, _SPANS_PER_STATEMENT_MAX),
+    )
+    runs = [run for (run,) in cursor.fetchall()]
+    firsts = [first for first, _ in selection.run_ranges]
+    pages = (selection.event_first >> SLOT_BITS, selection.event_last >> SLOT_BITS)
+    spans = []
+    for _, group in groupby(runs, key=lambda run: bisect_right(firsts, run)):
+        of_range = list(group)
+        spans.append(Span(of_range[0], of_range[-1], *pages))
+    return len(runs), spans
+
+
+def _file_spans(cursor: Cursor, selection: Selection, after: int) -> tuple[int, list[Span]]:
+    """How many runs have the file or dataset, and where in them the catalogue has it."""
+    cursor.execute(
+        "SELECT run_number, min(first_event), max(last_event) FROM raw_file "
+        "WHERE run_number BETWEEN %s AND %s AND n_events > 0 "
+        "AND (%s::int8multirange IS NULL OR run_number <@ %s::int8multirange) "
+        "AND (%s::uuid IS NULL OR fuid_raw = %s::uuid) "
+        "AND (%s::integer IS NULL OR dsid_raw = %s) "
+        "GROUP BY run_number ORDER BY run_number LIMIT %s",
+        (
+            after,
+            selection.run_last,
+            *(2 * (selection.run_multirange,)),
+            *(2 * (selection.fuid.hex() if selection.fuid else None,)),
+            *(2 * (selection.dsid,)),
+            _SPANS_PER_STATEMENT_MAX,
+        ),
+    )
+    spans = []
+    for run, first, last in cursor.fetchall():
+        page_first = max(first, selection.event_first) >> SLOT_BITS
+        page_last = min(last, selection.event_last) >> SLOT_BITS
+        spans.append(Span(run, run, page_first, page_last))
+    return len(spans), spans

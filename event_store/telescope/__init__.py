@@ -1,0 +1,1 @@
+"""Telescope records: their names and files, written, read and counted."""

@@ -1,0 +1,231 @@
+"""The tables beside the pages: runs, RAW files, datasets.
+
+Statements on a cursor that somebody else opened; no transaction begins or ends here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+from event_store.database.connection import fetch_one
+from event_store.database.statements import number_pieces, pieces, text_bytes
+from event_store.errors import StoreError, StoreUnavailableError
+from event_store.model import COSMIC_DSID_FIRST, DSID_MAX, DatasetState
+from event_store.write.new_counts import FileCount, RunCount
+
+# Telescope datasets are numbered by one writer at a time.
+_COSMIC_LOCK = 0x45764965
+# Shared by all who write events; alone by who changed a dataset's state.
+_WRITERS_LOCK = 0x45764966
+
+
+@dataclass(frozen=True, slots=True)
+class LockedRun:
+    """A run whose row this transaction holds. No events: first and last are None."""
+
+    run_number: int
+    generation: int
+    first_event: int | None
+    last_event: int | None
+    # Whether pages without events may lie outside of the first and last event.
+    has_emptied_pages: bool
+
+
+def lock_run(cursor: Cursor, run_number: int) -> LockedRun:
+    """Hold the run's row until the end of the transaction: its writers take turns."""
+    lock = (
+        "SELECT run_number, generation, first_event, last_event, has_emptied_pages FROM run "
+        f"WHERE run_number = {run_number:d} FOR UPDATE"
+    )
+    cursor.execute(lock)
+    row = cursor.fetchone()
+    if row is None:
+        new = f"INSERT INTO run (run_number) VALUES ({run_number:d}) ON CONFLICT DO NOTHING"
+        cursor.execute(f"{new};{lock}")
+        row = fetch_one(cursor)
+    return LockedRun(*row)
+
+
+def lock_runs(cursor: Cursor, run_numbers: Sequence[int]) -> list[LockedRun]:
+    """Hold the rows of runs, which ascend, until the end of the transaction; as `lock_run`.
+
+    The insert takes its rows in their order, and locks those that are there without a new version.
+    """
+    if len(run_numbers) == 1:
+        return [lock_run(cursor, run_numbers[0])]
+    numbers = [f"{number:d}" for number in run_numbers]
+    cursor.execute(
+        f"INSERT INTO run AS r (run_number) VALUES ({'),('.join(numbers)}) "
+        "ON CONFLICT (run_number) DO UPDATE SET generation = r.generation WHERE false;"
+        "SELECT run_number, generation, first_event, last_event, has_emptied_pages FROM run "
+        f"WHERE run_number IN ({','.join(numbers)})"
+    )
+    locked = {row[0]: LockedRun(*row) for row in cursor.fetchall()}
+    return [locked[number] for number in run_numbers]
+
+
+def add_to_runs(cursor: Cursor, counts: Sequence[RunCount]) -> None:
+    """Count new events in the rows of runs that the transaction holds; raise their generations."""
+    change = (
+        "UPDATE run AS r SET generation = r.generation + 1, n_events = r.n_events + {1}, "
+        "first_event = least(r.first_event, {2}), last_event = greatest(r.last_event, {3}), "
+        "last_seen = now() {from_} WHERE r.run_number = {0}"
+    )
+    if len(counts) == 1:
+        cursor.execute(change.format(*(f"{value:d}" for value in counts[0]), from_=""))
+        return
+    new = ("new.run", "new.events", "new.first", "new.last")
+    from_ = (
+        "FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[]) "
+        "AS new (run, events, first, last)"
+    )
+    cursor.execute(
+        change.format(*new, from_=from_), [list(column) for column in zip(*counts, strict=True)]
+    )
+
+
+def set_detectors(cursor: Cursor, detectors: Mapping[int, str]) -> None:
+    """Note the first detector that sent events of each run; the transaction holds the runs."""
+    for piece in pieces(detectors.items(), lambda item: 20 + text_bytes(item[1])):
+        if len(piece) == 1:
+            cursor.execute(
+                "UPDATE run SET detector_id = %s WHERE run_number = %s AND detector_id IS NULL",
+                piece[0][::-1],
+            )
+            continue
+        cursor.execute(
+            "UPDATE run AS r SET detector_id = new.detector_id "
+            "FROM unnest(%s::bigint[], %s::text[]) AS new (run, detector_id) "
+            "WHERE r.run_number = new.run AND r.detector_id IS NULL",
+            [list(column) for column in zip(*piece, strict=True)],
+        )
+
+
+def add_to_files(cursor: Cursor, counts: Sequence[FileCount]) -> None:
+    """Count new events in the rows of their RAW files."""
+    for piece in number_pieces(counts):
+        runs, *columns = (list(column) for column in zip(*piece, strict=True))
+        source = (
+            "SELECT %s::bigint, * FROM unnest("
+            if runs[0] == runs[-1]
+            else "SELECT * FROM unnest(%s::bigint[], "
+        )
+        cursor.execute(
+            "INSERT INTO raw_file AS f (run_number, fuid_raw, dsid_raw, n_events, first_event, "
+            f"last_event) {source}%s::uuid[], %s::integer[], %s::bigint[], %s::bigint[], "
+            "%s::bigint[]) ON CONFLICT (run_number, fuid_raw, dsid_raw) DO UPDATE SET "
+            "n_events = f.n_events + excluded.n_events, "
+            "first_event = least(f.first_event, excluded.first_event), "
+            "last_event = greatest(f.last_event, excluded.last_event)",
+            (runs[0] if runs[0] == runs[-1] else runs, *columns),
+        )
+
+
+def closed_datasets(cursor: Cursor, dsids: Sequence[int]) -> frozenset[int]:
+    """The datasets among these that take no new events until the transaction ends.
+
+    Two statements in one round trip: the second one's snapshot is taken once the lock is held, so
+    that `wait_for_writers` waits for everyone who may have read an older state.
+    """
+    cursor.execute(
+        f"SELECT pg_advisory_xact_lock_shared({_WRITERS_LOCK});"
+        "SELECT dsid_raw FROM dataset WHERE dsid_raw = ANY (%s) AND state <> 1",
+        (list(dsids),),
+    )
+    return frozenset(dsid for (dsid,) in cursor.fetchall())
+
+
+def wait_for_writers(cursor: Cursor) -> None:
+    """Wait until every writer has ended that may know datasets by an older state.
+
+    In a transaction of its own, after the one that changed the state: new writers wait meanwhile.
+    """
+    cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_WRITERS_LOCK,))
+
+
+def closed_states(cursor: Cursor) -> dict[int, DatasetState]:
+    """The state of every dataset that takes no new events."""
+    cursor.execute("SELECT dsid_raw, state FROM dataset WHERE state <> 1")
+    return {dsid: DatasetState(state) for dsid, state in cursor.fetchall()}
+
+
+def register_datasets(cursor: Cursor, dsids: Sequence[int]) -> None:
+    """Register datasets that are seen for the first time as `dsid-<number>`.
+
+    Should somebody have given that name to another dataset, a random ending keeps it apart.
+    """
+    for piece in number_pieces(dsids):
+        for ending in ("", " || '-' || gen_random_uuid()"):
+            cursor.execute(
+                "INSERT INTO dataset (dsid_raw, name) "
+                f"SELECT d, 'dsid-' || d{ending} FROM unnest(%s::integer[]) AS d "
+                "WHERE NOT EXISTS (SELECT FROM dataset WHERE dsid_raw = d) "
+                "ORDER BY d ON CONFLICT DO NOTHING",
+                (list(piece),),
+            )
+
+
+def number_cosmic_datasets(cursor: Cursor, names: Sequence[str]) -> dict[str, int]:
+    """The number of each named dataset; new ones take the lowest free numbers from 2³⁰ up.
+
+    Raises:
+        StoreUnavailableError: another writer took a number at the same moment; try again.
+        StoreError: no number is free.
+    """
+    wanted = sorted(set(names))
+    numbers = _dataset_numbers(cursor, wanted)
+    if len(numbers) == len(wanted):
+        return numbers
+    cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_COSMIC_LOCK,))
+    # Another writer may have named some of them before it let go of the lock.
+    numbers = _dataset_numbers(cursor, wanted)
+    missing = [name for name in wanted if name not in numbers]
+    free = _free_numbers(cursor, len(missing))
+    for piece in pieces(zip(free, missing, strict=True), lambda new: 12 + text_bytes(new[1])):
+        cursor.execute(
+            "INSERT INTO dataset (dsid_raw, name) SELECT * FROM unnest(%s::integer[], %s::text[]) "
+            "ON CONFLICT DO NOTHING RETURNING name, dsid_raw",
+            [list(column) for column in zip(*piece, strict=True)],
+        )
+        numbers.update(cursor.fetchall())
+    if len(numbers) < len(wanted):
+        # An event with that very number was registered in between.
+        raise StoreUnavailableError("a free dataset number was taken meanwhile")
+    return numbers
+
+
+def _free_numbers(cursor: Cursor, count: int) -> list[int]:
+    """The lowest `count` dataset numbers from 2³⁰ on that nothing has.
+
+    Among `count` numbers more than are taken there are so many.
+    """
+    cursor.execute(
+        "SELECT n FROM generate_series(%(first)s::bigint, "
+        "least(%(last)s, %(first)s + %(count)s - 1 + (SELECT count(*) FROM dataset "
+        "WHERE dsid_raw >= %(first)s))) AS n WHERE NOT EXISTS (SELECT FROM dataset d "
+        "WHERE d.dsid_raw = n) ORDER BY n LIMIT %(count)s",
+        {"first": COSMIC_DSID_FIRST, "last": DSID_MAX, "count": count},
+    )
+    free = [number for (number,) in cursor.fetchall()]
+    if len(free) < count:
+        raise StoreError(
+            f"no number from {COSMIC_DSID_FIRST} to {DSID_MAX} is free for a telescope's dataset"
+        )
+    return free
+
+
+def _dataset_numbers(cursor: Cursor, names: Sequence[str]) -> dict[str, int]:
+    numbers: dict[str, int] = {}
+    for piece in pieces(names, text_bytes):
+        cursor.execute("SELECT name, dsid_raw FROM dataset WHERE name = ANY (%s)", (piece,))
+        numbers.update(cursor.fetchall())
+    return numbers
+
+
+def fuid_text(fuid: bytes) -> str:
+    """The canonical text of a RAW file id of 16 bytes."""
+    digits = fuid.hex()
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

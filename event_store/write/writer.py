@@ -1,0 +1,221 @@
+"""Batches into the database.
+
+Registers what is new, and cuts a batch into transactions (`plan`), of which each is a
+`transaction`. Never looks at a page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import numpy as np
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+from event_store.database import startup
+from event_store.database.connection import Connection, StoreOptions
+from event_store.errors import StoreError, StoreUnavailableError
+from event_store.model import DeadLetter, EventColumns, UInt8
+from event_store.write import catalogue
+from event_store.write.dead_letters import (
+    insert_dead_letters,
+    kept_letters_bytes,
+    letter_bytes,
+    with_room,
+)
+from event_store.write.plan import in_order, transactions
+from event_store.write.repeated_letters import without_known
+from event_store.write.transaction import Transaction
+
+_NAME = "eventindex ingest_service"
+_NAMES_REMEMBERED_MAX = 100_000
+_NO_LIMIT = 2**63 - 1
+_END_BACKEND = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = %s "
+    "AND application_name = %s AND usename = current_user AND datname = current_database()"
+)
+_LOCK_TABLES = (
+    "LOCK TABLE run, event_page, raw_file, dataset, event_conflict, cosmic_event, dead_letter "
+    "IN ROW EXCLUSIVE MODE"
+)
+
+
+class KeptLetters(NamedTuple):
+    """Dead letters that were stored, those without room, and what all that are kept take."""
+
+    kept: Sequence[DeadLetter]
+    left: Sequence[DeadLetter]
+    bytes: int
+
+
+class Store:
+    """The writing side of the index. For one thread at a time; connects when first used."""
+
+    def __init__(self, database_url: str, options: StoreOptions | None = None) -> None:
+        self._url = database_url
+        self._options = options or StoreOptions()
+        self._connection = self._new_connection(_NAME)
+        self._backend_pid: int | None = None
+        self._server = ""
+        self._known_datasets: set[int] = set()
+        self._cosmic_datasets: dict[str, int] = {}
+
+    def write(self, batch: EventColumns, on_progress: Callable[[], None] = lambda: None) -> UInt8:
+        """Store a batch of n events; committed when this returns.
+
+        Of a repeat within the batch the first position wins. `on_progress` is called whenever a
+        part of the work was done: a batch of very many runs takes a while.
+
+        Returns:
+            An `Outcome` for each position: uint8, shape (n,).
+
+        Raises:
+            StoreUnavailableError: nothing or a part of the batch is stored; offer it again.
+            StoreError: the database refuses a value of the batch.
+        """
+        outcome = np.empty(len(batch), np.uint8)
+        if len(batch) == 0:
+            return outcome
+
+        def step() -> None:
+            self._connection.step()
+            on_progress()
+
+        dsid_of_file = np.array([file.dsid for file in batch.files], np.int64)
+        used = np.flatnonzero(np.bincount(batch.file_index, minlength=len(batch.files)))
+        dsids = np.unique(dsid_of_file[used]).tolist()
+        self._register_datasets(dsids)
+        batch, order = in_order(batch)
+        for parts in transactions(batch.runs, batch.events):
+            here = slice(parts[0].first, parts[-1].last)
+            asked = dsids
+            if len(dsids) > 1 and here.stop - here.start < len(batch):
+                asked = np.unique(dsid_of_file[batch.file_index[here]]).tolist()
+            with self._cursor() as cursor:
+                closed = catalogue.closed_datasets(cursor, asked)
+                transaction = Transaction(cursor, step, batch, closed)
+                outcome[here] = transaction.write(parts)
+            on_progress()
+        if order is not None:
+            outcome[order] = outcome.copy()
+        return outcome
+
+    def cosmic_datasets(self, names: Sequence[str]) -> dict[str, int]:
+        """The number of at least these telescope datasets; new ones get the first free from 2³⁰ up.
+
+        Raises:
+            StoreUnavailableError: try again.
+        """
+        new = [name for name in names if name not in self._cosmic_datasets]
+        if not new:
+            return self._cosmic_datasets
+        if len(self._cosmic_datasets) + len(new) > _NAMES_REMEMBERED_MAX:
+            self._cosmic_datasets.clear()
+            new = list(names)
+        with self._cursor() as cursor:
+            numbers = catalogue.number_cosmic_datasets(cursor, new)
+        self._cosmic_datasets.update(numbers)
+        self._known_datasets.update(numbers.values())
+        return self._cosmic_datasets
+
+    def add_dead_letters(
+        self, letters: Sequence[DeadLetter], bytes_max: int = _NO_LIMIT
+    ) -> KeptLetters:
+        """Store refused messages while all that are kept take less; committed when this returns.
+
+        Several writers at once may pass the limit by what each of them stores at that moment.
+
+        Raises:
+            StoreUnavailableError: try again.
+            StoreError: the database refuses one of them.
+        """
+        with self._connection.cursor() as cursor:
+            self._backend_pid = self._connection.backend_pid
+            kept_bytes = kept_letters_bytes(cursor)
+            kept, left = with_room(letters, bytes_max - kept_bytes)
+            insert_dead_letters(cursor, kept, self._connection.step)
+        return KeptLetters(kept, left, kept_bytes + sum(map(letter_bytes, kept)))
+
+    def dead_letters_bytes(self) -> int:
+        """What the dead letters take.
+
+        Raises:
+            StoreUnavailableError: try again.
+        """
+        with self._connection.cursor() as cursor:
+            return kept_letters_bytes(cursor)
+
+    def new_letters(self, letters: Sequence[DeadLetter]) -> list[DeadLetter]:
+        """Leave out letters that are kept once and are there already.
+
+        Raises:
+            StoreUnavailableError: try again.
+        """
+        with self._connection.cursor() as cursor:
+            return without_known(cursor, letters)
+
+    def check(self) -> list[str]:
+        """Ask whether the database can be used; see `startup.check`."""
+        return startup.check(self._connection, startup.WRITER_RIGHTS)
+
+    def probe(self) -> None:
+        """Ask, beside a request that failed, whether the database does everything else.
+
+        It does when a change is committed on another connection: a full disk, a lost right, a
+        table that somebody locks and a replica that is waited for let a plain SELECT pass. What
+        the server may still be doing for the failed request is ended first, with its locks.
+
+        Raises:
+            StoreUnavailableError: it does not.
+        """
+        beside = self._new_connection(f"{_NAME} probe")
+        try:
+            startup.check(beside, startup.WRITER_RIGHTS)
+            with beside.cursor() as cursor:
+                if self._connection.backend_pid is None:
+                    cursor.execute(_END_BACKEND, (self._backend_pid, _NAME))
+            with beside.cursor() as cursor:
+                catalogue.closed_datasets(cursor, [])
+                cursor.execute(_LOCK_TABLES)
+                cursor.execute("UPDATE dataset_version SET version = version")
+        except StoreError as error:
+            raise StoreUnavailableError(str(error)) from error
+        finally:
+            beside.close()
+
+    def close(self) -> None:
+        """Drop the connection."""
+        self._connection.close()
+
+    def _new_connection(self, name: str) -> Connection:
+        return Connection(self._url, self._options, autocommit=False, name=name)
+
+    def _register_datasets(self, dsids: Sequence[int]) -> None:
+        """Register new datasets in a transaction of their own.
+
+        Writers of runs then touch rows of their runs only and cannot deadlock.
+        """
+        new = set(dsids) - self._known_datasets
+        if new:
+            with self._cursor() as cursor:
+                catalogue.register_datasets(cursor, sorted(new))
+            self._known_datasets |= new
+
+    @contextmanager
+    def _cursor(self) -> Iterator[Cursor]:
+        """A cursor on the server that the remembered datasets are from.
+
+        Raises:
+            StoreUnavailableError: it is another one, after a failover or restore; they are
+                forgotten, and the batch may be offered again.
+        """
+        with self._connection.cursor() as cursor:
+            self._backend_pid = self._connection.backend_pid
+            if self._connection.server != self._server:
+                known, self._server = self._server, self._connection.server
+                self._known_datasets.clear()
+                self._cosmic_datasets.clear()
+                if known:
+                    raise StoreUnavailableError("the database server has changed")
+            yield cursor

@@ -1,0 +1,176 @@
+"""The lists of IndexService, and what it says of one RAW file: request, plan, fetch, reply."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+from event_store.database.connection import Connection
+from event_store.database.threads import DatabaseThreads
+from event_store.select import lists
+from event_store.select.file_events import FileEvents, TooManyEventsError, read_file_events
+from event_store.select.scan import dataset_exists, run_exists
+from eventindex.v1 import lookup_pb2
+from index_service import lists_plan, lists_reply
+from index_service.errors import InvalidRequestError, NotFoundError
+from service_kit import checks
+from service_kit.messages import dataset_message
+from service_kit.settings import PAIRS_PER_MESSAGE_MAX
+
+# Runs and datasets of one file in a response.
+_FILE_ROWS_MAX = 50_000
+
+T = TypeVar("T")
+
+
+class Catalogue:
+    """Answers from the tables beside the pages."""
+
+    def __init__(self, threads: DatabaseThreads) -> None:
+        self._threads = threads
+
+    async def ListRuns(  # noqa: N802
+        self, request: lookup_pb2.ListRunsRequest
+    ) -> lookup_pb2.ListRunsResponse:
+        """A page of runs."""
+        planned = lists_plan.plan_runs(request)
+
+        def fetch(cursor: Cursor) -> lists.Rows[lists.RunRow]:
+            require_run(cursor, planned.run)
+            require_detector(cursor, planned.detector_id)
+            return lists.list_runs(
+                cursor,
+                planned.page,
+                run_first=planned.runs.first,
+                run_last=planned.runs.last,
+                detector_id=planned.detector_id,
+            )
+
+        return lists_reply.runs_response(request, planned.page, await self._fetch(fetch))
+
+    async def ListDatasets(  # noqa: N802
+        self, request: lookup_pb2.ListDatasetsRequest
+    ) -> lookup_pb2.ListDatasetsResponse:
+        """A page of datasets."""
+        planned = lists_plan.plan_datasets(request)
+
+        def fetch(cursor: Cursor) -> lists.Rows[lists.DatasetRow]:
+            return lists.list_datasets(
+                cursor, planned.page, state=planned.state, name_contains=planned.name_contains
+            )
+
+        return lists_reply.datasets_response(request, planned.page, await self._fetch(fetch))
+
+    async def GetDataset(  # noqa: N802
+        self, request: lookup_pb2.GetDatasetRequest
+    ) -> lookup_pb2.GetDatasetResponse:
+        """One dataset by its number or its name."""
+        dsid, name = lists_plan.plan_dataset(request)
+        row = await self._fetch(lambda cursor: lists.get_dataset(cursor, dsid=dsid, name=name))
+        if row is None:
+            asked = f"name={name!r}" if dsid is None else f"dsid_raw={dsid}"
+            raise NotFoundError(f"{asked} is not a dataset of the index")
+        return lookup_pb2.GetDatasetResponse(dataset=dataset_message(row))
+
+    async def ListFiles(  # noqa: N802
+        self, request: lookup_pb2.ListFilesRequest
+    ) -> lookup_pb2.ListFilesResponse:
+        """A page of RAW files, one row for each run and dataset."""
+        planned = lists_plan.plan_files(request)
+
+        def fetch(cursor: Cursor) -> lists.Rows[lists.FileRow]:
+            require_run(cursor, planned.run)
+            require_dataset(cursor, planned.dsid)
+            return lists.list_files(cursor, planned.page, run_number=planned.run, dsid=planned.dsid)
+
+        return lists_reply.files_response(request, planned.page, await self._fetch(fetch))
+
+    async def ListConflicts(  # noqa: N802
+        self, request: lookup_pb2.ListConflictsRequest
+    ) -> lookup_pb2.ListConflictsResponse:
+        """A page of conflicts."""
+        planned = lists_plan.plan_conflicts(request)
+
+        def fetch(cursor: Cursor) -> lists.Rows[lists.ConflictRow]:
+            require_run(cursor, planned.run)
+            return lists.list_conflicts(
+                cursor, planned.page, run_number=planned.run, with_resolved=planned.with_resolved
+            )
+
+        return lists_reply.conflicts_response(request, planned.page, await self._fetch(fetch))
+
+    async def GetFile(  # noqa: N802
+        self, request: lookup_pb2.GetFileRequest
+    ) -> lookup_pb2.GetFileResponse:
+        """A RAW file over its runs, and on request its events."""
+        fuid = checks.fuid(request.fuid_raw)
+        rows = await self._fetch(lambda cursor: lists.file_rows(cursor, fuid, _FILE_ROWS_MAX + 1))
+        if not rows:
+            raise NotFoundError(f"fuid_raw={fuid} is not in the index")
+        if len(rows) > _FILE_ROWS_MAX:
+            raise InvalidRequestError(
+                f"fuid_raw={fuid} has events in more than {_FILE_ROWS_MAX:,} runs: use ListFiles"
+            )
+        if not request.with_events:
+            return lists_reply.file_response(rows, [])
+        _check_size(fuid, sum(row.n_events for row in rows))
+        events = await self._threads.run(lambda connection: _file_events(connection, fuid))
+        return lists_reply.file_response(rows, lists_reply.batches(fuid, rows, events))
+
+    async def _fetch(self, work: Callable[[Cursor], T]) -> T:
+        def run(connection: Connection) -> T:
+            with connection.cursor() as cursor:
+                return work(cursor)
+
+        return await self._threads.run(run)
+
+
+def require_run(cursor: Cursor, run: int | None) -> None:
+    """Check that a run, where one was asked for by number, is in the index.
+
+    Raises:
+        NotFoundError: it is not.
+    """
+    if run is not None and not run_exists(cursor, run):
+        raise NotFoundError(f"run {run} is not in the index")
+
+
+def require_dataset(cursor: Cursor, dsid: int | None) -> None:
+    """Check that a dataset, where a list is filtered by one, is in the index.
+
+    Raises:
+        NotFoundError: it is not.
+    """
+    if dsid is not None and not dataset_exists(cursor, dsid):
+        raise NotFoundError(f"dsid_raw={dsid} is not in the index")
+
+
+def require_detector(cursor: Cursor, detector_id: str | None) -> None:
+    """Check that a detector, where one was asked for by name, is in the index.
+
+    Raises:
+        NotFoundError: it is not.
+    """
+    if detector_id and not lists.detector_known(cursor, detector_id):
+        raise NotFoundError(f"detector_id={detector_id!r} is not in the index")
+
+
+def _file_events(connection: Connection, fuid: str) -> list[FileEvents]:
+    try:
+        return read_file_events(connection, fuid, PAIRS_PER_MESSAGE_MAX)
+    except TooManyEventsError:
+        raise _too_many(fuid, f"more than {PAIRS_PER_MESSAGE_MAX:,}") from None
+
+
+def _check_size(fuid: str, events: int) -> None:
+    if events > PAIRS_PER_MESSAGE_MAX:
+        raise _too_many(fuid, f"{events:,}")
+
+
+def _too_many(fuid: str, events: str) -> InvalidRequestError:
+    return InvalidRequestError(
+        f"fuid_raw={fuid} has {events} events, with_events answers up to "
+        f"{PAIRS_PER_MESSAGE_MAX:,}: use ListEvents with the same fuid_raw"
+    )

@@ -1,0 +1,105 @@
+"""Requests that wait for the database, answered together.
+
+A group takes what waits at the moment when it begins, so its queries start after all of its
+requests have arrived; a request that comes later waits for the next group. Never knows what the
+requests mean.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeAlias
+
+from event_store.database.connection import Connection
+from event_store.database.threads import DatabaseThreads
+
+# A large group keeps its first callers waiting, and saves nothing more.
+GROUP_REQUESTS_MAX = 256
+GROUP_BYTES_MAX = 128 * 1024
+# Groups at once only take the interpreter from each other, unless one reads many pages.
+PATIENCE_S = 0.01
+GROUPS_AT_ONCE_MAX = 3
+
+# Answers in the order of the requests; an exception is raised to that caller alone.
+AnswerAll: TypeAlias = Callable[[Connection, Sequence[bytes]], Sequence[bytes | Exception]]
+_Waiting: TypeAlias = tuple[bytes, "asyncio.Future[bytes]"]
+
+
+class Gathering:
+    """Answers requests, group by group. For one event loop."""
+
+    def __init__(self, threads: DatabaseThreads, answer_all: AnswerAll) -> None:
+        self._threads = threads
+        self._answer_all = answer_all
+        self._waiting: deque[_Waiting] = deque()
+        self._groups: set[asyncio.Task[None]] = set()
+        # The group that those who wait are waiting for, until it takes too long.
+        self._awaited: object = None
+
+    def submit(self, request: bytes) -> asyncio.Future[bytes]:
+        """The answer to a request, later. Who does not want it any more cancels it."""
+        answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._waiting.append((request, answer))
+        self._begin()
+        return answer
+
+    def _begin(self) -> None:
+        if self._waiting and self._awaited is None and len(self._groups) < GROUPS_AT_ONCE_MAX:
+            self._awaited = object()
+            self._groups.add(asyncio.create_task(self._run(self._awaited)))
+
+    async def _run(self, name: object) -> None:
+        patience = asyncio.get_running_loop().call_later(PATIENCE_S, self._go_on, name)
+        try:
+            await self._answer(list(self._take()))
+        finally:
+            patience.cancel()
+            # Not in a callback of the task: a request could come in between and wait for ever.
+            self._groups.remove(asyncio.current_task())  # type: ignore[arg-type]
+            self._go_on(name)
+
+    def _go_on(self, name: object) -> None:
+        """Wait for a group no more."""
+        if self._awaited is name:
+            self._awaited = None
+        self._begin()
+
+    def _take(self) -> Iterator[_Waiting]:
+        """The requests of the next group."""
+        requests, size = 0, 0
+        while self._waiting and requests < GROUP_REQUESTS_MAX and size < GROUP_BYTES_MAX:
+            request, answer = self._waiting.popleft()
+            if not answer.cancelled():
+                requests, size = requests + 1, size + len(request)
+                yield request, answer
+
+    async def _answer(self, group: list[_Waiting]) -> None:
+        if not group:
+            return
+        requests = [request for request, _ in group]
+        work = asyncio.ensure_future(
+            self._threads.run(lambda connection: self._answer_all(connection, requests))
+        )
+
+        def left(_: asyncio.Future[bytes]) -> None:
+            if all(answer.cancelled() for _, answer in group):
+                work.cancel()
+
+        for _, answer in group:
+            answer.add_done_callback(left)
+        answers: Sequence[bytes | Exception]
+        try:
+            answers = await work
+        except asyncio.CancelledError:
+            return
+        except Exception as error:  # noqa: BLE001  # raised again to each caller
+            answers = [error] * len(group)
+        for (_, future), answered in zip(group, answers, strict=True):
+            if future.done():
+                continue
+            if isinstance(answered, Exception):
+                future.set_exception(answered)
+            else:
+                future.set_result(answered)

@@ -1,0 +1,73 @@
+"""From answers to response messages. Pure.
+
+A response with thousands of files is put together from the encoded message of each file, made
+once when its page is cached: fields of a protobuf message may be concatenated. The files come
+last, so that a reader finds the columns without stepping through them.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+from event_store.lookup.batch import Answer
+from event_store.model import DatasetState
+from event_store.write.catalogue import fuid_text
+from eventindex.v1 import event_pb2, lookup_pb2
+from eventindex.wire import number_field, packed_field
+from index_service.lookup_plan import LookupPlan
+
+_FIELDS = lookup_pb2.LookupResponse.DESCRIPTOR.fields_by_name
+_BATCH_ID, _FOUND, _NOT_FOUND, _FILE_INDEXES, _OLT_RESULTS = (
+    _FIELDS[name].number
+    for name in ("batch_id", "found", "not_found", "file_indexes", "olt_results")
+)
+_NO_FUID = fuid_text(bytes(16))
+
+
+def encode_file(fuid: bytes, dsid: int, state: DatasetState) -> bytes:
+    """A RAW file as it stands in a LookupResponse: the field `files` with one message."""
+    before, after = _around_fuid(dsid, state)
+    return before + fuid_text(fuid).encode() + after
+
+
+@lru_cache(maxsize=1024)
+def _around_fuid(dsid: int, state: DatasetState) -> tuple[bytes, bytes]:
+    """What stands around the id in the files of a dataset: thousands may be read at once."""
+    file = event_pb2.RawFile(
+        fuid_raw=_NO_FUID, dsid_raw=dsid, dataset_state=event_pb2.DatasetState.Name(state)
+    )
+    whole = lookup_pb2.LookupResponse(files=[file]).SerializeToString()
+    before, _, after = whole.partition(_NO_FUID.encode())
+    return before, after
+
+
+def encode_lookup(plan: LookupPlan, answer: Answer[bytes]) -> bytes:
+    """The LookupResponse to a batch, serialized."""
+    found = int(np.count_nonzero(answer.file_indexes))
+    return b"".join(
+        (
+            number_field(_BATCH_ID, plan.batch_id),
+            number_field(_FOUND, found),
+            number_field(_NOT_FOUND, len(answer.file_indexes) - found),
+            packed_field(_FILE_INDEXES, answer.file_indexes),
+            b"" if answer.olt is None else packed_field(_OLT_RESULTS, answer.olt),
+            *answer.files,
+        )
+    )
+
+
+def event_response(plan: LookupPlan, answer: Answer[bytes]) -> lookup_pb2.GetEventResponse:
+    """The response to a single pair that was found."""
+    file = lookup_pb2.LookupResponse.FromString(answer.files[0]).files[0]
+    return lookup_pb2.GetEventResponse(
+        event=event_pb2.Event(
+            run_number=int(plan.runs[0]),
+            event_number=int(plan.events[0]),
+            olt_result=0 if answer.olt is None else int(answer.olt[0]),
+            dsid_raw=file.dsid_raw,
+            fuid_raw=file.fuid_raw,
+        ),
+        file=file,
+    )

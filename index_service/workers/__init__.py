@@ -1,0 +1,1 @@
+"""Several processes of index_service on one port, and their metrics in one page."""

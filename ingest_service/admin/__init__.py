@@ -1,0 +1,1 @@
+"""AdminService: its requests, answers and tokens; dead letters sent again."""

@@ -1,0 +1,79 @@
+"""From rows to the messages of AdminService. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from event_store.admin.datasets import LetterRow
+from event_store.admin.tokens import AccessToken
+from event_store.admin.verify import Verified
+from event_store.select.criteria import Criterion
+from eventindex.v1 import admin_pb2
+from ingest_service.admin.plan import LettersPlan, letters_token
+from service_kit.settings import MESSAGE_BYTES_MAX
+
+# Topics and sentences may be long: a page of letters ends where they fill half a message.
+_PAGE_BYTES_MAX = MESSAGE_BYTES_MAX // 2
+# Room for the other fields of a letter whose payload fills a message.
+_PAYLOAD_BYTES_MAX = MESSAGE_BYTES_MAX - 1024 * 1024
+
+
+def criterion_message(criterion: Criterion) -> admin_pb2.Criterion:
+    """The name of a bit."""
+    return admin_pb2.Criterion(
+        bit=criterion.bit, name=criterion.name, run_first=criterion.first_run
+    )
+
+
+def letters_response(
+    plan: LettersPlan, rows: Sequence[LetterRow]
+) -> admin_pb2.ListDeadLettersResponse:
+    """A page of dead letters; `rows` holds one more than the page where there are more."""
+    response, size = admin_pb2.ListDeadLettersResponse(), 0
+    for row in rows[: plan.limit]:
+        message = letter_message(row)
+        size += message.ByteSize()
+        if response.dead_letters and size > _PAGE_BYTES_MAX:
+            break
+        response.dead_letters.append(message)
+    if len(response.dead_letters) < len(rows):
+        response.next_page_token = letters_token(response.dead_letters[-1].dead_letter_id)
+    return response
+
+
+def letter_message(row: LetterRow) -> admin_pb2.DeadLetter:
+    """A dead letter; a payload that does not fit into a message beside it is cut."""
+    letter = admin_pb2.DeadLetter(
+        dead_letter_id=row.dead_letter_id,
+        topic=row.topic,
+        payload=row.payload[:_PAYLOAD_BYTES_MAX],
+        payload_bytes=row.payload_bytes,
+        truncated=row.truncated,
+        reason=row.reason,
+        detail=row.detail,
+        source=row.source,
+    )
+    letter.received.FromDatetime(row.received)
+    return letter
+
+
+def verified_message(verified: Verified) -> admin_pb2.VerifyResponse:
+    """A run that was counted again."""
+    return admin_pb2.VerifyResponse(
+        run_number=verified.run_number,
+        events=verified.events,
+        differences=verified.differences,
+    )
+
+
+def token_message(token: AccessToken) -> admin_pb2.Token:
+    """A token, without its secret."""
+    message = admin_pb2.Token(
+        token_id=str(token.token_id),
+        subject=token.subject,
+        scopes=token.scopes,
+        revoked=token.revoked is not None,
+    )
+    message.created.FromDatetime(token.created)
+    message.expires.FromDatetime(token.expires)
+    return message

@@ -1,0 +1,1 @@
+"""Payloads to columns, by their topic. Pure."""

@@ -1,0 +1,1 @@
+"""The MQTT door: broker, connection, messages and their acknowledgements."""

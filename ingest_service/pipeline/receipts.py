@@ -1,0 +1,69 @@
+"""From the outcomes of events to what became of each submission. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from event_store.model import Outcome, UInt8
+from ingest_service.model import AnyFile, CosmicFile, Decoded, Reason, Receipt, Rejection
+from ingest_service.pipeline.search import CANNOT_STORE, Item
+
+# What the driver said goes to the log alone.
+_CANNOT_STORE = "the database does not take this event; the log of the service has the reason"
+
+
+def receipts(items: Sequence[Item], outcomes: UInt8) -> list[Receipt]:
+    """Return what became of each item from the outcome of each of their events in one row."""
+    lengths = [len(item.decoded.runs) for item in items]
+    numbers = np.repeat(np.arange(len(items)), lengths)
+    kinds = len(Outcome) + 1
+    table = np.bincount(numbers * kinds + outcomes, minlength=len(items) * kinds)
+    found = []
+    start = 0
+    for item, length, (inserted, duplicates, conflicts, closed, failed) in zip(
+        items, lengths, table.reshape(-1, kinds).tolist(), strict=True
+    ):
+        rejections = item.decoded.rejections
+        if closed or failed:
+            part = outcomes[start : start + length]
+            found_now = [*_closed(item.decoded, part), *_not_taken(item.decoded, part)]
+            rejections = sorted([*rejections, *found_now])
+        found.append(Receipt(inserted, duplicates, conflicts, rejections))
+        start += length
+    return found
+
+
+def _closed(decoded: Decoded, outcomes: UInt8) -> list[Rejection]:
+    rows = np.flatnonzero(outcomes == Outcome.CLOSED_DATASET)
+    files = np.asarray(decoded.file_index)[rows]
+    return [
+        Rejection(
+            position,
+            Reason.CLOSED_DATASET,
+            f"{_dataset(decoded.files[file])} is frozen or retired and takes no new events",
+        )
+        for position, file in zip(_positions(decoded, rows), files.tolist(), strict=True)
+    ]
+
+
+def _not_taken(decoded: Decoded, outcomes: UInt8) -> list[Rejection]:
+    rows = np.flatnonzero(outcomes == CANNOT_STORE)
+    return [
+        Rejection(position, Reason.CANNOT_STORE, _CANNOT_STORE)
+        for position in _positions(decoded, rows)
+    ]
+
+
+def _positions(decoded: Decoded, rows: npt.NDArray[np.intp]) -> list[int]:
+    positions = rows if decoded.positions is None else np.asarray(decoded.positions)[rows]
+    found: list[int] = positions.tolist()
+    return found
+
+
+def _dataset(file: AnyFile) -> str:
+    return (
+        f"dataset {file.dataset_name}" if isinstance(file, CosmicFile) else f"dsid_raw={file.dsid}"
+    )

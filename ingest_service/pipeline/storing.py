@@ -1,0 +1,290 @@
+"""Decoded messages into the store: retried while it is away, searched where it is not.
+
+Runs in the writer thread. Never acknowledges anything.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Protocol, TypeVar
+
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception_type,
+    sleep_using_event,
+    stop_when_event_set,
+    wait_random_exponential,
+)
+
+from event_store.database.statements import pieces
+from event_store.errors import StoreError, StoreUnavailableError, UnansweredError
+from event_store.model import DeadLetter, EventColumns, UInt8
+from event_store.write.dead_letters import letter_bytes
+from event_store.write.writer import KeptLetters
+from ingest_service.metrics import Metrics
+from ingest_service.model import Receipt
+from ingest_service.pipeline.join import dataset_names, join
+from ingest_service.pipeline.receipts import receipts
+from ingest_service.pipeline.search import FAILURES_MAX, CannotStoreError, Item, store_what_can_be
+
+log = logging.getLogger(__name__)
+
+_R = TypeVar("_R")
+# A dead letter that the database does not take keeps so much of its payload.
+_CUT_BYTES = 64 * 1024
+
+
+class AbandonedError(Exception):
+    """The service stops before the store came back; nothing may be acknowledged."""
+
+
+class EventStore(Protocol):
+    """The writing side of the index, as this service uses it."""
+
+    def write(self, batch: EventColumns, on_progress: Callable[[], None]) -> UInt8:
+        """Store a batch, calling back after each step; an Outcome for each position."""
+
+    def cosmic_datasets(self, names: Sequence[str]) -> dict[str, int]:
+        """Return the number of at least these telescope datasets."""
+
+    def add_dead_letters(self, letters: Sequence[DeadLetter], bytes_max: int) -> KeptLetters:
+        """Store refused messages, as long as all that are kept take less."""
+
+    def dead_letters_bytes(self) -> int:
+        """Return what the dead letters take."""
+
+    def probe(self) -> None:
+        """Ask, beside a request that failed, whether the database does everything else."""
+
+    def new_letters(self, letters: Sequence[DeadLetter]) -> list[DeadLetter]:
+        """Leave out letters that are kept once and are there already."""
+
+    def check(self) -> object:
+        """Ask whether the database can be used at all."""
+
+    def close(self) -> None:
+        """Drop the connection."""
+
+
+class Storing:
+    """The store with patience."""
+
+    def __init__(
+        self,
+        store: EventStore,
+        metrics: Metrics,
+        retry_max_s: float,
+        dead_letters_bytes_max: int = 2**63,
+    ) -> None:
+        self._store = store
+        self._metrics = metrics
+        self._letters_bytes_max = dead_letters_bytes_max
+        self.dead_letters_problem: str | None = None
+        self._abandon = threading.Event()
+        self.beat = time.monotonic()
+        self.database_problem: str | None = "not asked yet"
+        self.last_answer = 0.0
+        self._retrying = Retrying(
+            retry=retry_if_exception_type(StoreUnavailableError),
+            wait=wait_random_exponential(multiplier=0.1, max=retry_max_s),
+            stop=stop_when_event_set(self._abandon),
+            sleep=sleep_using_event(self._abandon),
+            before_sleep=self._on_retry,
+            reraise=True,
+        )
+
+    def abandon(self) -> None:
+        """Give up waiting for a database that is away (any thread)."""
+        self._abandon.set()
+
+    def store(self, items: Sequence[Item]) -> list[Receipt]:
+        """Store the events of all items; a receipt for each item, in order.
+
+        An event that the database does not take, while it does everything else, is a rejection.
+
+        Raises:
+            AbandonedError: the database is away and the service stops.
+        """
+        if not items:
+            return []
+
+        def attempt(part: Sequence[Item], failures_max: int) -> UInt8:
+            return self._patiently(partial(self._write, part), failures_max)
+
+        return receipts(items, store_what_can_be(items, attempt))
+
+    def keep_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
+        """Store dead letters, however long it takes; without room for them they are counted.
+
+        Raises:
+            AbandonedError: the database is away and the service stops.
+        """
+        for piece in pieces(letters, letter_bytes):
+            self._keep_dead_letters(self._new_letters(piece))
+
+    def _new_letters(self, letters: Sequence[DeadLetter]) -> Sequence[DeadLetter]:
+        """Leave out what is kept once and is there already."""
+        if not any(letter.once for letter in letters):
+            return letters
+        new = self._retried(partial(self._store.new_letters, letters))
+        self._metrics.letters_known(len(letters) - len(new))
+        return new
+
+    def _keep_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
+        if not letters:
+            return
+        try:
+            done = self._patiently(partial(self._add_dead_letters, letters), FAILURES_MAX)
+        except CannotStoreError as error:
+            half = len(letters) // 2
+            if half:
+                self._keep_dead_letters(letters[:half])
+                self._keep_dead_letters(letters[half:])
+                return
+            log.exception("a dead letter cannot be stored whole", exc_info=error.__cause__)
+            self._keep_cut(letters[0])
+            return
+        for letter in done.kept:
+            self._metrics.dead_letter(letter.reason)
+        if done.left:
+            first = done.left[0]
+            self._metrics.dead_letters_left(len(done.left))
+            log.error(
+                "no room for %d dead letters (EVENTINDEX_DEAD_LETTERS_BYTES_MAX); the first: "
+                "topic %r, %s: %s",
+                *(len(done.left), first.topic, first.reason, first.detail),
+            )
+        self._note_letters(done.bytes, full=bool(done.left))
+
+    def look_at_letters(self) -> None:
+        """Find out, once, whether the database answers: how much room dead letters have."""
+
+        def ask() -> None:
+            self._note_letters(self._store.dead_letters_bytes(), full=False)
+
+        self._ask(ask)
+
+    def _keep_cut(self, letter: DeadLetter) -> None:
+        """A letter that is short is always storable: else the database is not in order."""
+        if len(letter.payload) > _CUT_BYTES:
+            letter = replace(letter, payload=letter.payload[:_CUT_BYTES], truncated=True)
+
+        def add() -> KeptLetters:
+            try:
+                return self._add_dead_letters([letter])
+            except StoreError as error:
+                raise StoreUnavailableError(str(error)) from error
+
+        self._retried(add)
+        self._metrics.dead_letter(letter.reason)
+
+    def check(self) -> bool:
+        """Find out, once, whether the database answers and can be used at all."""
+        return self._ask(self._store.check)
+
+    def close(self) -> None:
+        """Drop the connection."""
+        self._store.close()
+
+    def _ask(self, question: Callable[[], object]) -> bool:
+        self.beat = time.monotonic()
+        try:
+            question()
+        except (StoreUnavailableError, StoreError) as error:
+            self._is_down(error)
+            return False
+        self._is_up()
+        return True
+
+    def _patiently(self, call: Callable[[], _R], failures_max: int) -> _R:
+        """Call until the database has done it.
+
+        Raises:
+            AbandonedError: the service stops before.
+            CannotStoreError: it failed so often, and each time the database did other things.
+        """
+        failures = 0
+
+        def once() -> _R:
+            nonlocal failures
+            try:
+                return call()
+            except StoreUnavailableError as error:
+                if not isinstance(error, UnansweredError):
+                    raise
+                self._probe()
+                failures += 1
+                if failures < failures_max:
+                    raise
+                raise CannotStoreError from error
+            except Exception as error:
+                self._probe()
+                raise CannotStoreError from error
+
+        return self._retried(once)
+
+    def _probe(self) -> None:
+        self.beat = time.monotonic()
+        self._store.probe()
+        self.beat = time.monotonic()
+
+    def _retried(self, call: Callable[[], _R]) -> _R:
+        try:
+            result = self._retrying(call)
+        except StoreUnavailableError as error:
+            raise AbandonedError(str(error)) from error
+        self._is_up()
+        return result
+
+    def _write(self, items: Sequence[Item]) -> UInt8:
+        started = self.beat = time.monotonic()
+        decoded = [item.decoded for item in items]
+        names = dataset_names(decoded)
+        datasets = self._store.cosmic_datasets(names) if names else {}
+        columns = join(decoded, [item.submission.source for item in items], datasets)
+        outcomes = self._store.write(columns, self._progress)
+        self._metrics.committed(len(columns), time.monotonic() - started)
+        return outcomes
+
+    def _progress(self) -> None:
+        self.beat = time.monotonic()
+
+    def _add_dead_letters(self, letters: Sequence[DeadLetter]) -> KeptLetters:
+        self.beat = time.monotonic()
+        return self._store.add_dead_letters(letters, self._letters_bytes_max)
+
+    def _note_letters(self, kept_bytes: int, *, full: bool) -> None:
+        full = full or kept_bytes >= self._letters_bytes_max
+        self._metrics.dead_letters_size(kept_bytes)
+        self.dead_letters_problem = (
+            f"no room for new ones: {kept_bytes} bytes are kept, the limit is "
+            f"{self._letters_bytes_max}; replay or discard some"
+            if full
+            else None
+        )
+
+    def _on_retry(self, state: RetryCallState) -> None:
+        self.beat = time.monotonic()
+        self._metrics.store_retry()
+        if state.outcome is not None and (error := state.outcome.exception()) is not None:
+            self._is_down(error)
+
+    def _is_up(self) -> None:
+        self.last_answer = time.monotonic()
+        if self.database_problem is not None:
+            log.info("the database answers")
+        self.database_problem = None
+        self._metrics.database_up(up=True)
+
+    def _is_down(self, error: BaseException) -> None:
+        problem = str(error) or "no answer"
+        if problem != self.database_problem:
+            log.warning("the database does not answer, events wait: %s", problem)
+        self.database_problem = problem
+        self._metrics.database_up(up=False)

@@ -1,0 +1,1 @@
+"""Answers as streams, lines and documents."""

@@ -1,0 +1,72 @@
+"""Values of the client as documents of the REST API. Pure."""
+
+from __future__ import annotations
+
+import base64
+
+from eventindex import admin_results, catalogue_results, results
+from eventindex.results import DatasetState
+from rest_gateway.answers import job_schemas, schemas
+
+
+def event_document(event: results.Event) -> schemas.Event:
+    """An event."""
+    return schemas.Event(
+        run_number=event.run_number,
+        event_number=event.event_number,
+        olt_result=event.olt_result,
+        dsid_raw=event.file.dsid_raw,
+        fuid_raw=event.file.fuid_raw,
+        dataset_state=_state(event.file.dataset_state),
+    )
+
+
+def dataset_document(dataset: catalogue_results.Dataset) -> schemas.Dataset:
+    """A dataset."""
+    return schemas.Dataset(**{**dataset._asdict(), "state": _state(dataset.state)})
+
+
+def file_document(file: catalogue_results.FileOfRun) -> schemas.FileOfRun:
+    """A file of a run."""
+    return schemas.FileOfRun(
+        fuid_raw=file.file.fuid_raw,
+        dsid_raw=file.file.dsid_raw,
+        dataset_state=_state(file.file.dataset_state),
+        run_number=file.run_number,
+        events=file.events,
+        event_first=file.event_first,
+        event_last=file.event_last,
+    )
+
+
+def conflict_document(conflict: catalogue_results.Conflict) -> schemas.Conflict:
+    """A conflict."""
+    values = conflict._asdict()
+    for name in ("stored", "offered"):
+        values[name] = event_document(values[name])
+    return schemas.Conflict(**values)
+
+
+def cosmic_document(event: catalogue_results.CosmicEvent) -> schemas.CosmicEvent:
+    """A telescope's record."""
+    values = event._asdict()
+    values["tdc"] = {name: channel._asdict() for name, channel in event.tdc.items()}
+    return schemas.CosmicEvent(**values)
+
+
+def dead_letter_document(letter: admin_results.DeadLetter) -> job_schemas.DeadLetterWithPayload:
+    """A refused message."""
+    values = letter._asdict()
+    payload: bytes = values.pop("payload")
+    return job_schemas.DeadLetterWithPayload(
+        **values, payload_base64=base64.b64encode(payload).decode()
+    )
+
+
+def _state(state: DatasetState) -> schemas.State:
+    names: dict[DatasetState, schemas.State] = {
+        DatasetState.OPEN: "open",
+        DatasetState.FROZEN: "frozen",
+        DatasetState.RETIRED: "retired",
+    }
+    return names.get(state, "unknown")

@@ -1,0 +1,262 @@
+"""Runs, datasets, RAW files and conflicts: lists in pages that link to the next."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from eventindex.columns import DSID_MAX
+from eventindex.datasets import to_wire_state
+from eventindex.results import DatasetState
+from eventindex.v1 import lookup_pb2
+from rest_gateway.answers import schemas
+from rest_gateway.answers.documents import conflict_document, dataset_document, file_document
+from rest_gateway.answers.schemas import Number
+from rest_gateway.answers.streams import json_answer, link_to, primed, streamed
+from rest_gateway.calls.events import EVENT_FORMS, EventForm, PathNumber, event_blocks
+from rest_gateway.calls.parameters import FUID_PATTERN, check_range
+from rest_gateway.lists.negotiate import MEDIA_TYPES, Form, answer_form
+from rest_gateway.openapi.contract import document, problems_of, streams
+from rest_gateway.parts import ServicesDep
+
+router = APIRouter()
+
+PathFuid = Annotated[str, Path(pattern=FUID_PATTERN, description="UUID of a RAW file.")]
+PathDsid = Annotated[int, Path(ge=0, le=DSID_MAX)]
+
+
+class PageQuery(BaseModel):
+    """Which page of a list."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    page_size: int = Field(100, ge=1, le=10_000, description="Rows on a page.")
+    page_token: str = Field("", max_length=4096, description="From `next` of the page before.")
+
+
+class RunsQuery(PageQuery):
+    """Which runs, in which order."""
+
+    run_first: Number | None = Field(None, description="First run, inclusive.")
+    run_last: Number | None = Field(None, description="Last run, inclusive.")
+    detector: str | None = Field(None, max_length=200, description="Runs of one telescope.")
+    order_by: Literal[
+        "run_number", "run_number desc", "events", "events desc",
+        "first_seen", "first_seen desc", "last_seen", "last_seen desc",
+    ] = "run_number"  # fmt: skip
+
+
+class DatasetsQuery(PageQuery):
+    """Which datasets, in which order."""
+
+    state: Literal["open", "frozen", "retired"] | None = None
+    name_contains: str = Field("", max_length=200, description="A part of the name.")
+    order_by: Literal[
+        "dsid_raw", "dsid_raw desc", "name", "name desc",
+        "events", "events desc", "created", "created desc",
+    ] = "dsid_raw"  # fmt: skip
+
+
+class FilesQuery(PageQuery):
+    """Which RAW files, in which order."""
+
+    run: Number | None = Field(None, description="Files of one run.")
+    dataset: int | None = Field(None, ge=0, le=DSID_MAX, description="Files of one dataset.")
+    order_by: Literal[
+        "run_number", "run_number desc", "fuid_raw", "fuid_raw desc", "events", "events desc"
+    ] = "run_number"
+
+
+class ConflictsQuery(PageQuery):
+    """Which conflicts."""
+
+    run: Number | None = Field(None, description="Conflicts of one run.")
+    with_resolved: bool = Field(False, description="Those too that somebody decided on.")
+
+
+@router.get(
+    "/runs",
+    tags=["runs"],
+    summary="The runs of the index",
+    responses={**document(schemas.Runs, "A page of runs."), **problems_of(404)},
+)
+def list_runs(
+    request: Request, services: ServicesDep, query: Annotated[RunsQuery, Query()]
+) -> Response:
+    """Lists the runs, a page at a time."""
+    check_range(query.run_first, query.run_last, "run_first", "run_last")
+    page = services.runs_page(
+        lookup_pb2.ListRunsRequest(
+            page_size=query.page_size,
+            page_token=query.page_token,
+            run_first=query.run_first,
+            run_last=query.run_last,
+            detector_id=query.detector,
+            order_by=query.order_by,
+        )
+    )
+    runs = [schemas.Run.model_validate(run) for run in page.rows]
+    return json_answer(
+        request, schemas.Runs(runs=runs, next=next_page(request, page.next_page_token))
+    )
+
+
+@router.get(
+    "/runs/{run_number}",
+    tags=["runs"],
+    summary="One run",
+    responses={**document(schemas.Run, "The run."), **problems_of(404)},
+)
+def get_run(request: Request, services: ServicesDep, run_number: PathNumber) -> Response:
+    """Says what the index holds of one run."""
+    return json_answer(request, schemas.Run.model_validate(services.run(run_number)))
+
+
+@router.get(
+    "/datasets",
+    tags=["datasets"],
+    summary="The datasets of the index",
+    responses={**document(schemas.Datasets, "A page of datasets."), **problems_of()},
+)
+def list_datasets(
+    request: Request, services: ServicesDep, query: Annotated[DatasetsQuery, Query()]
+) -> Response:
+    """Lists the datasets, a page at a time."""
+    state = None if query.state is None else to_wire_state(DatasetState[query.state.upper()])
+    page = services.datasets_page(
+        lookup_pb2.ListDatasetsRequest(
+            page_size=query.page_size,
+            page_token=query.page_token,
+            state=state,
+            name_contains=query.name_contains,
+            order_by=query.order_by,
+        )
+    )
+    datasets = [dataset_document(dataset) for dataset in page.rows]
+    answer = schemas.Datasets(datasets=datasets, next=next_page(request, page.next_page_token))
+    return json_answer(request, answer)
+
+
+@router.get(
+    "/datasets/{dsid_raw}",
+    tags=["datasets"],
+    summary="One dataset",
+    responses={**document(schemas.Dataset, "The dataset."), **problems_of(404)},
+)
+def get_dataset(request: Request, services: ServicesDep, dsid_raw: PathDsid) -> Response:
+    """Says what the index holds of one dataset."""
+    return json_answer(request, dataset_document(services.get_dataset(dsid_raw)))
+
+
+@router.get(
+    "/files",
+    tags=["files"],
+    summary="The RAW files of the index",
+    responses={**document(schemas.Files, "A page of files."), **problems_of(404)},
+)
+def list_files(
+    request: Request, services: ServicesDep, query: Annotated[FilesQuery, Query()]
+) -> Response:
+    """Lists the RAW files, one row for each run that they hold events of."""
+    page = services.files_page(
+        lookup_pb2.ListFilesRequest(
+            page_size=query.page_size,
+            page_token=query.page_token,
+            run_number=query.run,
+            dsid_raw=query.dataset,
+            order_by=query.order_by,
+        )
+    )
+    files = [file_document(file) for file in page.rows]
+    return json_answer(
+        request, schemas.Files(files=files, next=next_page(request, page.next_page_token))
+    )
+
+
+@router.get(
+    "/files/{fuid_raw}",
+    tags=["files"],
+    summary="One RAW file",
+    responses={**document(schemas.File, "The file."), **problems_of(404)},
+)
+def get_file(request: Request, services: ServicesDep, fuid_raw: PathFuid) -> Response:
+    """Says of which runs a RAW file holds events."""
+    content = services.get_file(fuid_raw)
+    runs = [file_document(file) for file in content.runs]
+    return json_answer(request, schemas.File(fuid_raw=runs[0].fuid_raw, runs=runs))
+
+
+class FormQuery(BaseModel):
+    """The form of a stream of events."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    format: EventForm | None = Field(None, description="The form, instead of Accept.")
+
+
+@router.get(
+    "/files/{fuid_raw}/events",
+    tags=["files"],
+    summary="The events of a RAW file",
+    responses={
+        **streams(EVENT_FORMS, "Events in ascending (run, event) order, one a line."),
+        **problems_of(404, 406),
+    },
+)
+def list_events_of_file(
+    request: Request,
+    services: ServicesDep,
+    fuid_raw: PathFuid,
+    query: Annotated[FormQuery, Query()],
+) -> Response:
+    """Streams the events of a file, of any number."""
+    form = answer_form(request.headers.get("accept"), query.format, EVENT_FORMS)
+    batches = services.list_events(file=fuid_raw)
+    name = f"{fuid_raw.lower()}.{form}"
+    return streamed(event_blocks(primed(batches), form), MEDIA_TYPES[form], filename=name)
+
+
+@router.get(
+    "/files/{fuid_raw}/content",
+    tags=["files"],
+    summary="A telescope's RAW file",
+    responses={
+        **streams([Form.NDJSON], "The records as JSON, one a line, in ascending event number."),
+        **problems_of(404),
+    },
+)
+def read_raw_file(services: ServicesDep, fuid_raw: PathFuid) -> Response:
+    """Gives a RAW file that was made for a telescope; other files are not kept here."""
+    lines = primed(services.read_raw_file(fuid_raw))
+    blocks = (f"{line}\n".encode() for line in lines)
+    return streamed(blocks, MEDIA_TYPES[Form.NDJSON], filename=f"{fuid_raw.lower()}.ndjson")
+
+
+@router.get(
+    "/conflicts",
+    tags=["conflicts"],
+    summary="Events that were offered again with other values",
+    responses={**document(schemas.Conflicts, "A page of conflicts."), **problems_of(404)},
+)
+def list_conflicts(
+    request: Request, services: ServicesDep, query: Annotated[ConflictsQuery, Query()]
+) -> Response:
+    """Lists both values of each; the one that was stored first stays."""
+    page = services.conflicts_page(
+        lookup_pb2.ListConflictsRequest(
+            page_size=query.page_size,
+            page_token=query.page_token,
+            run_number=query.run,
+            with_resolved=query.with_resolved,
+        )
+    )
+    conflicts = [conflict_document(conflict) for conflict in page.rows]
+    answer = schemas.Conflicts(conflicts=conflicts, next=next_page(request, page.next_page_token))
+    return json_answer(request, answer)
+
+
+def next_page(request: Request, token: str) -> str | None:
+    """The address of the page behind this one; None where there is none."""
+    return link_to(request, page_token=token) if token else None

@@ -1,0 +1,133 @@
+"""Telescope events: their full records as a stream, and their numbers."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Generator, Iterable
+from itertools import islice
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+
+from eventindex.catalogue import CosmicArguments
+from eventindex.catalogue_results import CosmicEvent
+from eventindex.pairs import NUMBER_MAX
+from rest_gateway.answers import schemas
+from rest_gateway.answers.documents import cosmic_document
+from rest_gateway.answers.schemas import Number
+from rest_gateway.answers.streams import json_answer, primed, streamed
+from rest_gateway.calls.parameters import check_range
+from rest_gateway.lists.negotiate import MEDIA_TYPES, Form
+from rest_gateway.openapi.contract import document, problems_of, streams
+from rest_gateway.parts import ServicesDep
+from rest_gateway.problems import invalid
+
+router = APIRouter(prefix="/cosmic", tags=["cosmic"])
+
+_BLOCK_EVENTS = 500
+_TIME = "RFC 3339, with a time zone, inclusive."
+
+
+def _date_first(value: object) -> object:
+    """Refuse bare numbers, which pydantic takes for seconds since 1970."""
+    if isinstance(value, str) and not re.match(r"\d{4}-\d{2}-\d{2}", value, re.ASCII):
+        raise ValueError("not a time such as 2026-11-21T12:00:00Z")
+    return value
+
+
+QueryTime = Annotated[AwareDatetime, BeforeValidator(_date_first)]
+
+
+class CosmicSelection(BaseModel):
+    """Which telescope events; what is left out does not restrict."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    run: Number | None = Field(None, description="One run.")
+    run_first: Number | None = Field(None, description="First run, inclusive.")
+    run_last: Number | None = Field(None, description="Last run, inclusive.")
+    event_first: Number | None = Field(None, description="First event number, inclusive.")
+    event_last: Number | None = Field(None, description="Last event number, inclusive.")
+    time_first: QueryTime | None = Field(None, description=_TIME)
+    time_last: QueryTime | None = Field(None, description=_TIME)
+    detector: str | None = Field(None, max_length=200, description="One telescope.")
+
+
+class CosmicList(CosmicSelection):
+    """Which telescope events to list, and how many."""
+
+    limit: int = Field(0, ge=0, le=NUMBER_MAX, description="At most; 0: all.")
+
+
+class CosmicCounted(CosmicSelection):
+    """Which telescope events to count, and by what."""
+
+    by: Literal["run", "block", "hour", "detector"] | None = Field(
+        None, description="Count by this too; hours are UTC."
+    )
+
+
+@router.get(
+    "/events",
+    summary="Telescope events with their full records",
+    responses={
+        **streams(
+            [Form.NDJSON],
+            "Records, one a line.",
+            ndjson={"$ref": "#/components/schemas/CosmicEvent"},
+        ),
+        **problems_of(404),
+    },
+)
+def list_cosmic_events(services: ServicesDep, query: Annotated[CosmicList, Query()]) -> Response:
+    """Streams the records, each a JSON object on a line of its own."""
+    events = services.cosmic_events(events_max=query.limit, **_arguments(query))
+    return streamed(_blocks(primed(events)), MEDIA_TYPES[Form.NDJSON])
+
+
+@router.get(
+    "/counts",
+    summary="Numbers of telescope events",
+    responses={**document(schemas.CosmicCounts, "The counts."), **problems_of(404)},
+)
+def count_cosmic_events(
+    request: Request, services: ServicesDep, query: Annotated[CosmicCounted, Query()]
+) -> Response:
+    """Counts in all and by run, block, hour or detector."""
+    found = services.count_cosmic_events(by=query.by, **_arguments(query))
+    counts = [schemas.CosmicCount.model_validate(count) for count in found.counts]
+    return json_answer(request, schemas.CosmicCounts(total=found.total, counts=counts))
+
+
+def _arguments(query: CosmicSelection) -> CosmicArguments:
+    if query.run is not None and (query.run_first, query.run_last) != (None, None):
+        raise invalid("give run or run_first and run_last, not both", field="run")
+    check_range(query.run_first, query.run_last, "run_first", "run_last")
+    check_range(query.event_first, query.event_last, "event_first", "event_last")
+    times = _checked(query.time_first, "time_first"), _checked(query.time_last, "time_last")
+    if times[0] is not None and times[1] is not None and times[0] > times[1]:
+        raise invalid("time_first is after time_last", field="time_last", value=query.time_last)
+    return {
+        "run": query.run,
+        "runs": None if query.run is not None else (query.run_first, query.run_last),
+        "events": (query.event_first, query.event_last),
+        "times": times,
+        "detector_id": query.detector,
+    }
+
+
+def _checked(time: datetime.datetime | None, name: str) -> datetime.datetime | None:
+    """A time in UTC, which may lie outside of what a calendar can say."""
+    try:
+        return None if time is None else time.astimezone(datetime.UTC)
+    except OverflowError:
+        raise invalid(f"{name} is outside of the years 1 to 9999", field=name, value=time) from None
+
+
+def _blocks(events: Iterable[CosmicEvent]) -> Generator[bytes, None, None]:
+    source = iter(events)
+    while block := list(islice(source, _BLOCK_EVENTS)):
+        lines = [cosmic_document(event).model_dump_json() for event in block]
+        yield ("\n".join(lines) + "\n").encode()

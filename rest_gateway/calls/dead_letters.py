@@ -1,0 +1,96 @@
+"""Dead letters: read, replayed, discarded. The ingest service asks for an admin's token."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from pydantic import Field
+
+from eventindex.v1 import admin_pb2
+from rest_gateway.answers import job_schemas
+from rest_gateway.answers.documents import dead_letter_document
+from rest_gateway.answers.streams import json_answer
+from rest_gateway.calls.catalogue import PageQuery, next_page
+from rest_gateway.openapi.contract import document, problems_of
+from rest_gateway.parts import ServicesDep
+from rest_gateway.security import ChangesDep, may_administrate
+
+router = APIRouter(
+    prefix="/dead-letters",
+    tags=["dead letters (admin)"],
+    dependencies=[Depends(may_administrate)],
+)
+
+PathId = Annotated[int, Path(ge=1, le=2**63 - 1)]
+
+
+class DeadLettersQuery(PageQuery):
+    """Which dead letters."""
+
+    reason: str = Field("", max_length=200, description="Of one reason only.")
+    topic: str = Field("", max_length=2000, description="Of one topic only.")
+
+
+@router.get(
+    "",
+    summary="Refused messages",
+    responses={**document(job_schemas.DeadLetters, "A page of dead letters."), **problems_of()},
+)
+def list_dead_letters(
+    request: Request, services: ServicesDep, query: Annotated[DeadLettersQuery, Query()]
+) -> Response:
+    """Lists the refused messages without their payloads."""
+    page = services.dead_letters_page(
+        admin_pb2.ListDeadLettersRequest(
+            page_size=query.page_size,
+            page_token=query.page_token,
+            reason=query.reason,
+            topic=query.topic,
+        )
+    )
+    letters = [job_schemas.DeadLetter.model_validate(letter) for letter in page.rows]
+    answer = job_schemas.DeadLetters(
+        dead_letters=letters, next=next_page(request, page.next_page_token)
+    )
+    return json_answer(request, answer)
+
+
+@router.get(
+    "/{dead_letter_id}",
+    summary="One refused message",
+    responses={
+        **document(job_schemas.DeadLetterWithPayload, "With its payload."),
+        **problems_of(404),
+    },
+)
+def get_dead_letter(request: Request, services: ServicesDep, dead_letter_id: PathId) -> Response:
+    """Gives the payload too, in base64."""
+    return json_answer(request, dead_letter_document(services.get_dead_letter(dead_letter_id)))
+
+
+@router.post(
+    "/{dead_letter_id}/replay",
+    summary="Send a refused message through ingest again",
+    responses={
+        200: {"model": job_schemas.ReplayOutcome, "description": "What became of its events."},
+        **problems_of(404, 409),
+    },
+)
+def replay_dead_letter(
+    services: ServicesDep, dead_letter_id: PathId, _: ChangesDep
+) -> job_schemas.ReplayOutcome:
+    """Stores what is good in it now. The dead letter goes once all of it is settled."""
+    return job_schemas.ReplayOutcome.model_validate(services.replay_dead_letter(dead_letter_id))
+
+
+@router.delete(
+    "/{dead_letter_id}",
+    summary="Discard a refused message",
+    status_code=204,
+    responses={204: {"description": "It is gone for good."}, **problems_of(404)},
+)
+def discard_dead_letter(services: ServicesDep, dead_letter_id: PathId) -> Response:
+    """Removes a refused message for good."""
+    services.discard_dead_letter(dead_letter_id)
+    return Response(status_code=204)

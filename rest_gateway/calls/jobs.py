@@ -1,0 +1,267 @@
+"""Jobs: a list of any size is taken, looked up in the background, and its answers fetched later."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from functools import partial
+from typing import Annotated, Literal
+
+import anyio
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi.sse import format_sse_event
+from pydantic import BaseModel, ConfigDict, Field
+
+from rest_gateway.answers import job_schemas
+from rest_gateway.answers.lookups import answer_blocks
+from rest_gateway.answers.streams import Stream, json_answer, primed, streamed
+from rest_gateway.jobs import store as job_store
+from rest_gateway.jobs.chunks import parquet_blocks, to_chunks, to_results
+from rest_gateway.jobs.store import JobRow
+from rest_gateway.lists.body import ByteLimit, open_list
+from rest_gateway.lists.negotiate import MEDIA_TYPES, Form, answer_form, body_kind
+from rest_gateway.lists.pair_lists import list_columns, read_list
+from rest_gateway.lists.spool import ListCheck
+from rest_gateway.openapi.contract import columns_field, document, list_body, problems_of, streams
+from rest_gateway.parts import API_PREFIX, Parts, PartsDep
+from rest_gateway.problems import Problem, unavailable
+from rest_gateway.security import ChangesDep
+
+router = APIRouter(prefix="/jobs", tags=["jobs"])
+
+_FORMS = (Form.JSON, Form.NDJSON, Form.CSV, Form.PARQUET)
+_PROGRESS_INTERVAL_S = 0.5
+_SILENT_PROGRESSES_MAX = 30
+_EVENT = {
+    "type": "object",
+    "properties": {
+        "event": {"enum": ["progress", "end"]},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
+}
+JobId = Annotated[uuid.UUID, Path(description="From the answer to POST.")]
+
+
+async def _admitted(parts: PartsDep) -> None:
+    """Let those pass who may look up, also while the index is away: jobs are in the database.
+
+    Where the gateway asks for no token itself, the index may: then its refusal counts.
+    """
+    if parts.access is None:
+        await anyio.to_thread.run_sync(parts.services.check_access)
+
+
+AdmittedDep = Annotated[None, Depends(_admitted)]
+
+
+class JobQuery(BaseModel):
+    """How to look a list up."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    olt_result: bool = Field(False, description="Answer the online filter's bits too.")
+    columns: str | None = columns_field()
+
+
+class ResultQuery(BaseModel):
+    """The form of a result."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    format: Literal["json", "ndjson", "csv", "parquet"] | None = Field(
+        None, description="The form, instead of Accept."
+    )
+
+
+@router.post(
+    "",
+    summary="Look up a list of any size in the background",
+    status_code=202,
+    openapi_extra=list_body(),
+    responses={
+        202: {
+            "model": job_schemas.Job,
+            "description": "The list is stored; the job survives restarts.",
+            "headers": {"Location": {"description": "The job.", "schema": {"type": "string"}}},
+        },
+        **problems_of(408, 413, 415),
+    },
+)
+async def create_job(
+    request: Request, parts: PartsDep, query: Annotated[JobQuery, Query()], _: ChangesDep
+) -> Response:
+    """Takes a list as `POST /lookup` does. Fetch `Location` until `state` is done.
+
+    Who knows the address of a job may read and cancel it: it cannot be guessed.
+    """
+    kind = body_kind(request.headers.get("content-type"))
+    columns = list_columns(query.columns)
+    await anyio.to_thread.run_sync(parts.services.check)
+    settings = parts.settings
+    limit = ByteLimit(settings.http_job_bytes_max, "EVENTINDEX_HTTP_JOB_BYTES_MAX")
+    check = ListCheck(settings.http_job_pairs_max, "EVENTINDEX_HTTP_JOB_PAIRS_MAX")
+    stream = await open_list(request, kind, limit)
+    if await parts.jobs.run(job_store.count_waiting) >= settings.http_jobs_max:
+        raise unavailable(
+            f"{settings.http_jobs_max} jobs wait (EVENTINDEX_HTTP_JOBS_MAX)", kind="busy"
+        )
+    chunks = to_chunks(
+        read_list(stream, kind, columns, limit.expanded().add), check, olt=query.olt_result
+    )
+    job = await _receive(parts, chunks, check, olt=query.olt_result)
+    parts.worker.wake()
+    body = _document(job).model_dump_json()
+    headers = {"Location": f"{API_PREFIX}/jobs/{job.job_id}", "Cache-Control": "no-store"}
+    return Response(body, 202, headers, MEDIA_TYPES[Form.JSON])
+
+
+async def _receive(parts: Parts, chunks: Iterator[bytes], check: ListCheck, *, olt: bool) -> JobRow:
+    """Store a list as it comes; what is not complete is removed."""
+    jobs = parts.jobs
+    job_id = await jobs.run(partial(job_store.create, with_olt_result=olt))
+    try:
+        count = 0
+        while chunk := await anyio.to_thread.run_sync(next, chunks, b""):
+            store = partial(job_store.add_chunk, job_id=job_id, chunk_no=count, request=chunk)
+            await jobs.run(store)
+            count += 1
+        enqueue = partial(
+            job_store.enqueue,
+            job_id=job_id,
+            pairs=check.pairs,
+            chunks=count,
+            errors=check.errors,
+            lifetime_s=parts.settings.http_job_lifetime_s,
+        )
+        await jobs.run(enqueue)
+    except BaseException:
+        with anyio.CancelScope(shield=True):
+            await jobs.run(partial(job_store.cancel, job_id=job_id))
+        raise
+    return await _find(parts, job_id)
+
+
+@router.get(
+    "/{job_id}",
+    summary="The progress of a job",
+    responses={**document(job_schemas.Job, "The job as it is now."), **problems_of(404)},
+)
+async def get_job(request: Request, parts: PartsDep, job_id: JobId, _: AdmittedDep) -> Response:
+    """Says how far a job is and where its result will be."""
+    return json_answer(request, _document(await _find(parts, job_id)))
+
+
+@router.get(
+    "/{job_id}/result",
+    summary="The answers to the list of a job",
+    responses={
+        **streams(
+            _FORMS,
+            "As the answer to POST /lookup; Parquet names no errors, the job does.",
+            json={"$ref": "#/components/schemas/LookupAnswer"},
+        ),
+        **problems_of(404, 406, 409),
+    },
+)
+async def get_result(
+    request: Request,
+    parts: PartsDep,
+    job_id: JobId,
+    query: Annotated[ResultQuery, Query()],
+    _: AdmittedDep,
+) -> Response:
+    """Gives the answers in the order of the list, once the job is done, until it expires."""
+    form = answer_form(request.headers.get("accept"), query.format, _FORMS)
+    job = await _find(parts, job_id)
+    if job.state != "done":
+        detail = job.failure or f"{job.pairs_done} of {job.pairs} pairs are looked up"
+        raise Problem(409, "not-done", f"the job is {job.state}: {detail}")
+    return await anyio.to_thread.run_sync(_result, parts, job, form)
+
+
+def _result(parts: Parts, job: JobRow, form: Form) -> Response:
+    job_id = uuid.UUID(job.job_id)
+
+    def read(chunk_no: int) -> tuple[bytes, bytes] | None:
+        return parts.jobs.wait(partial(job_store.read_chunk, job_id=job_id, chunk_no=chunk_no))
+
+    results = primed(to_results(read, job.chunks))
+    olt = job.with_olt_result
+    if form is Form.PARQUET:
+        blocks = parquet_blocks(results, olt=olt)
+    else:
+        blocks = answer_blocks(results, form, pairs=job.pairs, errors=job.errors, olt=olt)
+    return streamed(blocks, MEDIA_TYPES[form], filename=f"job-{job.job_id}.{form}")
+
+
+@router.get(
+    "/{job_id}/events",
+    summary="The progress of a job as server-sent events",
+    responses={
+        200: {
+            "description": "An event `progress` whenever there is some, `end` when the job is "
+            "done, failed or gone; its data is the job (`end` of a gone one: null).",
+            "content": {"text/event-stream": {"schema": _EVENT}},
+        },
+        **problems_of(404),
+    },
+)
+async def follow_job(parts: PartsDep, job_id: JobId, _: AdmittedDep) -> Response:
+    """Sends the job whenever it has changed, until it is done."""
+    await _find(parts, job_id)
+    return Stream(
+        _progress(parts, job_id),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )
+
+
+async def _progress(parts: Parts, job_id: uuid.UUID) -> AsyncIterator[bytes]:
+    last, silent = "", 0
+    while not parts.stopping.is_set():
+        job = await parts.jobs.run(partial(job_store.find, job_id=job_id))
+        data = "null" if job is None else _document(job).model_dump_json()
+        if job is None or job.state != "queued":
+            yield format_sse_event(data_str=data, event="end")
+            return
+        if data != last:
+            last, silent = data, 0
+            yield format_sse_event(data_str=data, event="progress")
+        elif (silent := silent + 1) % _SILENT_PROGRESSES_MAX == 0:
+            yield format_sse_event(comment="still there")
+        with anyio.move_on_after(_PROGRESS_INTERVAL_S):
+            await parts.stopping.wait()
+
+
+@router.delete(
+    "/{job_id}",
+    summary="Cancel a job and remove its result",
+    status_code=204,
+    responses={204: {"description": "It is gone."}, **problems_of(404)},
+)
+async def cancel_job(parts: PartsDep, job_id: JobId, _: AdmittedDep) -> Response:
+    """Ends a job, whatever its state, and removes its list and its answers."""
+    if not await parts.jobs.run(partial(job_store.cancel, job_id=job_id)):
+        raise _gone(job_id)
+    return Response(status_code=204)
+
+
+async def _find(parts: Parts, job_id: uuid.UUID) -> JobRow:
+    job = await parts.jobs.run(partial(job_store.find, job_id=job_id))
+    if job is None:
+        raise _gone(job_id)
+    return job
+
+
+def _gone(job_id: uuid.UUID) -> Problem:
+    return Problem(404, "not-found", f"there is no job {job_id}: unknown, cancelled or expired")
+
+
+def _document(job: JobRow) -> job_schemas.Job:
+    address = f"{API_PREFIX}/jobs/{job.job_id}"
+    links = {"self": address, "events": f"{address}/events"}
+    if job.state == "done":
+        links["result"] = f"{address}/result"
+    return job_schemas.Job(
+        **{**job._asdict(), "not_found": job.pairs_done - job.found, "links": links}
+    )

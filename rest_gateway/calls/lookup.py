@@ -1,0 +1,97 @@
+"""`POST /api/v1/lookup`: a list of pairs in, their RAW files out, in flat memory."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import anyio
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from rest_gateway.answers.lookups import answer_blocks
+from rest_gateway.answers.streams import primed, streamed
+from rest_gateway.lists.body import ByteLimit, open_list
+from rest_gateway.lists.negotiate import MEDIA_TYPES, Form, answer_form, body_kind
+from rest_gateway.lists.pair_lists import list_columns, read_list
+from rest_gateway.lists.spool import ListCheck, PairSpool
+from rest_gateway.openapi.contract import columns_field, list_body, problems_of, streams
+from rest_gateway.parts import Parts, PartsDep
+
+router = APIRouter(tags=["lookup"])
+
+
+class LookupQuery(BaseModel):
+    """How to answer a list."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    olt_result: bool = Field(False, description="Answer the online filter's bits too.")
+    columns: str | None = columns_field()
+    format: Literal["json", "ndjson", "csv"] | None = Field(
+        None, description="The form of the answer, instead of Accept."
+    )
+
+
+_FORMS = (Form.JSON, Form.NDJSON, Form.CSV)
+# A service that restarts in the middle of an answer is waited for.
+_AWAY_IN_BETWEEN_S_MAX = 30.0
+
+
+@router.post(
+    "/lookup",
+    summary="Find the RAW files of a list of events",
+    openapi_extra=list_body(),
+    responses={
+        **streams(
+            _FORMS,
+            "The answers in the order of the list, and what in it was no pair.",
+            json={"$ref": "#/components/schemas/LookupAnswer"},
+        ),
+        **problems_of(406, 408, 413, 415),
+    },
+)
+async def lookup(
+    request: Request,
+    parts: PartsDep,
+    query: Annotated[LookupQuery, Query()],
+) -> Response:
+    """Answers every pair of the list; a pair that is not in the index is an answer with nulls.
+
+    Lines that are no pairs are named in `errors` (CSV: in the last lines, in the column `error`)
+    and the others are answered. Up to 1,000 such lines; more, or a list without any pair, are 400.
+    The answer begins when the whole list has come.
+    """
+    answer = answer_form(request.headers.get("accept"), query.format, _FORMS)
+    kind = body_kind(request.headers.get("content-type"))
+    columns = list_columns(query.columns)
+    await anyio.to_thread.run_sync(parts.services.check)
+    settings = parts.settings
+    limit = ByteLimit(settings.http_lookup_bytes_max, "EVENTINDEX_HTTP_LOOKUP_BYTES_MAX")
+    check = ListCheck(settings.http_lookup_pairs_max, "EVENTINDEX_HTTP_LOOKUP_PAIRS_MAX")
+    stream = await open_list(request, kind, limit)
+    spool = PairSpool()
+    try:
+        await anyio.to_thread.run_sync(
+            lambda: spool.fill(read_list(stream, kind, columns, limit.expanded().add), check)
+        )
+        return await anyio.to_thread.run_sync(
+            _answer, parts, spool, check, answer, query.olt_result
+        )
+    except BaseException:
+        spool.close()
+        raise
+
+
+def _answer(parts: Parts, spool: PairSpool, check: ListCheck, form: Form, olt: bool) -> Response:
+    """The answer, once the index gave the first part of it; runs in a thread."""
+    results = primed(
+        parts.services.lookup_stream(
+            spool.batches(), with_olt_result=olt, retry_seconds_max=_AWAY_IN_BETWEEN_S_MAX
+        )
+    )
+    blocks = answer_blocks(results, form, pairs=check.pairs, errors=check.errors, olt=olt)
+    headers: dict[str, Any] = {
+        "EventIndex-Pairs": str(check.pairs),
+        "EventIndex-Bad-Lines": str(len(check.errors)),
+    }
+    return streamed(blocks, MEDIA_TYPES[form], headers=headers)

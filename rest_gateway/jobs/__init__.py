@@ -1,0 +1,1 @@
+"""Jobs: their tables, chunks and the thread that looks them up."""

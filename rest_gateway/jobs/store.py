@@ -1,0 +1,165 @@
+"""The jobs in PostgreSQL: written as a list comes in, read while it is looked up. SQL alone.
+
+Each function takes a connection and is one short transaction, so that any gateway can serve any
+job. Never asks the index.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import uuid
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from event_store.database.connection import Connection, fetch_one
+from rest_gateway.lists.pair_lists import PairError
+
+# A list that stopped coming is removed after so long; each of its chunks begins it anew.
+RECEIVING_S_MAX = 3600
+_REMOVED_AT_ONCE = 1000
+
+_COLUMNS = (
+    "job_id::text, state, created, finished, expires, with_olt_result, pairs, pairs_done, found, "
+    "chunks, errors, failure"
+)
+
+
+class JobRow(NamedTuple):
+    """A job as it is now."""
+
+    job_id: str
+    state: str
+    created: datetime.datetime
+    finished: datetime.datetime | None
+    expires: datetime.datetime
+    with_olt_result: bool
+    pairs: int
+    pairs_done: int
+    found: int
+    chunks: int
+    errors: list[dict[str, Any]]
+    failure: str
+
+
+def count_waiting(connection: Connection) -> int:
+    """How many jobs are received or wait for answers, over all gateways."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM http_job WHERE state IN ('receiving', 'queued') "
+            "AND expires > now()"
+        )
+        return int(fetch_one(cursor)[0])
+
+
+def create(connection: Connection, *, with_olt_result: bool) -> uuid.UUID:
+    """Begin to receive a list; the job's id, which cannot be guessed."""
+    job_id = uuid.uuid4()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO http_job (job_id, state, with_olt_result, expires) "
+            "VALUES (%s, 'receiving', %s, now() + make_interval(secs => %s))",
+            (str(job_id), with_olt_result, RECEIVING_S_MAX),
+        )
+    return job_id
+
+
+def add_chunk(connection: Connection, job_id: uuid.UUID, chunk_no: int, request: bytes) -> None:
+    """Store a part of the list; doing it twice is doing it once."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO http_job_chunk (job_id, chunk_no, request) VALUES (%s, %s, %s) "
+            "ON CONFLICT DO NOTHING",
+            (str(job_id), chunk_no, request),
+        )
+        cursor.execute(
+            "UPDATE http_job SET expires = now() + make_interval(secs => %s) WHERE job_id = %s",
+            (RECEIVING_S_MAX, str(job_id)),
+        )
+
+
+def enqueue(
+    connection: Connection,
+    job_id: uuid.UUID,
+    *,
+    pairs: int,
+    chunks: int,
+    errors: Sequence[PairError],
+    lifetime_s: int,
+) -> None:
+    """The list is complete: from now on it waits for its answers. An empty one is done."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE http_job SET state = CASE WHEN %(chunks)s = 0 THEN 'done' ELSE 'queued' END, "
+            "finished = CASE WHEN %(chunks)s = 0 THEN now() END, "
+            "pairs = %(pairs)s, chunks = %(chunks)s, errors = %(errors)s, "
+            "expires = now() + make_interval(secs => %(lifetime)s) "
+            "WHERE job_id = %(job)s AND state = 'receiving'",
+            {
+                "job": str(job_id),
+                "pairs": pairs,
+                "chunks": chunks,
+                "errors": json.dumps(list(errors)),
+                "lifetime": lifetime_s,
+            },
+        )
+
+
+def find(connection: Connection, job_id: uuid.UUID) -> JobRow | None:
+    """A job that was received and has not expired; None where there is none."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT {_COLUMNS} FROM http_job WHERE job_id = %s AND expires > now() "
+            "AND state IN ('queued', 'done', 'failed')",
+            (str(job_id),),
+        )
+        row = cursor.fetchone()
+    return None if row is None else JobRow(*row)
+
+
+def cancel(connection: Connection, job_id: uuid.UUID) -> bool:
+    """Take a job away from its owner and from the gateways; whether there was one."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE http_job SET state = 'cancelled', expires = now() "
+            "WHERE job_id = %s AND state <> 'cancelled' AND expires > now()",
+            (str(job_id),),
+        )
+        return cursor.rowcount > 0
+
+
+def read_chunk(
+    connection: Connection, job_id: uuid.UUID, chunk_no: int
+) -> tuple[bytes, bytes] | None:
+    """Request and response of an answered chunk; None where the job is gone meanwhile."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT request, response FROM http_job_chunk "
+            "WHERE job_id = %s AND chunk_no = %s AND response IS NOT NULL",
+            (str(job_id), chunk_no),
+        )
+        row = cursor.fetchone()
+    return None if row is None else (bytes(row[0]), bytes(row[1]))
+
+
+def remove_expired(connection: Connection) -> int:
+    """Remove chunks of jobs that are over, a bounded number, and jobs without any; how many.
+
+    Chunks that another gateway works on are left for the next time.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "DELETE FROM http_job_chunk WHERE (job_id, chunk_no) IN ("
+            "SELECT job_id, chunk_no FROM http_job_chunk JOIN http_job USING (job_id) "
+            "WHERE expires <= now() LIMIT %s FOR UPDATE OF http_job_chunk SKIP LOCKED)",
+            (_REMOVED_AT_ONCE,),
+        )
+        removed = cursor.rowcount
+        cursor.execute(
+            "DELETE FROM http_job WHERE job_id IN ("
+            "SELECT job_id FROM http_job WHERE expires <= now() AND NOT EXISTS ("
+            "SELECT FROM http_job_chunk WHERE http_job_chunk.job_id = http_job.job_id) "
+            "LIMIT %s FOR UPDATE SKIP LOCKED)",
+            (_REMOVED_AT_ONCE,),
+        )
+        return removed + cursor.rowcount

@@ -1,0 +1,139 @@
+"""The body of a request as a file that a thread reads while it comes, up to a limit of bytes.
+
+The event loop never waits: a thread asks it for the next piece. A body that nobody reads is not
+taken from the network.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import BinaryIO, cast
+
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import Message
+
+from rest_gateway.lists.negotiate import BodyKind
+from rest_gateway.problems import Problem, invalid, short, too_large
+
+# A list is expanded by what its first bytes are; these say no more than they do.
+_ENCODINGS = frozenset({"", "identity", "gzip", "x-gzip", "zstd"})
+# Half the time that a proxy usually waits; a list of any size that keeps coming is not hurried.
+_SILENCE_S_MAX = 30.0
+
+
+class ByteLimit:
+    """Counts the bytes of a body, or those that a compressed one stands for."""
+
+    def __init__(self, bytes_max: int, setting: str, what: str = "the body") -> None:
+        self._bytes_max = bytes_max
+        self._setting = setting
+        self._what = what
+        self._count = 0
+
+    def expanded(self) -> ByteLimit:
+        """The same limit for what is made of a compressed body, counted anew."""
+        return ByteLimit(self._bytes_max, self._setting, "the list without its compression")
+
+    def check_length(self, request: Request) -> None:
+        """Refuse at once a body that says it is too long.
+
+        Raises:
+            Problem: 413.
+        """
+        length = request.headers.get("content-length", "")
+        self.add(int(length) if length.isdecimal() else 0)
+        self._count = 0
+
+    def add(self, n_bytes: int) -> None:
+        """So many bytes have come.
+
+        Raises:
+            Problem: 413.
+        """
+        self._count += n_bytes
+        if self._count > self._bytes_max:
+            raise too_large(self._what, self._bytes_max, "bytes", self._setting)
+
+
+class BodyReader:
+    """What `read_pairs` and the JSON parser need of a file. For one thread that is not the loop's.
+
+    Raises in `read` and `read1`:
+        Problem: 413 above the limit, 408 when nothing comes for too long, 400 when the client
+            goes away.
+    """
+
+    def __init__(self, request: Request, limit: ByteLimit) -> None:
+        self._pieces: AsyncIterator[bytes] = request.stream()
+        self._limit = limit
+        self._loop = asyncio.get_running_loop()
+        self._rest = b""
+
+    def read1(self, size: int = -1) -> bytes:
+        """Up to `size` bytes as soon as there are some; nothing at the end."""
+        if not self._rest:
+            self._rest = asyncio.run_coroutine_threadsafe(self._next(), self._loop).result()
+            self._limit.add(len(self._rest))
+        size = len(self._rest) if size < 0 else size
+        piece, self._rest = self._rest[:size], self._rest[size:]
+        return piece
+
+    def read(self, size: int = -1) -> bytes:
+        """The same; the JSON parser asks again."""
+        return self.read1(size)
+
+    async def _next(self) -> bytes:
+        try:
+            async with asyncio.timeout(_SILENCE_S_MAX):
+                async for piece in self._pieces:
+                    if piece:
+                        return piece
+        except TimeoutError as error:
+            raise Problem(
+                408, "timeout", f"nothing came for {_SILENCE_S_MAX:.0f} s in the middle of the body"
+            ) from error
+        except ClientDisconnect as error:
+            raise invalid("the body ended too early") from error
+        return b""
+
+
+async def open_list(request: Request, kind: BodyKind, limit: ByteLimit) -> BinaryIO:
+    """The list in a request, to be read by another thread: the body, or the file in a form.
+
+    Raises:
+        Problem: 413 above the limit, 400 for a form without the file.
+    """
+    limit.check_length(request)
+    encoding = request.headers.get("content-encoding", "").strip().lower()
+    if encoding not in _ENCODINGS:
+        detail = f"Content-Encoding is {short(encoding)}: a list is read as it is, gzip or zstd"
+        raise Problem(415, "unsupported-media-type", detail)
+    if kind is not BodyKind.MULTIPART:
+        return cast(BinaryIO, BodyReader(request, limit))
+    return await _uploaded_file(request, limit)
+
+
+async def _uploaded_file(request: Request, limit: ByteLimit) -> BinaryIO:
+    """The one file of a form; it waits on disk, where it is more than a MiB."""
+
+    async def receive() -> Message:
+        message = await request.receive()
+        limit.add(len(message.get("body", b"")))
+        return message
+
+    try:
+        form = await Request(request.scope, receive).form(max_files=1, max_fields=0)
+    except (MultiPartException, ClientDisconnect) as error:
+        raise invalid(f"the form cannot be read: {error}") from error
+    except Exception as error:
+        # Starlette turns its own complaint into an HTTPException where there is an application.
+        if isinstance(error, Problem) or not hasattr(error, "detail"):
+            raise
+        raise invalid(f"the form cannot be read: {error.detail}") from error
+    files = [value for value in form.values() if isinstance(value, UploadFile)]
+    if not files:
+        raise invalid("the form has no file", field="file")
+    return files[0].file

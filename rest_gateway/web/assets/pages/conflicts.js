@@ -1,0 +1,90 @@
+// The page "Conflicts": both values of each, and the decision of an administrator.
+
+import { getJson, postJson } from "../lib/api.js";
+import { badge, bits, button, byId, datasetLink, fileLink, h, runLink } from "../lib/dom.js";
+import { confirm } from "../lib/confirm.js";
+import { pagedTable } from "../lib/table.js";
+import { formatTime, known, t } from "../lib/texts.js";
+
+const filter = byId("filter");
+const NAME = "eventindex-name";
+
+const columns = [
+  { title: t("field.run"), id: true, cell: ({ stored }) => runLink(stored.run_number) },
+  { title: t("field.event"), id: true, cell: ({ stored }) => stored.event_number },
+  { title: t("conflicts.stored"), cell: (conflict) => side(conflict.stored, conflict.offered, conflict.stored_record) },
+  { title: t("conflicts.offered"), cell: (conflict) => side(conflict.offered, conflict.stored, conflict.offered_record) },
+  { title: t("field.source"), cell: source },
+  { title: t("conflicts.decision"), cell: decision },
+];
+
+/** One value; what differs from the other is marked. */
+function side(value, other, record) {
+  const marked = (same, ...content) => h("div", {}, same ? content : h("mark", {}, content));
+  return h(
+    "div",
+    { class: "side" },
+    marked(value.fuid_raw === other.fuid_raw, fileLink(value.fuid_raw)),
+    marked(value.dsid_raw === other.dsid_raw, `${t("field.dataset")} `, datasetLink(value.dsid_raw)),
+    marked(String(value.olt_result) === String(other.olt_result), `${t("field.bits")}: ${bits(value.olt_result)}`),
+    record ? h("details", {}, h("summary", {}, t("cosmic.record")), h("pre", {}, record)) : null,
+  );
+}
+
+/** Who offered it last, when, and how often it came. */
+function source(conflict) {
+  const times = t("conflicts.times", { n: conflict.times });
+  const quiet = [formatTime(conflict.last_seen), times].map((text) => h("div", { class: "quiet" }, text));
+  return h("div", {}, h("div", {}, conflict.source), quiet);
+}
+
+function decision(conflict) {
+  if (conflict.resolution) {
+    const who = `${conflict.resolved_by}, ${formatTime(conflict.resolved)}`;
+    return h("div", {}, badge(known(`resolution.${conflict.resolution}`, conflict.resolution)), " ", who);
+  }
+  const place = `${conflict.stored.run_number}:${conflict.stored.event_number}`;
+  return h(
+    "span",
+    { class: "row tight" },
+    ...["keep", "replace"].map((name) =>
+      button(t(`conflicts.${name}`), () => decide(conflict, name, place), { "aria-label": `${t(`conflicts.${name}`)} ${place}` }),
+    ),
+  );
+}
+
+async function decide(conflict, resolution, place) {
+  await confirm({
+    text: t(`conflicts.${resolution}_ask`, { place }),
+    action: t(`conflicts.${resolution}`),
+    field: { label: t("conflicts.who"), value: localStorage.getItem(NAME) ?? "" },
+    async work(name) {
+      localStorage.setItem(NAME, name);
+      await postJson(`/conflicts/${conflict.conflict_id}/resolve`, { resolution, resolved_by: name });
+      await conflicts.reload();
+      return t("conflicts.done", { place });
+    },
+  });
+}
+
+const conflicts = pagedTable(byId("conflicts"), {
+  caption: t("menu.conflicts"),
+  columns,
+  order: "",
+  stack: true,
+  none: t("conflicts.none"),
+  async load(_, next) {
+    const { run, with_resolved } = Object.fromEntries(new FormData(filter));
+    const parameters = { run, with_resolved: Boolean(with_resolved), page_size: 50 };
+    const page = await (next ? getJson(next) : getJson("/conflicts", parameters));
+    return { rows: page.conflicts, next: page.next };
+  },
+});
+
+filter.elements.run.value = new URLSearchParams(location.search).get("run") ?? "";
+filter.addEventListener("submit", (event) => {
+  event.preventDefault();
+  conflicts.reload();
+});
+filter.elements.with_resolved.addEventListener("change", () => conflicts.reload());
+conflicts.reload();

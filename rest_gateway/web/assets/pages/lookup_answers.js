@@ -1,0 +1,132 @@
+// The answers to a list: by file and by pair, with what needs a look on top.
+
+import { badge, bits, button, copyButton, datasetLink, fileLink, h, link, runLink, save } from "../lib/dom.js";
+import { stateBadge } from "../lib/catalogue.js";
+import { table } from "../lib/table.js";
+import { t } from "../lib/texts.js";
+
+const SHOWN_MAX = 500;
+const CSV_HEADER = "run_number,event_number\n";
+
+/** The nodes of the result. */
+export function showAnswers({ rows, errors, conflicts, csv, share }) {
+  const inConflict = (row) => conflicts.pairs.has(`${row.run} ${row.event}`);
+  const files = byFile(rows);
+  const missing = rows.filter((row) => !row.fuid);
+  const disputed = rows.filter(inConflict);
+  const found = rows.length - missing.length;
+  const summary = `${t("lookup.found", { n: found })} ${t("lookup.in_files", { n: files.length })}`;
+  return [
+    h("h2", { tabindex: -1 }, summary),
+    missing.length ? attention("bad", t("lookup.missing", { n: missing.length }), missing, "not-found.csv") : null,
+    disputed.length ? attention("warn", t("lookup.disputed", { n: disputed.length }), disputed, "conflicts.csv", link("/conflicts", t("lookup.see_conflicts"))) : null,
+    conflicts.complete ? null : h("p", { class: "notice" }, t("lookup.not_compared")),
+    errors.length ? h("div", { class: "notice warn" }, h("p", {}, t("lookup.wrong_lines", { n: errors.length })), h("ul", {}, errors.slice(0, 10).map((each) => h("li", {}, each)))) : null,
+    h(
+      "div",
+      { class: "row" },
+      button(t("lookup.download"), () => save("lookup.csv", csv), { class: "main" }),
+      copyButton(t("lookup.copy_files"), () => files.map((each) => each.fuid).join("\n")),
+      share,
+    ),
+    ...views(files, rows, inConflict),
+  ].filter(Boolean);
+}
+
+function attention(kind, text, rows, name, ...more) {
+  const list = rows.slice(0, 5).map((row) => `${row.run}:${row.event}`).join(", ");
+  return h(
+    "div",
+    { class: `notice ${kind}` },
+    h("p", {}, h("strong", {}, text), ` ${list}${rows.length > 5 ? ", …" : ""}`),
+    h(
+      "div",
+      { class: "row" },
+      copyButton(t("lookup.copy_pairs"), () => pairLines(rows)),
+      button(t("lookup.download_pairs"), () => save(name, CSV_HEADER + pairLines(rows))),
+      ...more,
+    ),
+  );
+}
+
+const pairLines = (rows) => rows.map((row) => `${row.run},${row.event}\n`).join("");
+
+function byFile(rows) {
+  const files = new Map();
+  for (const row of rows) {
+    if (!row.fuid) continue;
+    if (!files.has(row.fuid)) files.set(row.fuid, { ...row, rows: [] });
+    files.get(row.fuid).rows.push(row);
+  }
+  return [...files.values()].sort((one, other) => other.rows.length - one.rows.length);
+}
+
+/** Two views of the same answers, and the buttons that choose one. */
+function views(files, rows, inConflict) {
+  const shown = {
+    by_file: () => fileTable(files),
+    by_pair: () => pairTable(rows, inConflict),
+  };
+  const place = h("div");
+  const buttons = Object.keys(shown).map((name) =>
+    button(t(`lookup.${name}`), () => choose(name), { "data-view": name }),
+  );
+  function choose(name) {
+    for (const each of buttons) each.setAttribute("aria-pressed", String(each.dataset.view === name));
+    place.replaceChildren(shown[name]());
+  }
+  choose(files.length ? "by_file" : "by_pair");
+  return [h("div", { class: "switch", role: "group", "aria-label": t("lookup.view") }, buttons), place];
+}
+
+function fileTable(files) {
+  const columns = [
+    { title: t("field.file"), cell: (file) => fileLink(file.fuid) },
+    { title: t("field.dataset"), id: true, cell: (file) => datasetLink(file.dsid) },
+    { title: t("field.state"), cell: (file) => stateBadge(file.state) },
+    { title: t("field.pairs"), number: true, cell: (file) => file.rows.length },
+    { title: t("field.list"), cell: fileButtons },
+  ];
+  return limited(t("lookup.by_file"), columns, files);
+}
+
+function fileButtons(file) {
+  const of = { "aria-label": `${t("lookup.copy_pairs")} ${file.fuid}` };
+  return h(
+    "span",
+    { class: "row tight" },
+    copyButton(t("lookup.copy"), () => pairLines(file.rows), of),
+    button(t("lookup.save"), () => save(`${file.fuid}.csv`, CSV_HEADER + pairLines(file.rows)), {
+      "aria-label": `${t("lookup.download_pairs")} ${file.fuid}`,
+    }),
+  );
+}
+
+function pairTable(rows, inConflict) {
+  const columns = [
+    { title: t("field.run"), id: true, cell: (row) => runLink(row.run) },
+    { title: t("field.event"), id: true, cell: (row) => row.event },
+    { title: t("field.answer"), cell: (row) => answerBadge(row, inConflict(row)) },
+    { title: t("field.file"), cell: (row) => (row.fuid ? fileLink(row.fuid) : "") },
+    { title: t("field.dataset"), id: true, cell: (row) => (row.dsid ? datasetLink(row.dsid) : "") },
+    { title: t("field.bits"), cell: (row) => (row.fuid ? bits(row.olt) : "") },
+  ];
+  return limited(t("lookup.by_pair"), columns, rows);
+}
+
+function answerBadge(row, disputed) {
+  if (!row.fuid) return badge(t("lookup.badge_missing"), "bad");
+  return disputed ? badge(t("lookup.badge_conflict"), "warn") : badge(t("lookup.badge_found"), "good");
+}
+
+/** A table of the first rows; a button shows more. */
+function limited(caption, columns, rows, shown = SHOWN_MAX) {
+  const place = h("div", {}, table(caption, columns, rows.slice(0, shown), { stack: true }));
+  if (rows.length > shown)
+    place.append(
+      button(t("lookup.more", { n: rows.length - shown }), () =>
+        place.replaceWith(limited(caption, columns, rows, shown + 10 * SHOWN_MAX)),
+      ),
+    );
+  return place;
+}

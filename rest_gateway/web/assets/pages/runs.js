@@ -1,0 +1,71 @@
+// The page "Runs": a table that sorts and filters, and events against time.
+
+import { getJson } from "../lib/api.js";
+import { timeChart } from "../lib/chart.js";
+import { byId, h, link, runLink } from "../lib/dom.js";
+import { pagedTable } from "../lib/table.js";
+import { formatTime, t } from "../lib/texts.js";
+
+const filter = byId("filter");
+
+const eventCount = (row) => row.events;
+const columns = [
+  { title: t("field.run"), id: true, sort: "run_number", cell: (run) => runLink(run.run_number) },
+  { title: t("field.events"), number: true, sort: "events", cell: eventCount },
+  { title: t("field.event_first"), id: true, cell: (run) => run.event_first },
+  { title: t("field.event_last"), id: true, cell: (run) => run.event_last },
+  { title: t("field.files"), number: true, cell: (run) => run.files },
+  { title: t("field.conflicts"), number: true, cell: conflictCell },
+  { title: t("field.detector"), cell: (run) => run.detector_id },
+  { title: t("field.first_seen"), sort: "first_seen", descending: true, cell: (run) => formatTime(run.first_seen) },
+  { title: t("field.last_seen"), sort: "last_seen", descending: true, cell: (run) => formatTime(run.last_seen) },
+];
+
+function conflictCell(run) {
+  if (!run.conflicts) return 0;
+  return h("span", { class: "badge warn" }, link(`/conflicts?run=${run.run_number}`, String(run.conflicts)));
+}
+
+const runs = pagedTable(byId("runs"), {
+  caption: t("menu.runs"),
+  columns,
+  order: "last_seen desc",
+  stack: true,
+  none: t("runs.none"),
+  async load(order, next) {
+    const { run_first, run_last, detector } = Object.fromEntries(new FormData(filter));
+    const parameters = { run_first, run_last, detector, order_by: order, page_size: 100 };
+    const page = await (next ? getJson(next) : getJson("/runs", parameters));
+    return { rows: page.runs, next: page.next };
+  },
+  onrows: draw,
+});
+
+function draw(rows) {
+  byId("chart_section").hidden = !rows.length;
+  if (!rows.length) return;
+  const points = rows
+    .map((run) => [Date.parse(run.last_seen) / 1e3, Number(run.events)])
+    .sort((one, other) => one[0] - other[0]);
+  const data = [points.map(([time]) => time), points.map(([, events]) => events)];
+  timeChart(byId("chart"), t("runs.chart"), [{ label: t("field.events"), kind: "points" }], data);
+}
+
+/** Before it is sent: the last run is not below the first. */
+function checkRange() {
+  const { run_first: first, run_last: last } = filter.elements;
+  const both = [first, last].every(({ value }) => /^\d+$/.test(value));
+  const reversed = both && BigInt(first.value) > BigInt(last.value);
+  last.setCustomValidity(reversed ? t("runs.reversed", { first: first.value, last: last.value }) : "");
+}
+
+filter.addEventListener("input", checkRange);
+filter.addEventListener("submit", (event) => {
+  event.preventDefault();
+  runs.reload();
+});
+filter.addEventListener("reset", () => {
+  setTimeout(checkRange);
+  setTimeout(runs.reload);
+});
+runs.reload();

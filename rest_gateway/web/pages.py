@@ -1,0 +1,160 @@
+"""The web page: what of it is the same for every reader comes from here, in their language.
+
+What the index holds is fetched by the page's scripts from the REST API, with the reader's token
+where there is one. Never asks a service.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Cookie, Depends, Header
+from fastapi import Path as PathParameter
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from eventindex.columns import DSID_MAX
+from eventindex.pairs import NUMBER_MAX
+from rest_gateway.calls.parameters import FUID_PATTERN
+from rest_gateway.web import page_texts
+
+router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+
+_WEB = Path(__file__).parent
+THEMES = ("auto", "light", "dark")
+# Name of the page and its address, in the order of the menu.
+_MENU = {
+    "lookup": "/",
+    "runs": "/runs",
+    "datasets": "/datasets",
+    "live": "/live",
+    "cosmic": "/cosmic",
+    "conflicts": "/conflicts",
+    "dead_letters": "/dead-letters",
+}
+_templates = Environment(
+    loader=FileSystemLoader(_WEB / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+class Assets(StaticFiles):
+    """Scripts and styles: browsers ask each time whether theirs is still the one."""
+
+    def __init__(self) -> None:
+        super().__init__(directory=_WEB / "assets")
+
+    async def get_response(self, path: str, scope: Scope) -> Any:
+        """The file, or 304."""
+        answer = await super().get_response(path, scope)
+        answer.headers["Cache-Control"] = "no-cache"
+        return answer
+
+
+class Reader:
+    """How a reader wants the pages: their language, and light or dark."""
+
+    def __init__(
+        self,
+        lang: Annotated[str | None, Cookie()] = None,
+        theme: Annotated[str | None, Cookie()] = None,
+        accept_language: Annotated[str, Header()] = "",
+    ) -> None:
+        self.language = page_texts.choose(lang, accept_language)
+        self.theme = theme if theme in THEMES else "auto"
+
+
+def _page(reader: Reader, name: str, *, menu: str | None = None, **values: Any) -> HTMLResponse:
+    language = reader.language
+    texts = json.dumps(page_texts.catalogue(language), ensure_ascii=False)
+    html = _templates.get_template(f"{name}.html").render(
+        t=lambda key: page_texts.text(language, key),
+        # Inside of a script element only "<" could end it.
+        texts=texts.replace("<", "\\u003c"),
+        language=language,
+        languages=page_texts.LANGUAGES,
+        theme=reader.theme,
+        themes=THEMES,
+        menu=_MENU,
+        current=menu or name,
+        page=name,
+        **values,
+    )
+    headers = {"Cache-Control": "no-cache", "Vary": "Accept-Language, Cookie"}
+    return HTMLResponse(html, headers=headers)
+
+
+ReaderDep = Annotated[Reader, Depends()]
+
+
+@router.get("/")
+def lookup(reader: ReaderDep) -> HTMLResponse:
+    """A list of pairs in, their RAW files out."""
+    return _page(reader, "lookup")
+
+
+@router.get("/runs")
+def runs(reader: ReaderDep) -> HTMLResponse:
+    """The runs of the index."""
+    return _page(reader, "runs")
+
+
+@router.get("/runs/{run_number}")
+def run(
+    reader: ReaderDep, run_number: Annotated[int, PathParameter(ge=0, le=NUMBER_MAX)]
+) -> HTMLResponse:
+    """One run: files, triggers, gaps."""
+    return _page(reader, "run", menu="runs", subject=run_number)
+
+
+@router.get("/datasets")
+def datasets(reader: ReaderDep) -> HTMLResponse:
+    """The datasets of the index."""
+    return _page(reader, "datasets")
+
+
+@router.get("/datasets/{dsid_raw}")
+def dataset(
+    reader: ReaderDep, dsid_raw: Annotated[int, PathParameter(ge=0, le=DSID_MAX)]
+) -> HTMLResponse:
+    """One dataset and its files."""
+    return _page(reader, "dataset", menu="datasets", subject=dsid_raw)
+
+
+@router.get("/files/{fuid_raw}")
+def file(
+    reader: ReaderDep, fuid_raw: Annotated[str, PathParameter(pattern=FUID_PATTERN)]
+) -> HTMLResponse:
+    """One RAW file."""
+    return _page(reader, "file", menu="runs", subject=fuid_raw.lower())
+
+
+@router.get("/live")
+def live(reader: ReaderDep) -> HTMLResponse:
+    """What is coming in now."""
+    return _page(reader, "live")
+
+
+@router.get("/cosmic")
+def cosmic(reader: ReaderDep) -> HTMLResponse:
+    """Telescope events."""
+    return _page(reader, "cosmic")
+
+
+@router.get("/conflicts")
+def conflicts(reader: ReaderDep) -> HTMLResponse:
+    """Events that were offered again with other values."""
+    return _page(reader, "conflicts")
+
+
+@router.get("/dead-letters")
+def dead_letters(reader: ReaderDep) -> HTMLResponse:
+    """Refused messages."""
+    return _page(reader, "dead_letters", reasons=page_texts.names("reason"))

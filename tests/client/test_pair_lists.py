@@ -1,0 +1,361 @@
+"""Lists of pairs as people have them: line ends, columns, encodings, compression, tables."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import re
+from collections.abc import Callable
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pyarrow import ipc, parquet
+
+from eventindex.pair_lists import source, tables
+from eventindex.pair_lists.text import BadLine, PairListError, parse_columns, read_pairs
+
+LINE_END = re.compile(r"\r\n|\r|\n")
+TOP = 2**63 - 1
+
+
+class Pieces(io.BytesIO):
+    """A file that comes in pieces of given sizes, again and again, as a pipe gives them."""
+
+    def __init__(self, data: bytes, sizes: list[int]) -> None:
+        super().__init__(data)
+        self._sizes = sizes
+        self._turn = 0
+
+    def read1(self, size: int | None = -1) -> bytes:
+        self._turn += 1
+        return super().read1(self._sizes[self._turn % len(self._sizes)])
+
+
+def read(
+    data: bytes, columns: str | None = None, sizes: list[int] | None = None
+) -> tuple[list[tuple[int, int]], list[BadLine]]:
+    """The pairs of a list and what in it was none."""
+    stream = io.BytesIO(data) if sizes is None else Pieces(data, sizes)
+    blocks = list(read_pairs(stream, parse_columns(columns) if columns else None))
+    pairs = [
+        pair for block in blocks for pair in zip(*map(np.ndarray.tolist, block.pairs), strict=True)
+    ]
+    return pairs, [line for block in blocks for line in block.bad_lines]
+
+
+def refusal(data: bytes, columns: str | None = None) -> str:
+    """The sentence that a whole list is refused with."""
+    with pytest.raises(PairListError) as refused:
+        read(data, columns)
+    return str(refused.value)
+
+
+# Line ends
+
+CONTENTS = st.one_of(
+    st.builds(
+        lambda run, between, event: f"{run}{between}{event}",
+        st.integers(0, TOP),
+        st.sampled_from([" ", ",", ":", "/", "\t", " , "]),
+        st.integers(0, TOP),
+    ),
+    st.sampled_from(["", "# note", "nonsense", "1 2 3", "1", "1 2 # why", '"1","2"', "é 1"]),
+)
+
+
+@given(
+    lines=st.lists(st.tuples(CONTENTS, st.sampled_from(["\n", "\r\n", "\r"])), max_size=40),
+    last=CONTENTS,
+    sizes=st.lists(st.integers(1, 50), min_size=1, max_size=5),
+    encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-16-be"]),
+    packed=st.booleans(),
+)
+def test_every_line_is_answered_or_named(lines, last, sizes, encoding, packed):
+    """Whatever the line ends, blocks and encodings: each pair once and in order, the rest named."""
+    text = "".join(content + end for content, end in lines) + last
+    if encoding == "utf-16-be":
+        # Without a mark it is told by plain characters at the beginning.
+        text = f"# a list\n{text}"
+    pairs, wrong = [], []
+    for number, line in enumerate(LINE_END.split(text), 1):
+        found = re.fullmatch(r'\s*"?(\d+)"?\s*[\s,:/]\s*"?(\d+)"?\s*(#.*)?', line)
+        if found:
+            pairs.append((int(found[1]), int(found[2])))
+        elif line.partition("#")[0].strip():
+            wrong.append(number)
+    data = text.encode(encoding)
+    found, bad = read(gzip.compress(data) if packed else data, sizes=sizes)
+    assert found == pairs
+    assert [line.number for line in bad] == wrong
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\n\r"])
+@pytest.mark.parametrize("size", [1_000_000, 262_144, 65_536, 7919])
+def test_long_lists_with_every_line_end(end: str, size: int):
+    """A list of many blocks is whole with every line end, also where a block ends within one."""
+    wanted = [(n % 7, n) for n in range(60_000)]
+    text = end.join(f"{run} {event}" for run, event in wanted) + f"{end}last"
+    pairs, bad = read(text.encode(), sizes=[size])
+    assert pairs == wanted
+    assert [line.number for line in bad] == [
+        text.count("\n\r") + 60_001 if end == "\n\r" else 60_001
+    ]
+
+
+# Columns
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "run,event", "Run,Event", '"run","event"', "RUN_NUMBER,EVENT_NUMBER", "RunNumber, evt",
+        "runNumber,eventNumber", "run,lumi,event", "run,event,mass", ",run,event", "event,run",
+        "mass,EventNumber,ls,RunNumber", "'run','event','x'",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("quoted", [False, True])
+def test_a_header_names_the_columns(header: str, delimiter: str, quoted: bool):
+    """Any case, quotes and delimiter; the other columns are passed over."""
+    names = [name.strip(" \"'").lower().replace("_", "") for name in header.split(",")]
+    rows = []
+    for run, event in ((1, 2), (TOP, 4)):
+        values = {"run": run, "runnumber": run, "event": event, "eventnumber": event, "evt": event}
+        cells = [str(values.get(name, "a;b" if delimiter == "," else "3,5")) for name in names]
+        rows.append(delimiter.join(f'"{cell}"' if quoted else cell for cell in cells))
+    text = "\r\n".join([header.replace(",", delimiter), *rows])
+    assert read(text.encode()) == ([(1, 2), (TOP, 4)], [])
+
+
+def test_a_row_of_another_width_is_named():
+    """Where a row has not the columns of the header, nothing is guessed."""
+    pairs, bad = read(b"mass;run;event\n3,5;1;2\n3;5;1;2\n1;2\n")
+    assert pairs == [(1, 2)]
+    assert [str(line) for line in bad] == [
+        "line 3: 4 columns, where the header has 3: 3;5;1;2",
+        "line 4: 2 columns, where the header has 3: 1;2",
+    ]
+
+
+def test_a_comma_table_with_texts_is_read_in_bulk_and_line_by_line():
+    """Quotes, comments and long numbers between regular rows change nothing."""
+    rows = [f"x{n},{n},{n * 3},y" for n in range(30_000)]
+    rows[100:] = [f'"a, b",{TOP},5,', "# a comment", *rows[100:]]
+    pairs, bad = read("\n".join(["name,run,event,z", *rows]).encode())
+    assert len(pairs) == 30_001
+    assert pairs[100] == (TOP, 5)
+    assert (pairs[101], pairs[-1], bad) == ((100, 300), (29_999, 89_997), [])
+
+
+def test_three_numbers_need_a_word():
+    """run:lumi:event is read with run,-,event, and without it is named with what to do."""
+    for text in (b"1:17:2\n3:18:4\n", b"1 17 2\n3 18 4\n", b"1,17,2\n3,18,4", b"1;17;2\r3;18;4\r"):
+        assert read(text, "run,-,event") == ([(1, 2), (3, 4)], [])
+        assert read(text, "event,-,run") == ([(2, 1), (4, 3)], [])
+        pairs, bad = read(text)
+        assert pairs == []
+        assert [line.field for line in bad] == ["columns"] * 2
+        assert "3 columns: columns=run,-,event says" in str(bad[0])
+    assert read(b"run:lumi:event\n1:17:2\n") == ([(1, 2)], [])
+
+
+def test_columns_said_by_hand_are_stronger_than_a_header():
+    """A header is passed over, in any language; lines with too few columns are named."""
+    pairs, bad = read(b"Lauf;Block;Ereignis\n1;17;2\n1;2\n", "run,-,event")
+    assert (pairs, [line.number for line in bad]) == ([(1, 2)], [3])
+    assert read(b"event,run\n1,2\n", "run,event") == ([(1, 2)], [])
+
+
+@pytest.mark.parametrize("words", ["run", "run,run,event", "run,lumi,event", "", "run,,event"])
+def test_columns_that_make_no_sense(words: str):
+    """A word for the columns is refused with what it should be like."""
+    with pytest.raises(ValueError, match=r"run,-,event"):
+        parse_columns(words)
+
+
+def test_two_columns_for_one_number_are_refused():
+    """Which of two is meant is not guessed."""
+    assert "'run' and 'run_number'" in refusal(b"run,run_number,event\n1,2,3\n")
+
+
+def test_json_lines():
+    """The objects that `events` and the REST API write go in, alone or in an array."""
+    lines = b'{"run_number": 1, "event_number": 2, "fuid_raw": "#"}\n{"error": {}}\n'
+    pairs, bad = read(lines)
+    assert (pairs, [line.number for line in bad]) == ([(1, 2)], [2])
+    assert read(b'[\n{"run":1,"event":2},\n{"event":4,"run":3}\n]\n') == ([(1, 2), (3, 4)], [])
+
+
+# Encodings and what is no text
+
+
+@pytest.mark.parametrize(
+    "encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-8"]
+)
+def test_encodings(encoding: str):
+    """With and without a mark, the text is the same, and so are the numbers of its lines."""
+    text = "run,event\r\n1,2\r\nvær så god\r\n3,4"
+    pairs, bad = read(text.encode(encoding))
+    assert pairs == [(1, 2), (3, 4)]
+    assert [str(line) for line in bad] == ["line 3: not a run and an event number: vær så god"]
+
+
+def test_foreign_bytes_are_shown_once():
+    """What is not printable is escaped, and backslashes are not doubled."""
+    _, bad = read(b"1 2\nC:\\a \xff \x1b[1m\n")
+    assert str(bad[0]) == "line 2: not a run and an event number: C:\\a \\xff \\x1b[1m"
+
+
+@pytest.mark.parametrize(
+    ("data", "named"),
+    [
+        (b"PK\x03\x04" + bytes(1000), "a zip archive or a workbook"),
+        (b"root\x00\x00\xf7\x27" + bytes(1000), "a ROOT file"),
+        (b"BZh91AY&SY" + bytes(1000), "a bzip2 file"),
+        (bytes(range(256)) * 2000, "binary data"),
+        (gzip.compress(bytes(range(256)) * 2000, mtime=0), "binary data"),
+        (gzip.compress(b"PK\x03\x04" + bytes(100), mtime=0), "a zip archive"),
+    ],
+)
+def test_binary_data_is_one_sentence(data: bytes, named: str):
+    """Whatever is no list is refused as a whole, with what a list may be."""
+    sentence = refusal(data)
+    assert named in sentence
+    assert "a list is text, Parquet or Arrow" in sentence
+
+
+@pytest.mark.parametrize(
+    "pack", [gzip.compress, lambda data: pa.compress(data, "zstd").to_pybytes()]
+)
+def test_compression(pack: Callable[[bytes], bytes]):
+    """.gz and .zst are told by their first bytes; what is cut off is said, after what was read."""
+    data = "".join(f"{n} {n * 7919 % 10_007}\n" for n in range(200_000)).encode()
+    packed = pack(data)
+    pairs, bad = read(packed)
+    assert (len(pairs), bad) == (200_000, [])
+    assert read(pack(b"1 2\n") + pack(b"3 4\n")) == ([(1, 2), (3, 4)], [])
+    blocks: list[int] = []
+    with pytest.raises(PairListError, match="damaged compressed data"):
+        blocks.extend(len(block.pairs.runs) for block in read_pairs(io.BytesIO(packed[:-20])))
+    assert "damaged" in refusal(packed[: len(packed) // 2])
+
+
+# Tables
+
+
+def as_parquet(table: pa.Table) -> bytes:
+    out = io.BytesIO()
+    parquet.write_table(table, out)
+    return out.getvalue()
+
+
+def as_arrow(table: pa.Table, new: Callable = ipc.new_file, codec: str | None = "zstd") -> bytes:
+    out = io.BytesIO()
+    with new(out, table.schema, options=ipc.IpcWriteOptions(compression=codec)) as writer:
+        writer.write_table(table)
+    return out.getvalue()
+
+
+FORMS = {
+    "parquet": as_parquet,
+    "arrow": as_arrow,
+    "arrow, plain": lambda table: as_arrow(table, codec=None),
+    "stream": lambda table: as_arrow(table, ipc.new_stream),
+    "parquet.gz": lambda table: gzip.compress(as_parquet(table)),
+}
+
+
+@pytest.fixture(params=FORMS)
+def form(request: pytest.FixtureRequest) -> Callable[[pa.Table], bytes]:
+    return FORMS[request.param]
+
+
+def test_tables_are_read_by_names_of_columns(form):
+    """The two columns may stand anywhere and have any type of integer."""
+    n = 100_000
+    table = pa.table(
+        {
+            "mass": np.zeros(n),
+            "EventNumber": pa.array(np.arange(n), pa.uint64()),
+            "run": pa.array(np.arange(n) % 9, pa.int32()).dictionary_encode(),
+        }
+    )
+    pairs, bad = read(form(table))
+    assert pairs == [(event % 9, event) for event in range(n)]
+    assert bad == []
+
+
+def test_rows_that_are_no_pairs_are_named(form):
+    """Nulls and numbers out of range are named by row and field, and nothing else is lost."""
+    runs = pa.array([1, None, 3, 4, 5])
+    events = pa.array([1, 2, 2**63, None, 5], pa.uint64())
+    pairs, bad = read(form(pa.table({"run": runs, "event": events})))
+    assert pairs == [(1, 1), (5, 5)]
+    assert [(str(line), line.field) for line in bad] == [
+        ("row 2: no number: null 2", "run_number"),
+        (f"row 3: outside 0 to 2^63-1: 3 {2**63}", "event_number"),
+        ("row 4: no number: 4 null", "event_number"),
+    ]
+
+
+def test_tables_without_two_columns_of_integers(form):
+    """A table is refused with the names that it has, or with the type that is no integer."""
+    table = pa.table({"a": [1], "b": [2.0], "c": [3]})
+    assert "no two columns are named as run and event number: 'a', 'b', 'c'" in refusal(form(table))
+    assert read(form(table), "run,-,event") == ([(1, 3)], [])
+    assert "column 'b' is double: a list has integers" in refusal(form(table), "run,event,-")
+    assert "3 columns, not 4" in refusal(form(table), "run,-,-,event")
+
+
+def test_damaged_tables_are_one_sentence(form):
+    """A table that was cut, or whose bytes were changed, is no traceback."""
+    data = form(pa.table({"run": list(range(1000)), "event": list(range(1000))}))
+    for place in range(16, len(data), 37):
+        for damaged in (data[:place], data[:place] + b"\xff" + data[place + 1 :]):
+            try:
+                pairs, _ = read(damaged)
+            except PairListError as error:
+                assert len(str(error).splitlines()) == 1  # noqa: PT017
+            else:
+                assert len(pairs) <= 1000
+
+
+@pytest.mark.parametrize("new", [ipc.new_file, ipc.new_stream])
+@pytest.mark.parametrize("codec", ["zstd", "lz4"])
+def test_what_data_grows_to_is_told_before_it_is_held(new, codec):
+    """A reader with a limit hears of the size of compressed columns before they are undone."""
+    zeros = np.zeros(1_000_000, np.int64)
+    data = as_arrow(pa.table({"run": zeros, "event": zeros}), new, codec)
+    assert len(data) < 200_000
+    told = 0
+
+    class TooMuchError(Exception):
+        pass
+
+    def grown(size: int) -> None:
+        nonlocal told
+        told += size
+        if told > 16_000_000:
+            raise TooMuchError
+
+    with pytest.raises(TooMuchError):
+        next(read_pairs(io.BytesIO(data), grown=grown))
+    told = -(10**9)
+    blocks = read_pairs(
+        io.BytesIO(gzip.compress(as_parquet(pa.table({"run": zeros, "event": zeros})))), grown=grown
+    )
+    assert sum(len(block.pairs.runs) for block in blocks) == 1_000_000
+    assert told > -(10**9)
+
+
+def test_without_pyarrow_the_extra_is_named(monkeypatch: pytest.MonkeyPatch):
+    """What needs pyarrow says how it is installed."""
+    for module in (source, tables):
+        monkeypatch.setattr(module, "find_spec", lambda _: None)
+    table = pa.table({"run": [1], "event": [2]})
+    for data in (as_parquet(table), as_arrow(table), pa.compress(b"1 2\n", "zstd").to_pybytes()):
+        assert "needs pyarrow: pip install 'eventindex[parquet]'" in refusal(data)
+    assert read(gzip.compress(b"1 2\n")) == ([(1, 2)], [])

@@ -1,0 +1,1 @@
+"""The REST API, jobs and the web page."""

@@ -1,0 +1,1 @@
+"""index_service: lookups, lists, workers, tokens."""

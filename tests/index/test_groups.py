@@ -1,0 +1,70 @@
+"""Requests that wait are answered together, and never by a query that began before they came."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+
+from event_store.database.connection import StoreOptions
+from event_store.database.threads import DatabaseThreads
+from index_service.lookup_groups import Gathering
+
+
+@pytest.fixture
+def threads(database_url):
+    made = DatabaseThreads(database_url, StoreOptions(), 4, name="test")
+    yield made
+    made.close()
+
+
+class Work:
+    """Answers in upper case; a group that begins with `b"slow"` waits to be let go."""
+
+    def __init__(self):
+        self.groups = []
+        self.began, self.go = threading.Event(), threading.Event()
+
+    def __call__(self, _connection, requests):
+        self.groups.append(list(requests))
+        if requests[0] == b"slow":
+            self.began.set()
+            assert self.go.wait(20)
+        return [ValueError(r) if r == b"bad" else r.upper() for r in requests]
+
+
+async def test_what_waits_is_one_group_and_keeps_its_order(threads):
+    """Requests of one moment share a group; each caller gets its own answer or error."""
+    work = Work()
+    gathering = Gathering(threads, work)
+    answers = [gathering.submit(request) for request in (b"a", b"bad", b"c")]
+    assert await answers[0] == b"A"
+    with pytest.raises(ValueError, match="bad"):
+        await answers[1]
+    assert await answers[2] == b"C"
+    assert work.groups == [[b"a", b"bad", b"c"]]
+
+
+async def test_a_group_under_way_is_not_joined_and_holds_nobody_up_for_long(threads):
+    """A request that comes later is in a group of its own, answered beside a slow one."""
+    work = Work()
+    gathering = Gathering(threads, work)
+    slow = gathering.submit(b"slow")
+    await asyncio.to_thread(work.began.wait, 20)
+    assert await asyncio.wait_for(gathering.submit(b"later"), 20) == b"LATER"
+    assert work.groups == [[b"slow"], [b"later"]]
+    assert not slow.done()
+    work.go.set()
+    assert await slow == b"SLOW"
+
+
+async def test_nobody_waits_for_ever(threads):
+    """Thousands of requests, each sent when the one before is answered, are all answered."""
+    gathering = Gathering(threads, Work())
+
+    async def caller() -> None:
+        for _ in range(300):
+            assert await asyncio.wait_for(gathering.submit(b"x"), 20) == b"X"
+
+    await asyncio.gather(*(caller() for _ in range(8)))

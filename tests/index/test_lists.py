@@ -1,0 +1,421 @@
+"""The lists of index_service over real gRPC: order, filters, page tokens, counts."""
+
+from __future__ import annotations
+
+import base64
+import json
+import uuid
+
+import grpc
+import numpy as np
+import pytest
+
+from event_store.model import EventColumns, RawFile
+from event_store.write.writer import Store
+from eventindex.v1 import event_pb2, lookup_pb2, lookup_pb2_grpc
+from tests.conftest import execute, query
+
+FILES = [RawFile(uuid.UUID(int=i + 1), 10 + i // 2) for i in range(4)]
+FUIDS = [str(file.fuid) for file in FILES]
+
+
+@pytest.fixture
+def stub(index_address):
+    """A client of a running index_service."""
+    limit = [("grpc.max_receive_message_length", 16 * 1024 * 1024)]
+    with grpc.insecure_channel(index_address, limit) as channel:
+        grpc.channel_ready_future(channel).result(10)
+        yield lookup_pb2_grpc.IndexServiceStub(channel)
+
+
+@pytest.fixture
+def store(database_url):
+    """The writing side of the index."""
+    store = Store(database_url)
+    yield store
+    store.close()
+
+
+def write(store, run, events, index=0, olt=0, files=FILES, source="test"):
+    """Store events of a run, all in one file."""
+    n = len(events)
+    store.write(
+        EventColumns(
+            np.full(n, run, np.int64),
+            np.asarray(events, np.int64),
+            np.full(n, olt, np.uint64),
+            np.full(n, index, np.int32),
+            files,
+            np.zeros(n, np.int32),
+            [source],
+        )
+    )
+
+
+def all_pages(method, request, field):
+    """All rows of a list, page by page."""
+    rows = []
+    for _ in range(1000):
+        page = method(request, timeout=20)
+        rows += getattr(page, field)
+        if not page.next_page_token:
+            return rows
+        request.page_token = page.next_page_token
+    raise AssertionError("the list does not end")
+
+
+def refusal(call, code):
+    """The text of a call that ends with a status."""
+    with pytest.raises(grpc.RpcError) as caught:
+        result = call()
+        if hasattr(result, "__next__"):
+            list(result)
+    assert caught.value.code() is code
+    return caught.value.details()
+
+
+def invalid(call):
+    return refusal(call, grpc.StatusCode.INVALID_ARGUMENT)
+
+
+def not_found(call):
+    return refusal(call, grpc.StatusCode.NOT_FOUND)
+
+
+SIZES = {7: 3, 2: 5, 9: 3, 4: 1}
+
+
+@pytest.fixture
+def runs(store):
+    """Runs 7, 2, 9 and 4 with 3, 5, 3 and 1 events, one after the other in this order."""
+    for run, size in SIZES.items():
+        write(store, run, range(100, 100 + size))
+
+
+RUN_ORDERS = {
+    "": [2, 4, 7, 9],
+    "run_number": [2, 4, 7, 9],
+    "run_number desc": [9, 7, 4, 2],
+    "events": [4, 7, 9, 2],
+    "events desc": [2, 9, 7, 4],
+    "first_seen": [7, 2, 9, 4],
+    "last_seen desc": [4, 9, 2, 7],
+}
+
+
+def test_runs_come_in_each_order_page_by_page(runs, stub):
+    """Every order, with ties, gives each run once, whatever the size of the pages."""
+    for order, expected in RUN_ORDERS.items():
+        for page_size in (1, 2, 3, 10):
+            request = lookup_pb2.ListRunsRequest(order_by=order, page_size=page_size)
+            found = all_pages(stub.ListRuns, request, "runs")
+            assert [run.run_number for run in found] == expected, (order, page_size)
+
+
+def test_a_run_has_exact_counts(store, stub):
+    """Events, first and last, distinct files and conflicts; times are the database's."""
+    write(store, 1, [5, 900_000], 0)
+    write(store, 1, [7], 1)
+    write(store, 1, [8], 0, files=[RawFile(FILES[0].fuid, 99)])
+    write(store, 1, [5], 3)
+    run = stub.ListRuns(lookup_pb2.ListRunsRequest()).runs[0]
+    assert (run.events, run.event_first, run.event_last) == (4, 5, 900_000)
+    assert (run.files, run.conflicts, run.detector_id) == (2, 1, "")
+    assert run.first_seen.ToNanoseconds() < run.last_seen.ToNanoseconds()
+
+
+def test_runs_by_range_and_a_run_that_is_not_there(runs, stub):
+    """A range restricts; a single run that is not in the index is NOT_FOUND."""
+    found = stub.ListRuns(lookup_pb2.ListRunsRequest(run_first=3, run_last=8)).runs
+    assert [run.run_number for run in found] == [4, 7]
+    assert not stub.ListRuns(lookup_pb2.ListRunsRequest(run_first=10)).runs
+    assert "3" in not_found(
+        lambda: stub.ListRuns(lookup_pb2.ListRunsRequest(run_first=3, run_last=3))
+    )
+    one = stub.ListRuns(lookup_pb2.ListRunsRequest(run_first=4, run_last=4)).runs
+    assert [run.events for run in one] == [1]
+
+
+def test_a_token_stays_good_when_rows_come_before_it(store, runs, stub):
+    """New rows on earlier pages do not shift the later ones."""
+    request = lookup_pb2.ListRunsRequest(page_size=2)
+    first = stub.ListRuns(request)
+    write(store, 1, [1])
+    write(store, 3, [1])
+    request.page_token = first.next_page_token
+    assert [run.run_number for run in stub.ListRuns(request).runs] == [7, 9]
+
+
+def test_foreign_tokens_are_refused(runs, stub):
+    """A token of another order, filter or list, a forged or an overlong one is named."""
+    token = stub.ListRuns(lookup_pb2.ListRunsRequest(page_size=1)).next_page_token
+
+    def with_token(token, **fields):
+        return invalid(
+            lambda: stub.ListRuns(lookup_pb2.ListRunsRequest(page_token=token, **fields))
+        )
+
+    for fields in ({"order_by": "events"}, {"run_first": 1}, {"detector_id": ""}):
+        assert "another order or other filters" in with_token(token, **fields)
+    files = lookup_pb2.ListFilesRequest(page_token=token)
+    assert "another order" in invalid(lambda: stub.ListFiles(files))
+    assert "4,096" in with_token("x" * 5000)
+    good = json.loads(base64.urlsafe_b64decode(token + "=="))
+    for forged in ([], [good[0]], [good[0], "2"], [good[0], 2**63], [good[0], 1, 2], {}, [[]]):
+        text = base64.urlsafe_b64encode(json.dumps(forged).encode()).decode()
+        assert "page_token" in with_token(text)
+    for nonsense in ("nonsense", "é", "W" * 4000, "=", base64.b64encode(b"[" * 3000).decode()):
+        assert nonsense[:10] in with_token(nonsense)
+
+
+MISTAKES = [
+    ("ListRuns", lookup_pb2.ListRunsRequest(page_size=10_001), ["page_size", "10001"]),
+    ("ListRuns", lookup_pb2.ListRunsRequest(order_by="size"), ["order_by", "size", "events"]),
+    ("ListRuns", lookup_pb2.ListRunsRequest(order_by="events asc"), ["events asc"]),
+    ("ListRuns", lookup_pb2.ListRunsRequest(order_by="desc"), ["order_by='desc'"]),
+    ("ListRuns", lookup_pb2.ListRunsRequest(run_first=2, run_last=1), ["run_first=2", "1"]),
+    ("ListRuns", lookup_pb2.ListRunsRequest(run_last=2**63), ["run_last", str(2**63)]),
+    ("ListRuns", lookup_pb2.ListRunsRequest(detector_id="a\0"), ["detector_id"]),
+    ("ListDatasets", lookup_pb2.ListDatasetsRequest(state=0), ["state=0", "OPEN"]),
+    ("ListDatasets", lookup_pb2.ListDatasetsRequest(state=9), ["state=9", "RETIRED"]),
+    ("ListDatasets", lookup_pb2.ListDatasetsRequest(order_by="state"), ["order_by", "state"]),
+    ("ListDatasets", lookup_pb2.ListDatasetsRequest(name_contains="\0"), ["name_contains"]),
+    ("ListDatasets", lookup_pb2.ListDatasetsRequest(name_contains="x" * 1001), ["1,001"]),
+    ("GetDataset", lookup_pb2.GetDatasetRequest(), ["dsid_raw or name"]),
+    ("GetDataset", lookup_pb2.GetDatasetRequest(name=""), ["dsid_raw or name"]),
+    ("GetDataset", lookup_pb2.GetDatasetRequest(dsid_raw=2**31), ["dsid_raw", str(2**31)]),
+    ("GetDataset", lookup_pb2.GetDatasetRequest(name="a\0"), ["name"]),
+    ("GetDataset", lookup_pb2.GetDatasetRequest(name="x" * 1001), ["1,001"]),
+    ("ListFiles", lookup_pb2.ListFilesRequest(dsid_raw=2**31), ["dsid_raw", str(2**31)]),
+    ("ListFiles", lookup_pb2.ListFilesRequest(run_number=2**63), ["run_number", str(2**63)]),
+    ("ListFiles", lookup_pb2.ListFilesRequest(order_by="name"), ["order_by", "fuid_raw"]),
+    ("ListConflicts", lookup_pb2.ListConflictsRequest(page_token="?"), ["page_token='?'"]),
+    ("GetFile", lookup_pb2.GetFileRequest(fuid_raw="abc"), ["fuid_raw", "abc"]),
+    ("GetFile", lookup_pb2.GetFileRequest(), ["fuid_raw"]),
+    ("GetFile", lookup_pb2.GetFileRequest(fuid_raw=uuid.uuid4().hex), ["fuid_raw"]),
+    ("ReadRawFile", lookup_pb2.ReadRawFileRequest(fuid_raw="{}"), ["fuid_raw"]),
+]
+
+
+def test_a_mistake_is_named(stub):
+    """What cannot be is INVALID_ARGUMENT with the field and the value."""
+    for method, request, words in MISTAKES:
+        text = invalid(lambda: getattr(stub, method)(request, timeout=20))  # noqa: B023
+        for word in words:
+            assert word in text, (method, request)
+
+
+def test_what_is_not_there_is_not_found(runs, stub):
+    """A run, dataset, file or detector that the index does not have is never an empty answer."""
+    fuid = str(uuid.uuid4())
+    for call, word in (
+        (lambda: stub.ListFiles(lookup_pb2.ListFilesRequest(run_number=3)), "run 3"),
+        (lambda: stub.ListFiles(lookup_pb2.ListFilesRequest(dsid_raw=77)), "dsid_raw=77"),
+        (lambda: stub.ListConflicts(lookup_pb2.ListConflictsRequest(run_number=3)), "run 3"),
+        (lambda: stub.ListRuns(lookup_pb2.ListRunsRequest(detector_id="x9")), "x9"),
+        (lambda: stub.GetDataset(lookup_pb2.GetDatasetRequest(dsid_raw=77)), "dsid_raw=77"),
+        (lambda: stub.GetDataset(lookup_pb2.GetDatasetRequest(dsid_raw=0)), "dsid_raw=0"),
+        (lambda: stub.GetDataset(lookup_pb2.GetDatasetRequest(name="x7")), "name='x7'"),
+        (lambda: stub.GetFile(lookup_pb2.GetFileRequest(fuid_raw=fuid)), fuid),
+        (lambda: stub.ReadRawFile(lookup_pb2.ReadRawFileRequest(fuid_raw=fuid)), fuid),
+    ):
+        assert word in not_found(call)
+
+
+@pytest.fixture
+def datasets(store, database_url):
+    """Datasets 10 (5 events, 2 files), 11 (9 events, 1 file over 2 runs), 12 (empty, frozen)."""
+    write(store, 1, range(2), 0)
+    write(store, 1, range(2, 5), 1)
+    write(store, 2, range(4), 2)
+    write(store, 3, range(5), 2)
+    execute(database_url, "INSERT INTO dataset VALUES (12, 'Zmumu_10%', now(), 2, 'a comment')")
+
+
+DATASET_LISTS = [
+    ({}, [10, 11, 12]),
+    ({"order_by": "dsid_raw desc"}, [12, 11, 10]),
+    ({"order_by": "events"}, [12, 10, 11]),
+    ({"order_by": "events desc"}, [11, 10, 12]),
+    ({"order_by": "created desc"}, [12, 11, 10]),
+    ({"order_by": "name", "name_contains": "DSID"}, [10, 11]),
+    ({"name_contains": "10%"}, [12]),
+    ({"state": event_pb2.DATASET_STATE_FROZEN}, [12]),
+    ({"state": event_pb2.DATASET_STATE_OPEN}, [10, 11]),
+]
+
+
+def test_datasets_in_each_order_and_by_filter(datasets, stub):
+    """Orders, state and part of the name, in pages of one."""
+    for fields, expected in DATASET_LISTS:
+        request = lookup_pb2.ListDatasetsRequest(page_size=1, **fields)
+        found = all_pages(stub.ListDatasets, request, "datasets")
+        assert [dataset.dsid_raw for dataset in found] == expected, fields
+
+
+def test_a_dataset_has_its_sums(datasets, stub):
+    """Events and files are sums over the files; a file over two runs is one file."""
+    found = stub.ListDatasets(lookup_pb2.ListDatasetsRequest()).datasets
+    assert [(d.dsid_raw, d.events, d.files) for d in found] == [(10, 5, 2), (11, 9, 1), (12, 0, 0)]
+    last = found[2]
+    assert (last.name, last.state, last.comment) == ("Zmumu_10%", 2, "a comment")
+    assert last.HasField("created")
+
+
+def test_one_dataset(datasets, stub):
+    """A dataset by its number or its whole name is what the list says of it."""
+    listed = stub.ListDatasets(lookup_pb2.ListDatasetsRequest()).datasets
+    for known in listed:
+        for asked in ({"dsid_raw": known.dsid_raw}, {"name": known.name}):
+            assert stub.GetDataset(lookup_pb2.GetDatasetRequest(**asked)).dataset == known
+    for name in ("Zmumu", "zmumu_10%", "Zmumu_10_"):
+        request = lookup_pb2.GetDatasetRequest(name=name)
+        assert name in not_found(lambda: stub.GetDataset(request))  # noqa: B023
+
+
+FILE_LISTS = [
+    ({}, [(1, 0), (1, 1), (2, 2), (3, 2)]),
+    ({"order_by": "run_number desc"}, [(3, 2), (2, 2), (1, 1), (1, 0)]),
+    ({"order_by": "fuid_raw desc"}, [(3, 2), (2, 2), (1, 1), (1, 0)]),
+    ({"order_by": "events"}, [(1, 0), (1, 1), (2, 2), (3, 2)]),
+    ({"run_number": 1, "order_by": "fuid_raw"}, [(1, 0), (1, 1)]),
+    ({"dsid_raw": 11}, [(2, 2), (3, 2)]),
+    ({"dsid_raw": 12}, []),
+    ({"dsid_raw": 10, "run_number": 2}, []),
+]
+
+
+def test_files_in_each_order_and_by_filter(datasets, stub):
+    """Orders, run and dataset, in pages of one."""
+    for fields, expected in FILE_LISTS:
+        request = lookup_pb2.ListFilesRequest(page_size=1, **fields)
+        found = all_pages(stub.ListFiles, request, "files")
+        assert [(row.run_number, FUIDS.index(row.file.fuid_raw)) for row in found] == expected, (
+            fields
+        )
+
+
+def test_a_file_over_its_runs_with_its_events(store, datasets, stub, database_url):
+    """GetFile tells each run of a file, the state of its dataset and, if asked, its events."""
+    write(store, 2, [20_000, 9_000], 2, olt=2**63)
+    write(store, 2, [9_001], 0)
+    execute(database_url, "UPDATE dataset SET state = 3 WHERE dsid_raw = 11")
+    answer = stub.GetFile(lookup_pb2.GetFileRequest(fuid_raw=FUIDS[2].upper()))
+    assert [(r.run_number, r.events, r.event_first, r.event_last) for r in answer.runs] == [
+        (2, 6, 0, 20_000),
+        (3, 5, 0, 4),
+    ]
+    assert {r.file.dataset_state for r in answer.runs} == {event_pb2.DATASET_STATE_RETIRED}
+    assert not answer.events
+    answer = stub.GetFile(lookup_pb2.GetFileRequest(fuid_raw=FUIDS[2], with_events=True))
+    first, second = answer.events
+    assert list(first.run_numbers) == [2]
+    assert list(first.event_numbers) == [0, 1, 2, 3, 9_000, 20_000]
+    assert list(first.olt_results) == [0, 0, 0, 0, 2**63, 2**63]
+    assert (list(second.run_numbers), list(second.event_numbers)) == ([3], [0, 1, 2, 3, 4])
+    for batch in answer.events:
+        assert set(batch.file_indexes) == {1}
+        assert len(batch.file_indexes) == len(batch.event_numbers)
+        assert [(f.fuid_raw, f.dsid_raw, f.dataset_state) for f in batch.files] == [
+            (FUIDS[2], 11, event_pb2.DATASET_STATE_RETIRED)
+        ]
+
+
+def test_a_file_announced_with_two_datasets_has_a_row_and_a_batch_for_each(store, stub):
+    """Counts and events of the two datasets are kept apart."""
+    write(store, 1, [1, 2], 0)
+    write(store, 1, [3], 0, files=[RawFile(FILES[0].fuid, 99)])
+    answer = stub.GetFile(lookup_pb2.GetFileRequest(fuid_raw=FUIDS[0], with_events=True))
+    assert [(r.file.dsid_raw, r.events) for r in answer.runs] == [(10, 2), (99, 1)]
+    assert [list(batch.event_numbers) for batch in answer.events] == [[1, 2], [3]]
+
+
+def test_a_file_of_the_largest_size_and_one_event_more(store, stub):
+    """100,000 events are answered; with one more the caller is sent to ListEvents."""
+    write(store, 1, np.arange(100_000) * 3, 0, olt=2**64 - 1)
+    request = lookup_pb2.GetFileRequest(fuid_raw=FUIDS[0], with_events=True)
+    batch = stub.GetFile(request).events[0]
+    assert np.array_equal(batch.event_numbers, np.arange(100_000) * 3)
+    write(store, 2, [1], 0)
+    text = invalid(lambda: stub.GetFile(request))
+    assert "100,001" in text
+    assert "ListEvents" in text
+    assert len(stub.GetFile(lookup_pb2.GetFileRequest(fuid_raw=FUIDS[0])).runs) == 2
+
+
+def test_conflicts_tell_both_values(store, stub, database_url):
+    """Stored and offered event, who offered it, how often and when; resolved ones if asked."""
+    write(store, 5, [1, 2], 0, olt=1)
+    write(store, 4, [9], 0)
+    for _ in range(3):
+        write(store, 5, [2], 3, olt=2**63, source="writer-7")
+    write(store, 5, [1], 1, olt=1)
+    write(store, 4, [9], 0, olt=6)
+    request = lookup_pb2.ListConflictsRequest(page_size=1)
+    found = all_pages(stub.ListConflicts, request, "conflicts")
+    places = [(c.stored.run_number, c.stored.event_number) for c in found]
+    assert places == [(4, 9), (5, 1), (5, 2)]
+    last = found[2]
+    assert last.stored == event_pb2.Event(
+        run_number=5, event_number=2, olt_result=1, dsid_raw=10, fuid_raw=FUIDS[0]
+    )
+    assert last.offered == event_pb2.Event(
+        run_number=5, event_number=2, olt_result=2**63, dsid_raw=11, fuid_raw=FUIDS[3]
+    )
+    assert (last.times, last.source, last.resolution, last.resolved_by) == (3, "writer-7", "", "")
+    assert last.first_seen.ToNanoseconds() < last.last_seen.ToNanoseconds()
+    assert not last.HasField("resolved")
+    assert last.stored_record == last.offered_record == ""
+
+    execute(
+        database_url,
+        "UPDATE event_conflict SET resolution = 'kept', resolved_by = 'ann', resolved = now() "
+        f"WHERE conflict_id = {last.conflict_id}",
+    )
+    of_run = lookup_pb2.ListConflictsRequest(run_number=5)
+    assert [c.stored.event_number for c in stub.ListConflicts(of_run).conflicts] == [1]
+    of_run.with_resolved = True
+    resolved = stub.ListConflicts(of_run).conflicts[1]
+    assert (resolved.resolution, resolved.resolved_by) == ("kept", "ann")
+    assert resolved.HasField("resolved")
+
+
+def test_long_records_make_pages_of_conflicts_shorter(store, stub, database_url):
+    """A page ends before it outgrows a message, and the token goes on from there."""
+    write(store, 1, range(5), 0)
+    write(store, 1, range(5), 1)
+    execute(
+        database_url,
+        "UPDATE event_conflict SET stored_record = convert_to(repeat('x', 3000000), 'UTF8')",
+    )
+    request = lookup_pb2.ListConflictsRequest(page_size=100)
+    assert len(stub.ListConflicts(request).conflicts) == 2
+    found = all_pages(stub.ListConflicts, request, "conflicts")
+    assert [c.stored.event_number for c in found] == [0, 1, 2, 3, 4]
+    assert {len(c.stored_record) for c in found} == {3_000_000}
+
+
+def test_emptied_rows_are_not_listed(runs, stub, database_url):
+    """Runs and files whose events were removed are not in the index any more."""
+    execute(database_url, "UPDATE run SET n_events = 0 WHERE run_number = 7")
+    execute(database_url, "UPDATE raw_file SET n_events = 0 WHERE run_number = 7")
+    found = stub.ListRuns(lookup_pb2.ListRunsRequest()).runs
+    assert [run.run_number for run in found] == [2, 4, 9]
+    files = stub.ListFiles(lookup_pb2.ListFilesRequest()).files
+    assert [row.run_number for row in files] == [2, 4, 9]
+    assert "7" in not_found(lambda: stub.ListFiles(lookup_pb2.ListFilesRequest(run_number=7)))
+
+
+def test_lists_use_their_indexes(datasets, database_url):
+    """The next page of a long list is read from an index, not sorted out of the whole table."""
+    execute(
+        database_url,
+        "INSERT INTO raw_file SELECT r, gen_random_uuid(), 10, 1, 1, 1 "
+        "FROM generate_series(1000, 40000) r; ANALYZE raw_file",
+    )
+    for where, index in (
+        ("fuid_raw = '00000000-0000-0000-0000-000000000003'", "raw_file_fuid"),
+        ("dsid_raw = 11", "raw_file_dsid"),
+    ):
+        plan = query(database_url, f"EXPLAIN SELECT * FROM raw_file WHERE n_events > 0 AND {where}")
+        assert index in str(plan)

@@ -1,0 +1,1 @@
+"""ingest_service: decoders, doors, storing, administration."""

@@ -1,0 +1,1 @@
+"""Any mix of calls and crashes, held against a dictionary."""

@@ -1,0 +1,1 @@
+"""What holds for the whole: settings, documents, deployment, the local stack."""

@@ -1,0 +1,42 @@
+"""The code itself: nothing is kept that nobody uses."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import Counter
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("event_store", "index_service", "ingest_service", "rest_gateway", "service_kit",
+            "local_stack", "clients/eventindex", "benchmarks")  # fmt: skip
+MODULES = {
+    path: path.read_text("utf-8")
+    for package in PACKAGES
+    for path in sorted((ROOT / package).rglob("*.py"))
+    if path.parent.name != "v1"
+}
+
+
+def constants(text: str) -> list[str]:
+    """The names that the statements of a module give to values."""
+    found = []
+    for node in ast.parse(text).body:
+        targets = node.targets if isinstance(node, ast.Assign) else []
+        if isinstance(node, ast.AnnAssign):
+            targets = [node.target]
+        found += [target.id for target in targets if isinstance(target, ast.Name)]
+    return [name for name in found if not name.startswith("__")]
+
+
+def test_every_constant_has_a_user() -> None:
+    """A private constant is used in its module, another one in some module."""
+    words = {path: Counter(re.findall(r"\w+", text)) for path, text in MODULES.items()}
+    everywhere = sum(words.values(), Counter())
+    unused = [
+        f"{path.relative_to(ROOT)}: {name}"
+        for path, text in MODULES.items()
+        for name in constants(text)
+        if (words[path] if name.startswith("_") else everywhere)[name] < 2
+    ]
+    assert not unused

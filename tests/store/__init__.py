@@ -1,0 +1,1 @@
+"""The store: pages, merging, reading, deleting, verifying."""

@@ -1,0 +1,1 @@
+"""What tests start and ask: processes, proxies, services, clients, a browser."""

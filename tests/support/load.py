@@ -1,0 +1,113 @@
+"""What the tests of `load` share: events, the bytes of files that hold them, the command."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import uuid
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from click.testing import CliRunner, Result
+from pyarrow import parquet
+
+import eventindex
+from eventindex.cli import main
+from eventindex.cli.event_files.fields import FIELDS
+
+Event = tuple[int, int, int, int, str]
+
+
+def fuid(number: int) -> str:
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, str(number)))
+
+
+EVENTS: list[Event] = [
+    (5 + event % 2, event, event * 2**52, 7 + event % 2, fuid(event % 2)) for event in range(3000)
+]
+
+
+def run(*arguments: object, text: str | bytes | None = None) -> Result:
+    """Return the outcome of a command in this process."""
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments], input=text)
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+@pytest.fixture(autouse=True)
+def in_own_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Relative names are in a directory of the test's own; nobody listens at the usual ports."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EVENTINDEX_INGEST_ADDRESS", "127.0.0.1:9")
+
+
+@pytest.fixture
+def services(ingest_address: str, index_address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both services on a fresh database, found by the environment."""
+    monkeypatch.setenv("EVENTINDEX_INGEST_ADDRESS", ingest_address)
+    monkeypatch.setenv("EVENTINDEX_INDEX_ADDRESS", index_address)
+
+
+def columns(events: list[Event]) -> dict[str, list[int] | list[str]]:
+    return dict(zip(FIELDS, map(list, zip(*events, strict=True)), strict=True))
+
+
+def csv_text(events: list[Event]) -> bytes:
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerows([FIELDS, *events])
+    return out.getvalue().encode()
+
+
+def json_text(events: list[Event]) -> bytes:
+    lines = [json.dumps(dict(zip(FIELDS, event, strict=True))) for event in events]
+    return "\n".join(lines).encode()
+
+
+def parquet_bytes(fields: dict[str, pa.Array], **options: object) -> bytes:
+    out = io.BytesIO()
+    parquet.write_table(pa.table(fields), out, **options)
+    return out.getvalue()
+
+
+def parquet_text(events: list[Event], file_ids: pa.DataType | None = None) -> bytes:
+    values = columns(events)
+    texts = values["fuid_raw"]
+    if file_ids is None:
+        ids = pa.array(texts)
+    elif pa.types.is_dictionary(file_ids):
+        ids = pa.array(texts).dictionary_encode()
+    else:
+        ids = pa.array([uuid.UUID(text).bytes for text in texts], pa.binary(16))
+        ids = ids if file_ids == pa.binary(16) else pa.ExtensionArray.from_storage(file_ids, ids)
+    fields = {
+        "run_number": pa.array(values["run_number"], pa.int32()),
+        "event_number": pa.array(values["event_number"], pa.int16()),
+        "olt_result": pa.array(values["olt_result"], pa.uint64()),
+        "dsid_raw": pa.array(values["dsid_raw"], pa.uint8()),
+        "fuid_raw": ids,
+    }
+    return parquet_bytes(fields, row_group_size=700)
+
+
+def zst(data: bytes) -> bytes:
+    out = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(out, "zstd") as stream:
+        stream.write(data)
+    return out.getvalue().to_pybytes()
+
+
+def index_has(events: list[Event]) -> None:
+    """Check that the index answers for each event with its file, dataset and bits."""
+    values = columns(events)
+    with eventindex.connect() as client:
+        pairs = (np.array(values["run_number"]), np.array(values["event_number"]))
+        found = client.lookup(pairs, with_olt_result=True)
+    assert found.fuids().tolist() == values["fuid_raw"]
+    assert found.dsids().tolist() == values["dsid_raw"]
+    assert found.olt_results is not None
+    assert found.olt_results.tolist() == values["olt_result"]
