@@ -107,7 +107,8 @@ class DeadLetter:
 
     `reason` is a short code that is safe as a metric label, `detail` the sentence that names the
     field and the value. A payload longer than the message limit arrives cut, with `truncated`. One
-    to be kept `once` is of a retained message, which comes again at each subscription.
+    to be kept `once` is of a retained message, which comes again at each subscription. In texts
+    escapes stand for what PostgreSQL does not take: NUL, and half of a surrogate pair.
     """
 
     topic: str
@@ -117,3 +118,9 @@ class DeadLetter:
     source: str
     truncated: bool = False
     once: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("topic", "detail", "source"):
+            text = getattr(self, name).replace("\0", "\\x00")
+            clean = text.encode("utf-8", "backslashreplace").decode()
+            object.__setattr__(self, name, clean)

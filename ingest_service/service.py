@@ -16,7 +16,7 @@ from eventindex.v1 import ingest_pb2
 from ingest_service.admin import door as admin_door
 from ingest_service.admin.door import AdminDoor
 from ingest_service.admin.replay import Replayer
-from ingest_service.decode.decode_topic import TopicDecoder
+from ingest_service.decode.topics import Topics
 from ingest_service.metrics import Metrics
 from ingest_service.mqtt.bridge import Bridge
 from ingest_service.pipeline.pipeline import Pipeline
@@ -53,11 +53,12 @@ async def serve(settings: Settings) -> int:
     store = Store(settings.database_url, store_options(settings))
     await asyncio.to_thread(check_at_start, store.check)
     metrics = Metrics()
+    topics = Topics(settings)
     pipeline = Pipeline(store, settings, metrics, stop)
     door = IngestDoor(settings, pipeline.intake, metrics)
-    bridge = Bridge(settings, pipeline.intake, metrics, stop) if settings.mqtt_url else None
+    bridge = Bridge(settings, topics, pipeline.intake, metrics, stop) if settings.mqtt_url else None
     threads = _admin_threads(settings)
-    admin = AdminDoor(settings, threads, Replayer(TopicDecoder(settings), door.submit))
+    admin = AdminDoor(settings, threads, Replayer(topics, door.submit))
     server.server.add_generic_rpc_handlers(
         (door.handlers(), registry.handlers(admin_door.SERVICE, admin, metrics))
     )

@@ -241,7 +241,7 @@ class Settings(BaseSettings):
         "eventindex/v1/batch",
         max_length=1_000,
         description="Topic prefix of EventBatch messages: <prefix>/<source>. Levels between "
-        "slashes, none of them empty, without +, # and $; the three prefixes differ, and none lies "
+        "slashes, none of them empty, without +, # and $; the prefixes differ, and none lies "
         "one level below that of telescope events.",
     )
     mqtt_topic_json: str = Field(
@@ -378,7 +378,13 @@ class Settings(BaseSettings):
         if self.mqtt_share_group and self.mqtt_version == "3.1.1":
             raise ValueError("EVENTINDEX_MQTT_SHARE_GROUP needs MQTT 5, not 3.1.1")
         parse_epochs(self.cosmic_epochs)
-        check_topic_prefixes(self.mqtt_topic_batch, self.mqtt_topic_json, self.mqtt_topic_cosmic)
+        check_topic_prefixes(
+            {
+                f"EVENTINDEX_{name.upper()}": getattr(self, name)
+                for name in type(self).model_fields
+                if name.startswith("mqtt_topic_")
+            }
+        )
         if self.mqtt_url and urlsplit(self.mqtt_url).scheme not in {"mqtt", "mqtts"}:
             raise ValueError("EVENTINDEX_MQTT_URL must start with mqtt:// or mqtts://")
         if self.cache_bytes_max < CACHE_BYTES_MIN * self.index_workers:

@@ -28,10 +28,10 @@ from event_store.model import DeadLetter, EventColumns, UInt8
 from event_store.write.dead_letters import letter_bytes
 from event_store.write.writer import KeptLetters
 from ingest_service.metrics import Metrics
-from ingest_service.model import Receipt
+from ingest_service.model import Receipt, Taken
 from ingest_service.pipeline.join import dataset_names, join
 from ingest_service.pipeline.receipts import receipts
-from ingest_service.pipeline.search import FAILURES_MAX, CannotStoreError, Item, store_what_can_be
+from ingest_service.pipeline.search import FAILURES_MAX, CannotStoreError, store_what_can_be
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +103,7 @@ class Storing:
         """Give up waiting for a database that is away (any thread)."""
         self._abandon.set()
 
-    def store(self, items: Sequence[Item]) -> list[Receipt]:
+    def store(self, items: Sequence[Taken]) -> list[Receipt]:
         """Store the events of all items; a receipt for each item, in order.
 
         An event that the database does not take, while it does everything else, is a rejection.
@@ -111,13 +111,12 @@ class Storing:
         Raises:
             AbandonedError: the database is away and the service stops.
         """
-        if not items:
-            return []
+        with_events = [item for item in items if len(item.decoded.runs)]
 
-        def attempt(part: Sequence[Item], failures_max: int) -> UInt8:
+        def attempt(part: Sequence[Taken], failures_max: int) -> UInt8:
             return self._patiently(partial(self._write, part), failures_max)
 
-        return receipts(items, store_what_can_be(items, attempt))
+        return receipts(items, store_what_can_be(with_events, attempt))
 
     def keep_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
         """Store dead letters, however long it takes; without room for them they are counted.
@@ -242,7 +241,7 @@ class Storing:
         self._is_up()
         return result
 
-    def _write(self, items: Sequence[Item]) -> UInt8:
+    def _write(self, items: Sequence[Taken]) -> UInt8:
         started = self.beat = time.monotonic()
         decoded = [item.decoded for item in items]
         names = dataset_names(decoded)

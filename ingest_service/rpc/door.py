@@ -16,8 +16,9 @@ import grpc
 
 from eventindex.v1 import ingest_pb2
 from ingest_service.decode.clock_settings import clocks_of
+from ingest_service.decode.topics import BATCH, COSMIC
 from ingest_service.metrics import Metrics
-from ingest_service.model import Decoded, Door, Kind, MalformedBatch, Receipt, Rejection, Submission
+from ingest_service.model import Decoded, Door, MalformedBatch, Receipt, Rejection, Submission
 from ingest_service.pipeline.intake import Intake
 from ingest_service.rpc.requests import Request, read_batch, read_cosmic
 from service_kit import registry
@@ -47,7 +48,7 @@ class GrpcSubmission(Submission):
     __slots__ = ("_decoded", "_loop", "receipt")
     door = Door.GRPC
 
-    def __init__(self, kind: Kind, source: str, decoded: Decoded, size_bytes: int) -> None:
+    def __init__(self, kind: str, source: str, decoded: Decoded, size_bytes: int) -> None:
         super().__init__(kind, "", source, size_bytes)
         self._decoded = decoded
         self._loop = asyncio.get_running_loop()
@@ -57,9 +58,9 @@ class GrpcSubmission(Submission):
         """Return the events, which were decoded at the door."""
         return self._decoded
 
-    def payload(self) -> tuple[bytes, bool]:
+    def payload(self) -> bytes:
         """Return nothing: what is refused here is told to the sender."""
-        return b"", False
+        return b""
 
     def finish(self, receipt: Receipt) -> None:
         """Hand the receipt to the stream, from the writer thread."""
@@ -118,7 +119,7 @@ class IngestDoor:
                 return read_batch(payload)
             return await asyncio.to_thread(read_batch, payload)
 
-        stream = _Stream(self, Kind.BATCH, context, read)
+        stream = _Stream(self, BATCH, context, read)
         async for ack in stream.acknowledgements(request_iterator):
             yield ack
 
@@ -130,7 +131,7 @@ class IngestDoor:
         async def read(payload: bytes) -> Request:
             return await asyncio.to_thread(read_cosmic, payload, self._clocks)
 
-        stream = _Stream(self, Kind.COSMIC, context, read)
+        stream = _Stream(self, COSMIC, context, read)
         async for ack in stream.acknowledgements(request_iterator):
             yield ack
 
@@ -144,7 +145,7 @@ class IngestDoor:
         self._intake.when_half_empty(lambda: _call_soon(loop, room.set))
         await room.wait()
 
-    def refused(self, kind: Kind, source: str, error: MalformedBatch) -> None:
+    def refused(self, kind: str, source: str, error: MalformedBatch) -> None:
         """Count and log a batch that ends its stream."""
         log.warning("%s: a stream ends: %s", source, error.detail)
         self._metrics.message_refused(Door.GRPC, kind, error.reason)
@@ -166,7 +167,7 @@ _Pending = tuple[int, GrpcSubmission]
 class _Stream:
     """One call: requests are read and submitted while earlier ones are still being stored."""
 
-    def __init__(self, door: IngestDoor, kind: Kind, context: _Context, read: _Read) -> None:
+    def __init__(self, door: IngestDoor, kind: str, context: _Context, read: _Read) -> None:
         self._door = door
         self._kind = kind
         self._context = context
