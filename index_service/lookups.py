@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 from typing import Protocol
 
 import numpy as np
@@ -18,6 +19,7 @@ from index_service import lookup_joining, lookup_plan, lookup_reply
 from index_service.errors import InvalidRequestError, NotFoundError
 from index_service.lookup_groups import Gathering
 from index_service.lookup_plan import LookupPlan
+from service_kit.in_order import InOrder
 
 # Of a stream, answers that are ready or in the making behind the one that is sent.
 ANSWERS_AHEAD_MAX = 4
@@ -45,28 +47,14 @@ class Lookups:
 
     async def LookupStream(self, requests: AsyncIterator[bytes]) -> AsyncIterator[bytes]:  # noqa: N802
         """One response a request, in order; a few requests are read ahead of the responses."""
-        answers: asyncio.Queue[asyncio.Future[bytes] | None] = asyncio.Queue()
-        room = asyncio.Semaphore(ANSWERS_AHEAD_MAX)
 
-        async def read() -> None:
-            try:
-                async for request in requests:
-                    await room.acquire()
-                    answers.put_nowait(self._gathering.submit(request))
-            finally:
-                answers.put_nowait(None)
+        async def begin(request: bytes) -> asyncio.Future[bytes]:
+            return self._gathering.submit(request)
 
-        reading = asyncio.create_task(read())
-        try:
-            while (answer := await answers.get()) is not None:
-                yield await answer
-                room.release()
-            await reading
-        finally:
-            reading.cancel()
-            while not answers.empty():
-                if (answer := answers.get_nowait()) is not None:
-                    answer.cancel()
+        stream = InOrder(requests, begin, ANSWERS_AHEAD_MAX)
+        async with aclosing(stream.answers()) as answers:
+            async for answer in answers:
+                yield answer
 
     async def GetEvent(  # noqa: N802
         self, request: lookup_pb2.GetEventRequest

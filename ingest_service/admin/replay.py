@@ -15,6 +15,7 @@ from eventindex.v1 import ingest_pb2
 from ingest_service.decode.topics import Topics
 from ingest_service.model import MalformedBatch, Receipt, Rejection
 from ingest_service.rpc.door import GrpcSubmission, acknowledgement
+from ingest_service.rpc.requests import Request
 
 
 class Replayer:
@@ -37,9 +38,10 @@ class Replayer:
             return acknowledgement(
                 0, Receipt(rejections=[Rejection(0, error.reason, error.detail)])
             )
-        submission = GrpcSubmission(route.kind, letter.source, decoded, len(letter.payload))
+        request = Request(batch_id=0, decoded=decoded)
+        submission = GrpcSubmission(route.kind, letter.source, request, len(letter.payload))
         await self._submit(submission)
-        receipt = await submission.receipt
-        if receipt is None:
+        answer = await submission.acknowledgement
+        if answer is None:
             raise StoreUnavailableError("the service is stopping")
-        return acknowledgement(0, receipt)
+        return answer
