@@ -15,12 +15,12 @@ _STEP = 1 << 14
 
 
 def mapped(size: int) -> mmap.mmap:
-    """So many bytes of zeros of the system's own."""
+    """Return memory of the system's own, all zeros."""
     return mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 
 
 def zeros(n: int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
-    """As `np.zeros`, given back to the system when it is let go.
+    """Return zeros as `np.zeros` does; their memory goes back to the system when they are freed.
 
     NumPy asks for pages of 2 MB when an array is large, and its allocator keeps what is freed.
     """
@@ -28,7 +28,7 @@ def zeros(n: int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
 
 
 def moved(values: Column, keep: npt.NDArray[np.bool_]) -> Column:
-    """A fresh array of the same length that begins with the values to keep."""
+    """Return a fresh array of the same length that begins with the values to keep."""
     fresh = zeros(len(values), values.dtype)
     end = 0
     for first in range(0, len(values), _STEP):
@@ -39,7 +39,7 @@ def moved(values: Column, keep: npt.NDArray[np.bool_]) -> Column:
 
 
 def ragged(firsts: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """`lengths[0]` numbers from `firsts[0]` on, then `lengths[1]` from `firsts[1]` on, …"""
+    """Return `lengths[0]` numbers from `firsts[0]` on, `lengths[1]` from `firsts[1]` on, …"""
     ends = np.cumsum(lengths)
     places: npt.NDArray[np.int64] = np.repeat(firsts - ends + lengths, lengths)
     places += np.arange(len(places))

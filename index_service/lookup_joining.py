@@ -18,7 +18,7 @@ SMALL_PAIRS_MAX = 64
 
 
 def parts(plans: Sequence[LookupPlan]) -> list[list[Placed]]:
-    """Which batches are looked up as one: a large one alone, small ones together."""
+    """Return which batches are looked up as one: a large one alone, small ones together."""
     large = []
     small: dict[bool, list[Placed]] = {}
     for placed in enumerate(plans):
@@ -31,7 +31,7 @@ def parts(plans: Sequence[LookupPlan]) -> list[list[Placed]]:
 
 
 def join(part: Sequence[Placed]) -> LookupPlan:
-    """One batch of all pairs of a part."""
+    """Return one batch of all pairs of a part."""
     plans = [plan for _, plan in part]
     if len(plans) == 1:
         return plans[0]
@@ -44,7 +44,7 @@ def join(part: Sequence[Placed]) -> LookupPlan:
 
 
 def split(answer: Answer[Reply], part: Sequence[Placed]) -> Iterator[Answer[Reply]]:
-    """The answer to each batch of a part."""
+    """Yield the answer to each batch of a part."""
     if len(part) == 1:
         yield answer
         return

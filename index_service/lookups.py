@@ -27,7 +27,7 @@ class Observer(Protocol):
     """Is told of every batch of pairs that was answered."""
 
     def looked_up(self, found: int, not_found: int) -> None:
-        """A batch was answered."""
+        """Note that a batch was answered."""
 
 
 class Lookups:
@@ -39,12 +39,12 @@ class Lookups:
         self._observer = observer
         self._gathering = Gathering(threads, self._answer_all)
 
-    async def Lookup(self, request: bytes) -> bytes:  # noqa: N802
-        """One batch of pairs."""
+    async def Lookup(self, request: bytes) -> bytes:
+        """Look up one batch of pairs."""
         return await self._gathering.submit(request)
 
-    async def LookupStream(self, requests: AsyncIterator[bytes]) -> AsyncIterator[bytes]:  # noqa: N802
-        """One response a request, in order; a few requests are read ahead of the responses."""
+    async def LookupStream(self, requests: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """Answer each request in order; a few requests are read ahead of the responses."""
         answers: asyncio.Queue[asyncio.Future[bytes] | None] = asyncio.Queue()
         room = asyncio.Semaphore(ANSWERS_AHEAD_MAX)
 
@@ -68,10 +68,8 @@ class Lookups:
                 if (answer := answers.get_nowait()) is not None:
                     answer.cancel()
 
-    async def GetEvent(  # noqa: N802
-        self, request: lookup_pb2.GetEventRequest
-    ) -> lookup_pb2.GetEventResponse:
-        """One event with all its fields."""
+    async def GetEvent(self, request: lookup_pb2.GetEventRequest) -> lookup_pb2.GetEventResponse:
+        """Look up one event with all its fields."""
         planned = lookup_plan.plan_event(request)
         answer = await self._threads.run(lambda connection: self._fetch(connection, [planned])[0])
         if not answer.files:

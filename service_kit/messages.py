@@ -9,7 +9,7 @@ _UNSIGNED = 2**64 - 1
 
 
 def dataset_message(row: DatasetRow) -> lookup_pb2.Dataset:
-    """A dataset."""
+    """Return a dataset."""
     dataset = lookup_pb2.Dataset(
         dsid_raw=row.dsid_raw,
         name=row.name,
@@ -23,7 +23,7 @@ def dataset_message(row: DatasetRow) -> lookup_pb2.Dataset:
 
 
 def conflict_message(row: ConflictRow) -> lookup_pb2.Conflict:
-    """A conflict."""
+    """Return a conflict."""
     conflict = lookup_pb2.Conflict(
         conflict_id=row.conflict_id,
         stored=_event(row, row.stored_fuid_raw, row.stored_dsid_raw, row.stored_olt_result),

@@ -19,18 +19,18 @@ class TelescopeFile(NamedTuple):
 
 
 def cosmic_fuid(detector_id: str, run_number: int, block: int | None) -> uuid.UUID:
-    """The RAW file of a detector's block of a run; the same on every installation."""
+    """Return the RAW file of a detector's block of a run; the same on every installation."""
     name = f"eventindex:cosmic/{detector_id}/{run_number}/{'-' if block is None else block}"
     return uuid.uuid5(uuid.NAMESPACE_URL, name)
 
 
 def cosmic_dataset(detector_id: str, run_number: int) -> str:
-    """The name of the dataset of a detector's run."""
+    """Return the name of the dataset of a detector's run."""
     return f"cosmic.{detector_id}.{run_number}"
 
 
 def line_of(payload: bytes, *, repaired: bool) -> str:
-    """A record as it came, as one line of well-formed JSON.
+    """Return a record as it came, as one line of well-formed JSON.
 
     Args:
         payload: a record that was stored, UTF-8.

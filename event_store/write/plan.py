@@ -33,7 +33,7 @@ class RunPart(NamedTuple):
 
 
 def in_order(batch: EventColumns) -> tuple[EventColumns, npt.NDArray[np.intp] | None]:
-    """The batch in stable order by (run, event), with the place each row had (None: the same)."""
+    """Return the batch in stable order by (run, event), and the place each row had (None: same)."""
     order = _sort_order(batch.runs, batch.events)
     if order is None:
         return batch, None
@@ -67,7 +67,7 @@ def _sort_order(runs: Int64, events: Int64) -> npt.NDArray[np.intp] | None:
 
 
 def starts(values: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
-    """Where runs of equal values begin: of n values, 0 and each place that differs from the last.
+    """Return where runs of equal values begin: 0 and each place that differs from the last.
 
     `np.flatnonzero(np.diff(values, prepend=…))` says the same and takes ten times as long.
     """
@@ -94,7 +94,7 @@ def transactions(runs: Int64, events: Int64) -> Iterator[list[RunPart]]:
 
 
 def page_starts(events: Int64) -> npt.NDArray[np.intp]:
-    """Where each page begins among ascending events."""
+    """Return where each page begins among ascending events."""
     if not len(events):
         return np.empty(0, np.intp)
     first, last = int(events[0]) >> SLOT_BITS, int(events[-1]) >> SLOT_BITS
@@ -110,7 +110,7 @@ def page_starts(events: Int64) -> npt.NDArray[np.intp]:
 
 
 def page_starts_of_runs(runs: Int64, events: Int64) -> npt.NDArray[np.intp]:
-    """Where each page begins among the ascending events of ascending runs."""
+    """Return where each page begins among the ascending events of ascending runs."""
     if not len(runs) or runs[0] == runs[-1]:
         return page_starts(events)
     pages = events >> SLOT_BITS

@@ -19,12 +19,12 @@ ANSWER_FIELDS = ("run_number", "event_number", "fuid_raw", "dsid_raw", "dataset_
 
 
 def answer_header(*, olt: bool) -> str:
-    """The first line of answers as CSV."""
+    """Return the first line of answers as CSV."""
     return ",".join([*ANSWER_FIELDS, *(["olt_result"] if olt else []), "error"]) + "\n"
 
 
 def answer_lines(result: LookupResult) -> str:
-    """The answers to a batch as CSV; the file's columns are empty where nothing was found."""
+    """Return the answers to a batch as CSV; what was not found has empty columns of the file."""
     files = ["", *(f"{f.fuid_raw},{f.dsid_raw},{_state(f)}" for f in result.files)]
     files[0] = ",,"
     if result.olt_results is None:
@@ -39,7 +39,7 @@ def answer_lines(result: LookupResult) -> str:
 
 
 def error_line(error: Mapping[str, Any], *, olt: bool) -> str:
-    """A bad line of the list as a line of the answers: all columns but `error` are empty."""
+    """Return a bad line of the list as a line of the answers: all columns but `error` are empty."""
     out = io.StringIO()
     empty = [""] * (len(ANSWER_FIELDS) + olt)
     place = f"line {error['line']}" if "line" in error else error["pointer"]
@@ -49,7 +49,7 @@ def error_line(error: Mapping[str, Any], *, olt: bool) -> str:
 
 
 def answer_objects(result: LookupResult) -> list[str]:
-    """The answers to a batch as JSON objects; null where nothing was found."""
+    """Return the answers to a batch as JSON objects; null where nothing was found."""
     files = [_answer_file(None), *map(_answer_file, result.files)]
     if result.olt_results is None:
         return [
@@ -65,14 +65,14 @@ def answer_objects(result: LookupResult) -> list[str]:
 
 
 def event_lines(events: Events) -> str:
-    """A batch of events as CSV, in the field order of the contract."""
+    """Return a batch of events as CSV, in the field order of the contract."""
     files = [f"{file.dsid_raw},{file.fuid_raw}" for file in events.files]
     rows = zip(_pairs(events), events.olt_results.tolist(), strict=True)
     return "".join([f"{run},{event},{olt},{files[i - 1]}\n" for (run, event, i), olt in rows])
 
 
 def event_objects(events: Events) -> str:
-    """A batch of events as JSON objects, one a line."""
+    """Return a batch of events as JSON objects, one a line."""
     files = [f'"dsid_raw":{file.dsid_raw},"fuid_raw":"{file.fuid_raw}"' for file in events.files]
     rows = zip(_pairs(events), events.olt_results.tolist(), strict=True)
     return "".join(
@@ -84,7 +84,7 @@ def event_objects(events: Events) -> str:
 
 
 def compact(value: object) -> str:
-    """A value as JSON without spaces."""
+    """Return a value as JSON without spaces."""
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 

@@ -47,7 +47,7 @@ SelectionQuery = Annotated[Selection, Query()]
 
 
 def arguments(selection: Selection) -> SelectionArguments:
-    """The selection as the client takes it.
+    """Return the selection as the client takes it.
 
     Raises:
         Problem: 400, bounds that contradict each other.
@@ -73,7 +73,7 @@ def arguments(selection: Selection) -> SelectionArguments:
 
 
 def _run_ranges(text: str) -> tuple[tuple[int, int], ...]:
-    """The runs of a list.
+    """Return the runs of a list.
 
     Raises:
         Problem: 400, a number out of range or a reversed range.

@@ -52,7 +52,7 @@ class Assets(StaticFiles):
         super().__init__(directory=_WEB / "assets")
 
     async def get_response(self, path: str, scope: Scope) -> Any:
-        """The file, or 304."""
+        """Return the file, or 304."""
         answer = await super().get_response(path, scope)
         answer.headers["Cache-Control"] = "no-cache"
         return answer
@@ -96,13 +96,13 @@ ReaderDep = Annotated[Reader, Depends()]
 
 @router.get("/")
 def lookup(reader: ReaderDep) -> HTMLResponse:
-    """A list of pairs in, their RAW files out."""
+    """Return the page of lookups: a list of pairs in, their RAW files out."""
     return _page(reader, "lookup")
 
 
 @router.get("/runs")
 def runs(reader: ReaderDep) -> HTMLResponse:
-    """The runs of the index."""
+    """Return the page of runs."""
     return _page(reader, "runs")
 
 
@@ -110,13 +110,13 @@ def runs(reader: ReaderDep) -> HTMLResponse:
 def run(
     reader: ReaderDep, run_number: Annotated[int, PathParameter(ge=0, le=NUMBER_MAX)]
 ) -> HTMLResponse:
-    """One run: files, triggers, gaps."""
+    """Return the page of one run: files, triggers, gaps."""
     return _page(reader, "run", menu="runs", subject=run_number)
 
 
 @router.get("/datasets")
 def datasets(reader: ReaderDep) -> HTMLResponse:
-    """The datasets of the index."""
+    """Return the page of datasets."""
     return _page(reader, "datasets")
 
 
@@ -124,7 +124,7 @@ def datasets(reader: ReaderDep) -> HTMLResponse:
 def dataset(
     reader: ReaderDep, dsid_raw: Annotated[int, PathParameter(ge=0, le=DSID_MAX)]
 ) -> HTMLResponse:
-    """One dataset and its files."""
+    """Return the page of one dataset and its files."""
     return _page(reader, "dataset", menu="datasets", subject=dsid_raw)
 
 
@@ -132,29 +132,29 @@ def dataset(
 def file(
     reader: ReaderDep, fuid_raw: Annotated[str, PathParameter(pattern=FUID_PATTERN)]
 ) -> HTMLResponse:
-    """One RAW file."""
+    """Return the page of one RAW file."""
     return _page(reader, "file", menu="runs", subject=fuid_raw.lower())
 
 
 @router.get("/live")
 def live(reader: ReaderDep) -> HTMLResponse:
-    """What is coming in now."""
+    """Return the page of what is coming in now."""
     return _page(reader, "live")
 
 
 @router.get("/cosmic")
 def cosmic(reader: ReaderDep) -> HTMLResponse:
-    """Telescope events."""
+    """Return the page of telescope events."""
     return _page(reader, "cosmic")
 
 
 @router.get("/conflicts")
 def conflicts(reader: ReaderDep) -> HTMLResponse:
-    """Events that were offered again with other values."""
+    """Return the page of events that were offered again with other values."""
     return _page(reader, "conflicts")
 
 
 @router.get("/dead-letters")
 def dead_letters(reader: ReaderDep) -> HTMLResponse:
-    """Refused messages."""
+    """Return the page of refused messages."""
     return _page(reader, "dead_letters", reasons=page_texts.names("reason"))

@@ -46,7 +46,7 @@ class CsvWriter:
         self._out.write("".join(lines))
 
     def close(self) -> None:
-        """Nothing is left."""
+        """Do nothing: all is written."""
 
 
 class JsonWriter:
@@ -98,7 +98,7 @@ class TableWriter:
         self._out.write("".join((self._form % row).rstrip() + "\n" for row in rows))
 
     def close(self) -> None:
-        """Nothing is left."""
+        """Do nothing: all is written."""
 
     def _start(self, result: LookupResult) -> str:
         run = max(3, len(str(result.run_numbers.max())))
