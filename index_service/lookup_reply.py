@@ -12,8 +12,7 @@ from functools import lru_cache
 import numpy as np
 
 from event_store.lookup.batch import Answer
-from event_store.model import DatasetState
-from event_store.write.catalogue import fuid_text
+from event_store.model import DatasetState, fuid_text
 from eventindex.v1 import event_pb2, lookup_pb2
 from eventindex.wire import number_field, packed_field
 from index_service.lookup_plan import LookupPlan

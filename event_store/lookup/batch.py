@@ -10,14 +10,13 @@ from typing import Generic, NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from event_store.arrays import ragged
+from event_store.arrays import Places, distinct, numbered, ragged, starts
 from event_store.lookup.olt import olt_results
 from event_store.model import Int32, Int64, UInt64
 from event_store.pages.format import SLOT_BITS, SLOT_MASK, PackedPage
-from event_store.write.plan import starts
 
 Reply = TypeVar("Reply", bound=Hashable)
-Pairs = npt.NDArray[np.intp]
+Pairs = Places
 
 # So many pages more than pairs are looked at in a batch rather than sorting them out.
 _PAGES_FEW = 1024
@@ -114,12 +113,8 @@ class LookupBatch(Generic[Reply]):
             place += run_of_pair * span
         used = np.zeros(span * len(self.distinct_runs), bool)
         used[place] = True
-        places = np.flatnonzero(used)
-        if len(places) < len(used):
-            number = np.empty(len(used), np.intp)
-            number[places] = np.arange(len(places))
-            place = number.take(place)
-        self.page_of_pair = place
+        places, number = numbered(used)
+        self.page_of_pair = place if len(places) == len(used) else number.take(place)
         self.pages, self._run_of_page = places % span + low, places // span
 
     def set_generations(self, generations: Mapping[int, int]) -> None:
@@ -184,19 +179,3 @@ class LookupBatch(Generic[Reply]):
             pairs[order],
             np.append(first, len(pairs)),
         )
-
-
-def distinct(values: Int64) -> tuple[Int64, Pairs]:
-    """As `np.unique(values, return_inverse=True)`, without sorting where the range is small."""
-    low = int(values.min())
-    span = int(values.max()) - low + 1
-    if span > 4 * len(values) + 1024:
-        found, inverse = np.unique(values, return_inverse=True)
-        return found, inverse
-    offset = values - low
-    mark = np.zeros(span, bool)
-    mark[offset] = True
-    used = np.flatnonzero(mark)
-    number = np.empty(span, np.intp)
-    number[used] = np.arange(len(used))
-    return used + low, number.take(offset)

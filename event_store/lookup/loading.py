@@ -16,7 +16,7 @@ from event_store.arrays import ragged
 from event_store.lookup.batch import LookupBatch, MissingPages, Pairs, Reply
 from event_store.lookup.block import PageBlock, block_of, decode_block
 from event_store.lookup.cache import ROW_BYTES, PageCache
-from event_store.lookup.file_numbers import FILE_BYTES
+from event_store.lookup.cached_files import FILE_BYTES
 from event_store.model import Int32
 from event_store.pages.copy import FetchedPage
 from event_store.pages.format import SLOTS_PER_PAGE

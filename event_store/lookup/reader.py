@@ -15,16 +15,16 @@ from typing import Generic, NamedTuple
 
 import numpy as np
 
+from event_store.arrays import starts
 from event_store.database.connection import Connection, copy_rows
 from event_store.errors import StoreUnavailableError
 from event_store.lookup.batch import Answer, LookupBatch, MissingPages, Pairs, Reply
 from event_store.lookup.cache import PageCache
-from event_store.lookup.file_numbers import MakeReply
+from event_store.lookup.cached_files import MakeReply
 from event_store.lookup.loading import Loading, answer_rows
 from event_store.model import Int64
 from event_store.pages import copy as pagecopy
 from event_store.write import catalogue
-from event_store.write.plan import starts
 
 # PostgreSQL plans the query of each run; pages are taken as they come.
 _PAGES_PER_QUERY_MAX, _RUNS_PER_QUERY_MAX = 4096, 64

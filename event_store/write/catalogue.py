@@ -223,9 +223,3 @@ def _dataset_numbers(cursor: Cursor, names: Sequence[str]) -> dict[str, int]:
         cursor.execute("SELECT name, dsid_raw FROM dataset WHERE name = ANY (%s)", (piece,))
         numbers.update(cursor.fetchall())
     return numbers
-
-
-def fuid_text(fuid: bytes) -> str:
-    """The canonical text of a RAW file id of 16 bytes."""
-    digits = fuid.hex()
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

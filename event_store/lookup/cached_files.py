@@ -32,7 +32,7 @@ FILE_BYTES = 350
 _REBUILT_MIN, _REBUILT_SHARE = 1 << 12, 4
 
 
-class FileNumbers(Generic[Reply]):
+class CachedFiles(Generic[Reply]):
     """Numbers for (RAW file id, dataset), and the reply of each number."""
 
     def __init__(self, make_reply: MakeReply[Reply]) -> None:
