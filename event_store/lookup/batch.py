@@ -18,7 +18,7 @@ from event_store.pages.format import SLOT_BITS, SLOT_MASK, PackedPage
 Reply = TypeVar("Reply", bound=Hashable)
 Pairs = Places
 
-# So many pages more than pairs are looked at in a batch rather than sorting them out.
+# Pages are numbered by marking a range of up to this many more pages than pairs.
 _PAGES_FEW = 1024
 
 
@@ -35,6 +35,23 @@ class Answer(Generic[Reply]):
     files: Sequence[Reply]
     file_indexes: npt.NDArray[np.uint32]
     olt: UInt64 | None
+
+
+class Asked(NamedTuple):
+    """A batch of n pairs; the columns are those of `Reader.lookup`, `batch_id` is the caller's."""
+
+    runs: Int64
+    events: Int64
+    with_olt: bool
+    batch_id: int = 0
+
+
+class PendingOlt(NamedTuple):
+    """Pairs whose `olt_result` is not answered yet, the row of each, and the pages by row."""
+
+    where: Pairs | slice
+    rows: Int32
+    pages: Mapping[int, PackedPage]
 
 
 class MissingPages(NamedTuple):
@@ -94,7 +111,6 @@ class LookupBatch(Generic[Reply]):
         )
         self._file_indexes = np.zeros(len(events), np.uint32)
         self._olt = np.zeros(len(events), np.uint64) if with_olt else None
-        self._olt_pages: tuple[Pairs | slice, Int32, Mapping[int, PackedPage]] | None = None
         self._files: dict[Reply, int] = {}
         self._whole: Sequence[Reply] | None = None
 
@@ -139,20 +155,10 @@ class LookupBatch(Generic[Reply]):
             number += [self._files.setdefault(file, len(self._files) + 1) for file in files]
             self._file_indexes[where] = np.array(number, np.uint32).take(places)
 
-    def set_olt_pages(
-        self, where: Pairs | slice, rows: Int32, pages: Mapping[int, PackedPage]
-    ) -> None:
-        """Take the pages for `answer_olt`, by their row; the pairs at `where` are in `rows`."""
-        self._olt_pages = (where, rows, pages)
-
-    def answer_olt(self) -> None:
-        """Answer `olt_result` from the pages that were set last, and forget them.
-
-        Step by step through the pages, which nobody changes: not for the time with the cache.
-        """
-        if self._olt is not None and self._olt_pages is not None:
-            where, rows, pages = self._olt_pages
-            self._olt_pages = None
+    def answer_olt(self, pending: PendingOlt | None) -> None:
+        """Answer `olt_result` page by page; needs no lock, as nobody changes the pages."""
+        if self._olt is not None and pending is not None:
+            where, rows, pages = pending
             self._olt[where] = olt_results(pages, rows, self.slots[where])
 
     def finish(self) -> Answer[Reply]:

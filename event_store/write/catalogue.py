@@ -18,7 +18,7 @@ from event_store.write.new_counts import FileCount, RunCount
 
 # Telescope datasets are numbered by one writer at a time.
 _COSMIC_LOCK = 0x45764965
-# Shared by all who write events; alone by who changed a dataset's state.
+# Writers of events hold it shared; a change of a dataset's state waits until it has it alone.
 _WRITERS_LOCK = 0x45764966
 
 
