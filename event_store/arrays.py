@@ -63,7 +63,7 @@ def starts(values: npt.NDArray[Any]) -> Places:
 
 
 def numbered(used: npt.NDArray[np.bool_]) -> tuple[Places, Places]:
-    """The places that are marked, and for each marked place its number among them."""
+    """Return the places that are marked, and for each marked place its number among them."""
     places = np.flatnonzero(used)
     number = np.empty(len(used), np.intp)
     number[places] = np.arange(len(places))
@@ -71,7 +71,7 @@ def numbered(used: npt.NDArray[np.bool_]) -> tuple[Places, Places]:
 
 
 def number_values(values: npt.NDArray[np.signedinteger[Any]], end: int) -> tuple[Places, Places]:
-    """The distinct values, ascending, and the place of each value among them.
+    """Return the distinct values, ascending, and the place of each value among them.
 
     Args:
         values: from 0 to `end` - 1.

@@ -120,7 +120,7 @@ class DeadLetter:
 
 
 def fuid_text(fuid: bytes) -> str:
-    """The canonical text of a RAW file id of 16 bytes."""
+    """Return the canonical text of a RAW file id of 16 bytes."""
     digits = fuid.hex()
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
@@ -131,5 +131,5 @@ def signed(bits: int) -> int:
 
 
 def unsigned(bits: int) -> int:
-    """The 64 bits that PostgreSQL's bigint holds, without a sign."""
+    """Return the 64 bits that PostgreSQL's bigint holds, without a sign."""
     return bits % (1 << 64)

@@ -42,7 +42,7 @@ def _around_fuid(dsid: int, state: DatasetState) -> tuple[bytes, bytes]:
 
 
 def encode_lookup(asked: Asked, answer: Answer[bytes]) -> bytes:
-    """The LookupResponse to a batch, serialized."""
+    """Return the LookupResponse to a batch, serialized."""
     found = int(np.count_nonzero(answer.file_indexes))
     return b"".join(
         (
@@ -57,7 +57,7 @@ def encode_lookup(asked: Asked, answer: Answer[bytes]) -> bytes:
 
 
 def event_response(asked: Asked, answer: Answer[bytes]) -> lookup_pb2.GetEventResponse:
-    """The response to a single pair that was found."""
+    """Return the response to a single pair that was found."""
     file = lookup_pb2.LookupResponse.FromString(answer.files[0]).files[0]
     return lookup_pb2.GetEventResponse(
         event=event_pb2.Event(

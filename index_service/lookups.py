@@ -38,7 +38,7 @@ class Lookups:
         self._observer = observer
         self._groups = LookupGroups(threads, self._answer_all)
 
-    async def Lookup(self, request: bytes) -> bytes:  # noqa: N802
+    async def Lookup(self, request: bytes) -> bytes:
         """One batch of pairs."""
         return await self._groups.submit(request)
 
@@ -97,7 +97,7 @@ class Lookups:
         return [one if isinstance(one, Exception) else next(replies) for one in planned]
 
     def _look_up(self, connection: Connection, asked: Sequence[Asked]) -> list[bytes]:
-        """The responses to batches in their order; small ones are looked up as one."""
+        """Return the responses to batches in their order; small ones are looked up as one."""
         replies = [b""] * len(asked)
         parts = lookup_joining.parts(asked)
         answers = self._reader.lookup_all(connection, [lookup_joining.join(part) for part in parts])

@@ -65,7 +65,7 @@ class BatchFiles:
         return self._keys.setdefault((fuid, dsid), len(self._keys))
 
     def add_page(self, page: PageEvents) -> Places:
-        """The number of each file of a page, intp, shape (k,)."""
+        """Return the number of each file of a page, intp, shape (k,)."""
         pairs = zip(page.fuids.tolist(), page.dsids.tolist(), strict=True)
         return np.array([self._add(fuid, dsid) for fuid, dsid in pairs], np.intp)
 

@@ -35,12 +35,12 @@ def cosmic_fuid(detector_id: str, run_number: int, block: int | None) -> uuid.UU
 
 
 def cosmic_dataset(detector_id: str, run_number: int) -> str:
-    """The name of the dataset of a detector's run."""
+    """Return the name of the dataset of a detector's run."""
     return f"{DATASET_PREFIX}{detector_id}.{run_number}"
 
 
 def telescope_of(name: str) -> Telescope | None:
-    """What the name of a dataset says; None when it is no telescope's."""
+    """Return what the name of a dataset says; None when it is no telescope's."""
     detector, _, run = name.removeprefix(DATASET_PREFIX).rpartition(".")
     telescope = name.startswith(DATASET_PREFIX) and detector and run.isascii() and run.isdigit()
     if not telescope:
