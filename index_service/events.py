@@ -128,7 +128,7 @@ def _all_batches(pages: Sequence[ScannedPage], planned: ListPlan) -> list[Column
 
 
 def encode(columns: Columns, states: Mapping[int, DatasetState]) -> bytes:
-    """Return the EventBatch of some events, serialized; `states` names the datasets that are not open."""
+    """Serialize the EventBatch of some events; `states` names the datasets that are not open."""
     used, index = number_values(columns.files, len(columns.keys))
     head = event_pb2.EventBatch(
         files=[
