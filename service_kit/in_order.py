@@ -1,4 +1,4 @@
-"""Answers to the requests of a stream: begun as they come, sent in order, a bounded number ahead."""
+"""Answers to a stream of requests: begun as they come, sent in order, a bounded number ahead."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def _letters(submission: Submission, decoded: Decoded, receipt: Receipt) -> Iter
 
 
 def _summary(decoded: Decoded, receipt: Receipt) -> tuple[Reason, str]:
-    """The most frequent reason, and how often each was one."""
+    """Return the most frequent reason, and how often each was one."""
     reasons = Tally(rejection.reason for rejection in receipt.rejections).most_common()
     counts = ", ".join(f"{reason} {count}" for reason, count in reasons)
     first = receipt.rejections[0]

@@ -106,7 +106,7 @@ class IngestDoor:
             stream.stop(_EndError(grpc.StatusCode.UNAVAILABLE, _STOPPING))
 
     def handlers(self) -> grpc.GenericRpcHandler:
-        """The methods of the contract: requests come as bytes, and are parsed in other threads.
+        """Return the methods of the contract: requests come as bytes, parsed in other threads.
 
         Raises:
             IncompleteServiceError: this class lacks one of them.
@@ -121,10 +121,10 @@ class IngestDoor:
             },
         )
 
-    async def Ingest(  # noqa: N802
+    async def Ingest(
         self, request_iterator: AsyncIterator[bytes], context: _Context
     ) -> AsyncIterator[ingest_pb2.IngestAck]:
-        """One acknowledgement a batch, in order, once the batch is committed."""
+        """Acknowledge each batch, in order, once it is committed."""
 
         async def read(payload: bytes) -> Request:
             if len(payload) <= _BYTES_INLINE_MAX:
@@ -135,10 +135,10 @@ class IngestDoor:
             async for ack in acks:
                 yield ack
 
-    async def IngestCosmic(  # noqa: N802
+    async def IngestCosmic(
         self, request_iterator: AsyncIterator[bytes], context: _Context
     ) -> AsyncIterator[ingest_pb2.IngestAck]:
-        """The same for telescope events as the detectors write them."""
+        """Do the same for telescope events as the detectors write them."""
 
         async def read(payload: bytes) -> Request:
             return await asyncio.to_thread(read_cosmic, payload, self._clocks)

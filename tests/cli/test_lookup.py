@@ -422,7 +422,7 @@ def test_load_names_bad_rows(server: Server, tmp_path: Path, row: str, problem: 
         (b"nonsense", "not JSON"),
         (b"\xff{}", "not UTF-8"),
         (b'{"a": NaN}', "NaN"),
-        (b'{"a": 1, "a": 1}', "a: is there twice"),
+        (b'{"a": 1, "a": 1}', "key 'a' is repeated"),
         (b"[" * 100_000, "nested too deeply"),
         (b'{"a": ' + b"1" * 5000 + b"}", "5000 digits"),
         (b'{"a": 1} {', "Extra data"),
