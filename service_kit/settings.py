@@ -15,6 +15,7 @@ from typing import Literal
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from event_store.database.connection import StoreOptions
 from eventindex.addresses import is_loopback, split_address, split_mqtt_url
 from service_kit.epochs import parse_epochs
 from service_kit.topic_prefixes import check_topic_prefixes
@@ -394,6 +395,16 @@ class Settings(BaseSettings):
                 f"{CACHE_BYTES_MIN} bytes for each of EVENTINDEX_INDEX_WORKERS={self.index_workers}"
             )
         return self
+
+    @property
+    def store_options(self) -> StoreOptions:
+        """The limits of database connections."""
+        return StoreOptions(
+            connect_timeout_s=self.database_connect_timeout_s,
+            stall_timeout_s=self.database_stall_timeout_s,
+            lock_timeout_ms=self.database_lock_timeout_ms,
+            idle_in_transaction_timeout_ms=self.database_idle_in_transaction_timeout_ms,
+        )
 
     @property
     def index_workers_in_use(self) -> int:

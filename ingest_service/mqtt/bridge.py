@@ -27,6 +27,7 @@ from ingest_service.mqtt.connection import (
 from ingest_service.mqtt.link import Message
 from ingest_service.mqtt.session_memory import SessionMemory
 from ingest_service.pipeline.intake import Intake
+from service_kit.health import Pulse
 from service_kit.settings import MESSAGE_BYTES_MAX, Settings
 
 log = logging.getLogger(__name__)
@@ -77,7 +78,11 @@ class MqttSubmission(Submission):
 
 
 class Bridge:
-    """Supervises the connection to the broker from a thread of its own."""
+    """Supervises the connection to the broker from a thread of its own.
+
+    Attributes:
+        pulse: tells whether that thread makes progress.
+    """
 
     def __init__(
         self,
@@ -101,9 +106,9 @@ class Bridge:
         self._intake_stopped = False
         self._stopping = threading.Event()
         self._on_crash = on_crash
-        self._beat = time.monotonic()
         self._problem: str | None = "not connected yet"
         self._thread = threading.Thread(target=self._run, name="mqtt-bridge", daemon=True)
+        self.pulse = Pulse(_SILENCE_MAX_S, self._thread.is_alive)
 
     def start(self) -> None:
         """Start to connect."""
@@ -127,13 +132,6 @@ class Bridge:
         """Return why the broker is not there, None when the bridge is subscribed."""
         return self._problem
 
-    def problem(self) -> str | None:
-        """Return what is wrong with the supervisor thread, None when it makes progress."""
-        if not self._thread.is_alive():
-            return "the bridge's thread has ended"
-        silence_s = time.monotonic() - self._beat
-        return f"no progress for {silence_s:.0f} s" if silence_s > _SILENCE_MAX_S else None
-
     def _run(self) -> None:
         failures = 0
         try:
@@ -142,7 +140,7 @@ class Bridge:
                 lived_s = self._serve_one_connection()
                 failures = 0 if lived_s >= _GOOD_S else failures + 1
                 self._stopping.wait(self._backoff_s(failures))
-                self._beat = time.monotonic()
+                self.pulse.beat()
         except Exception:
             log.critical("the bridge's thread ends", exc_info=True)
             self._on_crash()
@@ -182,7 +180,7 @@ class Bridge:
     def _wait_for_end(self, connection: Connection) -> None:
         self._watch.settle()
         while not connection.wait_for_end(_POLL_S):
-            self._beat = time.monotonic()
+            self.pulse.beat()
             self._watch.settle()
             if self._stopping.is_set():
                 return
@@ -192,7 +190,7 @@ class Bridge:
         room = threading.Event()
         self._intake.when_half_empty(room.set)
         while not room.wait(_POLL_S) and not self._stopping.is_set():
-            self._beat = time.monotonic()
+            self.pulse.beat()
 
     def _choose_version(self, error: BrokerError) -> None:
         """Fall back where MQTT 5 is refused, in words or by silence before it ever worked."""

@@ -17,6 +17,7 @@ from ingest_service.model import Decoded, Door, MalformedBatch, Submission, Take
 from ingest_service.pipeline.dead_letters import dead_letters
 from ingest_service.pipeline.intake import Intake
 from ingest_service.pipeline.storing import AbandonedError, EventStore, Storing
+from service_kit.health import Pulse
 from service_kit.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -28,7 +29,11 @@ _QUIET_S = 0.005
 
 
 class Pipeline:
-    """The writer thread and the queue before it."""
+    """The writer thread and the queue before it.
+
+    Attributes:
+        pulse: tells whether that thread makes progress.
+    """
 
     def __init__(
         self,
@@ -37,22 +42,22 @@ class Pipeline:
         metrics: Metrics,
         on_crash: Callable[[], None] = lambda: None,
     ) -> None:
+        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
+        self.pulse = Pulse(60 + 3 * settings.database_stall_timeout_s, self._thread.is_alive)
         self.intake = Intake(settings.queue_messages_max, settings.queue_bytes_max)
         self._storing = Storing(
-            store, metrics, settings.retry_max_s, settings.dead_letters_bytes_max
+            store, metrics, settings.retry_max_s, settings.dead_letters_bytes_max, self.pulse.beat
         )
         self._metrics = metrics
         self._events_max = settings.batch_events_max
         self._age_s = settings.batch_age_max_ms / 1000
         # While half of the broker's window is being stored, the other half comes in.
         self._messages_max = max(1, settings.mqtt_receive_maximum // 2)
-        self._silence_max_s = 60 + 3 * settings.database_stall_timeout_s
         self._draining = threading.Event()
         self._on_crash = on_crash
         self._looked = 0.0
         # Out of the intake and not yet in a batch; the writer thread's alone.
         self._next_ones: deque[Submission] = deque()
-        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
 
     def start(self) -> None:
         """Start to store what is offered to `intake`."""
@@ -71,13 +76,6 @@ class Pipeline:
         self._storing.abandon()
         self._thread.join(timeout_s)
         return False
-
-    def problem(self) -> str | None:
-        """Return what is wrong with the writer thread, None when it makes progress."""
-        if not self._thread.is_alive():
-            return "the writer thread has ended"
-        silence_s = time.monotonic() - self._storing.beat
-        return f"no progress for {silence_s:.0f} s" if silence_s > self._silence_max_s else None
 
     def database_problem(self) -> str | None:
         """Return why the database did not answer last time, None when it did."""
@@ -114,7 +112,7 @@ class Pipeline:
         self._looked = time.monotonic()
 
     def _step(self) -> bool:
-        self._storing.beat = time.monotonic()
+        self.pulse.beat()
         # Somebody discards them, here or by another service.
         if self._storing.dead_letters_problem and (time.monotonic() - self._looked > _LOOK_EVERY_S):
             self._look_at_letters()

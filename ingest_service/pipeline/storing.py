@@ -81,13 +81,15 @@ class Storing:
         metrics: Metrics,
         retry_max_s: float,
         dead_letters_bytes_max: int = 2**63,
+        beat: Callable[[], None] = lambda: None,
     ) -> None:
+        """`beat` is called at each sign of progress."""
         self._store = store
         self._metrics = metrics
         self._letters_bytes_max = dead_letters_bytes_max
         self.dead_letters_problem: str | None = None
         self._abandon = threading.Event()
-        self.beat = time.monotonic()
+        self._beat = beat
         self.database_problem: str | None = "not asked yet"
         self.last_answer = 0.0
         self._retrying = Retrying(
@@ -192,7 +194,7 @@ class Storing:
         self._store.close()
 
     def _ask(self, question: Callable[[], object]) -> bool:
-        self.beat = time.monotonic()
+        self._beat()
         try:
             question()
         except (StoreUnavailableError, StoreError) as error:
@@ -229,9 +231,9 @@ class Storing:
         return self._retried(once)
 
     def _probe(self) -> None:
-        self.beat = time.monotonic()
+        self._beat()
         self._store.probe()
-        self.beat = time.monotonic()
+        self._beat()
 
     def _retried(self, call: Callable[[], _R]) -> _R:
         try:
@@ -242,20 +244,18 @@ class Storing:
         return result
 
     def _write(self, items: Sequence[Taken]) -> UInt8:
-        started = self.beat = time.monotonic()
+        self._beat()
+        started = time.monotonic()
         decoded = [item.decoded for item in items]
         names = dataset_names(decoded)
         datasets = self._store.cosmic_datasets(names) if names else {}
         columns = join(decoded, [item.submission.source for item in items], datasets)
-        outcomes = self._store.write(columns, self._progress)
+        outcomes = self._store.write(columns, self._beat)
         self._metrics.committed(len(columns), time.monotonic() - started)
         return outcomes
 
-    def _progress(self) -> None:
-        self.beat = time.monotonic()
-
     def _add_dead_letters(self, letters: Sequence[DeadLetter]) -> KeptLetters:
-        self.beat = time.monotonic()
+        self._beat()
         return self._store.add_dead_letters(letters, self._letters_bytes_max)
 
     def _note_letters(self, kept_bytes: int, *, full: bool) -> None:
@@ -269,7 +269,7 @@ class Storing:
         )
 
     def _on_retry(self, state: RetryCallState) -> None:
-        self.beat = time.monotonic()
+        self._beat()
         self._metrics.store_retry()
         if state.outcome is not None and (error := state.outcome.exception()) is not None:
             self._is_down(error)
