@@ -12,6 +12,7 @@ from eventindex.admin_results import (
     Criterion,
     DeadLetter,
     DeleteProgress,
+    DoorStatus,
     RunCheck,
 )
 from eventindex.catalogue_results import (
@@ -65,6 +66,7 @@ __all__ = [
     "DeadLetter",
     "DeadlineError",
     "DeleteProgress",
+    "DoorStatus",
     "Event",
     "EventColumns",
     "EventCount",
