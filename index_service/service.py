@@ -122,7 +122,7 @@ class Heartbeat:
             await asyncio.sleep(1.0)
 
     def problem(self) -> str | None:
-        """None while the loop turns, else for how long it has not."""
+        """Return none while the loop turns, else for how long it has not."""
         silent = time.monotonic() - self._beat
         return None if silent < SILENCE_MAX_S else f"no turn for {silent:.0f} s"
 
@@ -159,7 +159,7 @@ class DatabaseProbe:
         return warnings
 
     def problem(self) -> str | None:
-        """None when PostgreSQL answered the last question, else what is wrong."""
+        """Return none when PostgreSQL answered the last question, else what is wrong."""
         return self._problem
 
     def _ask(self) -> str | None:

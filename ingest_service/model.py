@@ -58,7 +58,7 @@ class RefusedError(ValueError):
         self.detail = detail
 
 
-class MalformedBatch(RefusedError):  # noqa: N818 (the name that the callers' texts use)
+class MalformedBatch(RefusedError):  # noqa: N818  # the name that the callers' texts use
     """A whole message that cannot be read; the text names the first bad index."""
 
     def __init__(self, detail: str, reason: Reason = Reason.MALFORMED) -> None:
@@ -116,7 +116,7 @@ class Decoded:
     piece: Callable[[int], bytes] = _no_piece
 
     def part(self, first: int, last: int) -> Decoded:
-        """The kept events `first` to `last` (exclusive) alone, with the files that they name."""
+        """Return the kept events `first` to `last` (exclusive), with the files that they name."""
         used, index = np.unique(np.asarray(self.file_index[first:last]), return_inverse=True)
         return replace(
             self,

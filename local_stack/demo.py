@@ -77,7 +77,7 @@ def demonstrate(stack: Stack) -> None:
 
 
 def _messages(settings: Settings, batches: Sequence[EventColumns]) -> Iterator[tuple[str, bytes]]:
-    """Topic and payload of every sample message."""
+    """Yield topic and payload of every sample message."""
     for line in telescope_lines():
         yield f"{settings.mqtt_topic_cosmic}/{TELESCOPE_DETECTOR}/event", line
     for number, batch in enumerate(batches):
@@ -97,7 +97,7 @@ def _publish(stack: Stack, messages: Sequence[tuple[str, bytes]]) -> int:
 
 
 def _outcomes(stack: Stack) -> dict[str, int]:
-    """What ingest_service has counted over MQTT since it started, events by outcome."""
+    """Return what ingest_service has counted over MQTT since it started, events by outcome."""
     counts = dict.fromkeys(_OUTCOMES, 0)
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
@@ -131,7 +131,7 @@ def _wait_until_stored(stack: Stack, before: Mapping[str, int], n_events: int) -
 
 
 def _short_token(stack: Stack) -> str:
-    """A token for the lookup below; whoever may read the database's password may make one."""
+    """Return a token for the lookup below; who may read the database's password may make one."""
     request = admin_pb2.CreateTokenRequest(
         subject="make run",
         scopes=["lookup"],
@@ -173,7 +173,7 @@ def _wait_until(stack: Stack, done: Callable[[], bool], who: str) -> None:
 
 
 def _command(settings: Settings) -> str:
-    """The command line of this environment, as it can be pasted into another terminal here."""
+    """Return this environment's command line, as it can be pasted into another terminal."""
     program = Path(sys.executable).with_name("eventindex")
     if program.is_relative_to(Path.cwd()):
         program = program.relative_to(Path.cwd())

@@ -84,12 +84,12 @@ class Services(Client):
             log.debug("the index: %s", error)
 
     def runs_page(self, request: lookup_pb2.ListRunsRequest) -> Page:
-        """One page of runs."""
+        """Return one page of runs."""
         page = self._unary(self._index.ListRuns, request, None)
         return _page(to_run, page.runs, page.next_page_token)
 
     def run(self, number: int) -> Run:
-        """One run.
+        """Return one run.
 
         Raises:
             NotFoundError: it is not in the index.
@@ -102,28 +102,28 @@ class Services(Client):
         return run
 
     def datasets_page(self, request: lookup_pb2.ListDatasetsRequest) -> Page:
-        """One page of datasets."""
+        """Return one page of datasets."""
         page = self._unary(self._index.ListDatasets, request, None)
         return _page(to_dataset, page.datasets, page.next_page_token)
 
     def files_page(self, request: lookup_pb2.ListFilesRequest) -> Page:
-        """One page of files of runs."""
+        """Return one page of files of runs."""
         page = self._unary(self._index.ListFiles, request, None)
         return _page(to_file_of_run, page.files, page.next_page_token)
 
     def conflicts_page(self, request: lookup_pb2.ListConflictsRequest) -> Page:
-        """One page of conflicts."""
+        """Return one page of conflicts."""
         page = self._unary(self._index.ListConflicts, request, None)
         return _page(to_conflict, page.conflicts, page.next_page_token)
 
     def dead_letters_page(self, request: admin_pb2.ListDeadLettersRequest) -> Page:
-        """One page of dead letters."""
+        """Return one page of dead letters."""
         page = self._change(self._admin.ListDeadLetters, request, None)
         return _page(to_dead_letter, page.dead_letters, page.next_page_token)
 
 
 def connect_services(kind: type[C], settings: Settings) -> C:
-    """A client with the addresses, TLS and token of the settings: plaintext unless a CA is named.
+    """Return a client as the settings say; it speaks plaintext unless a CA is named.
 
     Raises:
         WrongSettingError: the token cannot be read, or what is there cannot be one.

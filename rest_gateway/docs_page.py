@@ -29,5 +29,5 @@ _PAGE = """\
 
 @router.get("/docs")
 async def docs() -> HTMLResponse:
-    """The page; everything else on it is a file."""
+    """Return the page; everything else on it is a file."""
     return HTMLResponse(_PAGE, headers={"Cache-Control": "no-cache"})

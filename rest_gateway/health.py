@@ -42,15 +42,15 @@ class Backends:
             await asyncio.sleep(_INTERVAL_S)
 
     def index_problem(self) -> str | None:
-        """None when the index answered the last question, else what is wrong."""
+        """Return none when the index answered the last question, else what is wrong."""
         return self._problems["index"]
 
     def database_problem(self) -> str | None:
-        """None when the database answered the last question, else what is wrong."""
+        """Return none when the database answered the last question, else what is wrong."""
         return self._problems["database"]
 
     def loop_problem(self) -> str | None:
-        """None while the event loop turns, else for how long it has not."""
+        """Return none while the event loop turns, else for how long it has not."""
         silent = time.monotonic() - self._beat
         return None if silent < _SILENCE_S_MAX else f"no turn for {silent:.0f} s"
 

@@ -7,7 +7,7 @@ from service_kit.settings import Settings
 
 
 def store_options(settings: Settings) -> StoreOptions:
-    """The limits of database connections."""
+    """Return the limits of database connections."""
     return StoreOptions(
         connect_timeout_s=settings.database_connect_timeout_s,
         stall_timeout_s=settings.database_stall_timeout_s,

@@ -85,7 +85,7 @@ def split_mqtt_url(url: str) -> BrokerAddress:
 
 
 def is_loopback(address: str) -> bool:
-    """Whether an address is of this machine and can be reached from it alone."""
+    """Return whether an address is of this machine and can be reached from it alone."""
     try:
         host, _ = split_address(address)
         return host == "localhost" or ipaddress.ip_address(host).is_loopback

@@ -46,7 +46,7 @@ class EventColumns:
 
 
 def is_canonical_uuid(text: str) -> bool:
-    """Whether a text is a UUID as 8-4-4-4-12 hexadecimal digits, and nothing else."""
+    """Return whether a text is a UUID as 8-4-4-4-12 hexadecimal digits, and nothing else."""
     return _CANONICAL.fullmatch(text) is not None
 
 
@@ -103,7 +103,7 @@ def _run_numbers(given: object) -> Int64:
 
 
 def _shortest(runs: Int64) -> Int64:
-    """One run number stands for all where they are equal."""
+    """Return one run number where all are equal, else all."""
     return runs[:1] if len(runs) > 1 and bool((runs == runs[0]).all()) else runs
 
 

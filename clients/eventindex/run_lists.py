@@ -117,7 +117,7 @@ def _of_json(data: bytes) -> RunList:
     except json.JSONDecodeError as error:
         raise ValueError(f"not JSON: {error.msg} at line {error.lineno}") from None
     if not isinstance(found, dict):
-        raise ValueError("is JSON, but no object of runs and their luminosity sections")  # noqa: TRY004
+        raise ValueError("is JSON, but no object of runs and their luminosity sections")  # noqa: TRY004  # what a file holds is a value
     runs = []
     sections = 0
     for run, parts in found.items():

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from psycopg2.extensions import cursor as Cursor  # noqa: N812
+from psycopg2.extensions import cursor as Cursor
 
 from event_store.database.connection import fetch_one
 from event_store.database.statements import execute_rows
@@ -20,7 +20,7 @@ _BACKSLASHED_NUL = "\\x00"
 
 
 def kept_letters_bytes(cursor: Cursor) -> int:
-    """The bytes of all dead letters, as a trigger of their table counts them."""
+    """Return the bytes of all dead letters, as a trigger of their table counts them."""
     cursor.execute("SELECT bytes FROM dead_letter_size")
     return int(fetch_one(cursor)[0])
 
@@ -28,7 +28,7 @@ def kept_letters_bytes(cursor: Cursor) -> int:
 def with_room(
     letters: Iterable[DeadLetter], room_bytes: int
 ) -> tuple[list[DeadLetter], list[DeadLetter]]:
-    """The letters that fit, the first ones first, and those that do not. Pure."""
+    """Return the letters that fit, the first ones first, and those that do not. Pure."""
     kept: list[DeadLetter] = []
     left: list[DeadLetter] = []
     for letter in letters:
@@ -42,7 +42,7 @@ def with_room(
 
 
 def letter_bytes(letter: DeadLetter) -> int:
-    """What a letter takes of the room for letters. Pure."""
+    """Return what a letter takes of the room for letters. Pure."""
     texts = (letter.topic, letter.reason, letter.detail, letter.source)
     return LETTER_BYTES + len(letter.payload) + sum(len(_text(text).encode()) for text in texts)
 
@@ -70,6 +70,6 @@ def insert_dead_letters(
 
 
 def _text(value: str) -> str:
-    """Text that PostgreSQL takes: no NUL, no lone surrogates."""
+    """Return text that PostgreSQL takes: no NUL, no lone surrogates."""
     clean = value.encode("utf-8", "backslashreplace").decode("utf-8")
     return clean.replace("\0", _BACKSLASHED_NUL)

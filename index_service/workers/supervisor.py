@@ -100,12 +100,12 @@ class Worker:
         self._has_served = False
 
     def silence(self) -> str | None:
-        """None while the worker gives signs of life, else for how long it has not."""
+        """Return none while the worker gives signs of life, else for how long it has not."""
         silent = time.monotonic() - self._heard
         return None if silent < SILENCE_MAX_S else f"no sign of life for {silent:.0f} s"
 
     def problem(self) -> str | None:
-        """None when the worker answers lookups, else what is wrong."""
+        """Return none when the worker answers lookups, else what is wrong."""
         return self.silence() or self._problem or None
 
     async def keep(self) -> None:
@@ -138,7 +138,7 @@ class Worker:
             await process.wait()
 
     async def _live(self) -> str:
-        """From start to end, which it describes."""
+        """Follow a worker from its start to its end, and say why it ended."""
         # In a session of its own Ctrl-C does not reach it: it is drained with the others.
         self._process = process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -150,7 +150,7 @@ class Worker:
             start_new_session=True,
         )
         log.info("%s is process %d", self.name, process.pid)
-        assert process.stdout is not None  # noqa: S101
+        assert process.stdout is not None  # noqa: S101  # it was asked for as a pipe
         while line := await process.stdout.readline():
             self._heard = time.monotonic()
             self._problem = line.decode(errors="replace").strip()

@@ -19,7 +19,7 @@ class TopicDecoder:
         self._clocks = clocks_of(settings)
 
     def kind(self, topic: str) -> Kind:
-        """What a topic holds; a batch where it is none of ours."""
+        """Return what a topic holds; a batch where it is none of ours."""
         route = self._topics.route(topic)
         return Kind.BATCH if route is None else route.kind
 

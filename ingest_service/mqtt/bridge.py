@@ -74,7 +74,7 @@ class MqttSubmission(Submission):
         """Return the message as it came, cut at the limit."""
         return self._payload[:MESSAGE_BYTES_MAX], self.size_bytes > MESSAGE_BYTES_MAX
 
-    def finish(self, receipt: Receipt) -> None:  # noqa: ARG002 (the broker is told no counts)
+    def finish(self, receipt: Receipt) -> None:  # noqa: ARG002  # the broker is told no counts
         """Acknowledge, unless the connection that brought the message has ended."""
         if self._message_id and not self._connection.ack(self._message_id):
             self._bridge.metrics.acks_dropped(1)
@@ -251,4 +251,4 @@ class Bridge:
         longest = min(
             self._settings.mqtt_reconnect_max_s, _BACKOFF_FIRST_S * 2 ** min(failures, 20)
         )
-        return random.uniform(longest / 2, longest)  # noqa: S311 (spreads reconnections, no secret)
+        return random.uniform(longest / 2, longest)  # noqa: S311  # spreads reconnections, no secret

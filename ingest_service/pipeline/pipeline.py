@@ -263,7 +263,7 @@ def _letters(submission: Submission, decoded: Decoded, receipt: Receipt) -> list
 
 
 def _summary(decoded: Decoded, receipt: Receipt) -> tuple[Reason, str]:
-    """The most frequent reason, and how often each was one."""
+    """Return the most frequent reason, and how often each was one."""
     reasons = Tally(rejection.reason for rejection in receipt.rejections).most_common()
     counts = ", ".join(f"{reason} {count}" for reason, count in reasons)
     first = receipt.rejections[0]
@@ -295,5 +295,5 @@ def _letter(
 
 
 def _storable(text: str) -> str:
-    """PostgreSQL takes neither NUL nor half of a surrogate pair in a text."""
+    """Replace what PostgreSQL takes in no text: NUL, and half of a surrogate pair."""
     return text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()

@@ -83,7 +83,7 @@ class _Search:
 
 
 def is_one_event(items: Sequence[Item]) -> bool:
-    """Whether there is nothing to halve."""
+    """Return whether there is nothing to halve."""
     return len(items) == 1 and len(items[0].decoded.runs) == 1
 
 

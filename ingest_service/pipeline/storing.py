@@ -171,7 +171,7 @@ class Storing:
         self._ask(ask)
 
     def _keep_cut(self, letter: DeadLetter) -> None:
-        """A letter that is short is always storable: else the database is not in order."""
+        """Store a letter cut short, which is always storable: else the database is not in order."""
         if len(letter.payload) > _CUT_BYTES:
             letter = replace(letter, payload=letter.payload[:_CUT_BYTES], truncated=True)
 

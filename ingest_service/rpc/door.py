@@ -93,7 +93,7 @@ class IngestDoor:
         self._stopping.set()
 
     def handlers(self) -> grpc.GenericRpcHandler:
-        """The methods of the contract: requests come as bytes, and are parsed in other threads.
+        """Return the methods of the contract: requests come as bytes, parsed in other threads.
 
         Raises:
             IncompleteServiceError: this class lacks one of them.
@@ -108,10 +108,10 @@ class IngestDoor:
             },
         )
 
-    async def Ingest(  # noqa: N802
+    async def Ingest(
         self, request_iterator: AsyncIterator[bytes], context: _Context
     ) -> AsyncIterator[ingest_pb2.IngestAck]:
-        """One acknowledgement a batch, in order, once the batch is committed."""
+        """Acknowledge each batch, in order, once it is committed."""
 
         async def read(payload: bytes) -> Request:
             if len(payload) <= _BYTES_INLINE_MAX:
@@ -122,10 +122,10 @@ class IngestDoor:
         async for ack in stream.acknowledgements(request_iterator):
             yield ack
 
-    async def IngestCosmic(  # noqa: N802
+    async def IngestCosmic(
         self, request_iterator: AsyncIterator[bytes], context: _Context
     ) -> AsyncIterator[ingest_pb2.IngestAck]:
-        """The same for telescope events as the detectors write them."""
+        """Do the same for telescope events as the detectors write them."""
 
         async def read(payload: bytes) -> Request:
             return await asyncio.to_thread(read_cosmic, payload, self._clocks)

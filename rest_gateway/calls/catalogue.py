@@ -83,7 +83,7 @@ class ConflictsQuery(PageQuery):
 def list_runs(
     request: Request, services: ServicesDep, query: Annotated[RunsQuery, Query()]
 ) -> Response:
-    """Lists the runs, a page at a time."""
+    """List the runs, a page at a time."""
     check_range(query.run_first, query.run_last, "run_first", "run_last")
     page = services.runs_page(
         lookup_pb2.ListRunsRequest(
@@ -108,7 +108,7 @@ def list_runs(
     responses={**document(schemas.Run, "The run."), **problems_of(404)},
 )
 def get_run(request: Request, services: ServicesDep, run_number: PathNumber) -> Response:
-    """Says what the index holds of one run."""
+    """Say what the index holds of one run."""
     return json_answer(request, schemas.Run.model_validate(services.run(run_number)))
 
 
@@ -121,7 +121,7 @@ def get_run(request: Request, services: ServicesDep, run_number: PathNumber) -> 
 def list_datasets(
     request: Request, services: ServicesDep, query: Annotated[DatasetsQuery, Query()]
 ) -> Response:
-    """Lists the datasets, a page at a time."""
+    """List the datasets, a page at a time."""
     state = None if query.state is None else to_wire_state(DatasetState[query.state.upper()])
     page = services.datasets_page(
         lookup_pb2.ListDatasetsRequest(
@@ -144,7 +144,7 @@ def list_datasets(
     responses={**document(schemas.Dataset, "The dataset."), **problems_of(404)},
 )
 def get_dataset(request: Request, services: ServicesDep, dsid_raw: PathDsid) -> Response:
-    """Says what the index holds of one dataset."""
+    """Say what the index holds of one dataset."""
     return json_answer(request, dataset_document(services.get_dataset(dsid_raw)))
 
 
@@ -157,7 +157,7 @@ def get_dataset(request: Request, services: ServicesDep, dsid_raw: PathDsid) -> 
 def list_files(
     request: Request, services: ServicesDep, query: Annotated[FilesQuery, Query()]
 ) -> Response:
-    """Lists the RAW files, one row for each run that they hold events of."""
+    """List the RAW files, one row for each run that they hold events of."""
     page = services.files_page(
         lookup_pb2.ListFilesRequest(
             page_size=query.page_size,
@@ -180,7 +180,7 @@ def list_files(
     responses={**document(schemas.File, "The file."), **problems_of(404)},
 )
 def get_file(request: Request, services: ServicesDep, fuid_raw: PathFuid) -> Response:
-    """Says of which runs a RAW file holds events."""
+    """Say of which runs a RAW file holds events."""
     content = services.get_file(fuid_raw)
     runs = [file_document(file) for file in content.runs]
     return json_answer(request, schemas.File(fuid_raw=runs[0].fuid_raw, runs=runs))
@@ -207,7 +207,7 @@ def list_events_of_file(
     fuid_raw: PathFuid,
     query: Annotated[FormQuery, Query()],
 ) -> Response:
-    """Streams the events of a file, of any number."""
+    """Stream the events of a file, of any number."""
     form = answer_form(request.headers.get("accept"), query.format, EVENT_FORMS)
     batches = services.list_events(file=fuid_raw)
     name = f"{fuid_raw.lower()}.{form}"
@@ -224,7 +224,7 @@ def list_events_of_file(
     },
 )
 def read_raw_file(services: ServicesDep, fuid_raw: PathFuid) -> Response:
-    """Gives a RAW file that was made for a telescope; other files are not kept here."""
+    """Give a RAW file that was made for a telescope; other files are not kept here."""
     lines = primed(services.read_raw_file(fuid_raw))
     blocks = (f"{line}\n".encode() for line in lines)
     return streamed(blocks, MEDIA_TYPES[Form.NDJSON], filename=f"{fuid_raw.lower()}.ndjson")
@@ -239,7 +239,7 @@ def read_raw_file(services: ServicesDep, fuid_raw: PathFuid) -> Response:
 def list_conflicts(
     request: Request, services: ServicesDep, query: Annotated[ConflictsQuery, Query()]
 ) -> Response:
-    """Lists both values of each; the one that was stored first stays."""
+    """List both values of each; the one that was stored first stays."""
     page = services.conflicts_page(
         lookup_pb2.ListConflictsRequest(
             page_size=query.page_size,

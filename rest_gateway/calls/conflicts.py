@@ -41,7 +41,7 @@ def resolve_conflict(
     decision: Decision,
     _: ChangesDep,
 ) -> schemas.Conflict:
-    """Keeps the stored value, or replaces it; needs an admin's token where there are tokens."""
+    """Keep the stored value, or replace it; this needs an admin's token where there are tokens."""
     return conflict_document(
         services.resolve_conflict(
             conflict_id,

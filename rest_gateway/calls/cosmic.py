@@ -74,7 +74,7 @@ class CosmicCounted(CosmicSelection):
     },
 )
 def list_cosmic_events(services: ServicesDep, query: Annotated[CosmicList, Query()]) -> Response:
-    """Streams the records, each a JSON object on a line of its own."""
+    """Stream the records, each a JSON object on a line of its own."""
     events = services.cosmic_events(events_max=query.limit, **_arguments(query))
     return streamed(_blocks(primed(events)), MEDIA_TYPES[Form.NDJSON])
 
@@ -87,7 +87,7 @@ def list_cosmic_events(services: ServicesDep, query: Annotated[CosmicList, Query
 def count_cosmic_events(
     request: Request, services: ServicesDep, query: Annotated[CosmicCounted, Query()]
 ) -> Response:
-    """Counts in all and by run, block, hour or detector."""
+    """Count in all and by run, block, hour or detector."""
     found = services.count_cosmic_events(by=query.by, **_arguments(query))
     counts = [schemas.CosmicCount.model_validate(count) for count in found.counts]
     return json_answer(request, schemas.CosmicCounts(total=found.total, counts=counts))
@@ -108,7 +108,7 @@ def _arguments(query: CosmicSelection) -> CosmicArguments:
 
 
 def _checked(time: datetime.datetime | None, name: str) -> datetime.datetime | None:
-    """A time in UTC, which may lie outside of what a calendar can say."""
+    """Return a time in UTC, which may lie outside of what a calendar can say."""
     try:
         return None if time is None else time.astimezone(datetime.UTC)
     except OverflowError:

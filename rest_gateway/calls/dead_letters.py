@@ -38,7 +38,7 @@ class DeadLettersQuery(PageQuery):
 def list_dead_letters(
     request: Request, services: ServicesDep, query: Annotated[DeadLettersQuery, Query()]
 ) -> Response:
-    """Lists the refused messages without their payloads."""
+    """List the refused messages without their payloads."""
     page = services.dead_letters_page(
         admin_pb2.ListDeadLettersRequest(
             page_size=query.page_size,
@@ -63,7 +63,7 @@ def list_dead_letters(
     },
 )
 def get_dead_letter(request: Request, services: ServicesDep, dead_letter_id: PathRowId) -> Response:
-    """Gives the payload too, in base64."""
+    """Give the payload too, in base64."""
     return json_answer(request, dead_letter_document(services.get_dead_letter(dead_letter_id)))
 
 
@@ -78,7 +78,7 @@ def get_dead_letter(request: Request, services: ServicesDep, dead_letter_id: Pat
 def replay_dead_letter(
     services: ServicesDep, dead_letter_id: PathRowId, _: ChangesDep
 ) -> job_schemas.ReplayOutcome:
-    """Stores what is good in it now. The dead letter goes once all of it is settled."""
+    """Store what is good in it now. The dead letter goes once all of it is settled."""
     return job_schemas.ReplayOutcome.model_validate(services.replay_dead_letter(dead_letter_id))
 
 
@@ -89,6 +89,6 @@ def replay_dead_letter(
     responses={204: {"description": "It is gone for good."}, **problems_of(404)},
 )
 def discard_dead_letter(services: ServicesDep, dead_letter_id: PathRowId) -> Response:
-    """Removes a refused message for good."""
+    """Remove a refused message for good."""
     services.discard_dead_letter(dead_letter_id)
     return Response(status_code=204)

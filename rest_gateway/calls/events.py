@@ -57,7 +57,7 @@ class CountSelection(Selection):
 def get_event(
     request: Request, services: ServicesDep, run_number: PathNumber, event_number: PathNumber
 ) -> Response:
-    """Says which RAW file holds one event."""
+    """Say which RAW file holds one event."""
     return json_answer(request, event_document(services.get_event(run_number, event_number)))
 
 
@@ -72,7 +72,7 @@ def get_event(
 def list_events(
     request: Request, services: ServicesDep, selection: Annotated[EventsSelection, Query()]
 ) -> Response:
-    """Streams any number of events. An answer that breaks off is cut, never ended in good order."""
+    """Stream any number of events. An answer that breaks off is cut, never ended in good order."""
     answer = answer_form(request.headers.get("accept"), selection.format, EVENT_FORMS)
     given = (selection.after_run_number, selection.after_event_number)
     if (given[0] is None) != (given[1] is None):
@@ -99,7 +99,7 @@ def count_events(
     services: ServicesDep,
     selection: Annotated[CountSelection, Query()],
 ) -> Response:
-    """Counts in all and by run, dataset, file or bit, on the planes: no event is read."""
+    """Count in all and by run, dataset, file or bit, on the planes: no event is read."""
     found = services.count_events(by=selection.by, **arguments(selection))
     counts = [schemas.EventCount.model_validate(count) for count in found.counts]
     return json_answer(request, schemas.EventCounts(total=found.total, counts=counts))
@@ -111,7 +111,7 @@ def count_events(
     responses={**document(schemas.Overlaps, "The overlaps."), **problems_of(404)},
 )
 def count_overlaps(request: Request, services: ServicesDep, selection: SelectionQuery) -> Response:
-    """Counts the events that have both of two bits of `olt_result`, for each pair of bits."""
+    """Count the events that have both of two bits of `olt_result`, for each pair of bits."""
     found = services.count_events(by="overlap", **arguments(selection))
     overlaps = [schemas.Overlap.model_validate(count) for count in found.counts]
     return json_answer(request, schemas.Overlaps(total=found.total, overlaps=overlaps))

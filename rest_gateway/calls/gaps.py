@@ -75,7 +75,7 @@ def get_gaps(
     run_number: PathNumber,
     query: Annotated[GapsQuery, Query()],
 ) -> Response:
-    """Counts and names the gaps in a run's event numbers, of runs of up to 20 million events."""
+    """Count and name the gaps in a run's event numbers, of runs of up to 20 million events."""
     run = services.run(run_number)
     if run.events > EVENTS_MAX:
         raise Problem(
@@ -91,7 +91,7 @@ def get_gaps(
 
 
 def find_gaps(run: Run, batches: Iterable[Int64], limit: int) -> Gaps:
-    """What is missing, from ascending event numbers of the run in batches."""
+    """Return what is missing, from ascending event numbers of the run in batches."""
     first, last = run.event_first, run.event_last
     width = max((last - first) // _BINS + 1, 1)
     bins = np.zeros((last - first) // width + 1, np.int64)

@@ -54,7 +54,7 @@ async def lookup(
     parts: PartsDep,
     query: Annotated[LookupQuery, Query()],
 ) -> Response:
-    """Answers every pair of the list; a pair that is not in the index is an answer with nulls.
+    """Answer every pair of the list; a pair that is not in the index is an answer with nulls.
 
     Lines that are no pairs are named in `errors` (CSV: in the last lines, in the column `error`)
     and the others are answered. Up to 1,000 such lines; more, or a list without any pair, are 400.
@@ -82,7 +82,7 @@ async def lookup(
 
 
 def _answer(parts: Parts, spool: PairSpool, check: ListCheck, form: Form, olt: bool) -> Response:
-    """The answer, once the index gave the first part of it; runs in a thread."""
+    """Return the answer, once the index gave the first part of it; runs in a thread."""
     results = primed(
         parts.services.lookup_stream(
             spool.batches(), with_olt_result=olt, retry_seconds_max=_AWAY_IN_BETWEEN_S_MAX

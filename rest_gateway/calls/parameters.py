@@ -46,7 +46,7 @@ class PageQuery(Parameters):
 
 
 def next_page(request: Request, token: str) -> str | None:
-    """The address of the page behind this one; None where there is none."""
+    """Return the address of the page behind this one; None where there is none."""
     return link_to(request, page_token=token) if token else None
 
 
@@ -101,7 +101,7 @@ SelectionQuery = Annotated[Selection, Query()]
 
 
 def arguments(selection: Selection) -> SelectionArguments:
-    """The selection as the client takes it.
+    """Return the selection as the client takes it.
 
     Raises:
         Problem: 400, bounds that contradict each other.
@@ -123,7 +123,7 @@ def arguments(selection: Selection) -> SelectionArguments:
 
 
 def _run_ranges(text: str) -> tuple[tuple[int, int], ...]:
-    """The runs of a list.
+    """Return the runs of a list.
 
     Raises:
         Problem: 400, a number out of range or a reversed range.

@@ -49,7 +49,7 @@ class Assets(StaticFiles):
         super().__init__(directory=_WEB / "assets")
 
     async def get_response(self, path: str, scope: Scope) -> Any:
-        """The file, or 304."""
+        """Return the file, or 304."""
         answer = await super().get_response(path, scope)
         answer.headers["Cache-Control"] = "no-cache"
         return answer
@@ -93,13 +93,13 @@ ReaderDep = Annotated[Reader, Depends()]
 
 @router.get("/")
 def lookup(reader: ReaderDep) -> HTMLResponse:
-    """A list of pairs in, their RAW files out."""
+    """Return the page of lookups: a list of pairs in, their RAW files out."""
     return _page(reader, "lookup")
 
 
 @router.get("/runs")
 def runs(reader: ReaderDep) -> HTMLResponse:
-    """The runs of the index."""
+    """Return the page of runs."""
     return _page(reader, "runs")
 
 
@@ -111,7 +111,7 @@ def run(reader: ReaderDep, run_number: PathNumber) -> HTMLResponse:
 
 @router.get("/datasets")
 def datasets(reader: ReaderDep) -> HTMLResponse:
-    """The datasets of the index."""
+    """Return the page of datasets."""
     return _page(reader, "datasets")
 
 
@@ -129,23 +129,23 @@ def file(reader: ReaderDep, fuid_raw: PathFuid) -> HTMLResponse:
 
 @router.get("/live")
 def live(reader: ReaderDep) -> HTMLResponse:
-    """What is coming in now."""
+    """Return the page of what is coming in now."""
     return _page(reader, "live")
 
 
 @router.get("/cosmic")
 def cosmic(reader: ReaderDep) -> HTMLResponse:
-    """Telescope events."""
+    """Return the page of telescope events."""
     return _page(reader, "cosmic")
 
 
 @router.get("/conflicts")
 def conflicts(reader: ReaderDep) -> HTMLResponse:
-    """Events that were offered again with other values."""
+    """Return the page of events that were offered again with other values."""
     return _page(reader, "conflicts")
 
 
 @router.get("/dead-letters")
 def dead_letters(reader: ReaderDep) -> HTMLResponse:
-    """Refused messages."""
+    """Return the page of refused messages."""
     return _page(reader, "dead_letters", reasons=page_texts.names("reason"))

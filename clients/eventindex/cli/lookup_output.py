@@ -38,7 +38,7 @@ class CsvWriter:
         self._out.write(answer_lines(result))
 
     def close(self) -> None:
-        """Nothing is left."""
+        """Do nothing: all is written."""
 
 
 class JsonWriter:
@@ -81,7 +81,7 @@ class TableWriter:
         self._out.write("".join((self._form % row).rstrip() + "\n" for row in rows))
 
     def close(self) -> None:
-        """Nothing is left."""
+        """Do nothing: all is written."""
 
     def _start(self, result: LookupResult) -> str:
         run = max(3, len(str(result.run_numbers.max())))

@@ -57,7 +57,7 @@ class _PlainText(RawIOBase):
         self._ends_in_cr = False
 
     def readable(self) -> bool:
-        """Whether it can be read."""
+        """Return whether it can be read."""
         return True
 
     def readinto(self, buffer: Any) -> int:
