@@ -117,3 +117,19 @@ class DeadLetter:
     source: str
     truncated: bool = False
     once: bool = False
+
+
+def fuid_text(fuid: bytes) -> str:
+    """Return the canonical text of a RAW file id of 16 bytes."""
+    digits = fuid.hex()
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+def signed(bits: int) -> int:
+    """64 unsigned bits as PostgreSQL's bigint holds them: two's complement."""
+    return bits - (1 << 64) if bits >= 1 << 63 else bits
+
+
+def unsigned(bits: int) -> int:
+    """Return the 64 bits that PostgreSQL's bigint holds, without a sign."""
+    return bits % (1 << 64)

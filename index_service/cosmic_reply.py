@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
+from event_store.model import unsigned
 from event_store.telescope.names import TelescopeFile, cosmic_fuid, line_of
 from event_store.telescope.read import CosmicRow
 from eventindex.v1 import event_pb2, lookup_pb2
 
 # Of the records in a message, which may hold 16 MiB.
 _MESSAGE_BYTES_MAX = 4 * 1024 * 1024
-_UNSIGNED = (1 << 64) - 1
 
 T = TypeVar("T")
 
@@ -69,7 +69,7 @@ def _event(row: CosmicRow, fuid: str, dsid: int) -> event_pb2.CosmicEvent:
         unix_seconds=row.unix_seconds,
         format=row.format,
         cosmic_block=row.cosmic_block,
-        trigger_bits=None if bits is None else bits & _UNSIGNED,
+        trigger_bits=None if bits is None else unsigned(bits),
         tdc={name: _channel(channel or {}) for name, channel in (row.tdc or {}).items()},
         clock_count=row.clock_count,
         trigger_counter=row.trigger_counter,

@@ -17,7 +17,7 @@ import numpy as np
 
 from event_store.database.connection import Connection
 from event_store.database.threads import DatabaseThreads
-from event_store.model import Int64
+from event_store.model import Int64, fuid_text
 from event_store.pages.copy import ScannedPage
 from event_store.select import criteria
 from event_store.select.scan import Scan
@@ -30,7 +30,6 @@ from event_store.select.selection import (
     count_files,
     select,
 )
-from event_store.write.catalogue import fuid_text
 from eventindex.v1 import lookup_pb2
 from index_service.errors import InvalidRequestError
 from index_service.events import check_exists, scanned

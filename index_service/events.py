@@ -11,16 +11,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from event_store.arrays import number_values
 from event_store.database.connection import Connection
 from event_store.database.threads import DatabaseThreads
-from event_store.model import DatasetState, Int64
+from event_store.model import DatasetState, Int64, fuid_text
 from event_store.pages.copy import ScannedPage
-from event_store.pages.merge import number_files
 from event_store.select import scan
 from event_store.select.scan import Scan
 from event_store.select.selection import Selection
 from event_store.select.stacked import Chosen, choose
-from event_store.write.catalogue import closed_states, fuid_text
+from event_store.write.catalogue import closed_states
 from eventindex.v1 import event_pb2, lookup_pb2
 from eventindex.wire import packed_field
 from index_service.errors import NotFoundError
@@ -128,8 +128,8 @@ def _all_batches(pages: Sequence[ScannedPage], planned: ListPlan) -> list[Column
 
 
 def encode(columns: Columns, states: Mapping[int, DatasetState]) -> bytes:
-    """Return the EventBatch of some events, serialized; `states` has datasets that are not open."""
-    used, index = number_files(columns.files, len(columns.keys))
+    """Serialize the EventBatch of some events; `states` names the datasets that are not open."""
+    used, index = number_values(columns.files, len(columns.keys))
     head = event_pb2.EventBatch(
         files=[
             event_pb2.RawFile(

@@ -11,13 +11,12 @@ import numpy as np
 from event_store.database.connection import Connection
 from event_store.database.threads import DatabaseThreads
 from event_store.errors import StoreUnavailableError
-from event_store.lookup.batch import Answer
-from event_store.lookup.reader import Asked, Reader
+from event_store.lookup.batch import Asked
+from event_store.lookup.reader import Reader
 from eventindex.v1 import lookup_pb2
 from index_service import lookup_joining, lookup_plan, lookup_reply
 from index_service.errors import InvalidRequestError, NotFoundError
-from index_service.lookup_groups import Gathering
-from index_service.lookup_plan import LookupPlan
+from index_service.lookup_groups import LookupGroups
 
 # Of a stream, answers that are ready or in the making behind the one that is sent.
 ANSWERS_AHEAD_MAX = 4
@@ -37,11 +36,11 @@ class Lookups:
         self._reader = reader
         self._threads = threads
         self._observer = observer
-        self._gathering = Gathering(threads, self._answer_all)
+        self._groups = LookupGroups(threads, self._answer_all)
 
     async def Lookup(self, request: bytes) -> bytes:
-        """Look up one batch of pairs."""
-        return await self._gathering.submit(request)
+        """One batch of pairs."""
+        return await self._groups.submit(request)
 
     async def LookupStream(self, requests: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """Answer each request in order; a few requests are read ahead of the responses."""
@@ -52,7 +51,7 @@ class Lookups:
             try:
                 async for request in requests:
                     await room.acquire()
-                    answers.put_nowait(self._gathering.submit(request))
+                    answers.put_nowait(self._groups.submit(request))
             finally:
                 answers.put_nowait(None)
 
@@ -71,7 +70,9 @@ class Lookups:
     async def GetEvent(self, request: lookup_pb2.GetEventRequest) -> lookup_pb2.GetEventResponse:
         """Look up one event with all its fields."""
         planned = lookup_plan.plan_event(request)
-        answer = await self._threads.run(lambda connection: self._fetch(connection, [planned])[0])
+        [answer] = await self._threads.run(
+            lambda connection: self._reader.lookup_all(connection, [planned])
+        )
         if not answer.files:
             raise NotFoundError(
                 f"run {request.run_number} event {request.event_number} is not in the index"
@@ -83,41 +84,32 @@ class Lookups:
     ) -> list[bytes | Exception]:
         """Answer requests that have all arrived; a bad one leaves the others alone."""
         planned = [_plan(request) for request in requests]
-        plans = [one for one in planned if isinstance(one, LookupPlan)]
-        answers = iter(self._answer_plans(connection, plans))
-        return [one if isinstance(one, Exception) else next(answers) for one in planned]
-
-    def _answer_plans(
-        self, connection: Connection, plans: Sequence[LookupPlan]
-    ) -> list[bytes | Exception]:
+        asked = [one for one in planned if isinstance(one, Asked)]
         try:
-            return list(self._answer_together(connection, plans))
+            replies = iter(self._look_up(connection, asked))
         except StoreUnavailableError:
             raise
         except Exception as error:  # noqa: BLE001  # raised again to the one caller it concerns
-            if len(plans) == 1:
+            if len(requests) == 1:
                 return [error]
-        # A damaged page is an error to those who ask for it.
-        return [answer for one in plans for answer in self._answer_plans(connection, [one])]
+            # A damaged page is an error to those who ask for it, not to all of the group.
+            return [self._answer_all(connection, [request])[0] for request in requests]
+        return [one if isinstance(one, Exception) else next(replies) for one in planned]
 
-    def _answer_together(self, connection: Connection, plans: Sequence[LookupPlan]) -> list[bytes]:
-        replies = [b""] * len(plans)
-        parts = lookup_joining.parts(plans)
-        answers = self._fetch(connection, [lookup_joining.join(part) for part in parts])
+    def _look_up(self, connection: Connection, asked: Sequence[Asked]) -> list[bytes]:
+        """Return the responses to batches in their order; small ones are looked up as one."""
+        replies = [b""] * len(asked)
+        parts = lookup_joining.parts(asked)
+        answers = self._reader.lookup_all(connection, [lookup_joining.join(part) for part in parts])
         for part, answer in zip(parts, answers, strict=True):
-            for (place, planned), own in zip(part, lookup_joining.split(answer, part), strict=True):
-                replies[place] = lookup_reply.encode_lookup(planned, own)
+            for (place, one), own in zip(part, lookup_joining.split(answer, part), strict=True):
+                replies[place] = lookup_reply.encode_lookup(one, own)
             found = int(np.count_nonzero(answer.file_indexes))
             self._observer.looked_up(found, len(answer.file_indexes) - found)
         return replies
 
-    def _fetch(self, connection: Connection, plans: Sequence[LookupPlan]) -> list[Answer[bytes]]:
-        return self._reader.lookup_all(
-            connection, [Asked(one.runs, one.events, one.with_olt) for one in plans]
-        )
 
-
-def _plan(request: bytes) -> LookupPlan | InvalidRequestError:
+def _plan(request: bytes) -> Asked | InvalidRequestError:
     try:
         return lookup_plan.plan_lookup(request)
     except InvalidRequestError as error:

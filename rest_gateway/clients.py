@@ -25,7 +25,7 @@ from eventindex.channel import Tls
 from eventindex.client import Client
 from eventindex.errors import AccessError, EventIndexError, NotFoundError
 from eventindex.results import Run, to_run
-from eventindex.token import token_of, with_token
+from eventindex.token import Metadata, MetadataChannel, token_of, with_token
 from eventindex.v1 import admin_pb2, lookup_pb2
 from service_kit.errors import WrongSettingError
 from service_kit.settings import Settings
@@ -57,7 +57,7 @@ class Services(Client):
 
     def _open(self, address: str) -> grpc.Channel:
         # Not the token of this process: who asks without one is nobody.
-        channel = _PassingChannel(channels.open_channel(address, self._tls))
+        channel = MetadataChannel(channels.open_channel(address, self._tls), _callers_authorization)
         self._channels.append(channel)
         return channel
 
@@ -176,38 +176,6 @@ class JobServices(Client):
         return self._unary(self._lookup, request, timeout)
 
 
-class _PassingChannel(grpc.Channel):
-    """A channel whose calls bring the `Authorization` of the request that they are made for."""
-
-    def __init__(self, channel: grpc.Channel) -> None:
-        self._channel = channel
-
-    def unary_unary(self, *method: Any, **codecs: Any) -> Any:
-        return _passing(self._channel.unary_unary(*method, **codecs))
-
-    def unary_stream(self, *method: Any, **codecs: Any) -> Any:
-        return _passing(self._channel.unary_stream(*method, **codecs))
-
-    def stream_unary(self, *method: Any, **codecs: Any) -> Any:
-        return _passing(self._channel.stream_unary(*method, **codecs))
-
-    def stream_stream(self, *method: Any, **codecs: Any) -> Any:
-        return _passing(self._channel.stream_stream(*method, **codecs))
-
-    def subscribe(self, callback: Callable[..., None], try_to_connect: bool = False) -> None:
-        self._channel.subscribe(callback, try_to_connect)
-
-    def unsubscribe(self, callback: Callable[..., None]) -> None:
-        self._channel.unsubscribe(callback)
-
-    def close(self) -> None:
-        self._channel.close()
-
-
-def _passing(call: Callable[..., Any]) -> Callable[..., Any]:
-    def with_authorization(*arguments: Any, **options: Any) -> Any:
-        header = authorization.get()
-        metadata = (("authorization", header),) if header else None
-        return call(*arguments, metadata=metadata, **options)
-
-    return with_authorization
+def _callers_authorization() -> Metadata:
+    header = authorization.get()
+    return (("authorization", header),) if header else ()

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from event_store.model import unsigned
 from event_store.select.lists import ConflictRow, DatasetRow
 from eventindex.v1 import event_pb2, lookup_pb2
-
-_UNSIGNED = 2**64 - 1
 
 
 def dataset_message(row: DatasetRow) -> lookup_pb2.Dataset:
@@ -46,7 +45,7 @@ def _event(row: ConflictRow, fuid: str, dsid: int, olt: int) -> event_pb2.Event:
     return event_pb2.Event(
         run_number=row.run_number,
         event_number=row.event_number,
-        olt_result=olt & _UNSIGNED,
+        olt_result=unsigned(olt),
         dsid_raw=dsid,
         fuid_raw=fuid,
     )

@@ -11,12 +11,11 @@ import os
 import sys
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from eventindex.addresses import is_loopback, split_address
+from eventindex.addresses import is_loopback, split_address, split_mqtt_url
 from service_kit.epochs import parse_epochs
 from service_kit.topic_prefixes import check_topic_prefixes
 
@@ -379,8 +378,10 @@ class Settings(BaseSettings):
             raise ValueError("EVENTINDEX_MQTT_SHARE_GROUP needs MQTT 5, not 3.1.1")
         parse_epochs(self.cosmic_epochs)
         check_topic_prefixes(self.mqtt_topic_batch, self.mqtt_topic_json, self.mqtt_topic_cosmic)
-        if self.mqtt_url and urlsplit(self.mqtt_url).scheme not in {"mqtt", "mqtts"}:
-            raise ValueError("EVENTINDEX_MQTT_URL must start with mqtt:// or mqtts://")
+        try:
+            split_mqtt_url(self.mqtt_url or "mqtt://127.0.0.1")
+        except ValueError as error:
+            raise ValueError(f"EVENTINDEX_MQTT_URL: {error}") from None
         if self.cache_bytes_max < CACHE_BYTES_MIN * self.index_workers:
             raise ValueError(
                 f"EVENTINDEX_CACHE_BYTES_MAX={self.cache_bytes_max} leaves less than "

@@ -19,7 +19,8 @@ from eventindex.wire import packed_field
 DSID_MAX = 2**31 - 1
 OLT_MAX = 2**64 - 1
 _FIELDS = event_pb2.EventBatch.DESCRIPTOR.fields_by_name
-_CANONICAL = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
+CANONICAL_UUID = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+_CANONICAL = re.compile(CANONICAL_UUID, re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -24,18 +24,12 @@ from event_store.pages.copy import StoredPage
 from event_store.pages.format import SLOT_BITS, SLOT_MASK
 from event_store.pages.removal import Removed, remove_dataset
 from event_store.pages.store import read_pages, update_pages
+from event_store.telescope.names import Telescope, telescope_of
 from event_store.write.catalogue import LockedRun, lock_run, wait_for_writers
 
 # A transaction takes so many events at most: 64 pages are 524,288.
 PAGES_PER_TRANSACTION_MAX = 64
 RECORDS_PER_TRANSACTION_MAX = 50_000
-
-
-class Telescope(NamedTuple):
-    """The detector and the run of a telescope's dataset."""
-
-    detector_id: str
-    run_number: int
 
 
 class Deletion(NamedTuple):
@@ -45,15 +39,6 @@ class Deletion(NamedTuple):
     runs: Sequence[int]
     events: int
     telescope: Telescope | None
-
-
-def telescope_of(name: str) -> Telescope | None:
-    """Return what the name of a dataset says; None when it is no telescope's."""
-    prefix, _, rest = name.partition(".")
-    detector, _, run = rest.rpartition(".")
-    if prefix != "cosmic" or not detector or not (run.isascii() and run.isdigit()):
-        return None
-    return Telescope(detector, int(run))
 
 
 def begin(connection: Connection, dsid: int) -> Deletion:

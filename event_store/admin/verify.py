@@ -15,12 +15,12 @@ from typing import Any
 from psycopg2.extensions import cursor as Cursor
 
 from event_store.database.connection import Connection, copy_out, damage_contained
+from event_store.model import fuid_text
 from event_store.pages import copy as pagecopy
 from event_store.pages.check import FileCount, FileKey, count_page
 from event_store.pages.copy import FetchedPage
 from event_store.pages.format import SLOT_BITS
 from event_store.pages.store import PAGES_AT_ONCE_MAX
-from event_store.write.catalogue import fuid_text
 
 # Sentences for a run; what is beyond is counted.
 DIFFERENCES_MAX = 1_000

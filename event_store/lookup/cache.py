@@ -19,12 +19,12 @@ from typing import Any, Generic
 import numpy as np
 import numpy.typing as npt
 
-from event_store.arrays import moved, ragged, zeros
+from event_store.arrays import moved, ragged, take_last, zeros
 from event_store.lookup.batch import Reply
 from event_store.lookup.block import PageBlock
-from event_store.lookup.cells import Cells, take_last
+from event_store.lookup.cached_files import FILE_BYTES, CachedFiles, MakeReply
+from event_store.lookup.cells import Cells
 from event_store.lookup.extents import Extents
-from event_store.lookup.file_numbers import FILE_BYTES, FileNumbers, MakeReply
 from event_store.lookup.hash_table import PageTable
 from event_store.model import Int32, Int64
 from event_store.pages.format import (
@@ -72,7 +72,7 @@ class PageCache(Generic[Reply]):
     def __init__(self, bytes_max: int, make_reply: MakeReply[Reply]) -> None:
         self.bytes_max = bytes_max
         self.counts = CacheCounts()
-        self.files = FileNumbers(make_reply)
+        self.files = CachedFiles(make_reply)
         self._make_empty()
 
     def _make_empty(self) -> None:

@@ -11,7 +11,7 @@ from event_store.arrays import mapped, moved, ragged, zeros
 from event_store.model import Int32, Int64
 
 _CELLS_MIN = 1 << 12
-# Rows that are moved in one step: the indexes of the step are larger than the values.
+# Rows moved in one step; its memory is that of the index arrays, not of the values.
 _ROWS_AT_ONCE = 1 << 8
 
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from event_store.arrays import starts
 from event_store.model import Int32, Int64, UInt64
 from event_store.pages.format import PackedPage, olt_plane_rows, values_at
-from event_store.write.plan import starts
 
 
 def olt_results(pages: Mapping[int, PackedPage], rows: Int32, slots: Int64) -> UInt64:

@@ -25,7 +25,6 @@ _UPDATES_PER_STATEMENT_MAX = 64
 _PAGES_PER_COPY_MIN = 16
 _COPY_BYTES_MIN = 32 * 1024
 _COPY_BYTES_MAX = STATEMENT_BYTES_MAX // 2
-_ahead = ThreadPoolExecutor(1, "eventindex-pages")
 
 _INSERT_PAGES = f"COPY event_page ({pagecopy.COLUMNS}) FROM STDIN (FORMAT BINARY)"
 _UPDATE_PAGE = (
@@ -74,11 +73,13 @@ def insert_pages(cursor: Cursor, pages: Iterator[StoredPage]) -> None:
                 return taken, True
         return taken, False
 
-    taken, more = take()
-    while taken:
-        coming = _ahead.submit(take) if more else None
-        copy_in(cursor, _INSERT_PAGES, pagecopy.encode_rows(taken))
-        taken, more = coming.result() if coming is not None else ([], False)
+    # The thread begins with the first page that is taken ahead.
+    with ThreadPoolExecutor(1, "eventindex-pages") as ahead:
+        taken, more = take()
+        while taken:
+            coming = ahead.submit(take) if more else None
+            copy_in(cursor, _INSERT_PAGES, pagecopy.encode_rows(taken))
+            taken, more = coming.result() if coming is not None else ([], False)
 
 
 def update_pages(cursor: Cursor, pages: Iterable[StoredPage]) -> None:

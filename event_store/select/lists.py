@@ -7,7 +7,7 @@ not shift it. Counts come from the tables that the writing transaction keeps. Ne
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Generic, NamedTuple, TypeVar
 
@@ -131,6 +131,21 @@ class ConflictRow:
     stored_record: str
     offered_record: str
 
+    @classmethod
+    def of(cls, columns: Sequence[object]) -> ConflictRow:
+        """Make a row of the values of `CONFLICT_COLUMNS`."""
+        return cls(**dict(zip(_CONFLICT_FIELDS, columns, strict=True)))  # type: ignore[arg-type]
+
+
+_CONFLICT_FIELDS: Sequence[str] = [field.name for field in fields(ConflictRow)]
+# How a field is read where it is not the column of its name.
+_CONFLICT_VALUES: Mapping[str, str] = {
+    "resolved_by": "coalesce(resolved_by, '')",
+    "stored_record": "coalesce(convert_from(stored_record, 'UTF8'), '')",
+    "offered_record": "coalesce(convert_from(offered_record, 'UTF8'), '')",
+}
+CONFLICT_COLUMNS = ", ".join(_CONFLICT_VALUES.get(name, name) for name in _CONFLICT_FIELDS)
+
 
 def list_runs(
     cursor: Cursor, page: PageOf, *, run_first: int, run_last: int, detector_id: str | None
@@ -251,22 +266,13 @@ def list_conflicts(
     )
     order = _order(page)
     sql = (
-        f"SELECT {_CONFLICT_COLUMNS}, p.n FROM (SELECT q.*, count(*) OVER () AS n, "
+        f"SELECT {CONFLICT_COLUMNS}, p.n FROM (SELECT q.*, count(*) OVER () AS n, "
         f"sum(size) OVER (ORDER BY {order}) - size AS before FROM ({{page}}) q) p "
         f"WHERE p.before < {_RECORD_BYTES_MAX} ORDER BY {order}"
     )
     found = _read(cursor, sql, inner, values, page=page, make=lambda *row: row)
-    rows = [ConflictRow(*row[:-1]) for row in found.rows]
+    rows = [ConflictRow.of(row[:-1]) for row in found.rows]
     return Rows(rows, bool(rows) and found.rows[0][-1] > len(rows))
-
-
-_CONFLICT_COLUMNS = (
-    "conflict_id, run_number, event_number, stored_fuid_raw, stored_dsid_raw, stored_olt_result, "
-    "offered_fuid_raw, offered_dsid_raw, offered_olt_result, source, first_seen, last_seen, "
-    "times, resolution, coalesce(resolved_by, ''), resolved, "
-    "coalesce(convert_from(stored_record, 'UTF8'), ''), "
-    "coalesce(convert_from(offered_record, 'UTF8'), '')"
-)
 
 
 def detector_known(cursor: Cursor, detector_id: str) -> bool:

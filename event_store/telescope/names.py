@@ -1,4 +1,4 @@
-"""The RAW files of telescopes: their ids and datasets, and their lines. Pure.
+"""The datasets and RAW files of telescopes: their names and ids, and their lines. Pure.
 
 Nobody else writes files for a telescope: all records of one (detector, run, CosmicBlock) are one
 RAW file, whose id follows from these three.
@@ -8,6 +8,16 @@ from __future__ import annotations
 
 import uuid
 from typing import NamedTuple
+
+# A dataset whose name begins like this is a telescope's.
+DATASET_PREFIX = "cosmic."
+
+
+class Telescope(NamedTuple):
+    """The detector and the run of a telescope's dataset."""
+
+    detector_id: str
+    run_number: int
 
 
 class TelescopeFile(NamedTuple):
@@ -26,7 +36,16 @@ def cosmic_fuid(detector_id: str, run_number: int, block: int | None) -> uuid.UU
 
 def cosmic_dataset(detector_id: str, run_number: int) -> str:
     """Return the name of the dataset of a detector's run."""
-    return f"cosmic.{detector_id}.{run_number}"
+    return f"{DATASET_PREFIX}{detector_id}.{run_number}"
+
+
+def telescope_of(name: str) -> Telescope | None:
+    """Return what the name of a dataset says; None when it is no telescope's."""
+    detector, _, run = name.removeprefix(DATASET_PREFIX).rpartition(".")
+    telescope = name.startswith(DATASET_PREFIX) and detector and run.isascii() and run.isdigit()
+    if not telescope:
+        return None
+    return Telescope(detector, int(run))
 
 
 def line_of(payload: bytes, *, repaired: bool) -> str:

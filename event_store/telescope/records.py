@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from psycopg2.extensions import cursor as Cursor
 
 from event_store.database.statements import execute_rows, pieces, text_bytes
-from event_store.model import CosmicRecord
+from event_store.model import CosmicRecord, signed
 
 _COLUMNS = (
     "run_number, event_number, detector_id, event_time, format, cosmic_block, trigger_bits, tdc, "
@@ -132,8 +132,3 @@ def _row(run_number: int, event_number: int, record: CosmicRecord) -> tuple[Any,
         record.canonical,
         record.clock_problem,
     )
-
-
-def signed(bits: int) -> int:
-    """Return 64 unsigned bits as PostgreSQL's bigint holds them: two's complement."""
-    return bits - (1 << 64) if bits >= 1 << 63 else bits

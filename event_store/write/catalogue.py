@@ -18,7 +18,7 @@ from event_store.write.new_counts import FileCount, RunCount
 
 # Telescope datasets are numbered by one writer at a time.
 _COSMIC_LOCK = 0x45764965
-# Shared by all who write events; alone by who changed a dataset's state.
+# Writers of events hold it shared; a change of a dataset's state waits until it has it alone.
 _WRITERS_LOCK = 0x45764966
 
 
@@ -223,9 +223,3 @@ def _dataset_numbers(cursor: Cursor, names: Sequence[str]) -> dict[str, int]:
         cursor.execute("SELECT name, dsid_raw FROM dataset WHERE name = ANY (%s)", (piece,))
         numbers.update(cursor.fetchall())
     return numbers
-
-
-def fuid_text(fuid: bytes) -> str:
-    """Return the canonical text of a RAW file id of 16 bytes."""
-    digits = fuid.hex()
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

@@ -14,10 +14,12 @@ import numpy as np
 import numpy.typing as npt
 from psycopg2.extensions import cursor as Cursor
 
+from event_store.arrays import number_values
 from event_store.model import EventColumns, Int64, Outcome, UInt8
 from event_store.pages.copy import StoredPage
+from event_store.pages.cuts import page_starts_of_runs
 from event_store.pages.format import SLOT_BITS, SLOT_MASK, PackedPage
-from event_store.pages.merge import Columns, FileTable, Merged, are_stored, merge, number_files
+from event_store.pages.merge import BatchFiles, Columns, Merged, are_stored, merge
 from event_store.pages.store import (
     PAGES_AT_ONCE_MAX,
     insert_pages,
@@ -28,7 +30,7 @@ from event_store.telescope.records import Offer, store_records
 from event_store.write import catalogue
 from event_store.write.conflicts import Conflicts, record_conflicts
 from event_store.write.new_counts import NewCounts
-from event_store.write.plan import RunPart, page_starts_of_runs
+from event_store.write.plan import RunPart
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +92,8 @@ class Transaction:
         # Of events with a closed dataset only the stored ones get another outcome.
         outcome = np.full(last - first, Outcome.CLOSED_DATASET, np.uint8)
         batch = self._batch
-        used, number = number_files(batch.file_index[first:last], len(batch.files))
-        table = FileTable([batch.files[i] for i in used.tolist()])
+        used, number = number_values(batch.file_index[first:last], len(batch.files))
+        table = BatchFiles([batch.files[i] for i in used.tolist()])
         files = table.number[number].astype(np.intp, copy=False)
         closed = self._closed_events(table, files)
         new = NewCounts(table)
@@ -107,7 +109,7 @@ class Transaction:
         return outcome
 
     def _closed_events(
-        self, table: FileTable, files: npt.NDArray[np.intp]
+        self, table: BatchFiles, files: npt.NDArray[np.intp]
     ) -> npt.NDArray[np.bool_] | None:
         """Return which events are of a dataset that takes no new ones; None: none is."""
         dsids = table.arrays()[1].tolist() if self._closed else []
@@ -120,7 +122,7 @@ class Transaction:
         group: _Group,
         offered: Columns,
         closed: npt.NDArray[np.bool_] | None,
-        table: FileTable,
+        table: BatchFiles,
         new: NewCounts,
     ) -> tuple[npt.NDArray[np.intp], UInt8]:
         """Write a group; rows of `offered` with the outcome of each, the others are refused."""
@@ -173,7 +175,7 @@ class Transaction:
         merged: Merged,
         positions: npt.NDArray[np.intp],
         offered: Columns,
-        table: FileTable,
+        table: BatchFiles,
     ) -> None:
         """Store the telescope records and the conflicts; the outcomes become final."""
         outcome, differing = merged.outcome, self._store_records(positions)

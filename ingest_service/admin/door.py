@@ -15,6 +15,7 @@ from event_store.admin import datasets, delete, resolve, tokens, verify
 from event_store.database.threads import DatabaseThreads
 from event_store.errors import NotFoundError, WrongStateError
 from event_store.model import CosmicRecord
+from event_store.telescope.names import telescope_of
 from eventindex.v1 import admin_pb2
 from ingest_service.admin import plan as admin_plan
 from ingest_service.admin import reply
@@ -205,7 +206,7 @@ class AdminDoor:
         """Return an offered telescope record, decoded; its detector is that of its dataset."""
         if not offered:
             return None
-        telescope = delete.telescope_of(dataset_name)
+        telescope = telescope_of(dataset_name)
         detector = "" if telescope is None else telescope.detector_id
         # As canonical JSON a record may be longer than it came.
         decoded = decode_records([offered.encode()], detector, self._clocks, MESSAGE_BYTES_MAX)

@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, TypeVar
-from urllib.parse import unquote, urlsplit
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
@@ -21,6 +20,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from eventindex.addresses import split_mqtt_url
 from ingest_service.mqtt.broker_terms import Terms, read_terms
 from ingest_service.mqtt.link import Message
 from ingest_service.mqtt.network import NetworkThread
@@ -81,7 +81,7 @@ class Connection:
         Raises:
             BrokerError: no connection, no answer, or a refusal.
         """
-        host, port = _host_and_port(self._settings.mqtt_url)
+        host, port, *_ = split_mqtt_url(self._settings.mqtt_url)
         try:
             if self._version == MQTTProtocolVersion.MQTTv5:
                 self._client.connect(
@@ -185,11 +185,10 @@ class Connection:
             manual_ack=True,
         )
         client.connect_timeout = HANDSHAKE_TIMEOUT_S
-        url = urlsplit(settings.mqtt_url)
-        if url.username is not None:
-            password = None if url.password is None else unquote(url.password)
-            client.username_pw_set(unquote(url.username), password)
-        if url.scheme == "mqtts":
+        broker = split_mqtt_url(settings.mqtt_url)
+        if broker.username is not None:
+            client.username_pw_set(broker.username, broker.password)
+        if broker.tls:
             client.tls_set_context(tls_context(settings))
         client.on_connect = self._connected
         client.on_subscribe = self._suback
@@ -272,8 +271,3 @@ def _options(qos: int) -> Any:
         else SubscribeOptions.RETAIN_SEND_ON_SUBSCRIBE
     )
     return SubscribeOptions(qos=qos, retainAsPublished=False, retainHandling=handling)
-
-
-def _host_and_port(url: str) -> tuple[str, int]:
-    parts = urlsplit(url)
-    return parts.hostname or "localhost", parts.port or (8883 if parts.scheme == "mqtts" else 1883)

@@ -4,36 +4,34 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import Field
 
 from eventindex.columns import DSID_MAX
 from eventindex.datasets import to_wire_state
 from eventindex.results import DatasetState
 from eventindex.v1 import lookup_pb2
 from rest_gateway.answers import schemas
+from rest_gateway.answers.blocks import event_blocks
 from rest_gateway.answers.documents import conflict_document, dataset_document, file_document
 from rest_gateway.answers.schemas import Number
-from rest_gateway.answers.streams import json_answer, link_to, primed, streamed
-from rest_gateway.calls.events import EVENT_FORMS, EventForm, PathNumber, event_blocks
-from rest_gateway.calls.parameters import FUID_PATTERN, check_range
+from rest_gateway.answers.streams import json_answer, primed, streamed
+from rest_gateway.calls.parameters import (
+    EVENT_FORMS,
+    EventForm,
+    PageQuery,
+    Parameters,
+    PathDsid,
+    PathFuid,
+    PathNumber,
+    check_range,
+    next_page,
+)
 from rest_gateway.lists.negotiate import MEDIA_TYPES, Form, answer_form
 from rest_gateway.openapi.contract import document, problems_of, streams
 from rest_gateway.parts import ServicesDep
 
 router = APIRouter()
-
-PathFuid = Annotated[str, Path(pattern=FUID_PATTERN, description="UUID of a RAW file.")]
-PathDsid = Annotated[int, Path(ge=0, le=DSID_MAX)]
-
-
-class PageQuery(BaseModel):
-    """Which page of a list."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    page_size: int = Field(100, ge=1, le=10_000, description="Rows on a page.")
-    page_token: str = Field("", max_length=4096, description="From `next` of the page before.")
 
 
 class RunsQuery(PageQuery):
@@ -188,10 +186,8 @@ def get_file(request: Request, services: ServicesDep, fuid_raw: PathFuid) -> Res
     return json_answer(request, schemas.File(fuid_raw=runs[0].fuid_raw, runs=runs))
 
 
-class FormQuery(BaseModel):
+class FormQuery(Parameters):
     """The form of a stream of events."""
-
-    model_config = ConfigDict(extra="forbid")
 
     format: EventForm | None = Field(None, description="The form, instead of Accept.")
 
@@ -255,8 +251,3 @@ def list_conflicts(
     conflicts = [conflict_document(conflict) for conflict in page.rows]
     answer = schemas.Conflicts(conflicts=conflicts, next=next_page(request, page.next_page_token))
     return json_answer(request, answer)
-
-
-def next_page(request: Request, token: str) -> str | None:
-    """Return the address of the page behind this one; None where there is none."""
-    return link_to(request, page_token=token) if token else None

@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
 from eventindex.pairs import NUMBER_MAX
-from eventindex.selection_results import Events
-from rest_gateway.answers import rows, schemas
+from rest_gateway.answers import schemas
+from rest_gateway.answers.blocks import event_blocks
 from rest_gateway.answers.documents import event_document
 from rest_gateway.answers.schemas import Number
 from rest_gateway.answers.streams import json_answer, primed, streamed
-from rest_gateway.calls.parameters import Selection, SelectionQuery, arguments
-from rest_gateway.lists.negotiate import MEDIA_TYPES, Form, answer_form
+from rest_gateway.calls.parameters import (
+    EVENT_FORMS,
+    EventForm,
+    PathNumber,
+    Selection,
+    SelectionQuery,
+    arguments,
+)
+from rest_gateway.lists.negotiate import MEDIA_TYPES, answer_form
 from rest_gateway.openapi.contract import document, problems_of, streams
 from rest_gateway.parts import ServicesDep
 from rest_gateway.problems import invalid
 
 router = APIRouter(tags=["events"])
 
-EventForm = Literal["ndjson", "csv"]
-EVENT_FORMS = (Form.NDJSON, Form.CSV)
 # Of what the index sends at once: a megabyte of text, and an answer that begins soon.
 _BATCH_EVENTS = 10_000
-PathNumber = Annotated[int, Path(ge=0, le=NUMBER_MAX)]
 
 
 class EventsSelection(Selection):
@@ -84,15 +87,6 @@ def list_events(
         **arguments(selection),
     )
     return streamed(event_blocks(primed(batches), answer), MEDIA_TYPES[answer])
-
-
-def event_blocks(batches: Iterable[Events], form: Form) -> Generator[bytes, None, None]:
-    """Yield events as NDJSON or CSV, a block for each batch."""
-    if form is Form.CSV:
-        yield rows.EVENT_HEADER.encode()
-    write = rows.event_lines if form is Form.CSV else rows.event_objects
-    for batch in batches:
-        yield write(batch).encode()
 
 
 @router.get(

@@ -9,12 +9,12 @@ from typing import Annotated
 import numpy as np
 import numpy.typing as npt
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from eventindex.results import Run
 from rest_gateway.answers.schemas import Count, Document, Number
 from rest_gateway.answers.streams import json_answer
-from rest_gateway.calls.events import PathNumber
+from rest_gateway.calls.parameters import Parameters, PathNumber
 from rest_gateway.openapi.contract import document, problems_of
 from rest_gateway.parts import ServicesDep
 from rest_gateway.problems import Problem
@@ -28,10 +28,8 @@ _BINS = 100
 Int64 = npt.NDArray[np.int64]
 
 
-class GapsQuery(BaseModel):
+class GapsQuery(Parameters):
     """How many gaps to name."""
-
-    model_config = ConfigDict(extra="forbid")
 
     limit: int = Field(20, ge=0, le=10_000, description="Name so many gaps, the widest first.")
 

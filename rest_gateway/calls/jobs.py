@@ -10,11 +10,12 @@ from typing import Annotated, Literal
 import anyio
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.sse import format_sse_event
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from rest_gateway.answers import job_schemas
-from rest_gateway.answers.lookups import answer_blocks
+from rest_gateway.answers.blocks import answer_blocks
 from rest_gateway.answers.streams import Stream, json_answer, primed, streamed
+from rest_gateway.calls.parameters import Parameters
 from rest_gateway.jobs import store as job_store
 from rest_gateway.jobs.chunks import parquet_blocks, to_chunks, to_results
 from rest_gateway.jobs.store import JobRow
@@ -54,19 +55,15 @@ async def _admitted(parts: PartsDep) -> None:
 AdmittedDep = Annotated[None, Depends(_admitted)]
 
 
-class JobQuery(BaseModel):
+class JobQuery(Parameters):
     """How to look a list up."""
-
-    model_config = ConfigDict(extra="forbid")
 
     olt_result: bool = Field(False, description="Answer the online filter's bits too.")
     columns: str | None = columns_field()
 
 
-class ResultQuery(BaseModel):
+class ResultQuery(Parameters):
     """The form of a result."""
-
-    model_config = ConfigDict(extra="forbid")
 
     format: Literal["json", "ndjson", "csv", "parquet"] | None = Field(
         None, description="The form, instead of Accept."

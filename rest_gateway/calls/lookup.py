@@ -6,10 +6,11 @@ from typing import Annotated, Any, Literal
 
 import anyio
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from rest_gateway.answers.lookups import answer_blocks
+from rest_gateway.answers.blocks import answer_blocks
 from rest_gateway.answers.streams import primed, streamed
+from rest_gateway.calls.parameters import Parameters
 from rest_gateway.lists.body import ByteLimit, open_list
 from rest_gateway.lists.negotiate import MEDIA_TYPES, Form, answer_form, body_kind
 from rest_gateway.lists.pair_lists import list_columns, read_list
@@ -20,10 +21,8 @@ from rest_gateway.parts import Parts, PartsDep
 router = APIRouter(tags=["lookup"])
 
 
-class LookupQuery(BaseModel):
+class LookupQuery(Parameters):
     """How to answer a list."""
-
-    model_config = ConfigDict(extra="forbid")
 
     olt_result: bool = Field(False, description="Answer the online filter's bits too.")
     columns: str | None = columns_field()

@@ -11,15 +11,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Cookie, Depends, Header
-from fastapi import Path as PathParameter
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from eventindex.columns import DSID_MAX
-from eventindex.pairs import NUMBER_MAX
-from rest_gateway.calls.parameters import FUID_PATTERN
+from rest_gateway.calls.parameters import PathDsid, PathFuid, PathNumber
 from rest_gateway.web import page_texts
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
@@ -107,10 +104,8 @@ def runs(reader: ReaderDep) -> HTMLResponse:
 
 
 @router.get("/runs/{run_number}")
-def run(
-    reader: ReaderDep, run_number: Annotated[int, PathParameter(ge=0, le=NUMBER_MAX)]
-) -> HTMLResponse:
-    """Return the page of one run: files, triggers, gaps."""
+def run(reader: ReaderDep, run_number: PathNumber) -> HTMLResponse:
+    """One run: files, triggers, gaps."""
     return _page(reader, "run", menu="runs", subject=run_number)
 
 
@@ -121,18 +116,14 @@ def datasets(reader: ReaderDep) -> HTMLResponse:
 
 
 @router.get("/datasets/{dsid_raw}")
-def dataset(
-    reader: ReaderDep, dsid_raw: Annotated[int, PathParameter(ge=0, le=DSID_MAX)]
-) -> HTMLResponse:
-    """Return the page of one dataset and its files."""
+def dataset(reader: ReaderDep, dsid_raw: PathDsid) -> HTMLResponse:
+    """One dataset and its files."""
     return _page(reader, "dataset", menu="datasets", subject=dsid_raw)
 
 
 @router.get("/files/{fuid_raw}")
-def file(
-    reader: ReaderDep, fuid_raw: Annotated[str, PathParameter(pattern=FUID_PATTERN)]
-) -> HTMLResponse:
-    """Return the page of one RAW file."""
+def file(reader: ReaderDep, fuid_raw: PathFuid) -> HTMLResponse:
+    """One RAW file."""
     return _page(reader, "file", menu="runs", subject=fuid_raw.lower())
 
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from eventindex.columns import DSID_MAX, OLT_MAX, is_canonical_uuid
 from eventindex.pairs import NUMBER_MAX
 from eventindex.strict_json import STRICT, StrictJsonError
+from eventindex.text_rows import EVENT_FIELDS
 
-FIELDS = ("run_number", "event_number", "olt_result", "dsid_raw", "fuid_raw")
+FIELDS = EVENT_FIELDS
 NUMBER_MAXIMA = {
     "run_number": NUMBER_MAX,
     "event_number": NUMBER_MAX,

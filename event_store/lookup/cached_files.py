@@ -27,12 +27,11 @@ _FUID_BYTES = FUID_DTYPE.itemsize
 
 # Measured with tracemalloc for a reply of 50 bytes: key, reply, list and dictionary entries.
 FILE_BYTES = 350
-# A dictionary keeps the size that it once had: so large, it is made anew when few of its entries
-# are left.
+# Dictionaries never shrink: above this size one is rebuilt when less than a quarter is left.
 _REBUILT_MIN, _REBUILT_SHARE = 1 << 12, 4
 
 
-class FileNumbers(Generic[Reply]):
+class CachedFiles(Generic[Reply]):
     """Numbers for (RAW file id, dataset), and the reply of each number."""
 
     def __init__(self, make_reply: MakeReply[Reply]) -> None:
