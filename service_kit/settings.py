@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from eventindex.addresses import is_loopback, split_address
+from eventindex.hosts import is_loopback, split_address
 from service_kit.epochs import parse_epochs
 from service_kit.topic_prefixes import check_topic_prefixes
 

@@ -1,16 +1,14 @@
 """Where the services are, when nobody says so: the environment, the local stack, the defaults.
 
-What an address is made of. Only reads; never connects.
+Only reads; never connects.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import os
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
 
 from eventindex.errors import UnavailableError
 
@@ -41,27 +39,6 @@ def find_address(service: Service, given: str | None = None) -> str:
             somebody else's by now, whose index must not be taken for this one.
     """
     return given or os.environ.get(_VARIABLES[service]) or _local(service) or _DEFAULTS[service]
-
-
-def split_address(address: str) -> tuple[str, int]:
-    """Split `host:port` (`[::1]:50051` for IPv6) into its parts.
-
-    Raises:
-        ValueError: the address has no host or no port from 0 to 65535.
-    """
-    parts = urlsplit(f"//{address}")
-    if not parts.hostname or parts.port is None:
-        raise ValueError(f"address {address!r} is not host:port")
-    return parts.hostname, parts.port
-
-
-def is_loopback(address: str) -> bool:
-    """Whether an address is of this machine and can be reached from it alone."""
-    try:
-        host, _ = split_address(address)
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _local(service: Service) -> str:

@@ -14,8 +14,8 @@ from typing import Any
 
 import grpc
 
-from eventindex.addresses import is_loopback
 from eventindex.errors import AccessError
+from eventindex.hosts import is_loopback
 
 
 def find_token(given: str | None = None) -> str:

@@ -9,8 +9,9 @@ import json
 import re
 from dataclasses import dataclass
 
-from eventindex.columns import DSID_MAX, OLT_MAX, is_canonical_uuid
+from eventindex.columns import DSID_MAX, OLT_MAX
 from eventindex.pairs import NUMBER_MAX
+from eventindex.uuids import is_canonical_uuid
 
 FIELDS = ("run_number", "event_number", "olt_result", "dsid_raw", "fuid_raw")
 NUMBER_MAXIMA = {
