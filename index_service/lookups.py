@@ -11,13 +11,13 @@ import numpy as np
 
 from event_store.database.connection import Connection
 from event_store.database.threads import DatabaseThreads
-from event_store.errors import StoreUnavailableError
+from event_store.errors import NotFoundError, StoreUnavailableError
 from event_store.lookup.batch import Asked
 from event_store.lookup.reader import Reader
 from eventindex.v1 import lookup_pb2
 from index_service import lookup_joining, lookup_plan, lookup_reply
-from index_service.errors import InvalidRequestError, NotFoundError
 from index_service.lookup_groups import LookupGroups
+from service_kit.errors import InvalidRequestError
 from service_kit.in_order import InOrder
 
 # Of a stream, answers that are ready or in the making behind the one that is sent.

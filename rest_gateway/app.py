@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import logging
 from http import HTTPStatus
-from pathlib import Path
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 
 from event_store.errors import StoreError, StoreUnavailableError
 from eventindex.errors import EventIndexError
-from rest_gateway import docs_page, problems
+from rest_gateway import problems
 from rest_gateway.calls import (
     catalogue,
     conflicts,
@@ -60,10 +58,8 @@ def make_app(parts: Parts, observer: Metrics) -> FastAPI:
     )
     app.state.parts = parts
     app.include_router(_api())
-    app.include_router(docs_page.router)
     app.include_router(pages.router)
     app.mount("/assets", pages.Assets(), "assets")
-    app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), "static")
     app.openapi = lambda: document.document(app)  # type: ignore[method-assign]  # FastAPI's way
     _add_error_handlers(app)
     app.add_middleware(GZipMiddleware, _GZIP_BYTES_MIN, _GZIP_LEVEL)

@@ -16,7 +16,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from event_store.database.connection import StoreOptions
-from eventindex.addresses import is_loopback, split_address, split_mqtt_url
+from eventindex.hosts import is_loopback, split_address, split_mqtt_url
 from service_kit.epochs import parse_epochs
 from service_kit.topic_prefixes import check_topic_prefixes
 

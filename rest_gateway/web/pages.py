@@ -149,3 +149,10 @@ def conflicts(reader: ReaderDep) -> HTMLResponse:
 def dead_letters(reader: ReaderDep) -> HTMLResponse:
     """Return the page of refused messages."""
     return _page(reader, "dead_letters", reasons=page_texts.names("reason"))
+
+
+@router.get("/docs")
+def docs() -> HTMLResponse:
+    """Show the OpenAPI document to people, by Swagger UI from this machine."""
+    page = _templates.get_template("docs.html").render()
+    return HTMLResponse(page, headers={"Cache-Control": "no-cache"})
