@@ -20,7 +20,7 @@ __all__ = [
 ]
 
 _BLANKS = re.compile(r"[ \t\r\n]*")
-# Finds where a value ends, whatever numbers and keys it holds.
+# Used only to find where a value ends: takes any number and any keys.
 _LENIENT = json.JSONDecoder(parse_int=str, parse_float=str)
 
 
