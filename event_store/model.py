@@ -23,6 +23,8 @@ UInt8: TypeAlias = npt.NDArray[np.uint8]
 NUMBER_MAX = 2**63 - 1
 DSID_MAX = 2**31 - 1
 COSMIC_DSID_FIRST = 2**30
+# 0001-01-01T00:00:00Z and 9999-12-31T23:59:59Z: what PostgreSQL, Python and protobuf all hold.
+UNIX_MIN_S, UNIX_MAX_S = -62_135_596_800, 253_402_300_799
 
 
 class RawFile(NamedTuple):
@@ -107,7 +109,8 @@ class DeadLetter:
 
     `reason` is a short code that is safe as a metric label, `detail` the sentence that names the
     field and the value. A payload longer than the message limit arrives cut, with `truncated`. One
-    to be kept `once` is of a retained message, which comes again at each subscription.
+    to be kept `once` is of a retained message, which comes again at each subscription. In texts
+    escapes stand for what PostgreSQL does not take: NUL, and half of a surrogate pair.
     """
 
     topic: str
@@ -117,6 +120,12 @@ class DeadLetter:
     source: str
     truncated: bool = False
     once: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("topic", "detail", "source"):
+            text = getattr(self, name).replace("\0", "\\x00")
+            clean = text.encode("utf-8", "backslashreplace").decode()
+            object.__setattr__(self, name, clean)
 
 
 def fuid_text(fuid: bytes) -> str:

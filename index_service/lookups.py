@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 from typing import Protocol
 
 import numpy as np
 
 from event_store.database.connection import Connection
 from event_store.database.threads import DatabaseThreads
-from event_store.errors import StoreUnavailableError
+from event_store.errors import NotFoundError, StoreUnavailableError
 from event_store.lookup.batch import Asked
 from event_store.lookup.reader import Reader
 from eventindex.v1 import lookup_pb2
 from index_service import lookup_joining, lookup_plan, lookup_reply
-from index_service.errors import InvalidRequestError, NotFoundError
 from index_service.lookup_groups import LookupGroups
+from service_kit.errors import InvalidRequestError
+from service_kit.in_order import InOrder
 
 # Of a stream, answers that are ready or in the making behind the one that is sent.
 ANSWERS_AHEAD_MAX = 4
@@ -44,28 +46,14 @@ class Lookups:
 
     async def LookupStream(self, requests: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """Answer each request in order; a few requests are read ahead of the responses."""
-        answers: asyncio.Queue[asyncio.Future[bytes] | None] = asyncio.Queue()
-        room = asyncio.Semaphore(ANSWERS_AHEAD_MAX)
 
-        async def read() -> None:
-            try:
-                async for request in requests:
-                    await room.acquire()
-                    answers.put_nowait(self._groups.submit(request))
-            finally:
-                answers.put_nowait(None)
+        async def begin(request: bytes) -> asyncio.Future[bytes]:
+            return self._groups.submit(request)
 
-        reading = asyncio.create_task(read())
-        try:
-            while (answer := await answers.get()) is not None:
-                yield await answer
-                room.release()
-            await reading
-        finally:
-            reading.cancel()
-            while not answers.empty():
-                if (answer := answers.get_nowait()) is not None:
-                    answer.cancel()
+        stream = InOrder(requests, begin, ANSWERS_AHEAD_MAX)
+        async with aclosing(stream.answers()) as answers:
+            async for answer in answers:
+                yield answer
 
     async def GetEvent(self, request: lookup_pb2.GetEventRequest) -> lookup_pb2.GetEventResponse:
         """Look up one event with all its fields."""

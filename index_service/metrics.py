@@ -77,6 +77,6 @@ class Metrics:
         _REQUESTS.labels(method, code).observe(seconds)
         self._cache_used()
 
-    def database(self, *, up: bool) -> None:
+    def database(self, up: bool) -> None:
         """Note whether PostgreSQL answered."""
         _DATABASE_UP.set(up)

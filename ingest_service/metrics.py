@@ -13,7 +13,8 @@ from importlib.metadata import version
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 
-from ingest_service.model import ClockProblem, Door, Kind, Reason, Receipt
+from ingest_service.decode.topics import KINDS
+from ingest_service.model import ClockProblem, Door, Reason, Receipt
 from ingest_service.mqtt.broker_terms import Terms
 
 _EVENTS_BUCKETS = (1, 10, 100, 1_000, 10_000, 100_000, 1_000_000)
@@ -119,19 +120,19 @@ class Metrics:
             for metric in (self._received, self._inserted, self._duplicates, self._conflicts):
                 metric.labels(door)
             self._pending.labels(door)
-        for kind in Kind:
+        for kind in KINDS:
             self._empty.labels(kind)
         for problem in ClockProblem:
             self._clock_problems.labels(problem)
         self.broker_terms(None)
 
-    def message_refused(self, door: Door, kind: Kind, reason: Reason) -> None:
+    def message_refused(self, door: Door, kind: str, reason: Reason) -> None:
         """Note that a message was refused as a whole, before the pipeline."""
         self._messages.labels(door, kind).inc()
         self._received.labels(door).inc()
         self._rejected.labels(door, reason).inc()
 
-    def messages_received(self, tally: Tally[tuple[Door, Kind]], events: Tally[Door]) -> None:
+    def messages_received(self, tally: Tally[tuple[Door, str]], events: Tally[Door]) -> None:
         """Note many messages at once: their number by door and kind, their events by door."""
         for (door, kind), count in tally.items():
             self._messages.labels(door, kind).inc(count)
@@ -148,7 +149,7 @@ class Metrics:
         for problem, count in tally.items():
             self._clock_problems.labels(problem).inc(count)
 
-    def empty_message(self, kind: Kind) -> None:
+    def empty_message(self, kind: str) -> None:
         """Note that a message without a payload came in."""
         self._empty.labels(kind).inc()
 

@@ -40,6 +40,6 @@ class Metrics:
         _JOB_PAIRS.labels("found").inc(found)
         _JOB_PAIRS.labels("not_found").inc(not_found)
 
-    def backend(self, name: str, *, up: bool) -> None:
+    def backend(self, name: str, up: bool) -> None:
         """Note whether the index or the database answered."""
         _UP[name].set(up)

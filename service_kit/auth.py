@@ -21,7 +21,6 @@ from event_store.admin import tokens
 from event_store.admin.tokens import AccessToken, Scope
 from event_store.database.threads import DatabaseThreads
 from event_store.errors import StoreError, StoreUnavailableError, UnusableDatabaseError
-from service_kit.database import store_options
 from service_kit.settings import Settings, is_loopback
 
 log = logging.getLogger(__name__)
@@ -101,7 +100,7 @@ class Access(aio.ServerInterceptor):
     def __init__(self, settings: Settings) -> None:
         # Of its own, so that calls that keep the database busy do not hold up this check.
         self._threads = DatabaseThreads(
-            settings.database_url, store_options(settings), 1, name="eventindex tokens"
+            settings.database_url, settings.store_options, 1, name="eventindex tokens"
         )
         self._cache = TokenCache(self._read, settings.token_cache_s)
 

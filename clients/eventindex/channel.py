@@ -19,8 +19,8 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from eventindex.addresses import is_loopback
 from eventindex.errors import UnavailableError
+from eventindex.hosts import is_loopback
 from eventindex.token import with_token
 
 MESSAGE_BYTES_MAX = 16 * 1024 * 1024

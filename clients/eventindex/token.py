@@ -13,8 +13,8 @@ from typing import Any
 
 import grpc
 
-from eventindex.addresses import is_loopback
 from eventindex.errors import AccessError
+from eventindex.hosts import is_loopback
 
 Metadata = tuple[tuple[str, str], ...]
 

@@ -16,7 +16,6 @@ from event_store.model import DeadLetter
 # Beside its texts and payload: the row's head, its numbers, its place in the index. The trigger of
 # the table counts the same.
 LETTER_BYTES = 128
-_BACKSLASHED_NUL = "\\x00"
 
 
 def kept_letters_bytes(cursor: Cursor) -> int:
@@ -44,7 +43,7 @@ def with_room(
 def letter_bytes(letter: DeadLetter) -> int:
     """Return what a letter takes of the room for letters. Pure."""
     texts = (letter.topic, letter.reason, letter.detail, letter.source)
-    return LETTER_BYTES + len(letter.payload) + sum(len(_text(text).encode()) for text in texts)
+    return LETTER_BYTES + len(letter.payload) + sum(len(text.encode()) for text in texts)
 
 
 def insert_dead_letters(
@@ -56,20 +55,14 @@ def insert_dead_letters(
         "INSERT INTO dead_letter (topic, payload, truncated, reason, detail, source) VALUES %s",
         (
             (
-                _text(letter.topic),
+                letter.topic,
                 letter.payload,
                 letter.truncated,
                 letter.reason,
-                _text(letter.detail),
-                _text(letter.source),
+                letter.detail,
+                letter.source,
             )
             for letter in letters
         ),
         step=step,
     )
-
-
-def _text(value: str) -> str:
-    """Return text that PostgreSQL takes: no NUL, no lone surrogates."""
-    clean = value.encode("utf-8", "backslashreplace").decode("utf-8")
-    return clean.replace("\0", _BACKSLASHED_NUL)

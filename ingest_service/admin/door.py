@@ -23,6 +23,7 @@ from ingest_service.admin.replay import Replayer
 from ingest_service.admin.tokens import create_token
 from ingest_service.decode.clock_settings import clocks_of
 from ingest_service.decode.cosmic import decode_records
+from service_kit import checks
 from service_kit.auth import caller_subject
 from service_kit.messages import conflict_message, dataset_message
 from service_kit.settings import MESSAGE_BYTES_MAX, Settings
@@ -53,7 +54,7 @@ class AdminDoor:
         self, request: admin_pb2.DeleteDatasetRequest
     ) -> AsyncIterator[admin_pb2.DeleteDatasetResponse]:
         """Remove a dataset's events; a message at once, after each transaction and at the end."""
-        dsid = admin_plan.plan_dsid(request.dsid_raw)
+        dsid = checks.dsid(request.dsid_raw)
         deletion = await self._threads.run(partial(delete.begin, dsid=dsid))
         removed = 0
         yield admin_pb2.DeleteDatasetResponse(events_left=deletion.events)
@@ -143,7 +144,7 @@ class AdminDoor:
         self, request: admin_pb2.DiscardDeadLetterRequest
     ) -> admin_pb2.DiscardDeadLetterResponse:
         """Remove a dead letter."""
-        number = admin_plan.plan_id("dead_letter_id", request.dead_letter_id)
+        number = checks.number("dead_letter_id", request.dead_letter_id)
         work = partial(datasets.delete_dead_letter, dead_letter_id=number)
         if not await self._threads.run(work, repeatable=False):
             raise NotFoundError(f"dead letter {number} does not exist")
@@ -153,7 +154,7 @@ class AdminDoor:
         self, request: admin_pb2.VerifyRequest
     ) -> AsyncIterator[admin_pb2.VerifyResponse]:
         """Count the events of each run again; one message a run, ascending."""
-        runs = admin_plan.plan_verify(request)
+        runs = checks.number_range(request, "run")
         stopped = threading.Event()
         run = await self._next_run(runs.first, runs.last)
         if run is None and runs.first == runs.last:
@@ -199,7 +200,7 @@ class AdminDoor:
         return await self._threads.run(partial(verify.next_run, run_first=first, run_last=last))
 
     async def _letter(self, dead_letter_id: int) -> datasets.LetterRow:
-        number = admin_plan.plan_id("dead_letter_id", dead_letter_id)
+        number = checks.number("dead_letter_id", dead_letter_id)
         return await self._threads.run(partial(datasets.get_dead_letter, dead_letter_id=number))
 
     def _record(self, offered: str, dataset_name: str) -> CosmicRecord | None:

@@ -20,7 +20,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from eventindex.addresses import split_mqtt_url
+from eventindex.hosts import split_mqtt_url
 from ingest_service.mqtt.broker_terms import Terms, read_terms
 from ingest_service.mqtt.link import Message
 from ingest_service.mqtt.network import NetworkThread
@@ -64,10 +64,12 @@ class Connection:
         settings: Settings,
         version: MQTTProtocolVersion,
         on_messages: Callable[[Connection, list[Message]], None],
+        on_late_acks: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._settings = settings
         self._version = version
         self._on_messages = on_messages
+        self._on_late_acks = on_late_acks
         self._accepted: Future[Accepted] = Future()
         self._subscribed: Future[list[ReasonCode]] = Future()
         self._alive = False
@@ -132,12 +134,12 @@ class Connection:
         self._client.subscribe(wanted)
         return self._answer(self._subscribed, "SUBSCRIBE")
 
-    def ack(self, message_id: int) -> bool:
-        """Acknowledge a message of this connection; False when the connection has ended."""
-        if not self._alive:
-            return False
-        self._network.ack(message_id)
-        return True
+    def ack(self, message_id: int) -> None:
+        """Acknowledge a message of this connection; too late when the connection has ended."""
+        if self._alive:
+            self._network.ack(message_id)
+        else:
+            self._on_late_acks(1)
 
     def pause(self) -> None:
         """Read no messages until `resume`; a long pause ends the connection."""

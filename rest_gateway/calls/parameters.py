@@ -7,10 +7,11 @@ from typing import Annotated, Literal
 from fastapi import Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from eventindex.columns import CANONICAL_UUID, DSID_MAX
+from eventindex.columns import DSID_MAX
 from eventindex.pairs import NUMBER_MAX
 from eventindex.run_lists import parse_run_list
 from eventindex.selection import SelectionArguments
+from eventindex.uuids import CANONICAL_UUID
 from rest_gateway.answers.schemas import Mask, Number
 from rest_gateway.answers.streams import link_to
 from rest_gateway.lists.negotiate import Form
