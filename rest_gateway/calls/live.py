@@ -6,6 +6,7 @@ Numbers come from the metrics page of ingest_service, the latest runs from the i
 from __future__ import annotations
 
 import logging
+import math
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator
@@ -165,6 +166,8 @@ def read_metrics(text: str) -> Intake:
         name = family.name.removeprefix(_PREFIX)
         outcome = name.removesuffix("_events")
         for sample in family.samples:
+            if math.isnan(sample.value):
+                continue
             value = int(sample.value)
             if name == "pending_events":
                 intake.pending += value
