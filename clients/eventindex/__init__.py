@@ -43,7 +43,18 @@ from eventindex.errors import (
     WrongStateError,
 )
 from eventindex.picking import pick
-from eventindex.results import Ack, DatasetState, Event, LookupResult, RawFile, Rejection, Run
+from eventindex.results import (
+    Ack,
+    DatasetState,
+    Event,
+    EventBin,
+    EventGap,
+    LookupResult,
+    RawFile,
+    Rejection,
+    Run,
+    RunGaps,
+)
 from eventindex.root_files.pick_report import FileOutcome, PickReport
 from eventindex.run_lists import RunList, read_run_list
 from eventindex.selection import mask_of
@@ -68,9 +79,11 @@ __all__ = [
     "DeleteProgress",
     "DoorStatus",
     "Event",
+    "EventBin",
     "EventColumns",
     "EventCount",
     "EventCounts",
+    "EventGap",
     "EventIndexError",
     "Events",
     "FileContent",
@@ -87,6 +100,7 @@ __all__ = [
     "Rejection",
     "Run",
     "RunCheck",
+    "RunGaps",
     "RunList",
     "ServerError",
     "TdcChannel",

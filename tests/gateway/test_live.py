@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import UTC, datetime
 
 import httpx
-import numpy as np
 import pytest
 
 import eventindex
-from eventindex.results import Run
-from rest_gateway.calls.gaps import find_gaps
 from rest_gateway.calls.live import intake_of
 from rest_gateway.web import page_texts
 from tests.conftest import query
@@ -32,29 +28,6 @@ PLURALS = {
 def stack(postgres, _template):
     with database(postgres, _template) as url, full_stack(url) as running:
         yield running
-
-
-def a_run(numbers: np.ndarray) -> Run:
-    """A run that holds these events."""
-    now = datetime.now(UTC)
-    return Run(1, len(numbers), int(numbers[0]), int(numbers[-1]), 1, 0, now, now, "")
-
-
-@pytest.mark.parametrize("batch", [1, 3, 1000])
-def test_gaps_are_what_is_missing(batch):
-    """However its events come, a run's gaps are the numbers between first and last without one."""
-    rng = np.random.default_rng(1)
-    numbers = np.flatnonzero(rng.random(2000) < 0.7).astype(np.int64) + 10**15
-    whole = set(range(int(numbers[0]), int(numbers[-1]) + 1))
-    batches = [numbers[at : at + batch] for at in range(0, len(numbers), batch)]
-    found = find_gaps(a_run(numbers), batches, limit=10_000)
-    named = [set(range(gap.event_first, gap.event_last + 1)) for gap in found.widest]
-    assert set().union(*named) == whole - set(numbers.tolist())
-    assert (found.gaps, found.missing) == (len(named), sum(map(len, named)))
-    assert [len(gap) for gap in named] == sorted(map(len, named), reverse=True)
-    assert sum(part.events for part in found.bins) == len(numbers) == found.events
-    few = find_gaps(a_run(numbers), batches, limit=3)
-    assert (few.widest, few.gaps) == (found.widest[:3], found.gaps)
 
 
 def test_gaps_of_a_run_over_http(stack: Stack):
