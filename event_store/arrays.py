@@ -20,12 +20,12 @@ _MARKED_MAX = 1 << 14
 
 
 def mapped(size: int) -> mmap.mmap:
-    """So many bytes of zeros of the system's own."""
+    """Return memory of the system's own, all zeros."""
     return mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 
 
 def zeros(n: int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
-    """As `np.zeros`, given back to the system when it is let go.
+    """Return zeros as `np.zeros` does; their memory goes back to the system when they are freed.
 
     NumPy asks for pages of 2 MB when an array is large, and its allocator keeps what is freed.
     """
@@ -33,7 +33,7 @@ def zeros(n: int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
 
 
 def moved(values: Column, keep: npt.NDArray[np.bool_]) -> Column:
-    """A fresh array of the same length that begins with the values to keep."""
+    """Return a fresh array of the same length that begins with the values to keep."""
     fresh = zeros(len(values), values.dtype)
     end = 0
     for first in range(0, len(values), _STEP):
@@ -63,7 +63,7 @@ def starts(values: npt.NDArray[Any]) -> Places:
 
 
 def numbered(used: npt.NDArray[np.bool_]) -> tuple[Places, Places]:
-    """The places that are marked, and for each marked place its number among them."""
+    """Return the places that are marked, and for each marked place its number among them."""
     places = np.flatnonzero(used)
     number = np.empty(len(used), np.intp)
     number[places] = np.arange(len(places))
@@ -71,7 +71,7 @@ def numbered(used: npt.NDArray[np.bool_]) -> tuple[Places, Places]:
 
 
 def number_values(values: npt.NDArray[np.signedinteger[Any]], end: int) -> tuple[Places, Places]:
-    """The distinct values, ascending, and the place of each value among them.
+    """Return the distinct values, ascending, and the place of each value among them.
 
     Args:
         values: from 0 to `end` - 1.

@@ -19,7 +19,7 @@ T = TypeVar("T")
 def event_messages(
     rows: Iterable[CosmicRow], datasets: Mapping[TelescopeFile, int]
 ) -> Iterator[lookup_pb2.GetCosmicEventsResponse]:
-    """Records as messages of bounded size."""
+    """Yield records as messages of bounded size."""
     fuids = {file: str(cosmic_fuid(*file)) for file in datasets}
     events = (_event(row, fuids[row.file], datasets[row.file]) for row in rows)
     for part in _parts((event, event.ByteSize()) for event in events):
@@ -27,7 +27,7 @@ def event_messages(
 
 
 def line_messages(rows: Iterable[CosmicRow]) -> Iterator[lookup_pb2.ReadRawFileResponse]:
-    """The lines of a RAW file as messages of bounded size."""
+    """Yield the lines of a RAW file as messages of bounded size."""
     lines = (line_of(row.payload, repaired=row.repaired) for row in rows)
     for part in _parts((line, len(line.encode())) for line in lines):
         yield lookup_pb2.ReadRawFileResponse(lines=part)
@@ -36,7 +36,7 @@ def line_messages(rows: Iterable[CosmicRow]) -> Iterator[lookup_pb2.ReadRawFileR
 def count_response(
     by: str, counts: Mapping[tuple[Any, ...], int]
 ) -> lookup_pb2.CountCosmicEventsResponse:
-    """Counts in ascending order of their keys, a null key first; the total alone has none."""
+    """Return counts in ascending order of their keys, null first; the total alone has none."""
     response = lookup_pb2.CountCosmicEventsResponse(total=sum(counts.values()))
     if by != "total":
         for key in sorted(counts, key=lambda key: [(value is not None, value) for value in key]):

@@ -42,7 +42,7 @@ class Columns:
     keys: Sequence[tuple[bytes, int]]
 
     def first(self, events: int) -> Columns:
-        """The first so many events."""
+        """Return the first so many events."""
         return replace(
             self, events=self.events[:events], files=self.files[:events], olt=self.olt[:events]
         )
@@ -54,10 +54,8 @@ class EventLists:
     def __init__(self, threads: DatabaseThreads) -> None:
         self._threads = threads
 
-    async def ListEvents(  # noqa: N802
-        self, request: lookup_pb2.ListEventsRequest
-    ) -> AsyncIterator[bytes]:
-        """The events of a selection, ascending; the next pages are read while these leave."""
+    async def ListEvents(self, request: lookup_pb2.ListEventsRequest) -> AsyncIterator[bytes]:
+        """Yield the events of a selection, ascending; the next pages are read while these leave."""
         planned = plan_list(request)
         states = await self._threads.run(lambda connection: _prepare(connection, planned.selection))
         pages = Scan(planned.selection, after=planned.after_page, with_olt=True, with_files=True)
@@ -75,7 +73,7 @@ class EventLists:
 async def scanned(
     threads: DatabaseThreads, pages: Scan
 ) -> AsyncGenerator[Sequence[ScannedPage], None]:
-    """The pages of a scan, piece by piece; one piece is read ahead, while another is worked on."""
+    """Yield the pages of a scan, piece by piece; one piece is read ahead of the work."""
     ahead = asyncio.create_task(threads.run(pages.read))
     try:
         while found := await ahead:
@@ -86,7 +84,7 @@ async def scanned(
 
 
 def check_exists(connection: Connection, selection: Selection) -> None:
-    """What is asked for by number must be there: an empty answer would hide a mistake.
+    """Refuse a number that is not in the index: an empty answer would hide a mistake.
 
     Raises:
         NotFoundError: the one run, the dataset or the file of the selection is not in the index.
@@ -99,7 +97,7 @@ def check_exists(connection: Connection, selection: Selection) -> None:
 
 
 def batches(pages: Sequence[ScannedPage], planned: ListPlan) -> Iterator[Columns]:
-    """The selected events of some pages, of one run and as many as a message takes each."""
+    """Yield the selected events of some pages, of one run and as many as a message takes each."""
     chosen = choose(pages, planned.selection)
     files, keys = _number_files(pages, chosen)
     runs = np.array([page.run_number for page in pages], np.int64)
@@ -127,7 +125,7 @@ def _all_batches(pages: Sequence[ScannedPage], planned: ListPlan) -> list[Column
 
 
 def encode(columns: Columns, states: Mapping[int, DatasetState]) -> bytes:
-    """The EventBatch of some events, serialized; `states` names the datasets that are not open."""
+    """Serialize the EventBatch of some events; `states` names the datasets that are not open."""
     used, index = number_values(columns.files, len(columns.keys))
     head = event_pb2.EventBatch(
         files=[
@@ -153,7 +151,7 @@ def encode(columns: Columns, states: Mapping[int, DatasetState]) -> bytes:
 def _number_files(
     pages: Sequence[ScannedPage], chosen: Chosen
 ) -> tuple[npt.NDArray[np.intp], list[tuple[bytes, int]]]:
-    """The place of each event's file among all files of some pages: (id, dataset)."""
+    """Return the place of each event's file among all files of some pages: (id, dataset)."""
     sizes = [len(page.page.fuids) for page in pages]
     fuids = np.concatenate([page.page.fuids for page in pages]).tolist()
     dsids = np.concatenate([page.page.dsids for page in pages]).tolist()

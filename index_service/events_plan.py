@@ -84,7 +84,7 @@ def plan_selection(message: lookup_pb2.EventSelection) -> Selection:
 
 
 def run_ranges(messages: Sequence[lookup_pb2.RunRange]) -> tuple[tuple[int, int], ...]:
-    """The ranges of runs, ascending; what overlaps or touches is one.
+    """Return the ranges of runs, ascending; what overlaps or touches is one.
 
     Raises:
         InvalidRequestError: too many, a number out of range, or a reversed range; names its index.

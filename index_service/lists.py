@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from psycopg2.extensions import cursor as Cursor  # noqa: N812
+from psycopg2.extensions import cursor as Cursor
 
 from event_store.database.connection import Connection
 from event_store.database.threads import DatabaseThreads
@@ -32,10 +32,8 @@ class Catalogue:
     def __init__(self, threads: DatabaseThreads) -> None:
         self._threads = threads
 
-    async def ListRuns(  # noqa: N802
-        self, request: lookup_pb2.ListRunsRequest
-    ) -> lookup_pb2.ListRunsResponse:
-        """A page of runs."""
+    async def ListRuns(self, request: lookup_pb2.ListRunsRequest) -> lookup_pb2.ListRunsResponse:
+        """Return a page of runs."""
         planned = lists_plan.plan_runs(request)
 
         def fetch(cursor: Cursor) -> lists.Rows[lists.RunRow]:
@@ -51,10 +49,10 @@ class Catalogue:
 
         return lists_reply.runs_response(request, planned.page, await self._fetch(fetch))
 
-    async def ListDatasets(  # noqa: N802
+    async def ListDatasets(
         self, request: lookup_pb2.ListDatasetsRequest
     ) -> lookup_pb2.ListDatasetsResponse:
-        """A page of datasets."""
+        """Return a page of datasets."""
         planned = lists_plan.plan_datasets(request)
 
         def fetch(cursor: Cursor) -> lists.Rows[lists.DatasetRow]:
@@ -64,10 +62,10 @@ class Catalogue:
 
         return lists_reply.datasets_response(request, planned.page, await self._fetch(fetch))
 
-    async def GetDataset(  # noqa: N802
+    async def GetDataset(
         self, request: lookup_pb2.GetDatasetRequest
     ) -> lookup_pb2.GetDatasetResponse:
-        """One dataset by its number or its name."""
+        """Return one dataset by its number or its name."""
         dsid, name = lists_plan.plan_dataset(request)
         row = await self._fetch(lambda cursor: lists.get_dataset(cursor, dsid=dsid, name=name))
         if row is None:
@@ -75,10 +73,8 @@ class Catalogue:
             raise NotFoundError(f"{asked} is not in the index")
         return lookup_pb2.GetDatasetResponse(dataset=dataset_message(row))
 
-    async def ListFiles(  # noqa: N802
-        self, request: lookup_pb2.ListFilesRequest
-    ) -> lookup_pb2.ListFilesResponse:
-        """A page of RAW files, one row for each run and dataset."""
+    async def ListFiles(self, request: lookup_pb2.ListFilesRequest) -> lookup_pb2.ListFilesResponse:
+        """Return a page of RAW files, one row for each run and dataset."""
         planned = lists_plan.plan_files(request)
 
         def fetch(cursor: Cursor) -> lists.Rows[lists.FileRow]:
@@ -88,10 +84,10 @@ class Catalogue:
 
         return lists_reply.files_response(request, planned.page, await self._fetch(fetch))
 
-    async def ListConflicts(  # noqa: N802
+    async def ListConflicts(
         self, request: lookup_pb2.ListConflictsRequest
     ) -> lookup_pb2.ListConflictsResponse:
-        """A page of conflicts."""
+        """Return a page of conflicts."""
         planned = lists_plan.plan_conflicts(request)
 
         def fetch(cursor: Cursor) -> lists.Rows[lists.ConflictRow]:
@@ -102,10 +98,8 @@ class Catalogue:
 
         return lists_reply.conflicts_response(request, planned.page, await self._fetch(fetch))
 
-    async def GetFile(  # noqa: N802
-        self, request: lookup_pb2.GetFileRequest
-    ) -> lookup_pb2.GetFileResponse:
-        """A RAW file over its runs, and on request its events."""
+    async def GetFile(self, request: lookup_pb2.GetFileRequest) -> lookup_pb2.GetFileResponse:
+        """Return a RAW file over its runs, and on request its events."""
         fuid = str(checks.fuid(request.fuid_raw))
         rows = await self._fetch(lambda cursor: lists.file_rows(cursor, fuid, _FILE_ROWS_MAX + 1))
         if not rows:

@@ -39,7 +39,7 @@ class LookupGroups:
         self._awaited: asyncio.Task[None] | None = None
 
     def submit(self, request: bytes) -> asyncio.Future[bytes]:
-        """The answer to a request, later. Who does not want it any more cancels it."""
+        """Return the answer to a request, later. Who does not want it any more cancels it."""
         answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._waiting.append((request, answer))
         self._begin()
@@ -68,7 +68,7 @@ class LookupGroups:
         self._begin()
 
     def _take(self) -> Iterator[_Waiting]:
-        """The requests of the next group."""
+        """Yield the requests of the next group."""
         requests, size = 0, 0
         while self._waiting and requests < GROUP_REQUESTS_MAX and size < GROUP_BYTES_MAX:
             request, answer = self._waiting.popleft()

@@ -43,7 +43,7 @@ def join(part: Sequence[Placed]) -> Asked:
 
 
 def split(answer: Answer[Reply], part: Sequence[Placed]) -> Iterator[Answer[Reply]]:
-    """The answer to each batch of a part."""
+    """Yield the answer to each batch of a part."""
     if len(part) == 1:
         yield answer
         return

@@ -25,14 +25,14 @@ _NO_FUID = fuid_text(bytes(16))
 
 
 def encode_file(fuid: bytes, dsid: int, state: DatasetState) -> bytes:
-    """A RAW file as it stands in a LookupResponse: the field `files` with one message."""
+    """Return a RAW file as it stands in a LookupResponse: the field `files` with one message."""
     before, after = _around_fuid(dsid, state)
     return before + fuid_text(fuid).encode() + after
 
 
 @lru_cache(maxsize=1024)
 def _around_fuid(dsid: int, state: DatasetState) -> tuple[bytes, bytes]:
-    """What stands around the id in the files of a dataset: thousands may be read at once."""
+    """Return what stands around the id in the files of a dataset: thousands may be read at once."""
     file = event_pb2.RawFile(
         fuid_raw=_NO_FUID, dsid_raw=dsid, dataset_state=event_pb2.DatasetState.Name(state)
     )
@@ -42,7 +42,7 @@ def _around_fuid(dsid: int, state: DatasetState) -> tuple[bytes, bytes]:
 
 
 def encode_lookup(asked: Asked, answer: Answer[bytes]) -> bytes:
-    """The LookupResponse to a batch, serialized."""
+    """Return the LookupResponse to a batch, serialized."""
     found = int(np.count_nonzero(answer.file_indexes))
     return b"".join(
         (
@@ -57,7 +57,7 @@ def encode_lookup(asked: Asked, answer: Answer[bytes]) -> bytes:
 
 
 def event_response(asked: Asked, answer: Answer[bytes]) -> lookup_pb2.GetEventResponse:
-    """The response to a single pair that was found."""
+    """Return the response to a single pair that was found."""
     file = lookup_pb2.LookupResponse.FromString(answer.files[0]).files[0]
     return lookup_pb2.GetEventResponse(
         event=event_pb2.Event(

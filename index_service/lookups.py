@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 from typing import Protocol
 
 import numpy as np
@@ -17,6 +18,7 @@ from eventindex.v1 import lookup_pb2
 from index_service import lookup_joining, lookup_plan, lookup_reply
 from index_service.lookup_groups import LookupGroups
 from service_kit.errors import InvalidRequestError
+from service_kit.in_order import InOrder
 
 # Of a stream, answers that are ready or in the making behind the one that is sent.
 ANSWERS_AHEAD_MAX = 4
@@ -26,7 +28,7 @@ class Observer(Protocol):
     """Is told of every batch of pairs that was answered."""
 
     def looked_up(self, found: int, not_found: int) -> None:
-        """A batch was answered."""
+        """Note that a batch was answered."""
 
 
 class Lookups:
@@ -38,39 +40,23 @@ class Lookups:
         self._observer = observer
         self._groups = LookupGroups(threads, self._answer_all)
 
-    async def Lookup(self, request: bytes) -> bytes:  # noqa: N802
+    async def Lookup(self, request: bytes) -> bytes:
         """One batch of pairs."""
         return await self._groups.submit(request)
 
-    async def LookupStream(self, requests: AsyncIterator[bytes]) -> AsyncIterator[bytes]:  # noqa: N802
-        """One response a request, in order; a few requests are read ahead of the responses."""
-        answers: asyncio.Queue[asyncio.Future[bytes] | None] = asyncio.Queue()
-        room = asyncio.Semaphore(ANSWERS_AHEAD_MAX)
+    async def LookupStream(self, requests: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """Answer each request in order; a few requests are read ahead of the responses."""
 
-        async def read() -> None:
-            try:
-                async for request in requests:
-                    await room.acquire()
-                    answers.put_nowait(self._groups.submit(request))
-            finally:
-                answers.put_nowait(None)
+        async def begin(request: bytes) -> asyncio.Future[bytes]:
+            return self._groups.submit(request)
 
-        reading = asyncio.create_task(read())
-        try:
-            while (answer := await answers.get()) is not None:
-                yield await answer
-                room.release()
-            await reading
-        finally:
-            reading.cancel()
-            while not answers.empty():
-                if (answer := answers.get_nowait()) is not None:
-                    answer.cancel()
+        stream = InOrder(requests, begin, ANSWERS_AHEAD_MAX)
+        async with aclosing(stream.answers()) as answers:
+            async for answer in answers:
+                yield answer
 
-    async def GetEvent(  # noqa: N802
-        self, request: lookup_pb2.GetEventRequest
-    ) -> lookup_pb2.GetEventResponse:
-        """One event with all its fields."""
+    async def GetEvent(self, request: lookup_pb2.GetEventRequest) -> lookup_pb2.GetEventResponse:
+        """Look up one event with all its fields."""
         planned = lookup_plan.plan_event(request)
         [answer] = await self._threads.run(
             lambda connection: self._reader.lookup_all(connection, [planned])
@@ -99,7 +85,7 @@ class Lookups:
         return [one if isinstance(one, Exception) else next(replies) for one in planned]
 
     def _look_up(self, connection: Connection, asked: Sequence[Asked]) -> list[bytes]:
-        """The responses to batches in their order; small ones are looked up as one."""
+        """Return the responses to batches in their order; small ones are looked up as one."""
         replies = [b""] * len(asked)
         parts = lookup_joining.parts(asked)
         answers = self._reader.lookup_all(connection, [lookup_joining.join(part) for part in parts])

@@ -17,8 +17,8 @@ TEXT_CHARACTERS_MAX = 1000
 class RangeRequest(Protocol):
     """A request with a run or event range."""
 
-    def HasField(self, field_name: str, /) -> bool:  # noqa: N802
-        """Whether an optional field is set."""
+    def HasField(self, field_name: str, /) -> bool:
+        """Return whether an optional field is set."""
 
 
 class Range(NamedTuple):
@@ -34,7 +34,7 @@ class Range(NamedTuple):
 
 
 def number(name: str, value: int) -> int:
-    """A run or event number.
+    """Return a run or event number.
 
     Raises:
         InvalidRequestError: above 2^63-1.
@@ -45,7 +45,7 @@ def number(name: str, value: int) -> int:
 
 
 def dsid(value: int) -> int:
-    """A dataset number.
+    """Return a dataset number.
 
     Raises:
         InvalidRequestError: above 2^31-1.
@@ -56,7 +56,7 @@ def dsid(value: int) -> int:
 
 
 def number_range(request: RangeRequest, what: str) -> Range:
-    """The range of `<what>_first` and `<what>_last`; an absent bound does not restrict.
+    """Return the range of `<what>_first` and `<what>_last`; an absent bound does not restrict.
 
     Raises:
         InvalidRequestError: a bound above 2^63-1, or the first above the last.
@@ -83,7 +83,7 @@ def at_most(name: str, value: int, limit: int) -> int:
 
 
 def fuid(value: str) -> uuid.UUID:
-    """A RAW file id.
+    """Return a RAW file id.
 
     Raises:
         InvalidRequestError: not 8-4-4-4-12 hexadecimal digits.
@@ -94,7 +94,7 @@ def fuid(value: str) -> uuid.UUID:
 
 
 def text(name: str, value: str) -> str:
-    """A text that is compared with stored ones.
+    """Return a text that is compared with stored ones.
 
     Raises:
         InvalidRequestError: too long, or with a NUL, which no stored text has.
@@ -109,7 +109,7 @@ def text(name: str, value: str) -> str:
 
 
 def unix_seconds(name: str, value: Timestamp, *, round_up: bool) -> int:
-    """A time as whole Unix seconds.
+    """Return a time as whole Unix seconds.
 
     Raises:
         InvalidRequestError: not in the years 1 to 9999.

@@ -8,7 +8,7 @@ from eventindex.v1 import event_pb2, lookup_pb2
 
 
 def dataset_message(row: DatasetRow) -> lookup_pb2.Dataset:
-    """A dataset."""
+    """Return a dataset."""
     dataset = lookup_pb2.Dataset(
         dsid_raw=row.dsid_raw,
         name=row.name,
@@ -22,7 +22,7 @@ def dataset_message(row: DatasetRow) -> lookup_pb2.Dataset:
 
 
 def conflict_message(row: ConflictRow) -> lookup_pb2.Conflict:
-    """A conflict."""
+    """Return a conflict."""
     conflict = lookup_pb2.Conflict(
         conflict_id=row.conflict_id,
         stored=_event(row, row.stored_fuid_raw, row.stored_dsid_raw, row.stored_olt_result),

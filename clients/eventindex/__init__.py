@@ -12,6 +12,7 @@ from eventindex.admin_results import (
     Criterion,
     DeadLetter,
     DeleteProgress,
+    DoorStatus,
     RunCheck,
 )
 from eventindex.catalogue_results import (
@@ -76,6 +77,7 @@ __all__ = [
     "DeadLetter",
     "DeadlineError",
     "DeleteProgress",
+    "DoorStatus",
     "Event",
     "EventBin",
     "EventColumns",

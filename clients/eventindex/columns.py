@@ -96,7 +96,7 @@ def _run_numbers(given: object) -> Int64:
 
 
 def _shortest(runs: Int64) -> Int64:
-    """One run number stands for all where they are equal."""
+    """Return one run number where all are equal, else all."""
     return runs[:1] if len(runs) > 1 and bool((runs == runs[0]).all()) else runs
 
 

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from eventindex.errors import ServerError
 from eventindex.frames import Picked, to_arrow, to_pandas
 from eventindex.lookup_messages import Response, decode
 from eventindex.pairs import Int64, Pairs
@@ -308,3 +309,16 @@ def to_ack(message: ingest_pb2.IngestAck) -> Ack:
     return Ack(
         message.inserted, message.duplicates, message.conflicts, message.rejected, rejections
     )
+
+
+def to_result(pairs: Pairs, response: Response, *, with_olt_result: bool) -> LookupResult:
+    """Return the answer to a batch.
+
+    Raises:
+        ServerError: not one answer for each pair.
+    """
+    if len(response.file_indexes) != len(pairs.runs):
+        raise ServerError(
+            f"{len(response.file_indexes)} answers to {len(pairs.runs)} pairs in a batch"
+        )
+    return LookupResult(pairs, response, with_olt_result=with_olt_result)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-_CANONICAL = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
+CANONICAL_UUID = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+_CANONICAL = re.compile(CANONICAL_UUID, re.ASCII)
 
 
 def is_canonical_uuid(text: str) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from psycopg2.extensions import cursor as Cursor  # noqa: N812
+from psycopg2.extensions import cursor as Cursor
 
 from event_store.database.connection import Connection
 from event_store.errors import NameTakenError, NotFoundError, WrongStateError
@@ -65,7 +65,7 @@ def update_dataset(connection: Connection, change: DatasetChange) -> DatasetRow:
 
 
 def list_criteria(connection: Connection) -> list[Criterion]:
-    """The names of all bits, in order of bit and run."""
+    """Return the names of all bits, in order of bit and run."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT bit, first_run, name FROM olt_criterion ORDER BY bit, first_run")
         return [Criterion(*row) for row in cursor.fetchall()]
@@ -84,7 +84,7 @@ def set_criterion(connection: Connection, criterion: Criterion) -> None:
 def list_dead_letters(
     connection: Connection, *, before: int, reason: str, topic: str, limit: int
 ) -> list[LetterRow]:
-    """Dead letters without their payloads, the newest first, from the first below `before` on.
+    """Return dead letters below `before`, without their payloads, the newest first.
 
     An empty reason or topic does not restrict.
     """
@@ -99,7 +99,7 @@ def list_dead_letters(
 
 
 def get_dead_letter(connection: Connection, dead_letter_id: int) -> LetterRow:
-    """A dead letter with its payload.
+    """Return a dead letter with its payload.
 
     Raises:
         NotFoundError: there is none.

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from psycopg2.extensions import cursor as Cursor  # noqa: N812
+from psycopg2.extensions import cursor as Cursor
 
 from event_store.database.connection import Connection, fetch_one
 from event_store.database.statements import number_pieces
@@ -112,7 +112,7 @@ def delete_records(connection: Connection, deletion: Deletion) -> int:
 
 
 def events_left(connection: Connection, dsid: int) -> int:
-    """The events that a dataset has now: 0 after a deletion, whoever else deletes it too."""
+    """Return the events that a dataset has now: 0 after a deletion, whoever else deletes it too."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT coalesce(sum(n_events), 0)::bigint FROM raw_file WHERE dsid_raw = %s", (dsid,)
@@ -121,7 +121,7 @@ def events_left(connection: Connection, dsid: int) -> int:
 
 
 def _closed_dataset(cursor: Cursor, dsid: int) -> str:
-    """The name of a dataset that takes no events, and none until the end of the transaction."""
+    """Return the name of a dataset that takes no events until the end of the transaction."""
     cursor.execute("SELECT name, state FROM dataset WHERE dsid_raw = %s FOR SHARE", (dsid,))
     row = cursor.fetchone()
     if row is None:
@@ -201,7 +201,7 @@ def _count_run(cursor: Cursor, run: LockedRun, removed: dict[int, Removed], even
 
 
 def _forget_conflicts(cursor: Cursor, run_number: int, events: Int64) -> None:
-    """A conflict is about a stored event: it goes with the event."""
+    """Delete the conflicts of deleted events: a conflict is about a stored event."""
     if not len(events):
         return
     cursor.execute(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 
-from psycopg2.extensions import cursor as Cursor  # noqa: N812
+from psycopg2.extensions import cursor as Cursor
 
 from event_store.database.connection import Connection
 from event_store.errors import NotFoundError, WrongStateError
@@ -44,7 +44,7 @@ _RESOLVE_EQUAL = (
 
 
 def read_offer(connection: Connection, conflict_id: int) -> tuple[str, str]:
-    """The offered telescope record of a conflict, "" without one, and its dataset's name.
+    """Return the offered telescope record of a conflict, "" without one, and its dataset's name.
 
     Raises:
         NotFoundError: there is no such conflict.

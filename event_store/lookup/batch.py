@@ -68,7 +68,7 @@ class MissingPages(NamedTuple):
     cuts: Int64
 
     def at(self, places: Pairs) -> MissingPages:
-        """Some of the pages, with their pairs."""
+        """Return some of the pages, with their pairs."""
         counts = np.diff(self.cuts)[places]
         return MissingPages(
             self.runs[places],
@@ -115,7 +115,7 @@ class LookupBatch(Generic[Reply]):
         self._whole: Sequence[Reply] | None = None
 
     def _find_pages(self, run_of_pair: Pairs | None, pages: Int64) -> None:
-        """The pages of the batch: each once where they lie close together, else one a pair."""
+        """Find the pages of the batch: each once where they lie close together, else one a pair."""
         low = int(pages.min())
         span = int(pages.max()) - low + 1
         if span * len(self.distinct_runs) > len(pages) + _PAGES_FEW:
@@ -162,12 +162,12 @@ class LookupBatch(Generic[Reply]):
             self._olt[where] = olt_results(pages, rows, self.slots[where])
 
     def finish(self) -> Answer[Reply]:
-        """The answer; pairs that nobody answered are not found."""
+        """Return the answer; pairs that nobody answered are not found."""
         files = list(self._files) if self._whole is None else self._whole
         return Answer(files, self._file_indexes, self._olt)
 
     def missing(self, unanswered: npt.NDArray[np.bool_]) -> MissingPages | None:
-        """The unanswered pages (a mask of them) whose run exists; None when there is none."""
+        """Return the unanswered pages (a mask of them) whose run exists; None without one."""
         pairs = np.flatnonzero((unanswered & (self.stamps >= 0)).take(self.page_of_pair))
         if not len(pairs):
             return None

@@ -54,7 +54,7 @@ class CachedFiles(Generic[Reply]):
         return len(self._numbers)
 
     def acquire(self, fuids: Fuids, dsids: Int32) -> Int32:
-        """The number of each file; counts one use of each."""
+        """Return the number of each file; counts one use of each."""
         parts = np.empty(len(fuids), _KEY_PARTS)
         parts["fuid"], parts["dsid"] = fuids, dsids
         keys: list[bytes] = parts.view(_KEY).tolist()
@@ -66,7 +66,7 @@ class CachedFiles(Generic[Reply]):
         return numbers
 
     def uses(self, numbers: Int32) -> Int32:
-        """How often each number is used."""
+        """Return how often each number is used."""
         return self._uses[numbers]
 
     def release(self, numbers: Int32) -> None:
@@ -93,7 +93,7 @@ class CachedFiles(Generic[Reply]):
                 self._replies[number] = self._reply(key)
 
     def answer(self, numbers: Int32) -> tuple[list[Reply], npt.NDArray[np.uint32]]:
-        """Number the files of one answer from 1.
+        """Give the files of one answer numbers from 1.
 
         Args:
             numbers: int32, shape (n,), 0 where there is no file.

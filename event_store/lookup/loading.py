@@ -56,7 +56,7 @@ class Loading(Generic[Reply]):
             self._hold_messages()
 
     def finish(self) -> Pairs:
-        """All rows have come: the pages without one do not exist.
+        """Take the pages without a row as missing, now that all rows have come.
 
         Returns:
             The places of pages that did not change, but are no longer in the cache.
@@ -133,7 +133,7 @@ def _loads(pages: Sequence[FetchedPage], bytes_max: int) -> Iterator[Sequence[Fe
 
 
 def _cost(fetched: FetchedPage) -> int:
-    """An upper bound of the memory that a page takes in the cache, bytes."""
+    """Return an upper bound of the memory that a page takes in the cache, bytes."""
     page = fetched.page
     if page is None:
         return ROW_BYTES

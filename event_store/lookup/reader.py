@@ -172,7 +172,7 @@ class Reader(Generic[Reply]):
             self._read(connection, batch, again, np.full(len(evicted), _NOT_HELD))
 
     def _held_generations(self, part: MissingPages, *, with_olt: bool) -> Int64:
-        """The generation of each page that is held, -1 of the others."""
+        """Return the generation of each page that is held, -1 of the others."""
         rows = self.cache.find(part.runs, part.pages)
         held = self.cache.held(rows, with_olt=with_olt)
         return np.where(held, self.cache.generation[rows], _NOT_HELD)
@@ -196,7 +196,7 @@ class Reader(Generic[Reply]):
 
     @contextmanager
     def _for(self, connection: Connection) -> Iterator[None]:
-        """The cache to oneself, while it is of the server behind a connection."""
+        """Hold the cache alone, while it is of the server behind a connection."""
         with self._lock:
             if connection.server != self._server:
                 raise ServerChangedError("the database server changed during the lookup")
@@ -208,7 +208,7 @@ def _nothing(*, with_olt: bool) -> Answer[Reply]:
 
 
 def _wanted(part: MissingPages, known: Int64) -> Iterator[pagecopy.WantedPages]:
-    """What to read of each run."""
+    """Yield what to read of each run."""
     for first, last in itertools.pairwise([*starts(part.runs).tolist(), len(part.runs)]):
         own = known[first:last]
         yield pagecopy.WantedPages(

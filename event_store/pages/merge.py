@@ -48,7 +48,7 @@ class Columns:
         return len(self.events)
 
     def take(self, where: npt.NDArray[np.bool_] | slice) -> Columns:
-        """The same columns at some positions."""
+        """Return the same columns at some positions."""
         return Columns(self.events[where], self.files[where], self.olt[where])
 
 
@@ -65,12 +65,12 @@ class BatchFiles:
         return self._keys.setdefault((fuid, dsid), len(self._keys))
 
     def add_page(self, page: PageEvents) -> Places:
-        """The number of each file of a page, intp, shape (k,)."""
+        """Return the number of each file of a page, intp, shape (k,)."""
         pairs = zip(page.fuids.tolist(), page.dsids.tolist(), strict=True)
         return np.array([self._add(fuid, dsid) for fuid, dsid in pairs], np.intp)
 
     def arrays(self) -> tuple[Fuids, Int32]:
-        """The ids (V16) and datasets (int32) by number."""
+        """Return the ids (V16) and datasets (int32) by number."""
         fuids = np.frombuffer(b"".join(fuid for fuid, _ in self._keys), FUID_DTYPE)
         return fuids, np.array([dsid for _, dsid in self._keys], np.int32)
 
@@ -131,7 +131,7 @@ def merge(offered: Columns, stored_pages: Mapping[int, PackedPage], table: Batch
 
 
 def are_stored(stored_pages: Mapping[int, PackedPage], events: Int64) -> npt.NDArray[np.bool_]:
-    """Which ascending events of a run lie in its stored pages: bool, shape (n,)."""
+    """Return which ascending events of a run lie in its stored pages: bool, shape (n,)."""
     numbers = [
         (page_no << SLOT_BITS) + page_slots(stored_pages[page_no]).astype(np.int64)
         for page_no in sorted(stored_pages)
@@ -140,7 +140,7 @@ def are_stored(stored_pages: Mapping[int, PackedPage], events: Int64) -> npt.NDA
 
 
 def _find(stored: Columns, heads: Columns) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.intp]]:
-    """Which heads are stored, and where: bool of shape (n,), and a place for each that is."""
+    """Return which heads are stored, bool of shape (n,), and a place for each that is."""
     known = np.zeros(len(heads), bool)
     if not len(stored):
         return known, np.empty(0, np.intp)
@@ -167,7 +167,7 @@ def _concatenate(pages: Mapping[int, PackedPage], table: BatchFiles) -> Columns:
 
 
 def _interleave(stored: Columns, new: Columns) -> Columns:
-    """Both columns as one, ascending; they have no event in common."""
+    """Return both columns as one, ascending; they have no event in common."""
     to = np.searchsorted(stored.events, new.events) + np.arange(len(new))
     from_stored = np.ones(len(stored) + len(new), bool)
     from_stored[to] = False

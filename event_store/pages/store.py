@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from psycopg2.extensions import cursor as Cursor  # noqa: N812
+from psycopg2.extensions import cursor as Cursor
 
 from event_store.database.connection import copy_in, copy_out
 from event_store.database.statements import STATEMENT_BYTES_MAX, pieces
@@ -35,7 +35,7 @@ _UPDATE_PAGE = (
 
 
 def read_pages(cursor: Cursor, run_number: int, page_nos: list[int]) -> dict[int, PackedPage]:
-    """The stored pages among these, by page number."""
+    """Return the stored pages among these, by page number."""
     if not page_nos:
         return {}
     sql = pagecopy.fetch_sql([pagecopy.WantedPages(run_number, page_nos, None)], with_olt=True)
@@ -46,7 +46,7 @@ def read_pages(cursor: Cursor, run_number: int, page_nos: list[int]) -> dict[int
 def read_pages_of_runs(
     cursor: Cursor, page_nos: Sequence[tuple[int, list[int]]]
 ) -> dict[int, dict[int, PackedPage]]:
-    """The stored pages among these, by run number and page number."""
+    """Return the stored pages among these, by run number and page number."""
     wanted = [(run_number, numbers) for run_number, numbers in page_nos if numbers]
     if len(wanted) <= 1:
         return {run: read_pages(cursor, run, numbers) for run, numbers in wanted}
@@ -62,7 +62,7 @@ def insert_pages(cursor: Cursor, pages: Iterator[StoredPage]) -> None:
     """Store pages that were not there: some are made while the server stores those before."""
 
     def take() -> tuple[list[StoredPage], bool]:
-        """The pages of the next statement, and whether there may be more."""
+        """Return the pages of the next statement, and whether there may be more."""
         taken: list[StoredPage] = []
         taken_bytes = 0
         for page in pages:

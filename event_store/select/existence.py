@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from psycopg2.extensions import cursor as Cursor  # noqa: N812
+from psycopg2.extensions import cursor as Cursor
 
 from event_store.database.connection import fetch_one
 from event_store.errors import NotFoundError

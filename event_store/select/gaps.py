@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from psycopg2.extensions import cursor as Cursor  # noqa: N812
+from psycopg2.extensions import cursor as Cursor
 
 from event_store.database.connection import fetch_one
 from event_store.model import Int64
@@ -27,7 +27,7 @@ class Bin(NamedTuple):
 
 
 def read_bounds(cursor: Cursor, run_number: int) -> tuple[int, int]:
-    """The first and the last event of a run.
+    """Return the first and the last event of a run.
 
     Raises:
         NotFoundError: it holds none.
@@ -81,11 +81,11 @@ class Gaps:
         self._before = steps[-1:]
 
     def widest(self) -> list[tuple[int, int]]:
-        """The first and the last number of the widest gaps, the widest first."""
+        """Return the first and the last number of the widest gaps, the widest first."""
         return [(first, first + missing - 1) for missing, first in self._widest]
 
     def bins(self) -> list[Bin]:
-        """The range in equal parts."""
+        """Return the range in equal parts."""
         firsts = range(self._first, self._last + 1, self._width)
         return [
             Bin(first, min(first + self._width - 1, self._last), events)

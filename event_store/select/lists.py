@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Generic, NamedTuple, TypeVar
 
-from psycopg2.extensions import cursor as Cursor  # noqa: N812
+from psycopg2.extensions import cursor as Cursor
 
 # Records of telescopes in one page of conflicts; one conflict always fits.
 _RECORD_BYTES_MAX = 4 * 1024 * 1024
@@ -150,7 +150,7 @@ CONFLICT_COLUMNS = ", ".join(_CONFLICT_VALUES.get(name, name) for name in _CONFL
 def list_runs(
     cursor: Cursor, page: PageOf, *, run_first: int, run_last: int, detector_id: str | None
 ) -> Rows[RunRow]:
-    """Runs that hold events; `detector_id` "" means those that no telescope sent."""
+    """Return runs that hold events; `detector_id` "" means those that no telescope sent."""
     conditions = ["n_events > 0", "run_number BETWEEN %s AND %s"]
     values: list[object] = [run_first, run_last]
     if detector_id == "":
@@ -205,7 +205,7 @@ def get_dataset(
 def list_datasets(
     cursor: Cursor, page: PageOf, *, state: int | None, name_contains: str
 ) -> Rows[DatasetRow]:
-    """Datasets; `name_contains` does not look at capitals, "" takes all."""
+    """Return datasets; `name_contains` does not look at capitals, "" takes all."""
     inner = (
         f"SELECT {_DATASET_COLUMNS} FROM dataset "
         "WHERE (%s::smallint IS NULL OR state = %s) AND strpos(lower(name), lower(%s)) > 0"
@@ -217,7 +217,7 @@ def list_datasets(
 def list_files(
     cursor: Cursor, page: PageOf, *, run_number: int | None, dsid: int | None
 ) -> Rows[FileRow]:
-    """RAW files that have events, one row for each run and dataset."""
+    """Return RAW files that have events, one row for each run and dataset."""
     conditions, values = ["n_events > 0"], []
     for column, value in (("run_number", run_number), ("dsid_raw", dsid)):
         if value is not None:
@@ -232,7 +232,7 @@ def list_files(
 
 
 def file_rows(cursor: Cursor, fuid_raw: str, limit: int) -> list[FileRow]:
-    """The runs and datasets of a RAW file, ascending, at most `limit` of them."""
+    """Return the runs and datasets of a RAW file, ascending, at most `limit` of them."""
     cursor.execute(
         f"{_FILE_ROWS} FROM raw_file p {_FILE_STATE} "
         "WHERE p.fuid_raw = %s::uuid AND p.n_events > 0 "
@@ -252,7 +252,7 @@ _FILE_STATE = "LEFT JOIN dataset d ON d.dsid_raw = p.dsid_raw"
 def list_conflicts(
     cursor: Cursor, page: PageOf, *, run_number: int | None, with_resolved: bool
 ) -> Rows[ConflictRow]:
-    """Conflicts in the order of run and event; pages with long records hold fewer rows."""
+    """Return conflicts in the order of run and event; pages with long records hold fewer rows."""
     conditions, values = ["true"], []
     if run_number is not None:
         conditions.append("run_number = %s")

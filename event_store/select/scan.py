@@ -10,7 +10,7 @@ from bisect import bisect_right
 from itertools import groupby
 from typing import NamedTuple
 
-from psycopg2.extensions import cursor as Cursor  # noqa: N812
+from psycopg2.extensions import cursor as Cursor
 
 from event_store.database.connection import Connection, copy_out
 from event_store.pages import copy as pagecopy
@@ -65,7 +65,7 @@ class Scan:
         self._spans_done = False
 
     def read(self, connection: Connection) -> list[ScannedPage]:
-        """The next pages, in order; none at the end.
+        """Return the next pages, in order; none at the end.
 
         Raises:
             StoreUnavailableError: the database did not answer; the scan may be read on.
@@ -116,7 +116,7 @@ class Scan:
         return self._spans[0] if self._spans else None
 
     def _spans_from(self) -> int:
-        """The run to take spans from; at the first time the one that the scan resumes in."""
+        """Return the run to take spans from; at the first time the one that the scan resumes in."""
         if self._spans is None:
             return max(self._position.run, self._selection.run_first)
         return self._last_run + 1
@@ -132,7 +132,7 @@ def _whole(selection: Selection) -> Span:
 
 
 def _run_spans(cursor: Cursor, selection: Selection, after: int) -> tuple[int, list[Span]]:
-    """How many runs there are in the ranges of runs, and they: a span for those of one range."""
+    """Return how many runs the ranges of runs hold, and a span for the runs of each range."""
     cursor.execute(
         "SELECT run_number FROM run WHERE run_number BETWEEN %s AND %s AND n_events > 0 "
         "AND run_number <@ %s::int8multirange ORDER BY run_number LIMIT %s",
@@ -149,7 +149,7 @@ def _run_spans(cursor: Cursor, selection: Selection, after: int) -> tuple[int, l
 
 
 def _file_spans(cursor: Cursor, selection: Selection, after: int) -> tuple[int, list[Span]]:
-    """How many runs have the file or dataset, and where in them the catalogue has it."""
+    """Return how many runs have the file or dataset, and where in them the catalogue has it."""
     cursor.execute(
         "SELECT run_number, min(first_event), max(last_event) FROM raw_file "
         "WHERE run_number BETWEEN %s AND %s AND n_events > 0 "

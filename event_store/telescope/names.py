@@ -29,18 +29,18 @@ class TelescopeFile(NamedTuple):
 
 
 def cosmic_fuid(detector_id: str, run_number: int, block: int | None) -> uuid.UUID:
-    """The RAW file of a detector's block of a run; the same on every installation."""
+    """Return the RAW file of a detector's block of a run; the same on every installation."""
     name = f"eventindex:cosmic/{detector_id}/{run_number}/{'-' if block is None else block}"
     return uuid.uuid5(uuid.NAMESPACE_URL, name)
 
 
 def cosmic_dataset(detector_id: str, run_number: int) -> str:
-    """The name of the dataset of a detector's run."""
+    """Return the name of the dataset of a detector's run."""
     return f"{DATASET_PREFIX}{detector_id}.{run_number}"
 
 
 def telescope_of(name: str) -> Telescope | None:
-    """What the name of a dataset says; None when it is no telescope's."""
+    """Return what the name of a dataset says; None when it is no telescope's."""
     detector, _, run = name.removeprefix(DATASET_PREFIX).rpartition(".")
     telescope = name.startswith(DATASET_PREFIX) and detector and run.isascii() and run.isdigit()
     if not telescope:
@@ -49,7 +49,7 @@ def telescope_of(name: str) -> Telescope | None:
 
 
 def line_of(payload: bytes, *, repaired: bool) -> str:
-    """A record as it came, as one line of well-formed JSON.
+    """Return a record as it came, as one line of well-formed JSON.
 
     Args:
         payload: a record that was stored, UTF-8.

@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from psycopg2.extensions import cursor as Cursor  # noqa: N812
+from psycopg2.extensions import cursor as Cursor
 
 from event_store.database.statements import execute_rows, pieces, text_bytes
 from event_store.model import CosmicRecord, signed
@@ -68,7 +68,7 @@ def store_records(
 
 
 def _differing(cursor: Cursor, offers: Sequence[Offer]) -> dict[int, int]:
-    """The bytes of the stored record for each position of offers that differ from it."""
+    """Return the bytes of the stored record for each position of offers that differ from it."""
     found: dict[int, int] = {}
     for piece in pieces(offers, lambda offer: 160 + text_bytes(offer.record.detector_id)):
         values = (

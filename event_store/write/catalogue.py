@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from psycopg2.extensions import cursor as Cursor  # noqa: N812
+from psycopg2.extensions import cursor as Cursor
 
 from event_store.database.connection import fetch_one
 from event_store.database.statements import number_pieces, pieces, text_bytes
@@ -125,7 +125,7 @@ def add_to_files(cursor: Cursor, counts: Sequence[FileCount]) -> None:
 
 
 def closed_datasets(cursor: Cursor, dsids: Sequence[int]) -> frozenset[int]:
-    """The datasets among these that take no new events until the transaction ends.
+    """Return the datasets among these that take no new events until the transaction ends.
 
     Two statements in one round trip: the second one's snapshot is taken once the lock is held, so
     that `wait_for_writers` waits for everyone who may have read an older state.
@@ -147,7 +147,7 @@ def wait_for_writers(cursor: Cursor) -> None:
 
 
 def closed_states(cursor: Cursor) -> dict[int, DatasetState]:
-    """The state of every dataset that takes no new events."""
+    """Return the state of every dataset that takes no new events."""
     cursor.execute("SELECT dsid_raw, state FROM dataset WHERE state <> 1")
     return {dsid: DatasetState(state) for dsid, state in cursor.fetchall()}
 
@@ -169,7 +169,7 @@ def register_datasets(cursor: Cursor, dsids: Sequence[int]) -> None:
 
 
 def number_cosmic_datasets(cursor: Cursor, names: Sequence[str]) -> dict[str, int]:
-    """The number of each named dataset; new ones take the lowest free numbers from 2³⁰ up.
+    """Return the number of each named dataset; new ones take the lowest free numbers from 2³⁰ up.
 
     Raises:
         StoreUnavailableError: another writer took a number at the same moment; try again.
@@ -198,7 +198,7 @@ def number_cosmic_datasets(cursor: Cursor, names: Sequence[str]) -> dict[str, in
 
 
 def _free_numbers(cursor: Cursor, count: int) -> list[int]:
-    """The lowest `count` dataset numbers from 2³⁰ on that nothing has.
+    """Return the lowest `count` dataset numbers from 2³⁰ on that nothing has.
 
     Among `count` numbers more than are taken there are so many.
     """

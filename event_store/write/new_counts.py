@@ -97,11 +97,11 @@ class NewCounts:
         self._files[run, file] = count, first, last
 
     def runs(self) -> list[RunCount]:
-        """The new events of each run, ascending."""
+        """Return the new events of each run, ascending."""
         return list(self._runs.values())
 
     def files(self) -> Iterator[FileCount]:
-        """The new events of each file of each run."""
+        """Yield the new events of each file of each run."""
         fuids, dsids = self._table.arrays()
         ids, datasets = [fuid.hex() for fuid in fuids.tolist()], dsids.tolist()
         for (run, file), numbers in self._files.items():

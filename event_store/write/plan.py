@@ -33,7 +33,7 @@ class RunPart(NamedTuple):
 
 
 def in_order(batch: EventColumns) -> tuple[EventColumns, npt.NDArray[np.intp] | None]:
-    """The batch in stable order by (run, event), with the place each row had (None: the same)."""
+    """Return the batch in stable order by (run, event), and the place each row had (None: same)."""
     order = _sort_order(batch.runs, batch.events)
     if order is None:
         return batch, None

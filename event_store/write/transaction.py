@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from psycopg2.extensions import cursor as Cursor  # noqa: N812
+from psycopg2.extensions import cursor as Cursor
 
 from event_store.arrays import number_values
 from event_store.model import EventColumns, Int64, Outcome, UInt8
@@ -111,7 +111,7 @@ class Transaction:
     def _closed_events(
         self, table: BatchFiles, files: npt.NDArray[np.intp]
     ) -> npt.NDArray[np.bool_] | None:
-        """Which events are of a dataset that takes no new ones; None: none is."""
+        """Return which events are of a dataset that takes no new ones; None: none is."""
         dsids = table.arrays()[1].tolist() if self._closed else []
         if self._closed.isdisjoint(dsids):
             return None
@@ -137,7 +137,7 @@ class Transaction:
         return rows, merged.outcome
 
     def _read_pages(self, group: _Group) -> dict[int, PackedPage]:
-        """The stored pages by their numbers in the group."""
+        """Return the stored pages by their numbers in the group."""
         wanted: dict[int, list[int]] = {}
         for run, page_no in zip(group.runs, group.page_nos, strict=True):
             if _may_be_stored(self._runs[run], page_no):
@@ -234,7 +234,7 @@ def _groups(batch: EventColumns, first: int, last: int) -> Iterator[_Group]:
 
 
 def _real(group: _Group, events: Int64) -> tuple[Int64, Int64]:
-    """The runs and the event numbers of events that are numbered as in the group."""
+    """Return the runs and the event numbers of events that are numbered as in the group."""
     if group.of_one_run:
         return np.full(len(events), group.runs[0], np.int64), events
     page = events >> SLOT_BITS
@@ -243,7 +243,7 @@ def _real(group: _Group, events: Int64) -> tuple[Int64, Int64]:
 
 
 def _may_be_stored(row: catalogue.LockedRun, page_no: int) -> bool:
-    """Whether a page may be there: outside of a run's known events there is none."""
+    """Return whether a page may be there: outside of a run's known events there is none."""
     if row.has_emptied_pages:
         return True
     if row.first_event is None or row.last_event is None:

@@ -118,7 +118,7 @@ def plan_letters(request: admin_pb2.ListDeadLettersRequest) -> LettersPlan:
 
 
 def letters_token(dead_letter_id: int) -> str:
-    """The token of the page after a dead letter."""
+    """Return the token of the page after a dead letter."""
     return f"letter-{dead_letter_id}"
 
 
@@ -179,7 +179,7 @@ def _comment(comment: str) -> str:
 
 
 def _line(field: str, value: str) -> str:
-    """Text of one line without spaces around it."""
+    """Return text of one line without spaces around it."""
     if not (
         0 < len(value) <= NAME_CHARACTERS_MAX and value.isprintable() and value == value.strip()
     ):

@@ -90,7 +90,7 @@ def _good_events(payload: bytes) -> Decoded | None:
 
 
 def _piece_of(payload: bytes) -> Callable[[int], bytes]:
-    """Elements of an array as they came; where they stand is found out once, when one is asked."""
+    """Return what gives an array's elements as they came; their places are found on first use."""
 
     @cache
     def parsed() -> Decoded:

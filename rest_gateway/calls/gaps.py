@@ -5,21 +5,19 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from rest_gateway.answers.schemas import Count, Document, Number
 from rest_gateway.answers.streams import json_answer
-from rest_gateway.calls.events import PathNumber
+from rest_gateway.calls.parameters import Parameters, PathNumber
 from rest_gateway.openapi.contract import document, problems_of
 from rest_gateway.parts import ServicesDep
 
 router = APIRouter()
 
 
-class GapsQuery(BaseModel):
+class GapsQuery(Parameters):
     """How many gaps to name."""
-
-    model_config = ConfigDict(extra="forbid")
 
     limit: int = Field(20, ge=0, le=10_000, description="Name so many gaps, the widest first.")
 
@@ -65,7 +63,7 @@ def get_gaps(
     run_number: PathNumber,
     query: Annotated[GapsQuery, Query()],
 ) -> Response:
-    """Counts and names the gaps in a run's event numbers."""
+    """Count and name the gaps in a run's event numbers."""
     found = services.run_gaps(run_number, gaps_max=query.limit)
     return json_answer(
         request,

@@ -8,10 +8,12 @@ import re
 import httpx
 import pytest
 
-from rest_gateway.calls.live import read_metrics
+import eventindex
+from rest_gateway.calls.live import intake_of
 from rest_gateway.web import page_texts
 from tests.conftest import query
-from tests.support.gateway import RUN_MAX, Stack, database, full_stack
+from tests.support.gateway import RUN_MAX, Stack, database, full_stack, gateway
+from tests.support.processes import free_port
 
 API = "/api/v1"
 COUNTS = {"received": 95, "inserted": 94, "duplicate": 0, "conflict": 1, "rejected": 0}
@@ -54,11 +56,26 @@ def next_object(answer: httpx.Response) -> dict:
     return json.loads(data.removeprefix("data:"))
 
 
-def test_counts_are_read_from_the_metrics_of_ingest(stack: Stack):
-    """Events by outcome and reason, messages by kind; as many as were stored."""
-    intake = read_metrics(stack.ingest.page("/metrics")[1])
+def test_what_came_in_is_counted_by_door(stack: Stack):
+    """Events by outcome, messages by payload format; as many as were stored, and none over MQTT."""
+    with eventindex.connect(stack.index.address, ingest_address=stack.ingest.address) as client:
+        doors = {door.door: door for door in client.ingest_status()}
+    intake = intake_of(list(doors.values()))
     assert intake.events == COUNTS
     assert (intake.pending, intake.rejected) == (0, {})
+    assert intake.messages == doors["grpc"].messages_by_kind == {"batch": 5, "cosmic": 1}
+    assert doors["mqtt"].received == 0
+
+
+def test_live_without_ingest_shows_the_index(stack: Stack):
+    """Where ingest does not answer the counts are null, and the runs come all the same."""
+    with (
+        gateway(stack.url, stack.index.address, f"127.0.0.1:{free_port()}") as (_, http),
+        http.stream("GET", f"{API}/live") as answer,
+    ):
+        now = next_object(answer)
+    assert now["intake"] is None
+    assert now["runs"]
 
 
 def test_a_conflict_is_decided_once(stack: Stack):

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import click
 import numpy as np
-from click.core import ParameterSource
 
 from eventindex.cli.event_files.manifest import Manifest
 from eventindex.cli.event_files.writing import EventWriter, open_writer, output_form
 from eventindex.cli.shared.common import counted, note
 from eventindex.cli.shared.progress import ProgressReport
 from eventindex.columns import DSID_MAX, EventColumns
-from eventindex.generate import WORKLOAD_W, Plan, generate
+from eventindex.generate import Plan
+from eventindex.generate import generate as generate_events
 
-_WORKLOADS = {"w": WORKLOAD_W}
 # The plan's names of the options that have another.
 _PLAN_NAMES = {"gaps": "gap_fraction", "triggers": "trigger_probabilities", "dsid": "dsid_raw"}
 
@@ -35,18 +33,13 @@ _COUNT = click.IntRange(min=1)
 _NUMBER = click.IntRange(0, 2**62)
 
 
-@click.command("generate", short_help="Write pseudo-data to a file.")
+@click.command(short_help="Write pseudo-data to a file.")
 @click.option("-o", "--output", required=True, metavar="FILE", help="File to write; - is stdout.")
 @click.option(
     "--format",
     "form",
     type=click.Choice(["csv", "jsonl", "parquet"]),
     help="Default: by the file's name, csv where it does not tell.",
-)
-@click.option(
-    "--workload",
-    type=click.Choice(sorted(_WORKLOADS)),
-    help="Begin with the plan of a benchmark; other options change it.",
 )
 @click.option("--runs", type=_COUNT, default=10, show_default=True, help="Number of runs.")
 @click.option("--run-first", type=_NUMBER, default=1, show_default=True, help="First run.")
@@ -92,14 +85,10 @@ _NUMBER = click.IntRange(0, 2**62)
     metavar="FILE",
     help="Write the events of each file and dataset, .json or .csv, for `compare`.",
 )
-@click.pass_context
-def generate_command(
-    context: click.Context,
-    /,
+def generate(
     *,
     output: str,
     form: str | None,
-    workload: str | None,
     manifest: Path | None,
     **options: object,
 ) -> None:
@@ -108,7 +97,7 @@ def generate_command(
     Runs with gaps, several RAW files open at a time, random triggers; the same seed gives the
     same file. Memory does not grow with its size.
     """
-    plan = _plan(context, workload, options)
+    plan = _plan(options)
     form = output_form(output, form)
     if manifest is not None and manifest.suffix.lower() not in {".json", ".csv"}:
         raise click.UsageError(f"--manifest {manifest}: give a name with .json or .csv")
@@ -116,22 +105,17 @@ def generate_command(
     started = time.monotonic()
     numbers = plan.runs * plan.events
     with open_writer(output, form) as writer, ProgressReport("generating", numbers) as progress:
-        count = _write_events(writer, generate(plan), counts, plan, progress)
+        count = _write_events(writer, generate_events(plan), counts, plan, progress)
     if manifest is not None and counts is not None:
         counts.write(manifest)
     note(f"{counted(count, 'event')} in {time.monotonic() - started:.1f} s")
 
 
-def _plan(context: click.Context, workload: str | None, options: dict[str, object]) -> Plan:
-    """Return the plan of the options; those that were not given leave a workload as it is."""
-    values = {
-        _PLAN_NAMES.get(name, name): value
-        for name, value in options.items()
-        if workload is None or context.get_parameter_source(name) is not ParameterSource.DEFAULT
-    }
-    base = Plan() if workload is None else _WORKLOADS[workload]
+def _plan(options: dict[str, object]) -> Plan:
+    """Return the plan of the options."""
+    values = {_PLAN_NAMES.get(name, name): value for name, value in options.items()}
     try:
-        return replace(base, **values)  # type: ignore[arg-type]  # the options have the types
+        return Plan(**values)  # type: ignore[arg-type]  # the options have the types
     except ValueError as error:
         raise click.UsageError(str(error)) from error
 

@@ -14,8 +14,13 @@ import click
 from eventindex.addresses import find_address
 from eventindex.admin_results import AccessToken, to_access_token
 from eventindex.administration import TOKEN_LIFETIME_SECONDS
-from eventindex.cli.server import missing_part
-from eventindex.cli.shared.common import Failure, RefusedUsage, connection_options, note
+from eventindex.cli.shared.common import (
+    Failure,
+    RefusedUsage,
+    connection_options,
+    missing_part,
+    note,
+)
 from eventindex.cli.shared.groups import ListGroup
 from eventindex.cli.shared.listing import (
     Column,
@@ -134,8 +139,8 @@ def _create_in_database(
     """Make a token as the ingest service does, without it."""
     try:
         # Not in the light install.
-        from event_store.errors import StoreError, StoreUnavailableError  # noqa: PLC0415
-        from ingest_service.admin.tokens import create_without_service  # noqa: PLC0415
+        from event_store.errors import StoreError, StoreUnavailableError  # noqa: PLC0415  # not in the light install
+        from ingest_service.admin.tokens import create_without_service  # noqa: PLC0415  # not in the light install
     except ModuleNotFoundError as error:
         raise missing_part("token create --database", error) from error
     url = find_address("database", url)
