@@ -18,6 +18,7 @@ from eventindex.pair_lists import columns as pair_columns
 from eventindex.pair_lists.columns import Columns
 from eventindex.pairs import NUMBER_MAX, Pairs
 from eventindex.printing import printable
+from eventindex.stored_text import SEPARATOR_LINE
 
 LINE_BYTES_MAX = 64 * 1024
 _SHOWN_CHARACTERS = 60
@@ -29,8 +30,6 @@ _BETWEEN = rb"(?:[ \t]++|[ \t]*+[,:/][ \t]*+)"
 _LINE = re.compile(r"\s*([0-9]+)(?:\s+|\s*[,:/]\s*)([0-9]+)\s*", re.ASCII)
 _DIGITS = re.compile(r"[0-9]+")
 _SEPARATORS = bytes.maketrans(b",:/;", b"    ")
-# Excel's word about the delimiter, which the header below says as well.
-_DELIMITER_LINE = re.compile(r"\"?sep=.\"?\s*", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +106,7 @@ class LineReader:
         if not self._header_allowed:
             return not (self._json and content.strip() in {b"]", b"["})
         header = _text(content[:LINE_BYTES_MAX])
-        if _DELIMITER_LINE.fullmatch(header):
+        if SEPARATOR_LINE.fullmatch(header):
             return False
         self._header_allowed = False
         if header.lstrip().startswith(("{", "[{")) or header.strip() == "[":
