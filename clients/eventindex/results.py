@@ -69,6 +69,42 @@ class Run(NamedTuple):
     detector_id: str
 
 
+class EventGap(NamedTuple):
+    """Consecutive event numbers that the index does not hold."""
+
+    event_first: int
+    event_last: int
+
+    @property
+    def missing(self) -> int:
+        """How many there are."""
+        return self.event_last - self.event_first + 1
+
+
+class EventBin(NamedTuple):
+    """A part of a run's event numbers, and how many of them the index holds."""
+
+    event_first: int
+    event_last: int
+    events: int
+
+
+class RunGaps(NamedTuple):
+    """What is missing between the first and the last event of a run.
+
+    `missing` event numbers in `gaps` gaps, of which `widest` are the widest; `bins` is the range
+    in up to 100 equal parts.
+    """
+
+    event_first: int
+    event_last: int
+    events: int
+    missing: int
+    gaps: int
+    widest: list[EventGap]
+    bins: list[EventBin]
+
+
 @dataclass(frozen=True, slots=True)
 class Rejection:
     """An event that was not stored: its index in the batch, from 0, and why."""
@@ -251,6 +287,19 @@ def to_run(message: lookup_pb2.Run) -> Run:
         message.first_seen.ToDatetime(datetime.UTC),
         message.last_seen.ToDatetime(datetime.UTC),
         message.detector_id,
+    )
+
+
+def to_run_gaps(message: lookup_pb2.RunGapsResponse) -> RunGaps:
+    """Turn a message into what is missing of a run."""
+    return RunGaps(
+        message.event_first,
+        message.event_last,
+        message.events,
+        message.missing,
+        message.gaps,
+        [EventGap(gap.first, gap.last) for gap in message.widest],
+        [EventBin(part.first, part.last, part.events) for part in message.bins],
     )
 
 

@@ -22,6 +22,7 @@ from eventindex.admin_results import (
     to_access_token,
     to_criterion,
     to_dead_letter,
+    to_door_status,
     to_run_check,
 )
 from eventindex.catalogue_results import (
@@ -100,6 +101,7 @@ VALUES: list[Any] = [
     to_dataset(filled(lookup_pb2.Dataset())),
     to_dead_letter(filled(admin_pb2.DeadLetter())),
     eventindex.DeleteProgress(1, 2),
+    to_door_status(filled(admin_pb2.DoorStatus())),
     to_event(filled(lookup_pb2.GetEventResponse())),
     to_file_of_run(filled(lookup_pb2.FileOfRun())),
     to_run(filled(lookup_pb2.Run())),

@@ -102,9 +102,9 @@ import json, resource, sys
 from eventindex.lookup_messages import decode as decode_answer
 from eventindex.v1 import admin_pb2
 from eventindex.wire_decode import decode_batch as decode_listed
-from index_service.plan import plan_lookup
-from ingest_service.decode_batch import parse_batch
-from ingest_service.grpc_requests import read_cosmic
+from index_service.lookup_plan import plan_lookup
+from ingest_service.decode.batch import parse_batch
+from ingest_service.rpc.requests import read_cosmic
 from service_kit import registry
 
 admin = {m.name: m for m in admin_pb2.DESCRIPTOR.services_by_name["AdminService"].methods}
@@ -115,7 +115,7 @@ decoders = {
     "batch": (parse_batch, [short(0x12), short(0x20), packed(0x22)]),
     "lookup": (plan_lookup, [short(0x18), packed(0x1A), packed(0x12) * 2]),
     "cosmic": (lambda data: read_cosmic(data, None), [short(0x1A)]),
-    "token": (registry._decoder(admin["CreateToken"]), [short(0x12)]),
+    "token": (registry._reader(admin["CreateToken"]), [short(0x12)]),
     "answer": (decode_answer, [short(0x12), short(0x18), packed(0x1A)]),
     "listed": (decode_listed, [short(0x12), short(0x20), packed(0x22)]),
 }
