@@ -32,7 +32,7 @@ _FOREIGN = (
     (b"\xd0\xcf\x11\xe0", "a workbook of a spreadsheet"),
 )
 _READ = "a list is text, Parquet or Arrow, as it is or as .gz or .zst"
-# More NULs than one in four bytes: no text, whatever is between.
+# Above this share of NUL bytes it is binary, even where some lines read as pairs.
 _NUL_SHARE_MAX = 0.25
 
 Grown = Callable[[int], None]
@@ -109,7 +109,7 @@ class Ahead:
     closed = False
 
     def __init__(self, stream: Any) -> None:
-        # Every binary file of Python has it, though BinaryIO does not say so.
+        # All binary files of Python have read1; BinaryIO does not declare it.
         self._read1: Callable[[int], bytes] = stream.read1
         self._kept = b""
 

@@ -54,7 +54,7 @@ def read_shape(lines: Iterator[str], defaults: Defaults) -> CsvShape:
             return CsvShape(places(header, defaults), len(header), mark, before)
         except FileFormatError as error:
             refusals.append((first.count(mark), error))
-    # The one that separates most is meant; it says what is wrong.
+    # Report the error of the delimiter that occurs most often: it is the one that was meant.
     raise max(refusals, key=lambda each: each[0])[1]
 
 

@@ -119,7 +119,7 @@ def _text_records(
             if not row:
                 continue
             cells = (cell.strip() or None for cell in row)
-            # A row of another length is told apart when its entry is made.
+            # A row of another length is refused when its entry is made.
             record: dict[str, object] = dict(zip(header, cells, strict=False))
             record[""] = None if len(row) == len(header) else f"{len(row)} fields"
             yield rows.line_num + above, record

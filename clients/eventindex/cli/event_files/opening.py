@@ -159,7 +159,7 @@ def check_file(file: InputFile, defaults: Defaults) -> None:
     """
     if file.form != "csv" or file.path == "-" or not Path(file.path).is_file():
         return
-    # Damage is for those who read the file to its end.
+    # A damaged file is reported when it is read to its end.
     with suppress(OSError), open_file(file) as opened:
         check_header(opened.stream, defaults)
 
