@@ -153,7 +153,7 @@ class Submission(ABC):
 
     __slots__ = ("kind", "size_bytes", "source", "topic")
     door: Door
-    # Kept by the broker: it comes again at each subscription.
+    # A retained message: the broker sends it again at each subscription.
     retained = False
 
     def __init__(self, kind: str, topic: str, source: str, size_bytes: int) -> None:

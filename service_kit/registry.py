@@ -164,7 +164,7 @@ def _status(name: str, error: Exception) -> tuple[grpc.StatusCode, str]:
     for kind, code in _STATUSES.items():
         if isinstance(error, kind):
             return code, str(error)
-    # One that answers and refuses is not away: to try again would not help.
+    # A database that answers and refuses is not away: trying again would not help.
     if isinstance(error, StoreUnavailableError) and not isinstance(error, UnusableDatabaseError):
         log.warning("%s: the database is away: %s", name, error)
         return grpc.StatusCode.UNAVAILABLE, "the database does not answer; try again"

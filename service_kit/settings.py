@@ -358,7 +358,7 @@ class Settings(BaseSettings):
     @field_validator("token_file", mode="before")
     @classmethod
     def _none(cls, value: object) -> object:
-        # Compose and scripts set what they do not have to nothing.
+        # Compose and scripts set a variable that they have no value for to an empty text.
         return value or None
 
     @model_validator(mode="after")

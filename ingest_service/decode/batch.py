@@ -154,7 +154,7 @@ def _check_values(
     columns: _Columns, file_index: _Indexes, files: Sequence[RawFile]
 ) -> tuple[Int64 | None, list[Rejection]]:
     """Return the positions to keep (None: all) and a rejection for each of the others."""
-    # Beyond 2^63-1 the same bits are a negative int64.
+    # Values above 2^63-1 are negative when read as int64.
     bad = (columns.runs | columns.events).view(np.int64) < 0
     if any(file.dsid > DSID_MAX for file in files):
         bad |= np.array([file.dsid > DSID_MAX for file in files])[file_index]

@@ -17,10 +17,10 @@ from ingest_service.decode.json_events import decode_json
 from ingest_service.model import Decoded, MalformedBatch, Reason
 from service_kit.settings import Settings
 
-# Topics are the senders' to choose: remember a bounded number.
+# Senders choose the topics, so remember a bounded number of them.
 _REMEMBERED_MAX = 10_000
 
-# What the gRPC door takes too; a topic of no format counts as a batch.
+# The kinds that come over gRPC too. A message on an unknown topic counts as a batch.
 BATCH, COSMIC = "batch", "cosmic"
 
 

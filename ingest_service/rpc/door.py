@@ -31,7 +31,7 @@ _Read = Callable[[bytes], Awaitable[Request]]
 _SERVICE = ingest_pb2.DESCRIPTOR.services_by_name["IngestService"]
 # Beyond this, decoding in the event loop would hold up other streams.
 _BYTES_INLINE_MAX = 50_000
-# Sentences for each rejection as long as the acknowledgement stays a legal message.
+# Above this an acknowledgement names reasons by code alone, so that it stays a legal message.
 _REASONS_BYTES_MAX = MESSAGE_BYTES_MAX * 3 // 4
 
 
