@@ -41,7 +41,7 @@ class Lookups:
         self._groups = LookupGroups(threads, self._answer_all)
 
     async def Lookup(self, request: bytes) -> bytes:
-        """One batch of pairs."""
+        """Look up one batch of pairs."""
         return await self._groups.submit(request)
 
     async def LookupStream(self, requests: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
