@@ -20,6 +20,7 @@ from index_service import metrics
 from index_service.cosmic import Cosmic
 from index_service.counts import EventCounts
 from index_service.events import EventLists
+from index_service.gaps import RunGaps
 from index_service.lists import Catalogue
 from index_service.lookup_reply import encode_file
 from index_service.lookups import Lookups
@@ -81,6 +82,7 @@ class IndexService:
             Cosmic(threads),
             EventLists(threads),
             EventCounts(threads),
+            RunGaps(threads),
         )
         self._handlers = _handlers(parts, observer)
         connection = Connection(

@@ -57,7 +57,7 @@ async def serve(settings: Settings) -> int:
     door = IngestDoor(settings, pipeline.intake, metrics)
     bridge = Bridge(settings, topics, pipeline.intake, metrics, stop) if settings.mqtt_url else None
     threads = _admin_threads(settings)
-    admin = AdminDoor(settings, threads, Replayer(topics, door.submit))
+    admin = AdminDoor(settings, threads, Replayer(topics, door.submit), metrics.status)
     server.server.add_generic_rpc_handlers(
         (door.handlers(), registry.handlers(admin_door.SERVICE, admin, metrics))
     )

@@ -34,6 +34,7 @@ _SCOPES: dict[str, frozenset[str]] = {
     "eventindex.v1.IndexService": frozenset({Scope.LOOKUP, Scope.ADMIN}),
     "eventindex.v1.IngestService": frozenset({Scope.INGEST, Scope.ADMIN}),
     "eventindex.v1.AdminService": _ADMIN,
+    "eventindex.v1.AdminService/IngestStatus": _ANY,
     "grpc.health.v1.Health": _ANY,
     "grpc.reflection.v1.ServerReflection": _ANY,
     "grpc.reflection.v1alpha.ServerReflection": _ANY,
@@ -113,8 +114,8 @@ class Access(aio.ServerInterceptor):
         if handler_call_details.method == _OPEN:
             return await continuation(handler_call_details)
         secret = bearer_token(handler_call_details.invocation_metadata or ())
-        service = handler_call_details.method[1:].rpartition("/")[0]
-        found = await self.check(secret, service)
+        method = handler_call_details.method[1:]
+        found = await self.check(secret, method if method in _SCOPES else method.rpartition("/")[0])
         if isinstance(found, Refusal):
             return _refuse(found)
         _subject.set(found.subject)
@@ -125,7 +126,7 @@ class Access(aio.ServerInterceptor):
         self._threads.close()
 
     async def check(self, secret: str | None, service: str) -> AccessToken | Refusal:
-        """Return whether the bearer of a secret may call a service, named as in the contract."""
+        """Return whether the bearer of a secret may call a service, or a method with a rule."""
         if secret is None:
             return _NO_TOKEN
         try:

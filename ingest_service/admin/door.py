@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 
 from event_store.admin import datasets, delete, resolve, tokens, verify
@@ -36,9 +36,17 @@ SERVICE = admin_pb2.DESCRIPTOR.services_by_name["AdminService"]
 class AdminDoor:
     """Changes the state of the index beside ingest."""
 
-    def __init__(self, settings: Settings, threads: DatabaseThreads, replayer: Replayer) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        threads: DatabaseThreads,
+        replayer: Replayer,
+        status: Callable[[], admin_pb2.IngestStatusResponse],
+    ) -> None:
+        """`status` tells what has come in."""
         self._threads = threads
         self._replayer = replayer
+        self._status = status
         self._clocks = clocks_of(settings)
         self._token_lifetime_max_s = settings.token_lifetime_max_s
 
@@ -193,6 +201,13 @@ class AdminDoor:
         token = await self._threads.run(partial(tokens.revoke, token_id=token_id))
         log.info("token %d of %r: revoked by %r", token_id, token.subject, caller_subject())
         return admin_pb2.RevokeTokenResponse(token=reply.token_message(token))
+
+    async def IngestStatus(
+        self,
+        request: admin_pb2.IngestStatusRequest,  # noqa: ARG002  # there is nothing in it
+    ) -> admin_pb2.IngestStatusResponse:
+        """Return what has come in since the service started."""
+        return self._status()
 
     async def _next_run(self, first: int, last: int) -> int | None:
         if first > last:

@@ -8,7 +8,7 @@ from datetime import date
 import click
 
 from eventindex.cli.event_files.rows import EventBlock, RecordBlock
-from eventindex.cli.server import missing_part
+from eventindex.cli.shared.common import missing_part
 from eventindex.results import Ack, Rejection
 
 _EPOCH = date(2000, 1, 1)

@@ -45,6 +45,14 @@ class RefusedUsage(Failure):
     exit_code = EXIT_USAGE
 
 
+def missing_part(command: str, error: ModuleNotFoundError) -> Failure:
+    """Return the failure of a command whose modules are not installed."""
+    return Failure(
+        f"`{command}` needs the server parts: pip install 'eventindex[server]' "
+        f"({error.name} is missing)"
+    )
+
+
 class Cli(click.Group):
     """A group of commands whose errors are one line, never a traceback."""
 
