@@ -13,8 +13,10 @@ import pytest
 from pyarrow import parquet
 
 from tests.support.ingest import count_events
-from tests.support.load import fuid, in_own_directory, run, services  # noqa: F401  # fixtures
+from tests.support.load import fuid, run
 from tests.support.processes import wait_until
+
+pytestmark = pytest.mark.usefixtures("in_own_directory")
 
 
 def write_big_parquet(path: Path, count: int) -> None:
