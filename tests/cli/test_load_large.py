@@ -45,6 +45,7 @@ finally:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("services")
 def test_memory_does_not_grow_with_the_file(database_url: str):
     """Three times the rows take no more memory, in a file with a single row group."""
@@ -63,6 +64,7 @@ def test_memory_does_not_grow_with_the_file(database_url: str):
     assert peaks_mib[1] < peaks_mib[0] + 60, peaks_mib
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("services")
 def test_loading_again_after_an_interruption_completes_it(database_url: str):
     """Ctrl-C ends the load in good order; the same command then stores what was left."""

@@ -109,6 +109,7 @@ def test_malformed_messages_do_not_stall_intake(
     check_balance(service)
 
 
+@pytest.mark.slow
 def test_nothing_is_lost_or_doubled_under_kill(database_url, quick_broker, topics, request):
     """100,000 events while the service is killed ten times: each is in the index once."""
     publisher = Publisher(quick_broker.port)

@@ -68,6 +68,7 @@ def resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read from /proc")
 def test_the_process_grows_by_the_bound_whatever_is_held():
     """Dense, then sparse, then absent pages: memory is within 5 % of the bound."""
