@@ -23,6 +23,9 @@ UInt8: TypeAlias = npt.NDArray[np.uint8]
 NUMBER_MAX = 2**63 - 1
 DSID_MAX = 2**31 - 1
 COSMIC_DSID_FIRST = 2**30
+# The number of the collection that is always there, and its name.
+RAW = 0
+RAW_NAME = "raw"
 
 
 class RawFile(NamedTuple):
@@ -48,6 +51,12 @@ class Outcome(IntEnum):
     CONFLICT = 2
     # Refused: its dataset is frozen or retired.
     CLOSED_DATASET = 3
+    # Refused: its dataset is another collection's.
+    OTHER_COLLECTION = 4
+    # Refused: its collection is frozen or retired.
+    CLOSED_COLLECTION = 5
+    # Refused: there is no collection of this name.
+    UNKNOWN_COLLECTION = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +95,7 @@ class EventColumns:
         files: the RAW files of the batch; a repeated file is allowed.
         source_index: int32, index into `sources`: who offered the event, for the conflicts.
         cosmic: telescope records by position in the columns.
+        collection: the number of the collection that all events belong to.
     """
 
     runs: Int64
@@ -96,6 +106,7 @@ class EventColumns:
     source_index: Int32
     sources: Sequence[str]
     cosmic: Mapping[int, CosmicRecord] = field(default_factory=dict)
+    collection: int = RAW
 
     def __len__(self) -> int:
         return len(self.runs)

@@ -25,7 +25,7 @@ from eventindex.v1 import event_pb2, lookup_pb2
 from eventindex.wire import packed_field
 from index_service.errors import NotFoundError
 from index_service.events_plan import ListPlan, plan_list
-from index_service.lists import require_dataset, require_run
+from index_service.lists import chosen_collection, require_run
 
 _FIELDS = event_pb2.EventBatch.DESCRIPTOR.fields_by_name
 _EVENT_NUMBERS = _FIELDS["event_numbers"].number
@@ -61,8 +61,10 @@ class EventLists:
     ) -> AsyncIterator[bytes]:
         """The events of a selection, ascending; the next pages are read while these leave."""
         planned = plan_list(request)
-        states = await self._threads.run(lambda connection: _prepare(connection, planned.selection))
-        pages = Scan(planned.selection, after=planned.after_page, with_olt=True, with_files=True)
+        selection, states = await self._threads.run(
+            lambda connection: _prepare(connection, planned.selection, request.selection.collection)
+        )
+        pages = Scan(selection, after=planned.after_page, with_olt=True, with_files=True)
         left = planned.events_max
         async with aclosing(scanned(self._threads, pages)) as pieces:
             async for found in pieces:
@@ -87,18 +89,23 @@ async def scanned(
         ahead.cancel()
 
 
-def check_exists(connection: Connection, selection: Selection) -> None:
-    """What is asked for by number must be there: an empty answer would hide a mistake.
+def resolve(connection: Connection, selection: Selection, collection: str) -> Selection:
+    """The selection in a collection. What is asked for by number must be there.
+
+    An empty answer would hide a mistake.
 
     Raises:
         NotFoundError: the one run, the dataset or the file of the selection is not in the index.
+        UnknownCollectionError: there is no collection of this name.
+        InvalidRequestError: the dataset belongs to another one.
     """
     with connection.cursor() as cursor:
+        number = chosen_collection(cursor, collection, selection.dsid)
         one = selection.run_first == selection.run_last
-        require_run(cursor, selection.run_first if one else None)
-        require_dataset(cursor, selection.dsid)
-        if selection.fuid is not None and not scan.file_exists(cursor, selection.fuid):
+        require_run(cursor, selection.run_first if one else None, number)
+        if selection.fuid is not None and not scan.file_exists(cursor, selection.fuid, number):
             raise NotFoundError(f"RAW file {fuid_text(selection.fuid)} is not in the index")
+    return replace(selection, collection=number)
 
 
 def batches(pages: Sequence[ScannedPage], planned: ListPlan) -> Iterator[Columns]:
@@ -119,10 +126,12 @@ def batches(pages: Sequence[ScannedPage], planned: ListPlan) -> Iterator[Columns
             yield Columns(run_number, chosen.events[part], files[part], chosen.olt[part], keys)
 
 
-def _prepare(connection: Connection, selection: Selection) -> dict[int, DatasetState]:
-    check_exists(connection, selection)
+def _prepare(
+    connection: Connection, selection: Selection, collection: str
+) -> tuple[Selection, dict[int, DatasetState]]:
+    selection = resolve(connection, selection, collection)
     with connection.cursor() as cursor:
-        return closed_states(cursor)
+        return selection, closed_states(cursor)
 
 
 def _all_batches(pages: Sequence[ScannedPage], planned: ListPlan) -> list[Columns]:

@@ -20,13 +20,13 @@ SMALL_PAIRS_MAX = 64
 def parts(plans: Sequence[LookupPlan]) -> list[list[Placed]]:
     """Which batches are looked up as one: a large one alone, small ones together."""
     large = []
-    small: dict[bool, list[Placed]] = {}
+    small: dict[tuple[bool, str], list[Placed]] = {}
     for placed in enumerate(plans):
         plan = placed[1]
         if len(plan.events) > SMALL_PAIRS_MAX:
             large.append([placed])
         else:
-            small.setdefault(plan.with_olt, []).append(placed)
+            small.setdefault((plan.with_olt, plan.collection), []).append(placed)
     return [*large, *small.values()]
 
 
@@ -40,7 +40,7 @@ def join(part: Sequence[Placed]) -> LookupPlan:
         for plan in plans
     ]
     events = [plan.events for plan in plans]
-    return LookupPlan(0, np.concatenate(runs), np.concatenate(events), plans[0].with_olt)
+    return LookupPlan(0, np.concatenate(runs), np.concatenate(events), *plans[0][3:])
 
 
 def split(answer: Answer[Reply], part: Sequence[Placed]) -> Iterator[Answer[Reply]]:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from google.protobuf.internal.containers import RepeatedScalarFieldContainer
 
-from event_store.model import NUMBER_MAX, Int64
+from event_store.model import NUMBER_MAX, RAW_NAME, Int64
 from eventindex.v1 import lookup_pb2
 from eventindex.wire import count_varints, fields, varint_values
 from index_service.errors import InvalidRequestError
@@ -20,10 +20,17 @@ from service_kit.requests import parse
 from service_kit.settings import PAIRS_PER_MESSAGE_MAX
 
 _FIELDS = lookup_pb2.LookupRequest.DESCRIPTOR.fields_by_name
-_BATCH_ID, _RUNS, _EVENTS, _WITH_OLT = (
-    _FIELDS[name].number for name in ("batch_id", "run_numbers", "event_numbers", "with_olt_result")
+_BATCH_ID, _RUNS, _EVENTS, _WITH_OLT, _COLLECTION = (
+    _FIELDS[name].number
+    for name in ("batch_id", "run_numbers", "event_numbers", "with_olt_result", "collection")
 )
-_KNOWN = {_BATCH_ID: int, _RUNS: memoryview, _EVENTS: memoryview, _WITH_OLT: int}
+_KNOWN = {
+    _BATCH_ID: int,
+    _RUNS: memoryview,
+    _EVENTS: memoryview,
+    _WITH_OLT: int,
+    _COLLECTION: memoryview,
+}
 
 
 class LookupPlan(NamedTuple):
@@ -33,6 +40,7 @@ class LookupPlan(NamedTuple):
     runs: Int64
     events: Int64
     with_olt: bool
+    collection: str = RAW_NAME
 
 
 def plan_lookup(request: bytes) -> LookupPlan:
@@ -55,7 +63,8 @@ def plan_event(request: lookup_pb2.GetEventRequest) -> LookupPlan:
     for name, value in (("run_number", run), ("event_number", event)):
         if value > NUMBER_MAX:
             raise InvalidRequestError(f"{name}={value} is above 2^63-1")
-    return LookupPlan(0, np.array([run], np.int64), np.array([event], np.int64), with_olt=True)
+    pair = np.array([run], np.int64), np.array([event], np.int64)
+    return LookupPlan(0, *pair, with_olt=True, collection=request.collection or RAW_NAME)
 
 
 def _plan_columns(request: bytes) -> LookupPlan | None:
@@ -73,9 +82,14 @@ def _plan_columns(request: bytes) -> LookupPlan | None:
     runs, events = map(varint_values, columns)
     if runs is None or events is None:
         return None
-    return LookupPlan(
-        by_number.get(_BATCH_ID, 0), runs, events, with_olt=bool(by_number.get(_WITH_OLT))
-    )
+    collection = RAW_NAME
+    if _COLLECTION in by_number:
+        name = bytes(by_number[_COLLECTION])
+        if not name.isascii():
+            return None
+        collection = name.decode() or RAW_NAME
+    with_olt = bool(by_number.get(_WITH_OLT))
+    return LookupPlan(by_number.get(_BATCH_ID, 0), runs, events, with_olt, collection)
 
 
 def _plan_message(data: bytes) -> LookupPlan:
@@ -86,6 +100,7 @@ def _plan_message(data: bytes) -> LookupPlan:
         _numbers("run_numbers", request.run_numbers),
         _numbers("event_numbers", request.event_numbers),
         request.with_olt_result,
+        request.collection or RAW_NAME,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence, Set
 from typing import Protocol
 
 import numpy as np
@@ -13,14 +13,19 @@ from event_store.database.threads import DatabaseThreads
 from event_store.errors import StoreUnavailableError
 from event_store.lookup.batch import Answer
 from event_store.lookup.reader import Asked, Reader
+from event_store.model import RAW, RAW_NAME
+from event_store.select.collections import collection_number
+from event_store.select.scan import run_exists
 from eventindex.v1 import lookup_pb2
 from index_service import lookup_joining, lookup_plan, lookup_reply
 from index_service.errors import InvalidRequestError, NotFoundError
+from index_service.lists import elsewhere
 from index_service.lookup_groups import Gathering
 from index_service.lookup_plan import LookupPlan
 
 # Of a stream, answers that are ready or in the making behind the one that is sent.
 ANSWERS_AHEAD_MAX = 4
+_RAW_ALONE = {RAW_NAME: RAW}
 
 
 class Observer(Protocol):
@@ -77,6 +82,9 @@ class Lookups:
         if not answer.files:
             raise NotFoundError(
                 f"run {request.run_number} event {request.event_number} is not in the index"
+                + await self._threads.run(
+                    lambda connection: _elsewhere(connection, request.run_number, planned)
+                )
             )
         return lookup_reply.event_response(planned, answer)
 
@@ -114,9 +122,30 @@ class Lookups:
         return replies
 
     def _fetch(self, connection: Connection, plans: Sequence[LookupPlan]) -> list[Answer[bytes]]:
+        numbers = _numbers(connection, {one.collection for one in plans})
         return self._reader.lookup_all(
-            connection, [Asked(one.runs, one.events, one.with_olt) for one in plans]
+            connection,
+            [Asked(one.runs, one.events, one.with_olt, numbers[one.collection]) for one in plans],
         )
+
+
+def _numbers(connection: Connection, names: Set[str]) -> Mapping[str, int]:
+    """The numbers of collections; those who ask for 'raw' alone ask the database nothing.
+
+    Raises:
+        UnknownCollectionError: there is none of this name.
+    """
+    if names == _RAW_ALONE.keys():
+        return _RAW_ALONE
+    with connection.cursor() as cursor:
+        return {name: collection_number(cursor, name) for name in names}
+
+
+def _elsewhere(connection: Connection, run: int, plan: LookupPlan) -> str:
+    """Which other collections hold a run that this one does not."""
+    with connection.cursor() as cursor:
+        number = collection_number(cursor, plan.collection)
+        return "" if run_exists(cursor, run, number) else elsewhere(cursor, run)
 
 
 def _plan(request: bytes) -> LookupPlan | InvalidRequestError:

@@ -25,6 +25,7 @@ from event_store.errors import (
     NameTakenError,
     NotFoundError,
     StoreUnavailableError,
+    UnknownCollectionError,
     UnusableDatabaseError,
     WrongStateError,
 )
@@ -39,6 +40,7 @@ log = logging.getLogger(__name__)
 
 _STATUSES: dict[type[Exception], grpc.StatusCode] = {
     InvalidRequestError: grpc.StatusCode.INVALID_ARGUMENT,
+    UnknownCollectionError: grpc.StatusCode.INVALID_ARGUMENT,
     NotFoundError: grpc.StatusCode.NOT_FOUND,
     NameTakenError: grpc.StatusCode.ALREADY_EXISTS,
     WrongStateError: grpc.StatusCode.FAILED_PRECONDITION,

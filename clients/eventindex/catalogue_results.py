@@ -9,6 +9,7 @@ from typing import NamedTuple
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from eventindex.collection_names import RAW
 from eventindex.results import DatasetState, Event, RawFile, to_file
 from eventindex.selection_results import Events
 from eventindex.v1 import event_pb2, lookup_pb2
@@ -33,6 +34,19 @@ class Dataset(NamedTuple):
     created: datetime.datetime | None
     events: int
     files: int
+    collection: str = RAW
+
+
+class Collection(NamedTuple):
+    """A collection of the index; `made_from` is the name of another one or ""."""
+
+    name: str
+    made_from: str
+    state: DatasetState
+    events: int
+    runs: int
+    created: datetime.datetime | None
+    comment: str
 
 
 class FileOfRun(NamedTuple):
@@ -43,6 +57,7 @@ class FileOfRun(NamedTuple):
     events: int
     event_first: int
     event_last: int
+    collection: str = RAW
 
 
 class FileContent(NamedTuple):
@@ -71,6 +86,7 @@ class Conflict(NamedTuple):
     resolution: str
     resolved_by: str
     resolved: datetime.datetime | None
+    collection: str = RAW
 
 
 class TdcChannel(NamedTuple):
@@ -137,6 +153,20 @@ def to_dataset(message: lookup_pb2.Dataset) -> Dataset:
         to_time(message, "created"),
         message.events,
         message.files,
+        message.collection or RAW,
+    )
+
+
+def to_collection(message: lookup_pb2.Collection) -> Collection:
+    """Return a collection of the wire as a value."""
+    return Collection(
+        message.name,
+        message.made_from,
+        DatasetState(message.state),
+        message.events,
+        message.runs,
+        to_time(message, "created"),
+        message.comment,
     )
 
 
@@ -148,6 +178,7 @@ def to_file_of_run(message: lookup_pb2.FileOfRun) -> FileOfRun:
         message.events,
         message.event_first,
         message.event_last,
+        message.collection or RAW,
     )
 
 
@@ -166,6 +197,7 @@ def to_conflict(message: lookup_pb2.Conflict) -> Conflict:
         message.resolution,
         message.resolved_by,
         to_time(message, "resolved"),
+        message.collection or RAW,
     )
 
 

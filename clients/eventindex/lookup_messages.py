@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eventindex.channel import PAIRS_PER_MESSAGE_MAX
+from eventindex.collection_names import RAW, wire_name
 from eventindex.pairs import Pairs
 from eventindex.v1 import event_pb2, lookup_pb2
 from eventindex.wire import count_varints, fields, number_field, packed_field, varint_values
@@ -61,7 +62,7 @@ class LookupCalls:
         )
 
 
-def encode(batch_id: int, pairs: Pairs, with_olt_result: bool) -> Request:
+def encode(batch_id: int, pairs: Pairs, with_olt_result: bool, collection: str = RAW) -> Request:
     """Serialize a batch; a run number that all share is sent once."""
     runs, events = pairs
     one_run = len(runs) > 0 and bool((runs == runs[0]).all())
@@ -73,9 +74,15 @@ def encode(batch_id: int, pairs: Pairs, with_olt_result: bool) -> Request:
                 packed_field(_ASKED["run_numbers"].number, runs[:1] if one_run else runs),
                 packed_field(_ASKED["event_numbers"].number, events),
                 number_field(_ASKED["with_olt_result"].number, with_olt_result),
+                _collection_field(collection),
             )
         ),
     )
+
+
+def _collection_field(collection: str) -> bytes:
+    name = wire_name(collection)
+    return lookup_pb2.LookupRequest(collection=name).SerializeToString() if name else b""
 
 
 def decode(data: bytes) -> Response:

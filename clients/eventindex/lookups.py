@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from eventindex.channel import PAIRS_PER_MESSAGE_MAX
+from eventindex.collection_names import RAW
 from eventindex.errors import ServerError
 from eventindex.lookup_messages import Request, Response, encode
 from eventindex.pairs import Pairs, PairsLike, to_pairs
@@ -19,17 +20,22 @@ def slices(pairs: Pairs) -> Iterator[Pairs]:
 
 
 def to_requests(
-    batches: Iterable[PairsLike], with_olt_result: bool
+    batches: Iterable[PairsLike], with_olt_result: bool, collection: str = RAW
 ) -> Iterator[tuple[Request, Pairs]]:
     """Yield a request for each batch, numbered from 1, with its pairs.
 
     Raises:
         ValueError: a batch that is no pairs or more than fit a message.
     """
-    return (numbered(number, batch, with_olt_result) for number, batch in enumerate(batches, 1))
+    return (
+        numbered(number, batch, with_olt_result, collection)
+        for number, batch in enumerate(batches, 1)
+    )
 
 
-def numbered(number: int, batch: PairsLike, with_olt_result: bool) -> tuple[Request, Pairs]:
+def numbered(
+    number: int, batch: PairsLike, with_olt_result: bool, collection: str = RAW
+) -> tuple[Request, Pairs]:
     """Return the request of a batch with its pairs.
 
     Raises:
@@ -40,7 +46,7 @@ def numbered(number: int, batch: PairsLike, with_olt_result: bool) -> tuple[Requ
         raise ValueError(
             f"batch {number} has {len(pairs.runs):,} pairs, above {PAIRS_PER_MESSAGE_MAX:,}"
         )
-    return encode(number, pairs, with_olt_result), pairs
+    return encode(number, pairs, with_olt_result, collection), pairs
 
 
 def to_result(pairs: Pairs, response: Response, *, with_olt_result: bool) -> LookupResult:

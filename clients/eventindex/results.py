@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from eventindex.collection_names import RAW
 from eventindex.frames import Picked, to_arrow, to_pandas
 from eventindex.lookup_messages import Response, decode
 from eventindex.pairs import Int64, Pairs
@@ -66,6 +67,7 @@ class Run(NamedTuple):
     first_seen: datetime.datetime
     last_seen: datetime.datetime
     detector_id: str
+    collection: str = RAW
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +252,7 @@ def to_run(message: lookup_pb2.Run) -> Run:
         message.first_seen.ToDatetime(datetime.UTC),
         message.last_seen.ToDatetime(datetime.UTC),
         message.detector_id,
+        message.collection or RAW,
     )
 
 

@@ -9,19 +9,28 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Generic, NamedTuple
 
 import numpy as np
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from event_store.database.connection import Connection, copy_rows
 from event_store.errors import StoreUnavailableError
-from event_store.lookup.batch import Answer, LookupBatch, MissingPages, Pairs, Reply
+from event_store.lookup.batch import (
+    IN_RAW,
+    Answer,
+    CollectionPlace,
+    LookupBatch,
+    MissingPages,
+    Pairs,
+    Reply,
+)
 from event_store.lookup.cache import PageCache
 from event_store.lookup.file_numbers import MakeReply
 from event_store.lookup.loading import Loading, answer_rows
-from event_store.model import Int64
+from event_store.model import RAW, Int64
 from event_store.pages import copy as pagecopy
 from event_store.write import catalogue
 from event_store.write.plan import starts
@@ -32,9 +41,17 @@ _NOT_HELD = -1
 _VERSION_KEY = -1
 
 _GENERATIONS = (
-    "SELECT run_number, generation FROM run WHERE run_number = ANY ($1) "
+    f"SELECT run_number, generation FROM run WHERE run_number = ANY ($1) AND collection_id = {RAW} "
     f"UNION ALL SELECT {_VERSION_KEY}, version FROM dataset_version"
 )
+_GENERATIONS_OF = (
+    "SELECT r.run_number, r.collection_id, r.generation "
+    "FROM unnest($1::bigint[], $2::integer[]) AS asked (run, collection) "
+    "JOIN run r ON r.run_number = asked.run AND r.collection_id = asked.collection"
+)
+# Page numbers have 50 bits.
+_OFFSET_BITS = 50
+_COLLECTIONS_MAX = 1 << 13
 
 
 class Asked(NamedTuple):
@@ -43,6 +60,7 @@ class Asked(NamedTuple):
     runs: Int64
     events: Int64
     with_olt: bool
+    collection: int = RAW
 
 
 class ServerChangedError(StoreUnavailableError):
@@ -64,9 +82,18 @@ class Reader(Generic[Reply]):
         self._lock = threading.Lock()
         self._server = ""
         self._dataset_version = -1
+        # The number of each collection in the cache; there may be more in a database.
+        self._offsets: dict[int, int] = {RAW: 0}
+        self._epoch = 0
 
     def lookup(
-        self, connection: Connection, runs: Int64, events: Int64, *, with_olt: bool = False
+        self,
+        connection: Connection,
+        runs: Int64,
+        events: Int64,
+        *,
+        with_olt: bool = False,
+        collection: int = RAW,
     ) -> Answer[Reply]:
         """Look up n pairs.
 
@@ -75,12 +102,13 @@ class Reader(Generic[Reply]):
             runs: int64, shape (n,), or (1,) when all pairs are of one run.
             events: int64, shape (n,).
             with_olt: whether to answer `olt_result` too.
+            collection: the number of the collection that is asked.
 
         Raises:
             StoreUnavailableError: the database did not answer.
             CorruptPageError: a stored page contradicts itself.
         """
-        return self.lookup_all(connection, [Asked(runs, events, with_olt)])[0]
+        return self.lookup_all(connection, [Asked(runs, events, with_olt, collection)])[0]
 
     def lookup_all(self, connection: Connection, asked: Sequence[Asked]) -> list[Answer[Reply]]:
         """Answer several batches that have all arrived: one question for all generations.
@@ -89,37 +117,61 @@ class Reader(Generic[Reply]):
             StoreUnavailableError, CorruptPageError: as in `lookup`.
         """
         batches: list[LookupBatch[Reply] | None] = [
-            LookupBatch(one.runs, one.events, with_olt=one.with_olt) if len(one.events) else None
+            LookupBatch(
+                one.runs, one.events, with_olt=one.with_olt, place=self._place(one.collection)
+            )
+            if len(one.events)
+            else None
             for one in asked
         ]
         some = [batch for batch in batches if batch is not None]
         if some:
-            runs = itertools.chain.from_iterable(batch.distinct_runs.tolist() for batch in some)
-            generations = self._read_generations(connection, set(runs))
+            runs: dict[int, set[int]] = {RAW: set()}
             for batch in some:
-                batch.set_generations(generations)
+                of_collection = runs.setdefault(batch.place.collection, set())
+                of_collection.update(batch.distinct_runs.tolist())
+            generations = self._read_generations(connection, runs)
+            for batch in some:
+                batch.set_generations(generations[batch.place.collection])
                 self._answer(connection, batch)
         return [
             _nothing(with_olt=one.with_olt) if batch is None else batch.finish()
             for one, batch in zip(asked, batches, strict=True)
         ]
 
+    def _place(self, collection: int) -> CollectionPlace:
+        """Where the pages of a collection are in the cache."""
+        if collection == RAW:
+            return IN_RAW
+        with self._lock:
+            if collection not in self._offsets:
+                if len(self._offsets) == _COLLECTIONS_MAX:
+                    self.cache.clear()
+                    self._offsets = {RAW: 0}
+                    self._epoch += 1
+                self._offsets[collection] = len(self._offsets) << _OFFSET_BITS
+            return CollectionPlace(collection, self._offsets[collection], self._epoch)
+
     def _answer(self, connection: Connection, batch: LookupBatch[Reply]) -> None:
-        with self._for(connection):
+        with self._for(connection, batch):
             missing = self._answer_from_cache(batch)
         batch.answer_olt()
         if missing is not None:
             for part in missing.pieces(_PAGES_PER_QUERY_MAX, _RUNS_PER_QUERY_MAX):
                 self._answer_from_database(connection, batch, part)
 
-    def _read_generations(self, connection: Connection, runs: set[int]) -> dict[int, int]:
+    def _read_generations(
+        self, connection: Connection, runs: Mapping[int, Collection[int]]
+    ) -> dict[int, dict[int, int]]:
+        """The generation of each run of each collection; those of 'raw' are always asked for."""
         with connection.cursor() as cursor:
             connection.prepare(cursor, "lookup_generations", _GENERATIONS)
             # As text: an array of a thousand Python numbers takes ten times as long.
-            wanted = "{" + ",".join(map(str, runs)) + "}"
+            wanted = "{" + ",".join(map(str, runs[RAW])) + "}"
             cursor.execute("EXECUTE lookup_generations (%s)", (wanted,))
             generations: dict[int, int] = dict(cursor.fetchall())
             version = generations.pop(_VERSION_KEY)
+            of_others = _generations_of(connection, cursor, runs) if len(runs) > 1 else {}
             closed = None
             if version != self._dataset_version or connection.server != self._server:
                 closed = catalogue.closed_states(cursor)
@@ -135,7 +187,7 @@ class Reader(Generic[Reply]):
             if closed is not None and (another or version > self._dataset_version):
                 self.cache.files.set_closed_datasets(closed)
                 self._dataset_version = version
-        return generations
+        return {RAW: generations, **of_others}
 
     def _answer_from_cache(self, batch: LookupBatch[Reply]) -> MissingPages | None:
         """Answer what the cache can; the rest comes back as pages to read."""
@@ -161,7 +213,7 @@ class Reader(Generic[Reply]):
         self, connection: Connection, batch: LookupBatch[Reply], part: MissingPages
     ) -> None:
         """Read the pages of a part (those that changed), hold them, answer their pairs."""
-        with self._for(connection):
+        with self._for(connection, batch):
             known = self._held_generations(part, with_olt=batch.with_olt)
         evicted = self._read(connection, batch, part, known)
         if len(evicted):
@@ -182,19 +234,28 @@ class Reader(Generic[Reply]):
         @contextmanager
         def locked() -> Iterator[None]:
             connection.step()
-            with self._for(connection):
+            with self._for(connection, batch):
                 yield
 
         loading = Loading(self.cache, batch, part, locked)
-        sql = pagecopy.fetch_sql(_wanted(part, known), with_olt=batch.with_olt)
+        _, offset, _ = place = batch.place
+        sql = pagecopy.fetch_sql(
+            _wanted(part, known, offset),
+            with_olt=batch.with_olt,
+            collection=place.collection,
+            offset=offset,
+        )
         with connection.cursor() as cursor:
             copy_rows(cursor, sql, loading.take)
             return loading.finish()
 
     @contextmanager
-    def _for(self, connection: Connection) -> Iterator[None]:
+    def _for(self, connection: Connection, batch: LookupBatch[Reply]) -> Iterator[None]:
         """The cache to oneself, while it is of the server behind a connection."""
+        place = batch.place
         with self._lock:
+            if place.offset and place.epoch != self._epoch:
+                raise ServerChangedError("the places of collections in the cache changed")
             if connection.server != self._server:
                 raise ServerChangedError("the database server changed during the lookup")
             yield
@@ -204,12 +265,26 @@ def _nothing(*, with_olt: bool) -> Answer[Reply]:
     return Answer([], np.empty(0, np.uint32), np.empty(0, np.uint64) if with_olt else None)
 
 
-def _wanted(part: MissingPages, known: Int64) -> Iterator[pagecopy.WantedPages]:
+def _generations_of(
+    connection: Connection, cursor: Cursor, runs: Mapping[int, Collection[int]]
+) -> dict[int, dict[int, int]]:
+    """The generations of the runs of all collections but 'raw'."""
+    connection.prepare(cursor, "lookup_generations_of", _GENERATIONS_OF)
+    found: dict[int, dict[int, int]] = {number: {} for number in runs if number != RAW}
+    pairs = [(run, number) for number in found for run in runs[number]]
+    columns = ("{" + ",".join(map(str, column)) + "}" for column in zip(*pairs, strict=True))
+    cursor.execute("EXECUTE lookup_generations_of (%s, %s)", tuple(columns))
+    for run, number, generation in cursor.fetchall():
+        found[number][run] = generation
+    return found
+
+
+def _wanted(part: MissingPages, known: Int64, offset: int) -> Iterator[pagecopy.WantedPages]:
     """What to read of each run."""
     for first, last in itertools.pairwise([*starts(part.runs).tolist(), len(part.runs)]):
         own = known[first:last]
         yield pagecopy.WantedPages(
             int(part.runs[first]),
-            part.pages[first:last].tolist(),
+            (part.pages[first:last] - offset).tolist(),
             own.tolist() if (own != _NOT_HELD).any() else None,
         )

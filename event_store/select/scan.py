@@ -13,6 +13,7 @@ from typing import NamedTuple
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from event_store.database.connection import Connection, copy_out, fetch_one
+from event_store.model import RAW
 from event_store.pages import copy as pagecopy
 from event_store.pages.copy import ScannedPage, ScanRange
 from event_store.pages.format import SLOT_BITS
@@ -85,6 +86,7 @@ class Scan:
         start = max(self._position, Position(span.run_first, span.page_first - 1))
         sql = pagecopy.scan_sql(
             ScanRange(
+                self._selection.collection,
                 start.run,
                 start.page,
                 span.run_last,
@@ -122,10 +124,12 @@ class Scan:
         return self._last_run + 1
 
 
-def run_exists(cursor: Cursor, run_number: int) -> bool:
-    """Whether a run holds events."""
+def run_exists(cursor: Cursor, run_number: int, collection: int = RAW) -> bool:
+    """Whether a run holds events of a collection."""
     cursor.execute(
-        "SELECT EXISTS (SELECT FROM run WHERE run_number = %s AND n_events > 0)", (run_number,)
+        "SELECT EXISTS (SELECT FROM run WHERE run_number = %s AND collection_id = %s "
+        "AND n_events > 0)",
+        (run_number, collection),
     )
     return bool(fetch_one(cursor)[0])
 
@@ -136,11 +140,12 @@ def dataset_exists(cursor: Cursor, dsid: int) -> bool:
     return bool(fetch_one(cursor)[0])
 
 
-def file_exists(cursor: Cursor, fuid: bytes) -> bool:
-    """Whether any event lies in a RAW file (id of 16 bytes)."""
+def file_exists(cursor: Cursor, fuid: bytes, collection: int) -> bool:
+    """Whether any event of a collection lies in a RAW file (id of 16 bytes)."""
     cursor.execute(
-        "SELECT EXISTS (SELECT FROM raw_file WHERE fuid_raw = %s::uuid AND n_events > 0)",
-        (fuid.hex(),),
+        "SELECT EXISTS (SELECT FROM raw_file WHERE fuid_raw = %s::uuid AND n_events > 0 "
+        "AND collection_id = %s)",
+        (fuid.hex(), collection),
     )
     return bool(fetch_one(cursor)[0])
 
@@ -158,8 +163,12 @@ def _run_spans(cursor: Cursor, selection: Selection, after: int) -> tuple[int, l
     """How many runs there are in the ranges of runs, and they: a span for those of one range."""
     cursor.execute(
         "SELECT run_number FROM run WHERE run_number BETWEEN %s AND %s AND n_events > 0 "
+        "AND collection_id = %s "
         "AND run_number <@ %s::int8multirange ORDER BY run_number LIMIT %s",
-        (after, selection.run_last, selection.run_multirange, _SPANS_PER_STATEMENT_MAX),
+        (
+            *(after, selection.run_last, selection.collection),
+            *(selection.run_multirange, _SPANS_PER_STATEMENT_MAX),
+        ),
     )
     runs = [run for (run,) in cursor.fetchall()]
     firsts = [first for first, _ in selection.run_ranges]
@@ -175,7 +184,7 @@ def _file_spans(cursor: Cursor, selection: Selection, after: int) -> tuple[int, 
     """How many runs have the file or dataset, and where in them the catalogue has it."""
     cursor.execute(
         "SELECT run_number, min(first_event), max(last_event) FROM raw_file "
-        "WHERE run_number BETWEEN %s AND %s AND n_events > 0 "
+        "WHERE run_number BETWEEN %s AND %s AND n_events > 0 AND collection_id = %s "
         "AND (%s::int8multirange IS NULL OR run_number <@ %s::int8multirange) "
         "AND (%s::uuid IS NULL OR fuid_raw = %s::uuid) "
         "AND (%s::integer IS NULL OR dsid_raw = %s) "
@@ -183,6 +192,7 @@ def _file_spans(cursor: Cursor, selection: Selection, after: int) -> tuple[int, 
         (
             after,
             selection.run_last,
+            selection.collection,
             *(2 * (selection.run_multirange,)),
             *(2 * (selection.fuid.hex() if selection.fuid else None,)),
             *(2 * (selection.dsid,)),

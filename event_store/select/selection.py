@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from event_store.model import NUMBER_MAX, Int64, UInt8, UInt64
+from event_store.model import NUMBER_MAX, RAW, Int64, UInt8, UInt64
 from event_store.pages.format import (
     FUID_DTYPE,
     SLOT_BITS,
@@ -48,6 +48,7 @@ class Selection:
     olt_none: int = 0
     # Ascending and apart; empty does not restrict.
     run_ranges: tuple[tuple[int, int], ...] = ()
+    collection: int = RAW
 
     @property
     def run_multirange(self) -> str | None:

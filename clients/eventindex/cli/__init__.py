@@ -11,6 +11,7 @@ from eventindex.cli.shared.common import Cli
 
 # Where each command is. Imported when it is asked for: all of them take 0.1 s (measured).
 _COMMANDS = {
+    "collections": "collections.collections",
     "compare": "compare.compare",
     "conflicts": "conflicts.conflicts",
     "cosmic": "cosmic.cosmic",

@@ -100,6 +100,11 @@ class IndexServiceStub:
                 request_serializer=eventindex_dot_v1_dot_lookup__pb2.CountCosmicEventsRequest.SerializeToString,
                 response_deserializer=eventindex_dot_v1_dot_lookup__pb2.CountCosmicEventsResponse.FromString,
                 _registered_method=True)
+        self.ListCollections = channel.unary_unary(
+                '/eventindex.v1.IndexService/ListCollections',
+                request_serializer=eventindex_dot_v1_dot_lookup__pb2.ListCollectionsRequest.SerializeToString,
+                response_deserializer=eventindex_dot_v1_dot_lookup__pb2.ListCollectionsResponse.FromString,
+                _registered_method=True)
         self.ReadRawFile = channel.unary_stream(
                 '/eventindex.v1.IndexService/ReadRawFile',
                 request_serializer=eventindex_dot_v1_dot_lookup__pb2.ReadRawFileRequest.SerializeToString,
@@ -197,6 +202,13 @@ class IndexServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListCollections(self, request, context):
+        """The collections of the index, "raw" first, or those that hold one of some runs.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ReadRawFile(self, request, context):
         """The lines of a RAW file that the ingest service wrote for a telescope.
         """
@@ -271,6 +283,11 @@ def add_IndexServiceServicer_to_server(servicer, server):
                     servicer.CountCosmicEvents,
                     request_deserializer=eventindex_dot_v1_dot_lookup__pb2.CountCosmicEventsRequest.FromString,
                     response_serializer=eventindex_dot_v1_dot_lookup__pb2.CountCosmicEventsResponse.SerializeToString,
+            ),
+            'ListCollections': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListCollections,
+                    request_deserializer=eventindex_dot_v1_dot_lookup__pb2.ListCollectionsRequest.FromString,
+                    response_serializer=eventindex_dot_v1_dot_lookup__pb2.ListCollectionsResponse.SerializeToString,
             ),
             'ReadRawFile': grpc.unary_stream_rpc_method_handler(
                     servicer.ReadRawFile,
@@ -629,6 +646,33 @@ class IndexService:
             '/eventindex.v1.IndexService/CountCosmicEvents',
             eventindex_dot_v1_dot_lookup__pb2.CountCosmicEventsRequest.SerializeToString,
             eventindex_dot_v1_dot_lookup__pb2.CountCosmicEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListCollections(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/eventindex.v1.IndexService/ListCollections',
+            eventindex_dot_v1_dot_lookup__pb2.ListCollectionsRequest.SerializeToString,
+            eventindex_dot_v1_dot_lookup__pb2.ListCollectionsResponse.FromString,
             options,
             channel_credentials,
             insecure,
