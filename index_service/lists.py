@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from psycopg2.extensions import cursor as Cursor  # noqa: N812
+from psycopg2.extensions import cursor as Cursor
 
 from event_store.database.connection import Connection
 from event_store.database.threads import DatabaseThreads
@@ -42,10 +42,8 @@ class Catalogue:
     def __init__(self, threads: DatabaseThreads) -> None:
         self._threads = threads
 
-    async def ListRuns(  # noqa: N802
-        self, request: lookup_pb2.ListRunsRequest
-    ) -> lookup_pb2.ListRunsResponse:
-        """A page of runs."""
+    async def ListRuns(self, request: lookup_pb2.ListRunsRequest) -> lookup_pb2.ListRunsResponse:
+        """Return a page of runs."""
         planned = lists_plan.plan_runs(request)
 
         def fetch(cursor: Cursor) -> lists.Rows[lists.RunRow]:
@@ -63,10 +61,10 @@ class Catalogue:
 
         return lists_reply.runs_response(request, planned.page, await self._fetch(fetch))
 
-    async def ListDatasets(  # noqa: N802
+    async def ListDatasets(
         self, request: lookup_pb2.ListDatasetsRequest
     ) -> lookup_pb2.ListDatasetsResponse:
-        """A page of datasets."""
+        """Return a page of datasets."""
         planned = lists_plan.plan_datasets(request)
 
         def fetch(cursor: Cursor) -> lists.Rows[lists.DatasetRow]:
@@ -81,10 +79,10 @@ class Catalogue:
 
         return lists_reply.datasets_response(request, planned.page, await self._fetch(fetch))
 
-    async def GetDataset(  # noqa: N802
+    async def GetDataset(
         self, request: lookup_pb2.GetDatasetRequest
     ) -> lookup_pb2.GetDatasetResponse:
-        """One dataset by its number or its name."""
+        """Return one dataset by its number or its name."""
         dsid, name = lists_plan.plan_dataset(request)
         row = await self._fetch(lambda cursor: lists.get_dataset(cursor, dsid=dsid, name=name))
         if row is None:
@@ -92,10 +90,8 @@ class Catalogue:
             raise NotFoundError(f"{asked} is not a dataset of the index")
         return lookup_pb2.GetDatasetResponse(dataset=dataset_message(row))
 
-    async def ListFiles(  # noqa: N802
-        self, request: lookup_pb2.ListFilesRequest
-    ) -> lookup_pb2.ListFilesResponse:
-        """A page of RAW files, one row for each run and dataset."""
+    async def ListFiles(self, request: lookup_pb2.ListFilesRequest) -> lookup_pb2.ListFilesResponse:
+        """Return a page of RAW files, one row for each run and dataset."""
         planned = lists_plan.plan_files(request)
 
         def fetch(cursor: Cursor) -> lists.Rows[lists.FileRow]:
@@ -111,10 +107,10 @@ class Catalogue:
 
         return lists_reply.files_response(request, planned.page, await self._fetch(fetch))
 
-    async def ListConflicts(  # noqa: N802
+    async def ListConflicts(
         self, request: lookup_pb2.ListConflictsRequest
     ) -> lookup_pb2.ListConflictsResponse:
-        """A page of conflicts."""
+        """Return a page of conflicts."""
         planned = lists_plan.plan_conflicts(request)
 
         def fetch(cursor: Cursor) -> lists.Rows[lists.ConflictRow]:
@@ -130,10 +126,8 @@ class Catalogue:
 
         return lists_reply.conflicts_response(request, planned.page, await self._fetch(fetch))
 
-    async def GetFile(  # noqa: N802
-        self, request: lookup_pb2.GetFileRequest
-    ) -> lookup_pb2.GetFileResponse:
-        """A RAW file over its runs, and on request its events."""
+    async def GetFile(self, request: lookup_pb2.GetFileRequest) -> lookup_pb2.GetFileResponse:
+        """Return a RAW file over its runs, and on request its events."""
         fuid = checks.fuid(request.fuid_raw)
         rows = await self._fetch(lambda cursor: lists.file_rows(cursor, fuid, _FILE_ROWS_MAX + 1))
         if not rows:
@@ -151,7 +145,7 @@ class Catalogue:
         )
         return lists_reply.file_response(rows, lists_reply.batches(fuid, rows, events))
 
-    async def ListCollections(  # noqa: N802
+    async def ListCollections(
         self, request: lookup_pb2.ListCollectionsRequest
     ) -> lookup_pb2.ListCollectionsResponse:
         """All collections, or those that hold one of some runs."""
@@ -186,7 +180,7 @@ def require_run(cursor: Cursor, run: int | None, collection: int = RAW) -> None:
 
 
 def elsewhere(cursor: Cursor, run: int) -> str:
-    """What to say of the collections that hold a run; nothing where none does."""
+    """Return what to say of the collections that hold a run; nothing where none does."""
     names = collections_of_runs(cursor, [run])
     if not names:
         return ""
@@ -195,7 +189,7 @@ def elsewhere(cursor: Cursor, run: int) -> str:
 
 
 def chosen_collection(cursor: Cursor, name: str, dsid: int | None) -> int:
-    """The collection that is asked: by its name, else that of the dataset, else 'raw'.
+    """Return the collection that is asked: by its name, else that of the dataset, else 'raw'.
 
     Raises:
         UnknownCollectionError: there is none of this name.

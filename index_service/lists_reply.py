@@ -22,7 +22,7 @@ Item = TypeVar("Item", bound=Message)
 def runs_response(
     request: lookup_pb2.ListRunsRequest, page: PageOf, found: Rows[RunRow]
 ) -> lookup_pb2.ListRunsResponse:
-    """A page of runs."""
+    """Return a page of runs."""
     runs, token = _fill(request, page, found, _run)
     return lookup_pb2.ListRunsResponse(runs=runs, next_page_token=token)
 
@@ -30,7 +30,7 @@ def runs_response(
 def datasets_response(
     request: lookup_pb2.ListDatasetsRequest, page: PageOf, found: Rows[DatasetRow]
 ) -> lookup_pb2.ListDatasetsResponse:
-    """A page of datasets."""
+    """Return a page of datasets."""
     datasets, token = _fill(request, page, found, dataset_message)
     return lookup_pb2.ListDatasetsResponse(datasets=datasets, next_page_token=token)
 
@@ -38,7 +38,7 @@ def datasets_response(
 def files_response(
     request: lookup_pb2.ListFilesRequest, page: PageOf, found: Rows[FileRow]
 ) -> lookup_pb2.ListFilesResponse:
-    """A page of RAW files."""
+    """Return a page of RAW files."""
     files, token = _fill(request, page, found, _file)
     return lookup_pb2.ListFilesResponse(files=files, next_page_token=token)
 
@@ -46,7 +46,7 @@ def files_response(
 def conflicts_response(
     request: lookup_pb2.ListConflictsRequest, page: PageOf, found: Rows[ConflictRow]
 ) -> lookup_pb2.ListConflictsResponse:
-    """A page of conflicts."""
+    """Return a page of conflicts."""
     conflicts, token = _fill(request, page, found, conflict_message)
     return lookup_pb2.ListConflictsResponse(conflicts=conflicts, next_page_token=token)
 
@@ -54,14 +54,14 @@ def conflicts_response(
 def file_response(
     rows: Sequence[FileRow], events: Iterable[event_pb2.EventBatch]
 ) -> lookup_pb2.GetFileResponse:
-    """A RAW file over its runs."""
+    """Return a RAW file over its runs."""
     return lookup_pb2.GetFileResponse(runs=map(_file, rows), events=events)
 
 
 def batches(
     fuid: str, rows: Sequence[FileRow], found: Iterable[FileEvents]
 ) -> list[event_pb2.EventBatch]:
-    """The events of a RAW file, a batch for each run and dataset, numbered from 1."""
+    """Return the events of a RAW file, a batch for each run and dataset, numbered from 1."""
     states = {row.dsid_raw: _state(row.state) for row in rows}
     return [
         event_pb2.EventBatch(
@@ -83,7 +83,7 @@ def batches(
 def _fill(
     request: Message, page: PageOf, found: Rows[Any], make: Callable[[Any], Item]
 ) -> tuple[list[Item], str]:
-    """The messages of as many rows as a response holds, and the token of what follows."""
+    """Return the messages of as many rows as a response holds, and the token of what follows."""
     items: list[Item] = []
     size = 0
     for row in found.rows:

@@ -7,11 +7,10 @@ decoded by protobuf.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from google.protobuf.internal.containers import RepeatedScalarFieldContainer
 
+from event_store.lookup.batch import Asked
 from event_store.model import NUMBER_MAX, RAW_NAME, Int64
 from eventindex.v1 import lookup_pb2
 from eventindex.wire import count_varints, fields, varint_values
@@ -33,17 +32,7 @@ _KNOWN = {
 }
 
 
-class LookupPlan(NamedTuple):
-    """A checked lookup: `runs` is int64 of shape (n,) or (1,), `events` int64 of shape (n,)."""
-
-    batch_id: int
-    runs: Int64
-    events: Int64
-    with_olt: bool
-    collection: str = RAW_NAME
-
-
-def plan_lookup(request: bytes) -> LookupPlan:
+def plan_lookup(request: bytes) -> Asked:
     """Check a batch of pairs, a serialized LookupRequest.
 
     Raises:
@@ -53,7 +42,7 @@ def plan_lookup(request: bytes) -> LookupPlan:
     return _plan_columns(request) or _plan_message(request)
 
 
-def plan_event(request: lookup_pb2.GetEventRequest) -> LookupPlan:
+def plan_event(request: lookup_pb2.GetEventRequest) -> Asked:
     """Check a single pair.
 
     Raises:
@@ -64,10 +53,10 @@ def plan_event(request: lookup_pb2.GetEventRequest) -> LookupPlan:
         if value > NUMBER_MAX:
             raise InvalidRequestError(f"{name}={value} is above 2^63-1")
     pair = np.array([run], np.int64), np.array([event], np.int64)
-    return LookupPlan(0, *pair, with_olt=True, collection=request.collection or RAW_NAME)
+    return Asked(*pair, with_olt=True, collection=request.collection or RAW_NAME)
 
 
-def _plan_columns(request: bytes) -> LookupPlan | None:
+def _plan_columns(request: bytes) -> Asked | None:
     read = fields(request)
     if read is None:
         return None
@@ -82,24 +71,26 @@ def _plan_columns(request: bytes) -> LookupPlan | None:
     runs, events = map(varint_values, columns)
     if runs is None or events is None:
         return None
-    collection = RAW_NAME
-    if _COLLECTION in by_number:
-        name = bytes(by_number[_COLLECTION])
-        if not name.isascii():
-            return None
-        collection = name.decode() or RAW_NAME
-    with_olt = bool(by_number.get(_WITH_OLT))
-    return LookupPlan(by_number.get(_BATCH_ID, 0), runs, events, with_olt, collection)
+    name = bytes(by_number.get(_COLLECTION, b""))
+    if not name.isascii():
+        return None
+    return Asked(
+        runs,
+        events,
+        bool(by_number.get(_WITH_OLT)),
+        by_number.get(_BATCH_ID, 0),
+        name.decode() or RAW_NAME,
+    )
 
 
-def _plan_message(data: bytes) -> LookupPlan:
+def _plan_message(data: bytes) -> Asked:
     request = parse(lookup_pb2.LookupRequest, data)
     _check_lengths(len(request.run_numbers), len(request.event_numbers))
-    return LookupPlan(
-        request.batch_id,
+    return Asked(
         _numbers("run_numbers", request.run_numbers),
         _numbers("event_numbers", request.event_numbers),
         request.with_olt_result,
+        request.batch_id,
         request.collection or RAW_NAME,
     )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from psycopg2.extensions import cursor as Cursor  # noqa: N812
+from psycopg2.extensions import cursor as Cursor
 
 from event_store.database.connection import Connection, fetch_one
 from event_store.errors import NameTakenError, WrongStateError
@@ -156,7 +156,7 @@ def delete_some(connection: Connection, deletion: CollectionDeletion) -> int:
 
 
 def events_left(connection: Connection, deletion: CollectionDeletion) -> int:
-    """The events that a collection has now."""
+    """Return the events that a collection has now."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT coalesce(sum(n_events), 0)::bigint FROM run WHERE collection_id = %s",

@@ -9,31 +9,35 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
-from typing import Generic, NamedTuple
+from typing import Generic
 
 import numpy as np
-from psycopg2.extensions import cursor as Cursor  # noqa: N812
+from psycopg2.extensions import cursor as Cursor
 
+from event_store.arrays import starts
 from event_store.database.connection import Connection, copy_rows
 from event_store.errors import StoreUnavailableError
+from event_store.lookup.answering import answer_rows
 from event_store.lookup.batch import (
     IN_RAW,
     Answer,
+    Asked,
     CollectionPlace,
     LookupBatch,
     MissingPages,
     Pairs,
+    PendingOlt,
     Reply,
 )
 from event_store.lookup.cache import PageCache
-from event_store.lookup.file_numbers import MakeReply
-from event_store.lookup.loading import Loading, answer_rows
-from event_store.model import RAW, Int64
+from event_store.lookup.cached_files import MakeReply
+from event_store.lookup.loading import Loading
+from event_store.model import RAW, RAW_NAME, Int64
 from event_store.pages import copy as pagecopy
+from event_store.select.collections import collection_number
 from event_store.write import catalogue
-from event_store.write.plan import starts
 
 # PostgreSQL plans the query of each run; pages are taken as they come.
 _PAGES_PER_QUERY_MAX, _RUNS_PER_QUERY_MAX = 4096, 64
@@ -52,15 +56,7 @@ _GENERATIONS_OF = (
 # Page numbers have 50 bits.
 _OFFSET_BITS = 50
 _COLLECTIONS_MAX = 1 << 13
-
-
-class Asked(NamedTuple):
-    """A batch of n pairs; the columns are those of `Reader.lookup`."""
-
-    runs: Int64
-    events: Int64
-    with_olt: bool
-    collection: int = RAW
+_RAW_ALONE = {RAW_NAME: IN_RAW}
 
 
 class ServerChangedError(StoreUnavailableError):
@@ -93,7 +89,7 @@ class Reader(Generic[Reply]):
         events: Int64,
         *,
         with_olt: bool = False,
-        collection: int = RAW,
+        collection: str = RAW_NAME,
     ) -> Answer[Reply]:
         """Look up n pairs.
 
@@ -102,13 +98,14 @@ class Reader(Generic[Reply]):
             runs: int64, shape (n,), or (1,) when all pairs are of one run.
             events: int64, shape (n,).
             with_olt: whether to answer `olt_result` too.
-            collection: the number of the collection that is asked.
+            collection: the name of the collection that is asked.
 
         Raises:
             StoreUnavailableError: the database did not answer.
+            UnknownCollectionError: there is no such collection.
             CorruptPageError: a stored page contradicts itself.
         """
-        return self.lookup_all(connection, [Asked(runs, events, with_olt, collection)])[0]
+        return self.lookup_all(connection, [Asked(runs, events, with_olt, 0, collection)])[0]
 
     def lookup_all(self, connection: Connection, asked: Sequence[Asked]) -> list[Answer[Reply]]:
         """Answer several batches that have all arrived: one question for all generations.
@@ -116,10 +113,9 @@ class Reader(Generic[Reply]):
         Raises:
             StoreUnavailableError, CorruptPageError: as in `lookup`.
         """
+        places = self._places(connection, {one.collection for one in asked})
         batches: list[LookupBatch[Reply] | None] = [
-            LookupBatch(
-                one.runs, one.events, with_olt=one.with_olt, place=self._place(one.collection)
-            )
+            LookupBatch(one.runs, one.events, with_olt=one.with_olt, place=places[one.collection])
             if len(one.events)
             else None
             for one in asked
@@ -139,6 +135,14 @@ class Reader(Generic[Reply]):
             for one, batch in zip(asked, batches, strict=True)
         ]
 
+    def _places(self, connection: Connection, names: Set[str]) -> Mapping[str, CollectionPlace]:
+        """Return where the pages of collections are; 'raw' alone needs no question."""
+        if names <= _RAW_ALONE.keys():
+            return _RAW_ALONE
+        with connection.cursor() as cursor:
+            numbers = {name: collection_number(cursor, name) for name in names}
+        return {name: self._place(number) for name, number in numbers.items()}
+
     def _place(self, collection: int) -> CollectionPlace:
         """Where the pages of a collection are in the cache."""
         if collection == RAW:
@@ -154,8 +158,8 @@ class Reader(Generic[Reply]):
 
     def _answer(self, connection: Connection, batch: LookupBatch[Reply]) -> None:
         with self._for(connection, batch):
-            missing = self._answer_from_cache(batch)
-        batch.answer_olt()
+            missing, olt = self._answer_from_cache(batch)
+        batch.answer_olt(olt)
         if missing is not None:
             for part in missing.pieces(_PAGES_PER_QUERY_MAX, _RUNS_PER_QUERY_MAX):
                 self._answer_from_database(connection, batch, part)
@@ -163,7 +167,7 @@ class Reader(Generic[Reply]):
     def _read_generations(
         self, connection: Connection, runs: Mapping[int, Collection[int]]
     ) -> dict[int, dict[int, int]]:
-        """The generation of each run of each collection; those of 'raw' are always asked for."""
+        """Return the generation of each run of each collection, of 'raw' in any case."""
         with connection.cursor() as cursor:
             connection.prepare(cursor, "lookup_generations", _GENERATIONS)
             # As text: an array of a thousand Python numbers takes ten times as long.
@@ -189,25 +193,27 @@ class Reader(Generic[Reply]):
                 self._dataset_version = version
         return {RAW: generations, **of_others}
 
-    def _answer_from_cache(self, batch: LookupBatch[Reply]) -> MissingPages | None:
+    def _answer_from_cache(
+        self, batch: LookupBatch[Reply]
+    ) -> tuple[MissingPages | None, PendingOlt | None]:
         """Answer what the cache can; the rest comes back as pages to read."""
         rows = self.cache.find(batch.runs, batch.pages)
         usable = self.cache.usable(rows, batch.stamps, with_olt=batch.with_olt)
         n = len(batch.slots)
         if usable.all():
             self.cache.found(rows)
-            answer_rows(self.cache, batch, slice(None), rows, batch.page_of_pair)
             self.cache.counts.hits += n
-            return None
+            return None, answer_rows(self.cache, batch, slice(None), rows, batch.page_of_pair)
+        olt = None
         where = np.flatnonzero(usable.take(batch.page_of_pair))
         if len(where):
             held = np.flatnonzero(usable)
             self.cache.found(rows.take(held))
             of = np.searchsorted(held, batch.page_of_pair.take(where))
-            answer_rows(self.cache, batch, where, rows.take(held), of)
+            olt = answer_rows(self.cache, batch, where, rows.take(held), of)
         self.cache.counts.hits += len(where)
         self.cache.counts.misses += n - len(where)
-        return batch.missing(~usable)
+        return batch.missing(~usable), olt
 
     def _answer_from_database(
         self, connection: Connection, batch: LookupBatch[Reply], part: MissingPages
@@ -221,7 +227,7 @@ class Reader(Generic[Reply]):
             self._read(connection, batch, again, np.full(len(evicted), _NOT_HELD))
 
     def _held_generations(self, part: MissingPages, *, with_olt: bool) -> Int64:
-        """The generation of each page that is held, -1 of the others."""
+        """Return the generation of each page that is held, -1 of the others."""
         rows = self.cache.find(part.runs, part.pages)
         held = self.cache.held(rows, with_olt=with_olt)
         return np.where(held, self.cache.generation[rows], _NOT_HELD)
@@ -251,7 +257,7 @@ class Reader(Generic[Reply]):
 
     @contextmanager
     def _for(self, connection: Connection, batch: LookupBatch[Reply]) -> Iterator[None]:
-        """The cache to oneself, while it is of the server behind a connection."""
+        """Hold the cache alone, while it is of the server behind a connection."""
         place = batch.place
         with self._lock:
             if place.offset and place.epoch != self._epoch:
@@ -268,7 +274,7 @@ def _nothing(*, with_olt: bool) -> Answer[Reply]:
 def _generations_of(
     connection: Connection, cursor: Cursor, runs: Mapping[int, Collection[int]]
 ) -> dict[int, dict[int, int]]:
-    """The generations of the runs of all collections but 'raw'."""
+    """Return the generations of the runs of all collections but 'raw'."""
     connection.prepare(cursor, "lookup_generations_of", _GENERATIONS_OF)
     found: dict[int, dict[int, int]] = {number: {} for number in runs if number != RAW}
     pairs = [(run, number) for number in found for run in runs[number]]
@@ -280,7 +286,7 @@ def _generations_of(
 
 
 def _wanted(part: MissingPages, known: Int64, offset: int) -> Iterator[pagecopy.WantedPages]:
-    """What to read of each run."""
+    """Return what to read of each run."""
     for first, last in itertools.pairwise([*starts(part.runs).tolist(), len(part.runs)]):
         own = known[first:last]
         yield pagecopy.WantedPages(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from psycopg2.extensions import cursor as Cursor  # noqa: N812
+from psycopg2.extensions import cursor as Cursor
 
 from event_store.database.connection import fetch_one
 from event_store.errors import UnknownCollectionError
@@ -49,13 +49,13 @@ def can_be_a_name(name: str) -> bool:
 
 
 def collection_numbers(cursor: Cursor, names: Sequence[str]) -> dict[str, int]:
-    """The numbers of those of these collections that there are; each `can_be_a_name`."""
+    """Return the numbers of those of these collections that there are; each `can_be_a_name`."""
     cursor.execute("SELECT name, collection_id FROM collection WHERE name = ANY (%s)", (names,))
     return dict(cursor.fetchall())
 
 
 def collection_number(cursor: Cursor, name: str) -> int:
-    """The number of a collection.
+    """Return the number of a collection.
 
     Raises:
         UnknownCollectionError: there is none of this name.
@@ -84,13 +84,13 @@ def list_collections(cursor: Cursor) -> list[CollectionRow]:
 
 
 def get_collection(cursor: Cursor, number: int) -> CollectionRow:
-    """The collection of a number that is there."""
+    """Return the collection of a number that is there."""
     cursor.execute(f"{_ROWS} WHERE c.collection_id = %s", (number,))
     return CollectionRow(*fetch_one(cursor))
 
 
 def collection_of_dataset(cursor: Cursor, dsid: int) -> tuple[int, str]:
-    """The number and name of the collection of a dataset that is in the index."""
+    """Return the number and name of the collection of a dataset that is in the index."""
     cursor.execute(
         "SELECT c.collection_id, c.name FROM dataset d JOIN collection c USING (collection_id) "
         "WHERE d.dsid_raw = %s",
@@ -101,7 +101,7 @@ def collection_of_dataset(cursor: Cursor, dsid: int) -> tuple[int, str]:
 
 
 def collections_of_file(cursor: Cursor, fuid_raw: str) -> list[int]:
-    """The numbers of the collections in which a file has events, ascending."""
+    """Return the numbers of the collections in which a file has events, ascending."""
     cursor.execute(
         "SELECT DISTINCT collection_id FROM raw_file WHERE fuid_raw = %s::uuid AND n_events > 0 "
         "ORDER BY collection_id",
@@ -111,7 +111,7 @@ def collections_of_file(cursor: Cursor, fuid_raw: str) -> list[int]:
 
 
 def collections_of_runs(cursor: Cursor, run_numbers: Sequence[int]) -> list[str]:
-    """The names of the collections that hold events of any of these runs, 'raw' first."""
+    """Return the names of the collections that hold events of any of these runs, 'raw' first."""
     cursor.execute(
         "SELECT c.name FROM collection c WHERE EXISTS (SELECT FROM unnest(%s::bigint[]) AS w (run) "
         "JOIN run r ON r.run_number = w.run AND r.collection_id = c.collection_id "

@@ -37,7 +37,7 @@ def _pages(connection: Connection, selection: Selection) -> Iterator[ScannedPage
 def read_file_events(
     connection: Connection, fuid_raw: str, events_max: int, collections: Sequence[int]
 ) -> list[FileEvents]:
-    """The events of a file in some collections, by run and dataset, ascending.
+    """Return the events of a file in some collections, by run and dataset, ascending.
 
     Raises:
         TooManyEventsError: more than `events_max`.

@@ -7,11 +7,11 @@ not shift it. Counts come from the tables that the writing transaction keeps. Ne
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Generic, NamedTuple, TypeVar
 
-from psycopg2.extensions import cursor as Cursor  # noqa: N812
+from psycopg2.extensions import cursor as Cursor
 
 # Records of telescopes in one page of conflicts; one conflict always fits.
 _RECORD_BYTES_MAX = 4 * 1024 * 1024
@@ -136,6 +136,23 @@ class ConflictRow:
     collection: int
     collection_name: str
 
+    @classmethod
+    def of(cls, columns: Sequence[object]) -> ConflictRow:
+        """Make a row of the values of `CONFLICT_COLUMNS`."""
+        return cls(**dict(zip(_CONFLICT_FIELDS, columns, strict=True)))  # type: ignore[arg-type]
+
+
+_CONFLICT_FIELDS: Sequence[str] = [field.name for field in fields(ConflictRow)]
+# How a field is read where it is not the column of its name.
+_CONFLICT_VALUES: Mapping[str, str] = {
+    "collection": "collection_id",
+    "collection_name": "(SELECT k.name FROM collection k WHERE k.collection_id = p.collection_id)",
+    "resolved_by": "coalesce(resolved_by, '')",
+    "stored_record": "coalesce(convert_from(stored_record, 'UTF8'), '')",
+    "offered_record": "coalesce(convert_from(offered_record, 'UTF8'), '')",
+}
+CONFLICT_COLUMNS = ", ".join(_CONFLICT_VALUES.get(name, name) for name in _CONFLICT_FIELDS)
+
 
 def list_runs(
     cursor: Cursor,
@@ -146,7 +163,7 @@ def list_runs(
     detector_id: str | None,
     collection: int,
 ) -> Rows[RunRow]:
-    """Runs that hold events of a collection; `detector_id` "" means those of no telescope."""
+    """Return runs with events of a collection; `detector_id` "" means those of no telescope."""
     conditions = ["n_events > 0", "run_number BETWEEN %s AND %s", "collection_id = %s"]
     values: list[object] = [run_first, run_last, collection]
     if detector_id == "":
@@ -253,7 +270,7 @@ def list_files(
 
 
 def file_rows(cursor: Cursor, fuid_raw: str, limit: int) -> list[FileRow]:
-    """The runs and datasets of a RAW file, ascending, at most `limit` of them."""
+    """Return the runs and datasets of a RAW file, ascending, at most `limit` of them."""
     cursor.execute(
         f"{_FILE_ROWS} FROM raw_file p {_FILE_STATE} "
         "WHERE p.fuid_raw = %s::uuid AND p.n_events > 0 "
@@ -295,32 +312,17 @@ def list_conflicts(
     )
     order = _order(page)
     sql = (
-        f"SELECT {conflict_columns('p')}, p.n FROM (SELECT q.*, count(*) OVER () AS n, "
+        f"SELECT {CONFLICT_COLUMNS}, p.n FROM (SELECT q.*, count(*) OVER () AS n, "
         f"sum(size) OVER (ORDER BY {order}) - size AS before FROM ({{page}}) q) p "
         f"WHERE p.before < {_RECORD_BYTES_MAX} ORDER BY {order}"
     )
     found = _read(cursor, sql, inner, values, page=page, make=lambda *row: row)
-    rows = [ConflictRow(*row[:-1]) for row in found.rows]
+    rows = [ConflictRow.of(row[:-1]) for row in found.rows]
     return Rows(rows, bool(rows) and found.rows[0][-1] > len(rows))
 
 
-def conflict_columns(table: str) -> str:
-    """The columns of a ConflictRow of a table or subquery with this name."""
-    return _CONFLICT_COLUMNS.format(table)
-
-
-_CONFLICT_COLUMNS = (
-    "conflict_id, run_number, event_number, stored_fuid_raw, stored_dsid_raw, stored_olt_result, "
-    "offered_fuid_raw, offered_dsid_raw, offered_olt_result, source, first_seen, last_seen, "
-    "times, resolution, coalesce(resolved_by, ''), resolved, "
-    "coalesce(convert_from(stored_record, 'UTF8'), ''), "
-    "coalesce(convert_from(offered_record, 'UTF8'), ''), "
-    "collection_id, (SELECT name FROM collection k WHERE k.collection_id = {0}.collection_id)"
-)
-
-
 def detector_known(cursor: Cursor, detector_id: str) -> bool:
-    """Whether a telescope of this name sent any event."""
+    """Return whether a telescope of this name sent any event."""
     # OFFSET 0: one look into an index for each run, never a scan of all records.
     cursor.execute(
         "SELECT EXISTS (SELECT FROM run WHERE detector_id = %s) OR EXISTS ("

@@ -10,7 +10,7 @@ from bisect import bisect_right
 from itertools import groupby
 from typing import NamedTuple
 
-from psycopg2.extensions import cursor as Cursor  # noqa: N812
+from psycopg2.extensions import cursor as Cursor
 
 from event_store.database.connection import Connection, copy_out, fetch_one
 from event_store.model import RAW
@@ -66,7 +66,7 @@ class Scan:
         self._spans_done = False
 
     def read(self, connection: Connection) -> list[ScannedPage]:
-        """The next pages, in order; none at the end.
+        """Return the next pages, in order; none at the end.
 
         Raises:
             StoreUnavailableError: the database did not answer; the scan may be read on.
@@ -118,7 +118,7 @@ class Scan:
         return self._spans[0] if self._spans else None
 
     def _spans_from(self) -> int:
-        """The run to take spans from; at the first time the one that the scan resumes in."""
+        """Return the run to take spans from; at the first time the one that the scan resumes in."""
         if self._spans is None:
             return max(self._position.run, self._selection.run_first)
         return self._last_run + 1
@@ -135,7 +135,7 @@ def run_exists(cursor: Cursor, run_number: int, collection: int = RAW) -> bool:
 
 
 def dataset_exists(cursor: Cursor, dsid: int) -> bool:
-    """Whether a dataset is registered."""
+    """Return whether a dataset is registered."""
     cursor.execute("SELECT EXISTS (SELECT FROM dataset WHERE dsid_raw = %s)", (dsid,))
     return bool(fetch_one(cursor)[0])
 
@@ -160,7 +160,7 @@ def _whole(selection: Selection) -> Span:
 
 
 def _run_spans(cursor: Cursor, selection: Selection, after: int) -> tuple[int, list[Span]]:
-    """How many runs there are in the ranges of runs, and they: a span for those of one range."""
+    """Return how many runs the ranges of runs hold, and a span for the runs of each range."""
     cursor.execute(
         "SELECT run_number FROM run WHERE run_number BETWEEN %s AND %s AND n_events > 0 "
         "AND collection_id = %s "
@@ -181,7 +181,7 @@ def _run_spans(cursor: Cursor, selection: Selection, after: int) -> tuple[int, l
 
 
 def _file_spans(cursor: Cursor, selection: Selection, after: int) -> tuple[int, list[Span]]:
-    """How many runs have the file or dataset, and where in them the catalogue has it."""
+    """Return how many runs have the file or dataset, and where in them the catalogue has it."""
     cursor.execute(
         "SELECT run_number, min(first_event), max(last_event) FROM raw_file "
         "WHERE run_number BETWEEN %s AND %s AND n_events > 0 AND collection_id = %s "

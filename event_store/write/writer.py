@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
-from psycopg2.extensions import cursor as Cursor  # noqa: N812
+from psycopg2.extensions import cursor as Cursor
 
 from event_store.database import startup
 from event_store.database.connection import Connection, StoreOptions
@@ -104,7 +104,7 @@ class Store:
         return outcome
 
     def collections(self, names: Iterable[str]) -> dict[str, int]:
-        """The numbers of at least those of these collections that there are.
+        """Return the numbers of at least those of these collections that there are.
 
         Raises:
             StoreUnavailableError: try again.
@@ -116,7 +116,7 @@ class Store:
         return self._collections
 
     def cosmic_datasets(self, names: Sequence[str]) -> dict[str, int]:
-        """The number of at least these telescope datasets; new ones get the first free from 2³⁰ up.
+        """Return the numbers of at least these telescope datasets; new ones are 2³⁰ and up.
 
         Raises:
             StoreUnavailableError: try again.
@@ -152,7 +152,7 @@ class Store:
         return KeptLetters(kept, left, kept_bytes + sum(map(letter_bytes, kept)))
 
     def dead_letters_bytes(self) -> int:
-        """What the dead letters take.
+        """Return what the dead letters take.
 
         Raises:
             StoreUnavailableError: try again.
@@ -233,7 +233,7 @@ class Store:
 
     @contextmanager
     def _cursor(self) -> Iterator[Cursor]:
-        """A cursor on the server that the remembered datasets are from.
+        """Open a cursor on the server that the remembered datasets are from.
 
         Raises:
             StoreUnavailableError: it is another one, after a failover or restore; they are

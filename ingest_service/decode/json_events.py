@@ -98,14 +98,14 @@ def _quotes(sent: _Sent) -> int:
 
 
 def _collections(events: list[_Event]) -> str | list[str]:
-    """The collection of all events, or that of each where they differ."""
+    """Return the collection of all events, or that of each where they differ."""
     names = [event[4] for event in events]
     one = names[0] if names else RAW_NAME
     return one if names.count(one) == len(names) else names
 
 
 def _piece_of(payload: bytes) -> Callable[[int], bytes]:
-    """Elements of an array as they came; where they stand is found out once, when one is asked."""
+    """Return what gives an array's elements as they came; their places are found on first use."""
 
     @cache
     def parsed() -> Decoded:

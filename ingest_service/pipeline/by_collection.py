@@ -13,7 +13,7 @@ from ingest_service.model import Decoded
 
 
 def names_of(decoded: Decoded) -> list[str]:
-    """The name of the collection of each event of a message."""
+    """Return the name of the collection of each event of a message."""
     if isinstance(decoded.collection, str):
         return [decoded.collection] * len(decoded.runs)
     return decoded.collection
@@ -22,7 +22,7 @@ def names_of(decoded: Decoded) -> list[str]:
 def by_collection(
     columns: EventColumns, names: Sequence[str]
 ) -> Iterator[tuple[str, EventColumns, npt.NDArray[np.intp]]]:
-    """The events of each collection, in their order, and their places in the batch.
+    """Return the events of each collection, in their order, and their places in the batch.
 
     Args:
         columns: the batch.

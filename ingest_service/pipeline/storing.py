@@ -29,11 +29,11 @@ from event_store.model import RAW_NAME, DeadLetter, EventColumns, Outcome, UInt8
 from event_store.write.dead_letters import letter_bytes
 from event_store.write.writer import KeptLetters
 from ingest_service.metrics import Metrics
-from ingest_service.model import Decoded, Receipt
+from ingest_service.model import Decoded, Receipt, Taken
 from ingest_service.pipeline.by_collection import by_collection, names_of
 from ingest_service.pipeline.join import dataset_names, join
 from ingest_service.pipeline.receipts import receipts
-from ingest_service.pipeline.search import FAILURES_MAX, CannotStoreError, Item, store_what_can_be
+from ingest_service.pipeline.search import FAILURES_MAX, CannotStoreError, store_what_can_be
 
 log = logging.getLogger(__name__)
 
@@ -86,13 +86,15 @@ class Storing:
         metrics: Metrics,
         retry_max_s: float,
         dead_letters_bytes_max: int = 2**63,
+        beat: Callable[[], None] = lambda: None,
     ) -> None:
+        """`beat` is called at each sign of progress."""
         self._store = store
         self._metrics = metrics
         self._letters_bytes_max = dead_letters_bytes_max
         self.dead_letters_problem: str | None = None
         self._abandon = threading.Event()
-        self.beat = time.monotonic()
+        self._beat = beat
         self.database_problem: str | None = "not asked yet"
         self.last_answer = 0.0
         self._retrying = Retrying(
@@ -108,7 +110,7 @@ class Storing:
         """Give up waiting for a database that is away (any thread)."""
         self._abandon.set()
 
-    def store(self, items: Sequence[Item]) -> list[Receipt]:
+    def store(self, items: Sequence[Taken]) -> list[Receipt]:
         """Store the events of all items; a receipt for each item, in order.
 
         An event that the database does not take, while it does everything else, is a rejection.
@@ -116,13 +118,12 @@ class Storing:
         Raises:
             AbandonedError: the database is away and the service stops.
         """
-        if not items:
-            return []
+        with_events = [item for item in items if len(item.decoded.runs)]
 
-        def attempt(part: Sequence[Item], failures_max: int) -> UInt8:
+        def attempt(part: Sequence[Taken], failures_max: int) -> UInt8:
             return self._patiently(partial(self._write, part), failures_max)
 
-        return receipts(items, store_what_can_be(items, attempt))
+        return receipts(items, store_what_can_be(with_events, attempt))
 
     def keep_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
         """Store dead letters, however long it takes; without room for them they are counted.
@@ -176,7 +177,7 @@ class Storing:
         self._ask(ask)
 
     def _keep_cut(self, letter: DeadLetter) -> None:
-        """A letter that is short is always storable: else the database is not in order."""
+        """Store a letter cut short, which is always storable: else the database is not in order."""
         if len(letter.payload) > _CUT_BYTES:
             letter = replace(letter, payload=letter.payload[:_CUT_BYTES], truncated=True)
 
@@ -198,7 +199,7 @@ class Storing:
         self._store.close()
 
     def _ask(self, question: Callable[[], object]) -> bool:
-        self.beat = time.monotonic()
+        self._beat()
         try:
             question()
         except (StoreUnavailableError, StoreError) as error:
@@ -235,9 +236,9 @@ class Storing:
         return self._retried(once)
 
     def _probe(self) -> None:
-        self.beat = time.monotonic()
+        self._beat()
         self._store.probe()
-        self.beat = time.monotonic()
+        self._beat()
 
     def _retried(self, call: Callable[[], _R]) -> _R:
         try:
@@ -247,8 +248,9 @@ class Storing:
         self._is_up()
         return result
 
-    def _write(self, items: Sequence[Item]) -> UInt8:
-        started = self.beat = time.monotonic()
+    def _write(self, items: Sequence[Taken]) -> UInt8:
+        self._beat()
+        started = time.monotonic()
         decoded = [item.decoded for item in items]
         names = dataset_names(decoded)
         datasets = self._store.cosmic_datasets(names) if names else {}
@@ -260,21 +262,18 @@ class Storing:
     def _write_collections(self, columns: EventColumns, decoded: Sequence[Decoded]) -> UInt8:
         """Store the events of each collection by themselves; nearly always there is one."""
         if all(item.collection == RAW_NAME for item in decoded):
-            return self._store.write(columns, self._progress)
+            return self._store.write(columns, self._beat)
         names = [name for item in decoded for name in names_of(item)]
         numbers = self._store.collections(set(names))
         outcomes = np.full(len(columns), Outcome.UNKNOWN_COLLECTION, np.uint8)
         for name, part, rows in by_collection(columns, names):
             if name in numbers:
                 part = replace(part, collection=numbers[name])  # noqa: PLW2901
-                outcomes[rows] = self._store.write(part, self._progress)
+                outcomes[rows] = self._store.write(part, self._beat)
         return outcomes
 
-    def _progress(self) -> None:
-        self.beat = time.monotonic()
-
     def _add_dead_letters(self, letters: Sequence[DeadLetter]) -> KeptLetters:
-        self.beat = time.monotonic()
+        self._beat()
         return self._store.add_dead_letters(letters, self._letters_bytes_max)
 
     def _note_letters(self, kept_bytes: int, *, full: bool) -> None:
@@ -288,7 +287,7 @@ class Storing:
         )
 
     def _on_retry(self, state: RetryCallState) -> None:
-        self.beat = time.monotonic()
+        self._beat()
         self._metrics.store_retry()
         if state.outcome is not None and (error := state.outcome.exception()) is not None:
             self._is_down(error)

@@ -45,7 +45,7 @@ _STATES = {state.name.lower(): state for state in DatasetState if state}
 
 @click.group(cls=ListGroup, short_help="Collections: list, create, change, delete.")
 def collections() -> None:
-    """Collections: list (when nothing else is said), create, change, delete.
+    """Return collections: list (when nothing else is said), create, change, delete.
 
     A collection is one way through the data, in which an event has one home: the RAW data, a
     reconstruction pass, the AODs of a production, a simulated sample.

@@ -15,6 +15,7 @@ from eventindex.cli.shared.listing import (
     Column,
     Layout,
     format_option,
+    order_and_limit,
     record_of,
     write_fields,
     write_list,
@@ -64,15 +65,7 @@ def files() -> None:
 @files.command("list")
 @click.option("--run", type=number, help="Files of this run.")
 @click.option("--dataset", type=dataset, help="Files of this dataset, by number or name.")
-@click.option(
-    "--order-by",
-    type=click.Choice([f"{name}{turn}" for name in _ORDERS for turn in ("", " desc")]),
-    default="run_number",
-    show_default=True,
-    metavar="FIELD[ desc]",
-    help="run_number, fuid_raw or events.",
-)
-@click.option("--limit", type=click.IntRange(1), help="At most so many lines.")
+@order_and_limit(*_ORDERS, noun="lines")
 @format_option
 @connection_options
 def list_files(

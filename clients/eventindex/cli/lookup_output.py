@@ -5,7 +5,6 @@ Writes to a stream; asks nothing.
 
 from __future__ import annotations
 
-import json
 import textwrap
 from collections import defaultdict
 from typing import Any, Protocol, TextIO
@@ -14,6 +13,7 @@ import numpy as np
 
 from eventindex.pairs import Int64
 from eventindex.results import DatasetState, LookupResult, RawFile
+from eventindex.text_rows import answer_fields, answer_lines, answer_objects
 
 
 class Writer(Protocol):
@@ -31,44 +31,27 @@ class CsvWriter:
 
     def __init__(self, out: TextIO, with_olt: bool) -> None:
         self._out = out
-        olt = ",olt_result" if with_olt else ""
-        out.write(f"run_number,event_number,fuid_raw,dsid_raw,dataset_state{olt}\n")
+        out.write(",".join(answer_fields(olt=with_olt)) + "\n")
 
     def write(self, result: LookupResult) -> None:
         """Write the lines of a result."""
-        texts = _texts(result, ",,", lambda f: f"{f.fuid_raw},{f.dsid_raw},{_state(f)}")
-        if result.olt_results is None:
-            lines = [f"{run},{event},{file}\n" for run, event, file in _columns(result, texts)]
-        else:
-            olt = ["" if i == 0 else str(bits) for i, bits in _olt(result)]
-            rows = zip(_columns(result, texts), olt, strict=True)
-            lines = [f"{run},{event},{file},{bits}\n" for (run, event, file), bits in rows]
-        self._out.write("".join(lines))
+        self._out.write(answer_lines(result))
 
     def close(self) -> None:
-        """Nothing is left."""
+        """Do nothing: all is written."""
 
 
 class JsonWriter:
     """A JSON array with one object a line; null where the event was not found."""
 
-    def __init__(self, out: TextIO, with_olt: bool) -> None:
+    def __init__(self, out: TextIO) -> None:
         self._out = out
-        self._with_olt = with_olt
         self._separator = "[\n"
 
     def write(self, result: LookupResult) -> None:
         """Write the objects of a result."""
-        texts = _texts(result, _json_file(None), _json_file)
-        rows = [
-            f'{{"run_number": {run}, "event_number": {event}, {file}'
-            for run, event, file in _columns(result, texts)
-        ]
-        if self._with_olt:
-            olt = ["null" if i == 0 else str(bits) for i, bits in _olt(result)]
-            rows = [f'{row}, "olt_result": {b}' for row, b in zip(rows, olt, strict=True)]
-        if rows:
-            self._out.write(self._separator + "},\n".join(rows) + "}")
+        if objects := answer_objects(result):
+            self._out.write(self._separator + ",\n".join(objects))
             self._separator = ",\n"
 
     def close(self) -> None:
@@ -98,7 +81,7 @@ class TableWriter:
         self._out.write("".join((self._form % row).rstrip() + "\n" for row in rows))
 
     def close(self) -> None:
-        """Nothing is left."""
+        """Do nothing: all is written."""
 
     def _start(self, result: LookupResult) -> str:
         run = max(3, len(str(result.run_numbers.max())))
@@ -156,7 +139,7 @@ def make_writer(form: str, out: TextIO, with_olt: bool) -> Writer:
     if form == "csv":
         return CsvWriter(out, with_olt)
     if form == "json":
-        return JsonWriter(out, with_olt)
+        return JsonWriter(out)
     return FilesWriter(out) if form == "files" else TableWriter(out, with_olt)
 
 
@@ -176,23 +159,6 @@ def _olt(result: LookupResult) -> Any:
     return zip(result.file_indexes.tolist(), values, strict=True)
 
 
-def _state(file: RawFile) -> str:
-    return DatasetState(file.dataset_state).name.lower()
-
-
 def _mark(file: RawFile) -> str:
     """Return a mark for files that are going away."""
     return " retired" if file.dataset_state == DatasetState.RETIRED else ""
-
-
-def _json_file(file: RawFile | None) -> str:
-    fields = (
-        {"fuid_raw": None, "dsid_raw": None, "dataset_state": None}
-        if file is None
-        else {
-            "fuid_raw": file.fuid_raw,
-            "dsid_raw": file.dsid_raw,
-            "dataset_state": _state(file),
-        }
-    )
-    return json.dumps(fields)[1:-1]

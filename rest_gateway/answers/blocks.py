@@ -1,14 +1,17 @@
-"""Answers to a list of pairs as a stream of bytes: JSON, NDJSON or CSV. Pure.
+"""Answers to a list of pairs, and events, as blocks of bytes: JSON, NDJSON or CSV. Pure.
 
 What in the list was no pair is named in the same answer.
 """
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Generator, Iterable, Sequence
 
+from eventindex import text_rows as rows
 from eventindex.results import LookupResult
-from rest_gateway.answers import rows
+from eventindex.selection_results import Events
 from rest_gateway.lists.negotiate import Form
 from rest_gateway.lists.pair_lists import PairError
 
@@ -60,7 +63,24 @@ def _ndjson(results: Iterable[LookupResult], errors: Sequence[PairError]) -> Blo
 
 
 def _csv(results: Iterable[LookupResult], errors: Sequence[PairError], olt: bool) -> Blocks:
-    yield rows.answer_header(olt=olt).encode()
+    """Yield the answers with a last column `error`, which the lines of bad pairs alone fill."""
+    fields = rows.answer_fields(olt=olt)
+    yield (",".join([*fields, "error"]) + "\n").encode()
     for result in results:
-        yield rows.answer_lines(result).encode()
-    yield "".join([rows.error_line(error, olt=olt) for error in errors]).encode()
+        yield rows.answer_lines(result, end=",\n").encode()
+    bad = io.StringIO()
+    writer = csv.writer(bad, lineterminator="\n")
+    for error in errors:
+        place = f"line {error['line']}" if "line" in error else error["pointer"]
+        text = f"{place}: {error['detail']}: {error['value']}"
+        writer.writerow([*[""] * len(fields), text])
+    yield bad.getvalue().encode()
+
+
+def event_blocks(batches: Iterable[Events], form: Form) -> Blocks:
+    """Yield events as NDJSON or CSV, a block for each batch."""
+    if form is Form.CSV:
+        yield rows.EVENT_HEADER.encode()
+    write = rows.event_lines if form is Form.CSV else rows.event_objects
+    for batch in batches:
+        yield write(batch).encode()
