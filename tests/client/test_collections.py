@@ -80,7 +80,7 @@ def test_events_are_stored_listed_and_found_by_collection(client):
     (streamed,) = client.lookup_stream([pairs], collection="reco.v1")
     assert streamed.found == 8
     assert client.lookup(pairs).found == 10
-    assert client.get_event(5, 2, collection="aod.v2").fuid_raw == fuid(3)
+    assert client.get_event(5, 2, collection="aod.v2").file.fuid_raw == fuid(3)
 
     assert [one.name for one in client.collections()] == ["raw", "aod.v2", "reco.v1"]
     assert client.collections()[2][1:5] == ("raw", DatasetState.OPEN, 8, 1)
