@@ -64,9 +64,10 @@ class EventCounts:
         if request.by not in lookup_pb2.CountBy.values():
             raise InvalidRequestError(f"by={request.by} is not a CountBy")
         selection = await self._threads.run(
-            lambda connection: resolve(connection, planned, request.selection.collection)
+            lambda connection: resolve(connection, planned, request.selection)
         )
-        if request.by in _CATALOGUE_KEYS and not (selection.by_event or selection.by_olt):
+        of_catalogue = not (selection.by_event or selection.by_olt or selection.across)
+        if request.by in _CATALOGUE_KEYS and of_catalogue:
             return await self._threads.run(
                 lambda connection: _from_catalogue(connection, selection, request.by)
             )

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+from psycopg2.extensions import cursor as Cursor
 
 from event_store.arrays import number_values
 from event_store.database.connection import Connection
@@ -17,6 +18,7 @@ from event_store.database.threads import DatabaseThreads
 from event_store.model import DatasetState, Int64, fuid_text
 from event_store.pages.copy import ScannedPage
 from event_store.select import scan
+from event_store.select.collections import collection_number
 from event_store.select.scan import Scan
 from event_store.select.selection import Selection
 from event_store.select.stacked import Chosen, choose
@@ -24,7 +26,7 @@ from event_store.write.catalogue import closed_states
 from eventindex.v1 import event_pb2, lookup_pb2
 from eventindex.wire import packed_field
 from index_service.errors import NotFoundError
-from index_service.events_plan import ListPlan, plan_list
+from index_service.events_plan import NAMES_MAX, ListPlan, plan_list, plan_names
 from index_service.lists import chosen_collection, require_run
 
 _FIELDS = event_pb2.EventBatch.DESCRIPTOR.fields_by_name
@@ -60,7 +62,7 @@ class EventLists:
         """Yield the events of a selection, ascending; the next pages are read while these leave."""
         planned = plan_list(request)
         selection, states = await self._threads.run(
-            lambda connection: _prepare(connection, planned.selection, request.selection.collection)
+            lambda connection: _prepare(connection, planned.selection, request.selection)
         )
         pages = Scan(selection, after=planned.after_page, with_olt=True, with_files=True)
         left = planned.events_max
@@ -87,23 +89,35 @@ async def scanned(
         ahead.cancel()
 
 
-def resolve(connection: Connection, selection: Selection, collection: str) -> Selection:
-    """Return the selection in a collection, after a check that what it names is there.
+def resolve(
+    connection: Connection, selection: Selection, message: lookup_pb2.EventSelection
+) -> Selection:
+    """Return a selection with the collections of its message, once what it names is there.
 
     An empty answer would hide a mistake.
 
     Raises:
         NotFoundError: the one run, the dataset or the file of the selection is not in the index.
-        UnknownCollectionError: there is no collection of this name.
-        InvalidRequestError: the dataset belongs to another one.
+        UnknownCollectionError: there is no collection of a name.
+        InvalidRequestError: the dataset belongs to another one, or a name is there twice.
     """
     with connection.cursor() as cursor:
-        number = chosen_collection(cursor, collection, selection.dsid)
+        number = chosen_collection(cursor, message.collection, selection.dsid)
         one = selection.run_first == selection.run_last
         require_run(cursor, selection.run_first if one else None, number)
         if selection.fuid is not None and not scan.file_exists(cursor, selection.fuid, number):
             raise NotFoundError(f"RAW file {fuid_text(selection.fuid)} is not in the index")
-    return replace(selection, collection=number)
+        return replace(
+            selection,
+            collection=number,
+            also_in=_numbers(cursor, "also_in", message.also_in),
+            not_in=_numbers(cursor, "not_in", message.not_in),
+            olt_from=(collection_number(cursor, message.olt_from) if message.olt_from else None),
+        )
+
+
+def _numbers(cursor: Cursor, field: str, names: Sequence[str]) -> tuple[int, ...]:
+    return tuple(collection_number(cursor, name) for name in plan_names(field, names, NAMES_MAX))
 
 
 def batches(pages: Sequence[ScannedPage], planned: ListPlan) -> Iterator[Columns]:
@@ -125,9 +139,9 @@ def batches(pages: Sequence[ScannedPage], planned: ListPlan) -> Iterator[Columns
 
 
 def _prepare(
-    connection: Connection, selection: Selection, collection: str
+    connection: Connection, selection: Selection, message: lookup_pb2.EventSelection
 ) -> tuple[Selection, dict[int, DatasetState]]:
-    selection = resolve(connection, selection, collection)
+    selection = resolve(connection, selection, message)
     with connection.cursor() as cursor:
         return selection, closed_states(cursor)
 

@@ -19,6 +19,7 @@ from index_service.events import EventLists
 from index_service.lists import Catalogue
 from index_service.lookup_reply import encode_file
 from index_service.lookups import Lookups
+from index_service.overlap import Overlaps
 from service_kit.grpc_server import ManagedServer, check_exposure, stop_signal
 from service_kit.health import DatabaseQuestion, Probe, Pulse
 from service_kit.monitoring import MonitoringServer
@@ -72,6 +73,7 @@ class IndexService:
             Cosmic(threads),
             EventLists(threads),
             EventCounts(threads),
+            Overlaps(threads),
         )
         self._handlers = registry.handlers(parts, observer)
         connection = Connection(

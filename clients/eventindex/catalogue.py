@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import TypedDict, Unpack
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from eventindex.catalogue_results import (
     Collection,
+    CollectionOverlap,
     Conflict,
     CosmicCountBy,
     CosmicCounts,
@@ -21,9 +22,10 @@ from eventindex.catalogue_results import (
     to_cosmic_counts,
     to_cosmic_event,
     to_file_of_run,
+    to_overlap,
 )
 from eventindex.channel import PAIRS_PER_MESSAGE_MAX
-from eventindex.collection_names import RAW, wire_name
+from eventindex.collection_names import RAW, distinct_names, wire_name
 from eventindex.connection import PAGE_ROWS
 from eventindex.datasets import DatasetQueries
 from eventindex.pairs import NUMBER_MAX
@@ -189,6 +191,33 @@ class CatalogueQueries(DatasetQueries):
             request = lookup_pb2.ListCollectionsRequest(run_numbers=part)
             found |= {one.name: one for one in self._collections(request, timeout)}
         return sorted(found.values(), key=lambda one: (one.name != RAW, one.name))
+
+    def overlap(
+        self,
+        collections: Sequence[str],
+        *,
+        run_first: int | None = None,
+        run_last: int | None = None,
+        by_run: bool = False,
+        timeout: float | None = None,
+    ) -> CollectionOverlap:
+        """Count the events that each two of some collections have in common.
+
+        Args:
+            collections: 1 to 32 names.
+            run_first, run_last: bounds, inclusive.
+            by_run: count by run, too.
+            timeout: seconds to wait.
+
+        Raises:
+            ValueError: no name, or the same twice.
+            InvalidRequestError: an unknown collection.
+        """
+        first, last = bounds((run_first, run_last), "runs")
+        request = lookup_pb2.OverlapCollectionsRequest(
+            collections=distinct_names(collections), run_first=first, run_last=last, by_run=by_run
+        )
+        return to_overlap(self._unary(self._index.OverlapCollections, request, timeout))
 
     def _collections(
         self, request: lookup_pb2.ListCollectionsRequest, timeout: float | None

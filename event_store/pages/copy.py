@@ -171,6 +171,13 @@ def _fetch_query(of_run: WantedPages, content: str, collection: int, offset: int
     )
 
 
+# The columns of a page without its files.
+_PRESENCE = (
+    "'{}'::uuid[], '{}'::integer[], CASE WHEN p.slots IS NULL "
+    "THEN substring(p.file_planes, 1, 1024) ELSE ''::bytea END"
+)
+
+
 def scan_sql(scan: ScanRange, *, with_files: bool, with_olt: bool) -> str:
     """Return the COPY that reads the next pages in the order of the key, for `decode_scanned`.
 
@@ -180,12 +187,7 @@ def scan_sql(scan: ScanRange, *, with_files: bool, with_olt: bool) -> str:
             the file index are left out.
         with_olt: whether to read `olt_planes`.
     """
-    files = (
-        "p.fuids, p.dsids, p.file_planes"
-        if with_files
-        else "'{}'::uuid[], '{}'::integer[], CASE WHEN p.slots IS NULL "
-        "THEN substring(p.file_planes, 1, 1024) ELSE ''::bytea END"
-    )
+    files = "p.fuids, p.dsids, p.file_planes" if with_files else _PRESENCE
     olt = "p.olt_planes" if with_olt else "''::bytea"
     query = (
         f"SELECT p.run_number, p.page_no, p.n_events, p.slots, {files}, {olt} FROM event_page p "
@@ -196,6 +198,24 @@ def scan_sql(scan: ScanRange, *, with_files: bool, with_olt: bool) -> str:
         f"ORDER BY p.run_number, p.page_no LIMIT {scan.pages_max}"
     )
     return f"COPY ({query}) TO STDOUT (FORMAT BINARY)"
+
+
+def presence_sql(keys: Sequence[tuple[int, int]], collection: int, *, with_olt: bool) -> str:
+    """Return the COPY that reads which slots of pages hold an event, for `decode_scanned`.
+
+    Args:
+        keys: the (run, page) of each.
+        collection: the collection of all of them.
+        with_olt: whether to read `olt_planes` too.
+    """
+    runs, page_nos = (",".join(map(str, column)) for column in zip(*keys, strict=True))
+    olt = "p.olt_planes" if with_olt else "''::bytea"
+    return (
+        f"COPY (SELECT p.run_number, p.page_no, p.n_events, p.slots, {_PRESENCE}, {olt} "
+        f"FROM unnest('{{{runs}}}'::bigint[], '{{{page_nos}}}'::bigint[]) w (run_number, page_no) "
+        f"JOIN event_page p ON p.run_number = w.run_number AND p.collection_id = {collection} "
+        "AND p.page_no = w.page_no WHERE p.n_events > 0) TO STDOUT (FORMAT BINARY)"
+    )
 
 
 def decode_rows(data: bytes) -> Iterator[FetchedPage]:

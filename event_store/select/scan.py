@@ -17,6 +17,7 @@ from event_store.model import RAW
 from event_store.pages import copy as pagecopy
 from event_store.pages.copy import ScannedPage, ScanRange
 from event_store.pages.format import SLOT_BITS
+from event_store.select import across
 from event_store.select.selection import Selection
 
 # Dense pages of 12 criteria: 2 MB.
@@ -47,6 +48,7 @@ class Scan:
         selection: what is looked for.
         after: resume behind this page.
         with_olt: whether `olt_result` is needed beyond the selection's own masks.
+        pages_per_statement: pages that are read at once.
         with_files: whether RAW files are needed beyond the selection's own filter.
     """
 
@@ -57,8 +59,10 @@ class Scan:
         after: Position | None = None,
         with_olt: bool = False,
         with_files: bool = False,
+        pages_per_statement: int = PAGES_PER_STATEMENT_MAX,
     ) -> None:
         self._selection = selection
+        self._pages_max = pages_per_statement
         self._with_olt = with_olt or selection.by_olt
         self._with_files = with_files or selection.by_file
         self._position = after or Position(-1, 0)
@@ -76,11 +80,20 @@ class Scan:
             if span is None:
                 return []
             pages = self._read_span(connection, span)
-            if len(pages) < PAGES_PER_STATEMENT_MAX and self._spans:
+            if len(pages) < self._pages_max and self._spans:
                 self._spans.pop(0)
             if pages:
                 self._position = Position(pages[-1].run_number, pages[-1].page_no)
+                pages = self._restricted(connection, pages)
+            if pages:
                 return pages
+
+    def _restricted(self, connection: Connection, pages: list[ScannedPage]) -> list[ScannedPage]:
+        """Return what other collections leave of pages."""
+        if not self._selection.across:
+            return pages
+        with connection.cursor() as cursor:
+            return across.restrict(cursor, pages, self._selection)
 
     def _read_span(self, connection: Connection, span: Span) -> list[ScannedPage]:
         start = max(self._position, Position(span.run_first, span.page_first - 1))
@@ -92,7 +105,7 @@ class Scan:
                 span.run_last,
                 span.page_first,
                 span.page_last,
-                PAGES_PER_STATEMENT_MAX,
+                self._pages_max,
             ),
             with_files=self._with_files,
             with_olt=self._with_olt,

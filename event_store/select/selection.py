@@ -49,6 +49,16 @@ class Selection:
     # Ascending and apart; empty does not restrict.
     run_ranges: tuple[tuple[int, int], ...] = ()
     collection: int = RAW
+    # Events that all of these collections have too, and that none of those has.
+    also_in: tuple[int, ...] = ()
+    not_in: tuple[int, ...] = ()
+    # The collection whose `olt_result` counts; None: its own.
+    olt_from: int | None = None
+
+    @property
+    def across(self) -> bool:
+        """Whether other collections matter."""
+        return bool(self.also_in or self.not_in or self.olt_from is not None)
 
     @property
     def run_multirange(self) -> str | None:

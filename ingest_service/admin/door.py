@@ -98,15 +98,20 @@ class AdminDoor:
     ) -> AsyncIterator[admin_pb2.DeleteCollectionResponse]:
         """Remove a collection; a message at once, after each transaction and at the end."""
         deletion = await self._threads.run(partial(collections.begin_delete, name=request.name))
-        left = deletion.events
-        yield admin_pb2.DeleteCollectionResponse(events_left=left)
+
+        def progress(left: int) -> admin_pb2.DeleteCollectionResponse:
+            return admin_pb2.DeleteCollectionResponse(
+                name=request.name,
+                events_removed=max(0, deletion.events - left),
+                events_left=left,
+            )
+
+        yield progress(deletion.events)
         while await self._threads.run(partial(collections.delete_some, deletion=deletion)):
             left = await self._threads.run(partial(collections.events_left, deletion=deletion))
-            yield admin_pb2.DeleteCollectionResponse(
-                events_removed=max(0, deletion.events - left), events_left=left
-            )
+            yield progress(left)
         await self._threads.run(partial(collections.end_delete, deletion=deletion))
-        yield admin_pb2.DeleteCollectionResponse(events_removed=deletion.events)
+        yield progress(0)
 
     async def ResolveConflict(
         self, request: admin_pb2.ResolveConflictRequest

@@ -98,6 +98,32 @@ def test_events_are_stored_listed_and_found_by_collection(client):
     assert not any(check.differences for check in client.verify())
 
 
+def test_questions_across_collections(run, client):
+    """Overlap, what another collection lacks, and its bits are answered by client and command."""
+    client.create_collection("aod")
+    ingest(client, events("raw", range(1000), 1), events("raw", [5], 1, run=6))
+    ingest(client, events("aod", range(0, 1200, 3), 2))
+    found = client.overlap(["raw", "aod"], by_run=True)
+    assert found.events.tolist() == [[1001, 334], [334, 400]]
+    assert found.by_run[6].tolist() == [[1, 0], [0, 0]]
+    assert client.overlap(["aod"], run_first=6).events.tolist() == [[0]]
+    assert client.count_events(also_in=["aod"]).total == 334
+    assert client.count_events(not_in=["aod"], by="run").total == 667
+    assert client.count_events(collection="aod", not_in=["raw"]).total == 66
+    listed = list(client.list_events(run=5, not_in=["aod"]))
+    numbers = np.concatenate([one.event_numbers for one in listed]).tolist()
+    assert numbers == [number for number in range(1000) if number % 3]
+    table = run("overlap", "raw", "aod", "--format", "csv").stdout
+    assert table.splitlines() == ["collection,raw,aod", "raw,1001,334", "aod,334,400"]
+    assert "1,001" in run("overlap", "raw", "aod").stdout
+    assert run("overlap", "raw", "raw").exit_code == 2
+    pairs = run("events", "--run", "5", "--not-in", "aod", "--format", "csv").stdout
+    assert run("lookup", "-", text=pairs).exit_code == 0
+    for wrong, what in (({"also_in": ["aod", "aod"]}, "twice"), ({"olt_from": "esd"}, "esd")):
+        with pytest.raises(InvalidRequestError, match=what):
+            client.count_events(**wrong)
+
+
 def test_what_is_wrong_is_named(client):
     """Unknown collections, bad names, foreign datasets and runs elsewhere are named."""
     client.create_collection("sim.a")

@@ -25,6 +25,7 @@ _COMMANDS = {
     "load": "load.load",
     "lookup": "lookup.lookup",
     "migrate": "server.migrate",
+    "overlap": "overlap.overlap",
     "pick": "pick.pick",
     "publish": "publish.publish",
     "runs": "runs.runs",

@@ -93,12 +93,14 @@ class DeleteCollectionRequest(_message.Message):
     def __init__(self, name: _Optional[str] = ...) -> None: ...
 
 class DeleteCollectionResponse(_message.Message):
-    __slots__ = ("events_removed", "events_left")
+    __slots__ = ("events_removed", "events_left", "name")
     EVENTS_REMOVED_FIELD_NUMBER: _ClassVar[int]
     EVENTS_LEFT_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
     events_removed: int
     events_left: int
-    def __init__(self, events_removed: _Optional[int] = ..., events_left: _Optional[int] = ...) -> None: ...
+    name: str
+    def __init__(self, events_removed: _Optional[int] = ..., events_left: _Optional[int] = ..., name: _Optional[str] = ...) -> None: ...
 
 class ResolveConflictRequest(_message.Message):
     __slots__ = ("conflict_id", "resolution", "resolved_by")

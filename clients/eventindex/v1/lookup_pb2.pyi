@@ -96,7 +96,7 @@ class RunRange(_message.Message):
     def __init__(self, first: _Optional[int] = ..., last: _Optional[int] = ...) -> None: ...
 
 class EventSelection(_message.Message):
-    __slots__ = ("run_first", "run_last", "event_first", "event_last", "dsid_raw", "fuid_raw", "olt_all", "olt_any", "olt_none", "collection", "runs")
+    __slots__ = ("run_first", "run_last", "event_first", "event_last", "dsid_raw", "fuid_raw", "olt_all", "olt_any", "olt_none", "collection", "also_in", "not_in", "olt_from", "runs")
     RUN_FIRST_FIELD_NUMBER: _ClassVar[int]
     RUN_LAST_FIELD_NUMBER: _ClassVar[int]
     EVENT_FIRST_FIELD_NUMBER: _ClassVar[int]
@@ -107,6 +107,9 @@ class EventSelection(_message.Message):
     OLT_ANY_FIELD_NUMBER: _ClassVar[int]
     OLT_NONE_FIELD_NUMBER: _ClassVar[int]
     COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    ALSO_IN_FIELD_NUMBER: _ClassVar[int]
+    NOT_IN_FIELD_NUMBER: _ClassVar[int]
+    OLT_FROM_FIELD_NUMBER: _ClassVar[int]
     RUNS_FIELD_NUMBER: _ClassVar[int]
     run_first: int
     run_last: int
@@ -118,8 +121,11 @@ class EventSelection(_message.Message):
     olt_any: int
     olt_none: int
     collection: str
+    also_in: _containers.RepeatedScalarFieldContainer[str]
+    not_in: _containers.RepeatedScalarFieldContainer[str]
+    olt_from: str
     runs: _containers.RepeatedCompositeFieldContainer[RunRange]
-    def __init__(self, run_first: _Optional[int] = ..., run_last: _Optional[int] = ..., event_first: _Optional[int] = ..., event_last: _Optional[int] = ..., dsid_raw: _Optional[int] = ..., fuid_raw: _Optional[str] = ..., olt_all: _Optional[int] = ..., olt_any: _Optional[int] = ..., olt_none: _Optional[int] = ..., collection: _Optional[str] = ..., runs: _Optional[_Iterable[_Union[RunRange, _Mapping]]] = ...) -> None: ...
+    def __init__(self, run_first: _Optional[int] = ..., run_last: _Optional[int] = ..., event_first: _Optional[int] = ..., event_last: _Optional[int] = ..., dsid_raw: _Optional[int] = ..., fuid_raw: _Optional[str] = ..., olt_all: _Optional[int] = ..., olt_any: _Optional[int] = ..., olt_none: _Optional[int] = ..., collection: _Optional[str] = ..., also_in: _Optional[_Iterable[str]] = ..., not_in: _Optional[_Iterable[str]] = ..., olt_from: _Optional[str] = ..., runs: _Optional[_Iterable[_Union[RunRange, _Mapping]]] = ...) -> None: ...
 
 class ListEventsRequest(_message.Message):
     __slots__ = ("selection", "after_run_number", "after_event_number", "batch_events_max", "events_max")
@@ -472,6 +478,36 @@ class ListCollectionsResponse(_message.Message):
     COLLECTIONS_FIELD_NUMBER: _ClassVar[int]
     collections: _containers.RepeatedCompositeFieldContainer[Collection]
     def __init__(self, collections: _Optional[_Iterable[_Union[Collection, _Mapping]]] = ...) -> None: ...
+
+class OverlapCollectionsRequest(_message.Message):
+    __slots__ = ("collections", "run_first", "run_last", "by_run")
+    COLLECTIONS_FIELD_NUMBER: _ClassVar[int]
+    RUN_FIRST_FIELD_NUMBER: _ClassVar[int]
+    RUN_LAST_FIELD_NUMBER: _ClassVar[int]
+    BY_RUN_FIELD_NUMBER: _ClassVar[int]
+    collections: _containers.RepeatedScalarFieldContainer[str]
+    run_first: int
+    run_last: int
+    by_run: bool
+    def __init__(self, collections: _Optional[_Iterable[str]] = ..., run_first: _Optional[int] = ..., run_last: _Optional[int] = ..., by_run: _Optional[bool] = ...) -> None: ...
+
+class OverlapOfRun(_message.Message):
+    __slots__ = ("run_number", "events")
+    RUN_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    run_number: int
+    events: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, run_number: _Optional[int] = ..., events: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class OverlapCollectionsResponse(_message.Message):
+    __slots__ = ("collections", "events", "runs")
+    COLLECTIONS_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    RUNS_FIELD_NUMBER: _ClassVar[int]
+    collections: _containers.RepeatedScalarFieldContainer[str]
+    events: _containers.RepeatedScalarFieldContainer[int]
+    runs: _containers.RepeatedCompositeFieldContainer[OverlapOfRun]
+    def __init__(self, collections: _Optional[_Iterable[str]] = ..., events: _Optional[_Iterable[int]] = ..., runs: _Optional[_Iterable[_Union[OverlapOfRun, _Mapping]]] = ...) -> None: ...
 
 class ReadRawFileRequest(_message.Message):
     __slots__ = ("fuid_raw",)
