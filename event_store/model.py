@@ -26,6 +26,8 @@ COSMIC_DSID_FIRST = 2**30
 # The number of the collection that is always there, and its name.
 RAW = 0
 RAW_NAME = "raw"
+# 0001-01-01T00:00:00Z and 9999-12-31T23:59:59Z: what PostgreSQL, Python and protobuf all hold.
+UNIX_MIN_S, UNIX_MAX_S = -62_135_596_800, 253_402_300_799
 
 
 class RawFile(NamedTuple):
@@ -144,7 +146,7 @@ def fuid_text(fuid: bytes) -> str:
 
 
 def signed(bits: int) -> int:
-    """64 unsigned bits as PostgreSQL's bigint holds them: two's complement."""
+    """Return 64 unsigned bits as PostgreSQL's bigint holds them: two's complement."""
     return bits - (1 << 64) if bits >= 1 << 63 else bits
 
 

@@ -9,7 +9,8 @@ from psycopg2.extensions import cursor as Cursor
 
 from event_store.database.connection import Connection
 from event_store.database.threads import DatabaseThreads
-from event_store.model import RAW, RAW_NAME
+from event_store.errors import NotFoundError
+from event_store.model import RAW_NAME
 from event_store.select import lists
 from event_store.select.collections import (
     CollectionRow,
@@ -19,19 +20,17 @@ from event_store.select.collections import (
     collections_of_runs,
     list_collections,
 )
+from event_store.select.existence import require_dataset, require_detector, require_run
 from event_store.select.file_events import FileEvents, TooManyEventsError, read_file_events
-from event_store.select.scan import dataset_exists, run_exists
 from eventindex.v1 import lookup_pb2
 from index_service import lists_plan, lists_reply
-from index_service.errors import InvalidRequestError, NotFoundError
 from service_kit import checks
+from service_kit.errors import InvalidRequestError
 from service_kit.messages import collection_message, dataset_message
 from service_kit.settings import PAIRS_PER_MESSAGE_MAX
 
-# Runs and datasets of one file in a response.
+# Rows (run, dataset) of one file in one response.
 _FILE_ROWS_MAX = 50_000
-# Collections that an error names.
-_NAMES_SHOWN = 10
 
 T = TypeVar("T")
 
@@ -87,7 +86,7 @@ class Catalogue:
         row = await self._fetch(lambda cursor: lists.get_dataset(cursor, dsid=dsid, name=name))
         if row is None:
             asked = f"name={name!r}" if dsid is None else f"dsid_raw={dsid}"
-            raise NotFoundError(f"{asked} is not a dataset of the index")
+            raise NotFoundError(f"{asked} is not in the index")
         return lookup_pb2.GetDatasetResponse(dataset=dataset_message(row))
 
     async def ListFiles(self, request: lookup_pb2.ListFilesRequest) -> lookup_pb2.ListFilesResponse:
@@ -128,7 +127,7 @@ class Catalogue:
 
     async def GetFile(self, request: lookup_pb2.GetFileRequest) -> lookup_pb2.GetFileResponse:
         """Return a RAW file over its runs, and on request its events."""
-        fuid = checks.fuid(request.fuid_raw)
+        fuid = str(checks.fuid(request.fuid_raw))
         rows = await self._fetch(lambda cursor: lists.file_rows(cursor, fuid, _FILE_ROWS_MAX + 1))
         if not rows:
             raise NotFoundError(f"fuid_raw={fuid} is not in the index")
@@ -169,25 +168,6 @@ class Catalogue:
         return await self._threads.run(run)
 
 
-def require_run(cursor: Cursor, run: int | None, collection: int = RAW) -> None:
-    """Check that a run, where one was asked for by number, is in a collection.
-
-    Raises:
-        NotFoundError: it is not; names the collections that have it.
-    """
-    if run is not None and not run_exists(cursor, run, collection):
-        raise NotFoundError(f"run {run} is not in the index{elsewhere(cursor, run)}")
-
-
-def elsewhere(cursor: Cursor, run: int) -> str:
-    """Return what to say of the collections that hold a run; nothing where none does."""
-    names = collections_of_runs(cursor, [run])
-    if not names:
-        return ""
-    more = "" if len(names) <= _NAMES_SHOWN else f" and {len(names) - _NAMES_SHOWN} more"
-    return f" in this collection; run {run} is in {', '.join(names[:_NAMES_SHOWN])}{more}"
-
-
 def chosen_collection(cursor: Cursor, name: str, dsid: int | None) -> int:
     """Return the collection that is asked: by its name, else that of the dataset, else 'raw'.
 
@@ -205,26 +185,6 @@ def chosen_collection(cursor: Cursor, name: str, dsid: int | None) -> int:
             f"dsid_raw={dsid} belongs to collection={of_dataset!r}, not to {name!r}"
         )
     return number
-
-
-def require_dataset(cursor: Cursor, dsid: int | None) -> None:
-    """Check that a dataset, where a list is filtered by one, is in the index.
-
-    Raises:
-        NotFoundError: it is not.
-    """
-    if dsid is not None and not dataset_exists(cursor, dsid):
-        raise NotFoundError(f"dsid_raw={dsid} is not in the index")
-
-
-def require_detector(cursor: Cursor, detector_id: str | None) -> None:
-    """Check that a detector, where one was asked for by name, is in the index.
-
-    Raises:
-        NotFoundError: it is not.
-    """
-    if detector_id and not lists.detector_known(cursor, detector_id):
-        raise NotFoundError(f"detector_id={detector_id!r} is not in the index")
 
 
 def _file_events(connection: Connection, fuid: str, collections: Sequence[int]) -> list[FileEvents]:

@@ -13,9 +13,9 @@ from event_store.model import Int64
 from event_store.select.collections import collection_number
 from event_store.select.overlap import Overlap
 from eventindex.v1 import lookup_pb2
-from index_service.errors import InvalidRequestError
 from index_service.events_plan import plan_names
 from service_kit import checks
+from service_kit.errors import InvalidRequestError
 
 COLLECTIONS_MAX = 32
 # Numbers of all matrices of an answer.

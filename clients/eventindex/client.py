@@ -12,15 +12,15 @@ from typing import overload
 
 from eventindex.administration import Administration
 from eventindex.catalogue import CatalogueQueries
-from eventindex.channel import PAIRS_PER_MESSAGE_MAX, tls_of
+from eventindex.channel import tls_of
 from eventindex.collection_names import RAW, distinct_names, wire_name
 from eventindex.columns import EventColumns, SerializedBatch, serialize, to_cosmic_message
 from eventindex.event_queries import EventQueries
-from eventindex.lookup_messages import encode
-from eventindex.lookups import slices, to_requests, to_result
+from eventindex.limits import PAIRS_PER_MESSAGE_MAX
+from eventindex.lookup_messages import encode, slices, to_requests
 from eventindex.pairs import Pairs, PairsLike, to_numbers, to_pairs
 from eventindex.picking import Picking
-from eventindex.results import Ack, Event, LookupResult, join, to_ack, to_event
+from eventindex.results import Ack, Event, LookupResult, join, to_ack, to_event, to_result
 from eventindex.stream import Exchange
 from eventindex.v1 import ingest_pb2, lookup_pb2
 

@@ -6,7 +6,7 @@ not in the shape that the service sends is decoded by the generated class. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -14,9 +14,9 @@ import grpc
 import numpy as np
 import numpy.typing as npt
 
-from eventindex.channel import PAIRS_PER_MESSAGE_MAX
 from eventindex.collection_names import RAW, wire_name
-from eventindex.pairs import Pairs
+from eventindex.limits import PAIRS_PER_MESSAGE_MAX
+from eventindex.pairs import Pairs, PairsLike, to_pairs
 from eventindex.v1 import event_pb2, lookup_pb2
 from eventindex.wire import count_varints, fields, number_field, packed_field, varint_values
 from eventindex.wire_counts import check, may_have_more
@@ -60,6 +60,43 @@ class LookupCalls:
         self.LookupStream: grpc.StreamStreamMultiCallable[Request, Response] = (
             channel.stream_stream(f"/{_SERVICE}/LookupStream", attrgetter("data"), decode)
         )
+
+
+def slices(pairs: Pairs) -> Iterator[Pairs]:
+    """Cut pairs into consecutive batches that fit a message."""
+    for start in range(0, len(pairs.runs), PAIRS_PER_MESSAGE_MAX):
+        part = slice(start, start + PAIRS_PER_MESSAGE_MAX)
+        yield Pairs(pairs.runs[part], pairs.events[part])
+
+
+def to_requests(
+    batches: Iterable[PairsLike], with_olt_result: bool, collection: str = RAW
+) -> Iterator[tuple[Request, Pairs]]:
+    """Yield a request for each batch, numbered from 1, with its pairs.
+
+    Raises:
+        ValueError: a batch that is no pairs or more than fit a message.
+    """
+    return (
+        numbered(number, batch, with_olt_result, collection)
+        for number, batch in enumerate(batches, 1)
+    )
+
+
+def numbered(
+    number: int, batch: PairsLike, with_olt_result: bool, collection: str = RAW
+) -> tuple[Request, Pairs]:
+    """Return the request of a batch with its pairs.
+
+    Raises:
+        ValueError: a batch that is no pairs or more than fit a message.
+    """
+    pairs = to_pairs(batch)
+    if len(pairs.runs) > PAIRS_PER_MESSAGE_MAX:
+        raise ValueError(
+            f"batch {number} has {len(pairs.runs):,} pairs, above {PAIRS_PER_MESSAGE_MAX:,}"
+        )
+    return encode(number, pairs, with_olt_result, collection), pairs
 
 
 def encode(batch_id: int, pairs: Pairs, with_olt_result: bool, collection: str = RAW) -> Request:

@@ -12,8 +12,7 @@ from typing import NamedTuple
 
 from psycopg2.extensions import cursor as Cursor
 
-from event_store.database.connection import Connection, copy_out, fetch_one
-from event_store.model import RAW
+from event_store.database.connection import Connection, copy_out
 from event_store.pages import copy as pagecopy
 from event_store.pages.copy import ScannedPage, ScanRange
 from event_store.pages.format import SLOT_BITS
@@ -135,32 +134,6 @@ class Scan:
         if self._spans is None:
             return max(self._position.run, self._selection.run_first)
         return self._last_run + 1
-
-
-def run_exists(cursor: Cursor, run_number: int, collection: int = RAW) -> bool:
-    """Whether a run holds events of a collection."""
-    cursor.execute(
-        "SELECT EXISTS (SELECT FROM run WHERE run_number = %s AND collection_id = %s "
-        "AND n_events > 0)",
-        (run_number, collection),
-    )
-    return bool(fetch_one(cursor)[0])
-
-
-def dataset_exists(cursor: Cursor, dsid: int) -> bool:
-    """Return whether a dataset is registered."""
-    cursor.execute("SELECT EXISTS (SELECT FROM dataset WHERE dsid_raw = %s)", (dsid,))
-    return bool(fetch_one(cursor)[0])
-
-
-def file_exists(cursor: Cursor, fuid: bytes, collection: int) -> bool:
-    """Whether any event of a collection lies in a RAW file (id of 16 bytes)."""
-    cursor.execute(
-        "SELECT EXISTS (SELECT FROM raw_file WHERE fuid_raw = %s::uuid AND n_events > 0 "
-        "AND collection_id = %s)",
-        (fuid.hex(), collection),
-    )
-    return bool(fetch_one(cursor)[0])
 
 
 def _whole(selection: Selection) -> Span:

@@ -2,7 +2,7 @@
 
 Lock the runs, read the pages that the events fall into, merge in NumPy, write back what changed;
 a statement and a merge for many runs, where there are many. Never decides what a page looks like
-or which value wins; that is `page` and `merge`.
+or which value wins; that is `format` and `merge`.
 """
 
 from __future__ import annotations

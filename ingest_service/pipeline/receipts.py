@@ -12,7 +12,7 @@ from ingest_service.decode.fields import describe
 from ingest_service.model import AnyFile, CosmicFile, Decoded, Reason, Receipt, Rejection, Taken
 from ingest_service.pipeline.search import CANNOT_STORE
 
-# What the driver said goes to the log alone.
+# The driver's own words go to the log only.
 _CANNOT_STORE = "the database does not take this event; the log of the service has the reason"
 
 

@@ -63,6 +63,8 @@ class AdminServiceStub:
     """The newest first, at most 10,000."""
     RevokeToken: _grpc.UnaryUnaryMultiCallable[_admin_pb2.RevokeTokenRequest, _admin_pb2.RevokeTokenResponse]
     """Makes a token invalid for good."""
+    IngestStatus: _grpc.UnaryUnaryMultiCallable[_admin_pb2.IngestStatusRequest, _admin_pb2.IngestStatusResponse]
+    """What has come in since the service started; for any valid token."""
 
 @_typing.type_check_only
 class AdminServiceAsyncStub(AdminServiceStub):
@@ -97,6 +99,8 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """The newest first, at most 10,000."""
     RevokeToken: _aio.UnaryUnaryMultiCallable[_admin_pb2.RevokeTokenRequest, _admin_pb2.RevokeTokenResponse]  # type: ignore[assignment]
     """Makes a token invalid for good."""
+    IngestStatus: _aio.UnaryUnaryMultiCallable[_admin_pb2.IngestStatusRequest, _admin_pb2.IngestStatusResponse]  # type: ignore[assignment]
+    """What has come in since the service started; for any valid token."""
 
 class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -224,5 +228,13 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.RevokeTokenResponse, _abc.Awaitable[_admin_pb2.RevokeTokenResponse]]:
         """Makes a token invalid for good."""
+
+    @_abc_1.abstractmethod
+    def IngestStatus(
+        self,
+        request: _admin_pb2.IngestStatusRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.IngestStatusResponse, _abc.Awaitable[_admin_pb2.IngestStatusResponse]]:
+        """What has come in since the service started; for any valid token."""
 
 def add_AdminServiceServicer_to_server(servicer: AdminServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
