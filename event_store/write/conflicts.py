@@ -19,7 +19,7 @@ from event_store.database.statements import execute_rows
 from event_store.model import CosmicRecord, EventColumns, signed
 from event_store.pages.merge import BatchFiles, Columns, Merged
 
-# An offer that once took the stored value's place and conflicts again is open again.
+# An offer that replaced the stored value and conflicts once more is an open conflict again.
 _REOPENED = ", ".join(
     f"{column} = CASE c.resolution WHEN 'kept' THEN c.{column} ELSE excluded.{column} END"
     for column in (
@@ -33,10 +33,10 @@ _REOPENED = ", ".join(
     )
 )
 _UPSERT = (
-    "INSERT INTO event_conflict AS c (run_number, event_number, offer_digest, "
+    "INSERT INTO event_conflict AS c (collection_id, run_number, event_number, offer_digest, "
     "stored_fuid_raw, stored_dsid_raw, stored_olt_result, stored_record, "
     "offered_fuid_raw, offered_dsid_raw, offered_olt_result, offered_record, source, times) "
-    "VALUES %s ON CONFLICT (run_number, event_number, offer_digest) "
+    "VALUES %s ON CONFLICT (run_number, collection_id, event_number, offer_digest) "
     f"DO UPDATE SET times = c.times + excluded.times, last_seen = now(), {_REOPENED}"
 )
 
@@ -44,10 +44,10 @@ _UPSERT = (
 # The server takes the stored record from where it is: a small message may differ from a large
 # record many times.
 _ROW = (
-    "(%s, %s, %s, %s, %s, %s, (SELECT canonical FROM cosmic_event WHERE run_number = %s "
+    "(%s, %s, %s, %s, %s, %s, %s, (SELECT canonical FROM cosmic_event WHERE run_number = %s "
     "AND event_number = %s AND detector_id = %s), %s, %s, %s, %s, %s, %s)"
 )
-_PLAIN_ROW = "(%s, %s, %s, %s, %s, %s, NULL, %s, %s, %s, %s, %s, %s)"
+_PLAIN_ROW = "(%s, %s, %s, %s, %s, %s, %s, NULL, %s, %s, %s, %s, %s, %s)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +90,12 @@ def record_conflicts(
     plain = [[*offer.row, offer.times] for offer in offers if offer.record_key is None]
     execute_rows(cursor, _UPSERT, plain, template=_PLAIN_ROW, step=step)
     differing = [offer for offer in offers if offer.record_key is not None]
-    # Sized by the row that it belongs to.
+    # Each statement is sized by the stored record that its row makes the server copy.
     sizes = iter([offer.stored_bytes for offer in differing])
     execute_rows(
         cursor,
         _UPSERT,
-        ([*o.row[:6], *(o.record_key or ()), *o.row[6:], o.times] for o in differing),
+        ([*o.row[:7], *(o.record_key or ()), *o.row[7:], o.times] for o in differing),
         template=_ROW,
         beside=lambda _: next(sizes),
         step=step,
@@ -122,6 +122,7 @@ def _distinct(found: Conflicts, batch: EventColumns) -> list[_Offer]:
         differs = record is not None and stored_bytes is not None
         counted[run, event, digest] = _Offer(
             [
+                batch.collection,
                 run,
                 event,
                 digest,
