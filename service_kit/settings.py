@@ -23,6 +23,7 @@ from service_kit.topic_prefixes import check_topic_prefixes
 __all__ = [
     "COSMIC_RECORD_BYTES_MAX",
     "FIXED_LIMITS",
+    "INGEST_BATCHES_IN_FLIGHT_MAX",
     "MESSAGE_BYTES_MAX",
     "PAIRS_PER_MESSAGE_MAX",
     "REFUSED_ELEMENTS_MAX",
@@ -35,6 +36,9 @@ PAIRS_PER_MESSAGE_MAX = 100_000
 MESSAGE_BYTES_MAX = 16 * 1024 * 1024
 COSMIC_RECORD_BYTES_MAX = 64 * 1024
 REFUSED_ELEMENTS_MAX = 1_000
+INGEST_BATCHES_IN_FLIGHT_MAX = 4
+DATABASE_CONNECT_TIMEOUT_S = 5
+DATABASE_IDLE_IN_TRANSACTION_TIMEOUT_MS = 30_000
 CACHE_BYTES_MIN = 1024 * 1024
 INDEX_WORKERS_MAX = 256
 
@@ -84,9 +88,6 @@ class Settings(BaseSettings):
         description="Connections of index_service to PostgreSQL that queries use, for each worker. "
         "A worker has two more.",
     )
-    database_connect_timeout_s: int = Field(
-        5, ge=1, le=60, description="Longest wait for a connection to PostgreSQL, seconds."
-    )
     database_stall_timeout_s: float = Field(
         25.0,
         gt=0,
@@ -96,13 +97,6 @@ class Settings(BaseSettings):
     )
     database_lock_timeout_ms: int = Field(
         10_000, ge=1, le=600_000, description="Longest wait of a writer for a run, milliseconds."
-    )
-    database_idle_in_transaction_timeout_ms: int = Field(
-        30_000,
-        ge=1,
-        le=600_000,
-        description="PostgreSQL ends a writer that holds a run and is silent for so many "
-        "milliseconds.",
     )
 
     cache_bytes_max: int = Field(
@@ -292,12 +286,6 @@ class Settings(BaseSettings):
         description="What the dead letters may take, bytes: texts, payload and 128 bytes each. "
         "Beyond it the oldest stay; new ones are counted, logged and gone, and /readyz says so.",
     )
-    ingest_batches_in_flight_max: int = Field(
-        4,
-        ge=1,
-        le=64,
-        description="Batches of one Ingest stream that wait for their acknowledgement.",
-    )
     retry_max_s: float = Field(
         5.0,
         gt=0,
@@ -400,10 +388,10 @@ class Settings(BaseSettings):
     def store_options(self) -> StoreOptions:
         """The limits of database connections."""
         return StoreOptions(
-            connect_timeout_s=self.database_connect_timeout_s,
+            connect_timeout_s=DATABASE_CONNECT_TIMEOUT_S,
             stall_timeout_s=self.database_stall_timeout_s,
             lock_timeout_ms=self.database_lock_timeout_ms,
-            idle_in_transaction_timeout_ms=self.database_idle_in_transaction_timeout_ms,
+            idle_in_transaction_timeout_ms=DATABASE_IDLE_IN_TRANSACTION_TIMEOUT_MS,
         )
 
     @property
@@ -430,4 +418,11 @@ FIXED_LIMITS = {
     "Size of a telescope's record": f"{COSMIC_RECORD_BYTES_MAX:,} bytes",
     "Refused elements of a message over MQTT with a dead letter each; of a message with more the "
     "whole is one": f"{REFUSED_ELEMENTS_MAX:,}",
+    "Batches of one Ingest stream that wait for their acknowledgement": (
+        f"{INGEST_BATCHES_IN_FLIGHT_MAX}"
+    ),
+    "Longest wait for a connection to PostgreSQL": f"{DATABASE_CONNECT_TIMEOUT_S} s",
+    "PostgreSQL ends a writer that holds a run and is silent for": (
+        f"{DATABASE_IDLE_IN_TRANSACTION_TIMEOUT_MS:,} ms"
+    ),
 }
