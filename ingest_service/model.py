@@ -13,6 +13,10 @@ import numpy as np
 
 from event_store.model import CosmicRecord, Int32, Int64, RawFile, UInt64
 
+# The longest packet of MQTT: what a broker takes that names no limit.
+_PACKET_BYTES_MAX = 268_435_460
+_RECEIVE_MAXIMUM = 65_535
+
 
 class Door(StrEnum):
     """Where a submission came in."""
@@ -51,7 +55,7 @@ class RefusedError(ValueError):
         self.detail = detail
 
 
-class MalformedBatch(RefusedError):  # noqa: N818  # the name that the callers' texts use
+class MalformedBatchError(RefusedError):
     """A whole message that cannot be read; the text names the first bad index."""
 
     def __init__(self, detail: str, reason: Reason = Reason.MALFORMED) -> None:
@@ -153,7 +157,7 @@ class Submission(ABC):
 
     __slots__ = ("kind", "size_bytes", "source", "topic")
     door: Door
-    # Kept by the broker: it comes again at each subscription.
+    # A retained message: the broker sends it again at each subscription.
     retained = False
 
     def __init__(self, kind: str, topic: str, source: str, size_bytes: int) -> None:
@@ -168,7 +172,7 @@ class Submission(ABC):
         """Return the events.
 
         Raises:
-            MalformedBatch: nothing of the message can be read.
+            MalformedBatchError: nothing of the message can be read.
         """
 
     @abstractmethod
@@ -193,3 +197,19 @@ class Taken:
 
     submission: Submission
     decoded: Decoded
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The properties of an MQTT 5 CONNACK; the defaults are those of the protocol.
+
+    `session_expiry_s` is None where the broker keeps the session as long as it was asked to.
+    """
+
+    session_expiry_s: int | None = None
+    maximum_qos: int = 2
+    maximum_packet_bytes: int = _PACKET_BYTES_MAX
+    receive_maximum: int = _RECEIVE_MAXIMUM
+    shared_subscriptions: bool = True
+    wildcard_subscriptions: bool = True
+    retained_messages: bool = True

@@ -16,7 +16,7 @@ import numpy as np
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 
-from eventindex.channel import PAIRS_PER_MESSAGE_MAX
+from eventindex.limits import PAIRS_PER_MESSAGE_MAX
 from eventindex.wire import count_varints
 
 _VARINT, _FIXED64, _LENGTH_DELIMITED, _GROUP, _GROUP_END, _FIXED32 = range(6)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from eventindex.channel import PAIRS_PER_MESSAGE_MAX
+from eventindex.limits import PAIRS_PER_MESSAGE_MAX
 from eventindex.v1 import event_pb2
 from eventindex.wire import count_varints, varint_values
 from eventindex.wire_counts import check

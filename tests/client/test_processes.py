@@ -58,7 +58,11 @@ def filled(message: Any) -> Any:
     """A message whose every field is set."""
     for field in message.DESCRIPTOR.fields:
         if field.message_type is not None and field.message_type.GetOptions().map_entry:
-            filled(getattr(message, field.name)["BinIn0"])
+            values = getattr(message, field.name)
+            if field.message_type.fields_by_name["value"].message_type:
+                filled(values["BinIn0"])
+            else:
+                values["x"] = 1
         elif field.is_repeated:
             values = getattr(message, field.name)
             if field.message_type:
