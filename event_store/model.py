@@ -135,7 +135,7 @@ def fuid_text(fuid: bytes) -> str:
 
 
 def signed(bits: int) -> int:
-    """64 unsigned bits as PostgreSQL's bigint holds them: two's complement."""
+    """Return 64 unsigned bits as PostgreSQL's bigint holds them: two's complement."""
     return bits - (1 << 64) if bits >= 1 << 63 else bits
 
 

@@ -108,7 +108,7 @@ def _outcomes(stack: Stack, client: eventindex.Client) -> dict[str, int]:
     try:
         [mqtt] = [door for door in client.ingest_status(timeout=5) if door.door == "mqtt"]
     except eventindex.EventIndexError as error:
-        # Where ingest_service has died, its own last words say more.
+        # If ingest_service has died, report that instead: it says more.
         stack.family.wait(1)
         raise StackError(f"{stack.endpoints.ingest}: {error}") from error
     return {outcome: getattr(mqtt, outcome) for outcome in _OUTCOMES}

@@ -25,9 +25,9 @@ from service_kit.settings import Settings, is_loopback
 
 log = logging.getLogger(__name__)
 
-# Probes carry no token. Watch does need one: its streams would take the places of calls.
+# Probes carry no token. Watch needs one: each of its streams takes the place of a call.
 _OPEN = "/grpc.health.v1.Health/Check"
-# Any valid token will do for these, and none but an admin's for a service that is not listed.
+# Scopes by service or by method. A service that is not listed takes admin tokens only.
 _ANY: frozenset[str] = frozenset(Scope)
 _ADMIN: frozenset[str] = frozenset({Scope.ADMIN})
 _SCOPES: dict[str, frozenset[str]] = {
@@ -76,7 +76,11 @@ def caller_subject() -> str:
 
 
 def access_rule(settings: Settings, address: str) -> AccessRule:
-    """Return whether calls at a gRPC address need a token: those that others reach do, unless…"""
+    """Return whether calls at a gRPC address need a token.
+
+    Where other machines reach it they do, unless a client certificate stands in for the token or
+    the settings allow anonymous calls.
+    """
     if settings.require_tokens:
         return AccessRule(True, "calls need a token (EVENTINDEX_REQUIRE_TOKENS)")
     if is_loopback(address):
@@ -99,7 +103,7 @@ class Access(aio.ServerInterceptor):
     """Lets those calls pass that bring a valid token with the scope of their service."""
 
     def __init__(self, settings: Settings) -> None:
-        # Of its own, so that calls that keep the database busy do not hold up this check.
+        # A connection of its own: calls that keep the others busy must not delay this check.
         self._threads = DatabaseThreads(
             settings.database_url, settings.store_options, 1, name="eventindex tokens"
         )
@@ -175,8 +179,8 @@ class TokenCache:
         known = self._known.get(digest)
         if known is not None and time.monotonic() < known[0]:
             return known[1]
-        # Many calls of one client come at once: one question is for all of them, and goes on when
-        # the call that began it is cancelled.
+        # Calls of one client arrive together and share one query, which goes on when the call that
+        # started it is cancelled.
         asked = self._asked.get(digest)
         if asked is None:
             asked = self._asked[digest] = asyncio.create_task(self._ask(digest))

@@ -72,7 +72,7 @@ def number_range(request: RangeRequest, what: str) -> Range:
 
 
 def at_most(name: str, value: int, limit: int) -> int:
-    """How much of something is asked for.
+    """Return how much of something is asked for.
 
     Raises:
         InvalidRequestError: more than there may be.

@@ -20,7 +20,7 @@ def split_address(address: str) -> tuple[str, int]:
 
 
 def is_loopback(address: str) -> bool:
-    """Whether an address is of this machine and can be reached from it alone."""
+    """Return whether an address is of this machine and can be reached from it alone."""
     try:
         host, _ = split_address(address)
         return host == "localhost" or ipaddress.ip_address(host).is_loopback

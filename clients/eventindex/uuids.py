@@ -9,5 +9,5 @@ _CANONICAL = re.compile(CANONICAL_UUID, re.ASCII)
 
 
 def is_canonical_uuid(text: str) -> bool:
-    """Whether a text is a UUID as 8-4-4-4-12 hexadecimal digits, and nothing else."""
+    """Return whether a text is a UUID as 8-4-4-4-12 hexadecimal digits, and nothing else."""
     return _CANONICAL.fullmatch(text) is not None

@@ -13,7 +13,7 @@ from event_store.model import UNIX_MAX_S, UNIX_MIN_S
 from ingest_service.model import ClockProblem, Reason, RefusedError
 
 _DAY_S = 86_400
-# A clock may be set to a time zone.
+# A telescope's clock may show local time, up to a day ahead of UTC.
 AHEAD_MAX_S = _DAY_S
 
 
