@@ -13,7 +13,7 @@ import numpy as np
 
 from event_store.model import RAW_NAME, CosmicRecord, Int32, Int64, RawFile, UInt64
 
-# The longest packet of MQTT: what a broker takes that names no limit.
+# The longest MQTT packet: the limit of a broker that names none.
 _PACKET_BYTES_MAX = 268_435_460
 _RECEIVE_MAXIMUM = 65_535
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import grpc
 import pytest
 
+from eventindex.v1 import admin_pb2, admin_pb2_grpc
+from service_kit.settings import MESSAGE_BYTES_MAX
 from tests.support.ingest import (
     Publisher,
     Topics,
@@ -42,3 +45,23 @@ def service(database_url, mosquitto, topics):
     )
     yield service.start()
     service.close()
+
+
+@pytest.fixture
+def channel(ingest_address):
+    options = [("grpc.max_receive_message_length", MESSAGE_BYTES_MAX)]
+    with grpc.insecure_channel(ingest_address, options) as opened:
+        yield opened
+
+
+@pytest.fixture
+def admin(channel):
+    """A client whose methods take the fields of the request."""
+    stub = admin_pb2_grpc.AdminServiceStub(channel)
+
+    class Client:
+        def __getattr__(self, method):
+            make = getattr(admin_pb2, f"{method}Request")
+            return lambda **fields: getattr(stub, method)(make(**fields), timeout=60)
+
+    return Client()

@@ -17,8 +17,8 @@ from event_store.model import EventColumns, RawFile
 from event_store.write.writer import Store
 from eventindex.generate import generate
 from eventindex.v1 import lookup_pb2, lookup_pb2_grpc
-from tests.store.test_selection import as_selection, brute_force
 from tests.support.processes import Service
+from tests.support.selection import as_selection, brute_force
 
 # The mix of the workload of the benchmarks, with its files in several datasets.
 MIX = replace(WORKLOAD_W, runs=2, events=250_000, datasets=3)

@@ -21,7 +21,8 @@ from event_store.lookup.reader import Reader
 from event_store.model import RawFile
 from event_store.write.writer import Store
 from tests.conftest import execute, query
-from tests.store.test_startup import refused
+from tests.support.refused import refused
+from tests.support.sessions import PG_VARIABLES, opened
 from tests.support.store import columns, reply
 
 HOSTILE = {
@@ -40,28 +41,6 @@ HOSTILE = {
     "bytea_output": "escape",
     "extra_float_digits": "-3",
 }
-PG_VARIABLES = {
-    "PGOPTIONS": "-c search_path=nowhere -c statement_timeout=1",
-    "PGSERVICE": "of_somebody_else",
-    "PGSSLMODE": "require",
-    "PGCLIENTENCODING": "LATIN1",
-    "PGTARGETSESSIONATTRS": "standby",
-    "PGHOST": "127.0.0.2",
-    "PGHOSTADDR": "127.0.0.2",
-    "PGPORT": "1",
-    "PGUSER": "nobody",
-    "PGDATABASE": "nowhere",
-    "PGPASSFILE": "/nowhere",
-    "PGPASSWORD": "wrong",
-    "PGAPPNAME": "psql",
-    "PGTZ": "Asia/Novosibirsk",
-    "PGDATESTYLE": "SQL, DMY",
-    "PGREQUIREAUTH": "gss",
-}
-
-
-def opened(url: str, *, autocommit: bool = True) -> Connection:
-    return Connection(url, StoreOptions(), autocommit=autocommit, name="test")
 
 
 def settings_of(url: str, names) -> dict[str, str]:
