@@ -51,7 +51,7 @@ class RefusedError(ValueError):
         self.detail = detail
 
 
-class MalformedBatch(RefusedError):  # noqa: N818  # the name that the callers' texts use
+class MalformedBatchError(RefusedError):
     """A whole message that cannot be read; the text names the first bad index."""
 
     def __init__(self, detail: str, reason: Reason = Reason.MALFORMED) -> None:
@@ -168,7 +168,7 @@ class Submission(ABC):
         """Return the events.
 
         Raises:
-            MalformedBatch: nothing of the message can be read.
+            MalformedBatchError: nothing of the message can be read.
         """
 
     @abstractmethod

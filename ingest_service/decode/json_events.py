@@ -19,7 +19,7 @@ from ingest_service.decode.strict_json import (
     text_of,
     value_at,
 )
-from ingest_service.model import Decoded, MalformedBatch, Reason, RefusedError, Rejection
+from ingest_service.model import Decoded, MalformedBatchError, Reason, RefusedError, Rejection
 from service_kit.settings import PAIRS_PER_MESSAGE_MAX
 
 _FIELDS = frozenset({"run_number", "event_number", "olt_result", "dsid_raw", "fuid_raw"})
@@ -48,7 +48,7 @@ def decode_json(payload: bytes) -> Decoded:
     """Return the events of a payload.
 
     Raises:
-        MalformedBatch: the payload is not JSON in UTF-8, or an array of too many events.
+        MalformedBatchError: the payload is not JSON in UTF-8, or an array of too many events.
     """
     good = _good_event(payload) if payload.startswith(b"{") else _good_events(payload)
     return _decode_any(payload) if good is None else good
@@ -123,7 +123,7 @@ def _decode_any(payload: bytes) -> Decoded:
             return _decode_elements(text, list(_elements(text, start)))
         return _decode_single(text, start)
     except StrictJsonError as error:
-        raise MalformedBatch(str(error)) from None
+        raise MalformedBatchError(str(error)) from None
 
 
 def _decode_single(text: str, start: int) -> Decoded:
@@ -182,7 +182,9 @@ def _elements(text: str, start: int) -> Iterator[tuple[_Span, _Event | RefusedEr
         if not text.startswith(",", after):
             raise StrictJsonError(f"expected ',' or ']' at character {after}")
         at = skip_blanks(text, after + 1)
-    raise MalformedBatch(f"an array of more than {PAIRS_PER_MESSAGE_MAX} events", Reason.TOO_LARGE)
+    raise MalformedBatchError(
+        f"an array of more than {PAIRS_PER_MESSAGE_MAX} events", Reason.TOO_LARGE
+    )
 
 
 def _element(text: str, at: int) -> tuple[_Event | RefusedError, int]:

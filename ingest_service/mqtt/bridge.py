@@ -16,7 +16,7 @@ from paho.mqtt.enums import MQTTProtocolVersion
 
 from ingest_service.decode.topics import Route, Topics
 from ingest_service.metrics import Metrics
-from ingest_service.model import Decoded, Door, MalformedBatch, Reason, Receipt, Submission
+from ingest_service.model import Decoded, Door, MalformedBatchError, Reason, Receipt, Submission
 from ingest_service.mqtt.broker_watch import BrokerWatch
 from ingest_service.mqtt.connection import (
     BrokerError,
@@ -58,7 +58,7 @@ class MqttSubmission(Submission):
     def decode(self) -> Decoded:
         """Return the events; the topic says what the payload is."""
         if self.size_bytes > MESSAGE_BYTES_MAX:
-            raise MalformedBatch(
+            raise MalformedBatchError(
                 f"a message of {self.size_bytes} bytes; the limit is {MESSAGE_BYTES_MAX}",
                 Reason.TOO_LARGE,
             )

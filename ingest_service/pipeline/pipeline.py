@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from ingest_service.metrics import Metrics
-from ingest_service.model import Decoded, Door, MalformedBatch, Submission, Taken
+from ingest_service.model import Decoded, Door, MalformedBatchError, Submission, Taken
 from ingest_service.pipeline.dead_letters import dead_letters
 from ingest_service.pipeline.intake import Intake
 from ingest_service.pipeline.storing import AbandonedError, EventStore, Storing
@@ -197,5 +197,5 @@ class Pipeline:
 def _decode(submission: Submission) -> Decoded:
     try:
         return submission.decode()
-    except MalformedBatch as error:
+    except MalformedBatchError as error:
         return Decoded.refused(error, submission.payload())

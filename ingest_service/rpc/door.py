@@ -17,7 +17,7 @@ from eventindex.v1 import ingest_pb2
 from ingest_service.decode.clock_settings import clocks_of
 from ingest_service.decode.topics import BATCH, COSMIC
 from ingest_service.metrics import Metrics
-from ingest_service.model import Decoded, Door, MalformedBatch, Receipt, Rejection, Submission
+from ingest_service.model import Decoded, Door, MalformedBatchError, Receipt, Rejection, Submission
 from ingest_service.pipeline.intake import Intake
 from ingest_service.rpc.requests import Request, read_batch, read_cosmic
 from service_kit import registry
@@ -187,7 +187,7 @@ class IngestDoor:
     ) -> GrpcSubmission:
         try:
             request = await read(payload)
-        except MalformedBatch as error:
+        except MalformedBatchError as error:
             log.warning("%s: a stream ends: %s", source, error.detail)
             self._metrics.message_refused(Door.GRPC, kind, error.reason)
             raise _EndError(grpc.StatusCode.INVALID_ARGUMENT, error.detail) from None
