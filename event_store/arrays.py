@@ -62,7 +62,7 @@ def starts(values: npt.NDArray[Any]) -> Places:
     return np.concatenate([np.zeros(1, np.intp), cuts])
 
 
-def numbered(used: npt.NDArray[np.bool_]) -> tuple[Places, Places]:
+def numbered(used: npt.NDArray[Any]) -> tuple[Places, Places]:
     """Return the places that are marked, and for each marked place its number among them."""
     places = np.flatnonzero(used)
     number = np.empty(len(used), np.intp)
@@ -80,9 +80,7 @@ def number_values(values: npt.NDArray[np.signedinteger[Any]], end: int) -> tuple
     if end > max(_MARKED_MAX, 4 * len(values)):
         found, place = np.unique(values, return_inverse=True)
         return found.astype(np.intp), place.astype(np.intp)
-    used = np.zeros(end, bool)
-    used[values] = True
-    found, number = numbered(used)
+    found, number = numbered(np.bincount(values, minlength=end))
     return found, number.take(values)
 
 

@@ -21,7 +21,7 @@ from index_service import cosmic_plan, cosmic_reply
 from service_kit import checks
 from service_kit.errors import InvalidRequestError
 
-# Counts in a response.
+# Counts in one response.
 _GROUPS_MAX = 100_000
 
 

@@ -24,7 +24,7 @@ class RunGaps:
         self._threads = threads
 
     async def RunGaps(self, request: lookup_pb2.RunGapsRequest) -> lookup_pb2.RunGapsResponse:
-        """Return what is missing between the first and the last event of a run."""
+        """Count what is missing between the first and the last event of a run."""
         run = checks.number("run_number", request.run_number)
         gaps_max = checks.at_most("gaps_max", request.gaps_max, GAPS_MAX)
         first, last = await self._threads.run(lambda connection: _bounds(connection, run))

@@ -20,7 +20,7 @@ from service_kit.errors import InvalidRequestError
 from service_kit.messages import dataset_message
 from service_kit.settings import PAIRS_PER_MESSAGE_MAX
 
-# Runs and datasets of one file in a response.
+# Rows (run, dataset) of one file in one response.
 _FILE_ROWS_MAX = 50_000
 
 T = TypeVar("T")

@@ -20,7 +20,7 @@ from index_service.lookup_groups import LookupGroups
 from service_kit.errors import InvalidRequestError
 from service_kit.in_order import InOrder
 
-# Of a stream, answers that are ready or in the making behind the one that is sent.
+# Answers of a stream that are ready or being made behind the one that is sent.
 ANSWERS_AHEAD_MAX = 4
 
 

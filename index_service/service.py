@@ -49,13 +49,13 @@ async def serve(settings: Settings) -> int:
     check_exposure(settings, settings.index_metrics_address, tls=False)
     service = IndexService(settings)
     await service.open()
-    heart = Pulse()
+    pulse = Pulse()
     with MonitoringServer(
         settings.index_metrics_address,
-        live={"event loop": heart.problem},
+        live={"event loop": pulse.problem},
         ready={"database": service.probe.problem},
     ):
-        await service.run(stopping, heart.run())
+        await service.run(stopping, pulse.run())
     return 0
 
 

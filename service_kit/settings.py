@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from event_store.database.connection import StoreOptions
 from eventindex.hosts import is_loopback, split_address, split_mqtt_url
+from eventindex.limits import MESSAGE_BYTES_MAX, PAIRS_PER_MESSAGE_MAX
 from service_kit.epochs import parse_epochs
 from service_kit.topic_prefixes import check_topic_prefixes
 
@@ -31,8 +32,6 @@ __all__ = [
     "split_address",
 ]
 
-PAIRS_PER_MESSAGE_MAX = 100_000
-MESSAGE_BYTES_MAX = 16 * 1024 * 1024
 COSMIC_RECORD_BYTES_MAX = 64 * 1024
 REFUSED_ELEMENTS_MAX = 1_000
 CACHE_BYTES_MIN = 1024 * 1024

@@ -256,7 +256,7 @@ class Administration(DatasetQueries):
                     return
                 request.run_first = message.run_number + 1
         except NotFoundError:
-            # Behind the last run there may be no other.
+            # The last run number has no successor.
             if not started:
                 raise
         finally:

@@ -23,8 +23,9 @@ import grpc
 from eventindex import channel as channels
 from eventindex.addresses import find_address
 from eventindex.aio_stream import AsyncExchange
-from eventindex.channel import PAIRS_PER_MESSAGE_MAX, Tls
+from eventindex.channel import Tls
 from eventindex.errors import from_rpc_error
+from eventindex.limits import PAIRS_PER_MESSAGE_MAX
 from eventindex.lookup_messages import LookupCalls, Request, Response, encode, numbered, slices
 from eventindex.pairs import Pairs, PairsLike, to_pairs
 from eventindex.results import LookupResult, join, to_result

@@ -11,9 +11,10 @@ from pathlib import Path
 
 from eventindex.administration import Administration
 from eventindex.catalogue import CatalogueQueries
-from eventindex.channel import PAIRS_PER_MESSAGE_MAX, tls_of
+from eventindex.channel import tls_of
 from eventindex.columns import EventColumns, SerializedBatch, serialize, to_cosmic_message
 from eventindex.event_queries import EventQueries
+from eventindex.limits import PAIRS_PER_MESSAGE_MAX
 from eventindex.lookup_messages import encode, slices, to_requests
 from eventindex.pairs import PairsLike, to_numbers, to_pairs
 from eventindex.picking import Picking

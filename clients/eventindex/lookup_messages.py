@@ -14,7 +14,7 @@ import grpc
 import numpy as np
 import numpy.typing as npt
 
-from eventindex.channel import PAIRS_PER_MESSAGE_MAX
+from eventindex.limits import PAIRS_PER_MESSAGE_MAX
 from eventindex.pairs import Pairs, PairsLike, to_pairs
 from eventindex.v1 import event_pb2, lookup_pb2
 from eventindex.wire import count_varints, fields, number_field, packed_field, varint_values

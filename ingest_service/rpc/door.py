@@ -21,8 +21,10 @@ from ingest_service.model import Decoded, Door, MalformedBatchError, Receipt, Re
 from ingest_service.pipeline.intake import Intake
 from ingest_service.rpc.requests import Request, read_batch, read_cosmic
 from service_kit import registry
+from service_kit.errors import InvalidRequestError, StoppingError
 from service_kit.in_order import InOrder
 from service_kit.settings import MESSAGE_BYTES_MAX, Settings
+from service_kit.statuses import status_of
 
 log = logging.getLogger(__name__)
 
@@ -36,15 +38,6 @@ _REASONS_BYTES_MAX = MESSAGE_BYTES_MAX * 3 // 4
 
 
 _STOPPING = "the service is stopping: send what was not acknowledged again"
-
-
-class _EndError(Exception):
-    """How a stream ends after the acknowledgements of what went before."""
-
-    def __init__(self, code: grpc.StatusCode, text: str) -> None:
-        super().__init__(text)
-        self.code = code
-        self.text = text
 
 
 class GrpcSubmission(Submission):
@@ -103,7 +96,7 @@ class IngestDoor:
         """End every stream after the acknowledgements of what was taken in."""
         self._stopping = True
         for stream in self._streams:
-            stream.stop(_EndError(grpc.StatusCode.UNAVAILABLE, _STOPPING))
+            stream.stop(StoppingError(_STOPPING))
 
     def handlers(self) -> grpc.GenericRpcHandler:
         """Return the methods of the contract: requests come as bytes, parsed in other threads.
@@ -169,16 +162,13 @@ class IngestDoor:
         stream = InOrder(requests, begin, self._in_flight_max)
         self._streams.add(stream)
         if self._stopping:
-            stream.stop(_EndError(grpc.StatusCode.UNAVAILABLE, _STOPPING))
+            stream.stop(StoppingError(_STOPPING))
         try:
             async with aclosing(stream.answers()) as acks:
                 async for ack in acks:
                     yield _stored(ack)
-        except _EndError as end:
-            await context.abort(end.code, end.text)
-        except Exception:
-            log.exception("a stream could not be read")
-            await context.abort(grpc.StatusCode.INTERNAL, "the stream could not be read")
+        except Exception as error:  # noqa: BLE001  # whatever it is ends this stream alone
+            await context.abort(*status_of(_SERVICE.name, error))
         finally:
             self._streams.discard(stream)
 
@@ -190,7 +180,7 @@ class IngestDoor:
         except MalformedBatchError as error:
             log.warning("%s: a stream ends: %s", source, error.detail)
             self._metrics.message_refused(Door.GRPC, kind, error.reason)
-            raise _EndError(grpc.StatusCode.INVALID_ARGUMENT, error.detail) from None
+            raise InvalidRequestError(error.detail) from None
         submission = GrpcSubmission(kind, source, request, len(payload))
         await self.submit(submission)
         return submission
@@ -198,7 +188,7 @@ class IngestDoor:
 
 def _stored(ack: ingest_pb2.IngestAck | None) -> ingest_pb2.IngestAck:
     if ack is None:
-        raise _EndError(grpc.StatusCode.UNAVAILABLE, _STOPPING)
+        raise StoppingError(_STOPPING)
     return ack
 
 

@@ -63,7 +63,7 @@ def get_gaps(
     run_number: PathNumber,
     query: Annotated[GapsQuery, Query()],
 ) -> Response:
-    """Count and names the gaps in a run's event numbers."""
+    """Count and name the gaps in a run's event numbers."""
     found = services.run_gaps(run_number, gaps_max=query.limit)
     return json_answer(
         request,

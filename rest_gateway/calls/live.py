@@ -35,7 +35,7 @@ _INTERVAL_S = 1.0
 _ANSWER_S_MAX = 2.0
 _RUNS = 20
 _EVENTS = 10
-# Nothing changed in the index when these did not.
+# While these stand still, the runs need not be asked for again.
 _CHANGES = ("inserted", "conflict")
 _EVENT = {
     "type": "object",

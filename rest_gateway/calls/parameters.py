@@ -19,7 +19,7 @@ from rest_gateway.problems import invalid
 
 FUID_PATTERN = f"^{CANONICAL_UUID}$"
 RUNS_PATTERN = "^[0-9]{1,19}(-[0-9]{1,19})?(,[0-9]{1,19}(-[0-9]{1,19})?)*$"
-# Of an address; a longer list goes by a client of the index.
+# Addresses are short; for longer lists there is the client.
 RUNS_LENGTH_MAX = 4_000
 RunNumber = Annotated[Number, Field(description="One run.")]
 PathNumber = Annotated[int, Path(ge=0, le=NUMBER_MAX)]

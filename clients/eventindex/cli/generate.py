@@ -17,7 +17,7 @@ from eventindex.columns import DSID_MAX, EventColumns
 from eventindex.generate import Plan
 from eventindex.generate import generate as generate_events
 
-# The plan's names of the options that have another.
+# Options whose names differ from the plan's fields.
 _PLAN_NAMES = {"gaps": "gap_fraction", "triggers": "trigger_probabilities", "dsid": "dsid_raw"}
 
 
@@ -137,7 +137,7 @@ def _write_events(
             counts.add(block)
         count += len(block)
         rate = count / max(time.monotonic() - started, 1e-3)
-        # Gaps are no events: what was drawn so far is told by the last event number.
+        # Progress counts event numbers, gaps included; the last one says how far it is.
         run = int(np.asarray(block.run_numbers)[0])
         event = int(np.asarray(block.event_numbers)[-1])
         drawn = (run - plan.run_first) * plan.events + event - plan.event_first + 1

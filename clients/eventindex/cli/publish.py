@@ -20,7 +20,7 @@ from eventindex.text_rows import event_objects
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _EVENTS_PER_MESSAGE = 100
 _BAD_ROWS_SHOWN = 20
-# By the protocol.
+# MQTT has two bytes for its length.
 _TOPIC_BYTES_MAX = 65_535
 
 

@@ -61,7 +61,7 @@ class Cli(click.Group):
         try:
             return super().invoke(ctx)
         except WrongStateError as error:
-            # Not the command is wrong: the same may work later.
+            # The command is right and may work later: no bad usage.
             raise Failure(_one_line(error)) from error
         except InvalidRequestError as error:
             raise RefusedUsage(_one_line(error)) from error
