@@ -28,6 +28,10 @@ class NotFoundError(LookupError):
     """What was asked for by name or number is not in the index."""
 
 
+class UnknownCollectionError(ValueError):
+    """There is no collection of this name."""
+
+
 class NameTakenError(ValueError):
     """Another thing has this name, which must be unique."""
 

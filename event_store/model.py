@@ -23,6 +23,9 @@ UInt8: TypeAlias = npt.NDArray[np.uint8]
 NUMBER_MAX = 2**63 - 1
 DSID_MAX = 2**31 - 1
 COSMIC_DSID_FIRST = 2**30
+# The number of the collection that is always there, and its name.
+RAW = 0
+RAW_NAME = "raw"
 # 0001-01-01T00:00:00Z and 9999-12-31T23:59:59Z: what PostgreSQL, Python and protobuf all hold.
 UNIX_MIN_S, UNIX_MAX_S = -62_135_596_800, 253_402_300_799
 
@@ -50,6 +53,12 @@ class Outcome(IntEnum):
     CONFLICT = 2
     # Refused: its dataset is frozen or retired.
     CLOSED_DATASET = 3
+    # Refused: its dataset is another collection's.
+    OTHER_COLLECTION = 4
+    # Refused: its collection is frozen or retired.
+    CLOSED_COLLECTION = 5
+    # Refused: there is no collection of this name.
+    UNKNOWN_COLLECTION = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +97,7 @@ class EventColumns:
         files: the RAW files of the batch; a repeated file is allowed.
         source_index: int32, index into `sources`: who offered the event, for the conflicts.
         cosmic: telescope records by position in the columns.
+        collection: the number of the collection that all events belong to.
     """
 
     runs: Int64
@@ -98,6 +108,7 @@ class EventColumns:
     source_index: Int32
     sources: Sequence[str]
     cosmic: Mapping[int, CosmicRecord] = field(default_factory=dict)
+    collection: int = RAW
 
     def __len__(self) -> int:
         return len(self.runs)

@@ -31,7 +31,7 @@ from event_store.select.selection import (
     select,
 )
 from eventindex.v1 import lookup_pb2
-from index_service.events import check_exists, scanned
+from index_service.events import resolve, scanned
 from index_service.events_plan import plan_selection
 from service_kit.errors import InvalidRequestError
 
@@ -59,12 +59,15 @@ class EventCounts:
     async def CountEvents(
         self, request: lookup_pb2.CountEventsRequest
     ) -> lookup_pb2.CountEventsResponse:
-        """Return numbers of events of a selection."""
-        selection = plan_selection(request.selection)
+        """Numbers of events of a selection."""
+        planned = plan_selection(request.selection)
         if request.by not in lookup_pb2.CountBy.values():
             raise InvalidRequestError(f"by={request.by} is not a CountBy")
-        await self._threads.run(lambda connection: check_exists(connection, selection))
-        if request.by in _CATALOGUE_KEYS and not (selection.by_event or selection.by_olt):
+        selection = await self._threads.run(
+            lambda connection: resolve(connection, planned, request.selection)
+        )
+        of_catalogue = not (selection.by_event or selection.by_olt or selection.across)
+        if request.by in _CATALOGUE_KEYS and of_catalogue:
             return await self._threads.run(
                 lambda connection: _from_catalogue(connection, selection, request.by)
             )
@@ -257,13 +260,14 @@ def _from_catalogue(
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT {select_keys}sum(n_events)::bigint FROM raw_file "
-            "WHERE run_number BETWEEN %s AND %s AND n_events > 0 "
+            "WHERE run_number BETWEEN %s AND %s AND n_events > 0 AND collection_id = %s "
             "AND (%s::int8multirange IS NULL OR run_number <@ %s::int8multirange) "
             "AND (%s::uuid IS NULL OR fuid_raw = %s::uuid) "
             f"AND (%s::integer IS NULL OR dsid_raw = %s) {group} LIMIT %s",
             (
                 selection.run_first,
                 selection.run_last,
+                selection.collection,
                 *(2 * (selection.run_multirange,)),
                 *(2 * (selection.fuid.hex() if selection.fuid else None,)),
                 *(2 * (selection.dsid,)),

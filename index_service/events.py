@@ -10,20 +10,23 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+from psycopg2.extensions import cursor as Cursor
 
 from event_store.arrays import number_values
 from event_store.database.connection import Connection
 from event_store.database.threads import DatabaseThreads
 from event_store.model import DatasetState, Int64, fuid_text
 from event_store.pages.copy import ScannedPage
-from event_store.select.existence import require_dataset, require_file, require_run
+from event_store.select.collections import collection_number
+from event_store.select.existence import require_file, require_run
 from event_store.select.scan import Scan
 from event_store.select.selection import Selection
 from event_store.select.stacked import Chosen, choose
 from event_store.write.catalogue import closed_states
 from eventindex.v1 import event_pb2, lookup_pb2
 from eventindex.wire import packed_field
-from index_service.events_plan import ListPlan, plan_list
+from index_service.events_plan import NAMES_MAX, ListPlan, plan_list, plan_names
+from index_service.lists import chosen_collection
 
 _FIELDS = event_pb2.EventBatch.DESCRIPTOR.fields_by_name
 _EVENT_NUMBERS = _FIELDS["event_numbers"].number
@@ -57,8 +60,10 @@ class EventLists:
     async def ListEvents(self, request: lookup_pb2.ListEventsRequest) -> AsyncIterator[bytes]:
         """Yield the events of a selection, ascending; the next pages are read while these leave."""
         planned = plan_list(request)
-        states = await self._threads.run(lambda connection: _prepare(connection, planned.selection))
-        pages = Scan(planned.selection, after=planned.after_page, with_olt=True, with_files=True)
+        selection, states = await self._threads.run(
+            lambda connection: _prepare(connection, planned.selection, request.selection)
+        )
+        pages = Scan(selection, after=planned.after_page, with_olt=True, with_files=True)
         left = planned.events_max
         async with aclosing(scanned(self._threads, pages)) as pieces:
             async for found in pieces:
@@ -83,17 +88,34 @@ async def scanned(
         ahead.cancel()
 
 
-def check_exists(connection: Connection, selection: Selection) -> None:
-    """Refuse a number that is not in the index: an empty answer would hide a mistake.
+def resolve(
+    connection: Connection, selection: Selection, message: lookup_pb2.EventSelection
+) -> Selection:
+    """Return a selection with the collections of its message, once what it names is there.
+
+    An empty answer would hide a mistake.
 
     Raises:
         NotFoundError: the one run, the dataset or the file of the selection is not in the index.
+        UnknownCollectionError: there is no collection of a name.
+        InvalidRequestError: the dataset belongs to another one, or a name is there twice.
     """
     with connection.cursor() as cursor:
+        number = chosen_collection(cursor, message.collection, selection.dsid)
         one = selection.run_first == selection.run_last
-        require_run(cursor, selection.run_first if one else None)
-        require_dataset(cursor, selection.dsid)
-        require_file(cursor, selection.fuid)
+        require_run(cursor, selection.run_first if one else None, number)
+        require_file(cursor, selection.fuid, number)
+        return replace(
+            selection,
+            collection=number,
+            also_in=_numbers(cursor, "also_in", message.also_in),
+            not_in=_numbers(cursor, "not_in", message.not_in),
+            olt_from=(collection_number(cursor, message.olt_from) if message.olt_from else None),
+        )
+
+
+def _numbers(cursor: Cursor, field: str, names: Sequence[str]) -> tuple[int, ...]:
+    return tuple(collection_number(cursor, name) for name in plan_names(field, names, NAMES_MAX))
 
 
 def batches(pages: Sequence[ScannedPage], planned: ListPlan) -> Iterator[Columns]:
@@ -114,10 +136,12 @@ def batches(pages: Sequence[ScannedPage], planned: ListPlan) -> Iterator[Columns
             yield Columns(run_number, chosen.events[part], files[part], chosen.olt[part], keys)
 
 
-def _prepare(connection: Connection, selection: Selection) -> dict[int, DatasetState]:
-    check_exists(connection, selection)
+def _prepare(
+    connection: Connection, selection: Selection, message: lookup_pb2.EventSelection
+) -> tuple[Selection, dict[int, DatasetState]]:
+    selection = resolve(connection, selection, message)
     with connection.cursor() as cursor:
-        return closed_states(cursor)
+        return selection, closed_states(cursor)
 
 
 def _all_batches(pages: Sequence[ScannedPage], planned: ListPlan) -> list[Columns]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from event_store.model import RAW_NAME
 from event_store.pages.format import SLOT_BITS
 from event_store.select.scan import Position
 from event_store.select.selection import Selection
@@ -15,6 +16,8 @@ from service_kit.errors import InvalidRequestError
 from service_kit.settings import PAIRS_PER_MESSAGE_MAX
 
 BATCH_EVENTS_DEFAULT = 10_000
+# Other collections that a selection asks, in each of its lists.
+NAMES_MAX = 16
 
 
 class ListPlan(NamedTuple):
@@ -81,6 +84,21 @@ def plan_selection(message: lookup_pb2.EventSelection) -> Selection:
         olt_none=message.olt_none,
         run_ranges=run_ranges(message.runs),
     )
+
+
+def plan_names(field: str, names: Sequence[str], names_max: int) -> list[str]:
+    """Check names of collections.
+
+    Raises:
+        InvalidRequestError: too many, or the same twice.
+    """
+    found = [name or RAW_NAME for name in names]
+    if len(found) > names_max:
+        raise InvalidRequestError(f"{field} has {len(found)} names: the limit is {names_max}")
+    for place, name in enumerate(found):
+        if name in found[:place]:
+            raise InvalidRequestError(f"{field}[{place}]={name[:80]!r} is there twice")
+    return found
 
 
 def run_ranges(messages: Sequence[lookup_pb2.RunRange]) -> tuple[tuple[int, int], ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from psycopg2.extensions import cursor as Cursor
@@ -10,14 +10,23 @@ from psycopg2.extensions import cursor as Cursor
 from event_store.database.connection import Connection
 from event_store.database.threads import DatabaseThreads
 from event_store.errors import NotFoundError
+from event_store.model import RAW_NAME
 from event_store.select import lists
+from event_store.select.collections import (
+    CollectionRow,
+    collection_number,
+    collection_of_dataset,
+    collections_of_file,
+    collections_of_runs,
+    list_collections,
+)
 from event_store.select.existence import require_dataset, require_detector, require_run
 from event_store.select.file_events import FileEvents, TooManyEventsError, read_file_events
 from eventindex.v1 import lookup_pb2
 from index_service import lists_plan, lists_reply
 from service_kit import checks
 from service_kit.errors import InvalidRequestError
-from service_kit.messages import dataset_message
+from service_kit.messages import collection_message, dataset_message
 from service_kit.settings import PAIRS_PER_MESSAGE_MAX
 
 # Rows (run, dataset) of one file in one response.
@@ -37,7 +46,8 @@ class Catalogue:
         planned = lists_plan.plan_runs(request)
 
         def fetch(cursor: Cursor) -> lists.Rows[lists.RunRow]:
-            require_run(cursor, planned.run)
+            collection = collection_number(cursor, request.collection or RAW_NAME)
+            require_run(cursor, planned.run, collection)
             require_detector(cursor, planned.detector_id)
             return lists.list_runs(
                 cursor,
@@ -45,6 +55,7 @@ class Catalogue:
                 run_first=planned.runs.first,
                 run_last=planned.runs.last,
                 detector_id=planned.detector_id,
+                collection=collection,
             )
 
         return lists_reply.runs_response(request, planned.page, await self._fetch(fetch))
@@ -56,8 +67,13 @@ class Catalogue:
         planned = lists_plan.plan_datasets(request)
 
         def fetch(cursor: Cursor) -> lists.Rows[lists.DatasetRow]:
+            name = request.collection
             return lists.list_datasets(
-                cursor, planned.page, state=planned.state, name_contains=planned.name_contains
+                cursor,
+                planned.page,
+                state=planned.state,
+                name_contains=planned.name_contains,
+                collection=collection_number(cursor, name) if name else None,
             )
 
         return lists_reply.datasets_response(request, planned.page, await self._fetch(fetch))
@@ -78,9 +94,15 @@ class Catalogue:
         planned = lists_plan.plan_files(request)
 
         def fetch(cursor: Cursor) -> lists.Rows[lists.FileRow]:
-            require_run(cursor, planned.run)
-            require_dataset(cursor, planned.dsid)
-            return lists.list_files(cursor, planned.page, run_number=planned.run, dsid=planned.dsid)
+            collection = chosen_collection(cursor, request.collection, planned.dsid)
+            require_run(cursor, planned.run, collection)
+            return lists.list_files(
+                cursor,
+                planned.page,
+                run_number=planned.run,
+                dsid=planned.dsid,
+                collection=collection,
+            )
 
         return lists_reply.files_response(request, planned.page, await self._fetch(fetch))
 
@@ -91,9 +113,14 @@ class Catalogue:
         planned = lists_plan.plan_conflicts(request)
 
         def fetch(cursor: Cursor) -> lists.Rows[lists.ConflictRow]:
-            require_run(cursor, planned.run)
+            collection = collection_number(cursor, request.collection or RAW_NAME)
+            require_run(cursor, planned.run, collection)
             return lists.list_conflicts(
-                cursor, planned.page, run_number=planned.run, with_resolved=planned.with_resolved
+                cursor,
+                planned.page,
+                run_number=planned.run,
+                with_resolved=planned.with_resolved,
+                collection=collection,
             )
 
         return lists_reply.conflicts_response(request, planned.page, await self._fetch(fetch))
@@ -111,8 +138,27 @@ class Catalogue:
         if not request.with_events:
             return lists_reply.file_response(rows, [])
         _check_size(fuid, sum(row.n_events for row in rows))
-        events = await self._threads.run(lambda connection: _file_events(connection, fuid))
+        collections = await self._fetch(lambda cursor: collections_of_file(cursor, fuid))
+        events = await self._threads.run(
+            lambda connection: _file_events(connection, fuid, collections)
+        )
         return lists_reply.file_response(rows, lists_reply.batches(fuid, rows, events))
+
+    async def ListCollections(
+        self, request: lookup_pb2.ListCollectionsRequest
+    ) -> lookup_pb2.ListCollectionsResponse:
+        """All collections, or those that hold one of some runs."""
+        runs = lists_plan.plan_collections(request)
+
+        def fetch(cursor: Cursor) -> list[CollectionRow]:
+            rows = list_collections(cursor)
+            if not runs:
+                return rows
+            holding = set(collections_of_runs(cursor, runs))
+            return [row for row in rows if row.name in holding]
+
+        rows = await self._fetch(fetch)
+        return lookup_pb2.ListCollectionsResponse(collections=map(collection_message, rows))
 
     async def _fetch(self, work: Callable[[Cursor], T]) -> T:
         def run(connection: Connection) -> T:
@@ -122,9 +168,28 @@ class Catalogue:
         return await self._threads.run(run)
 
 
-def _file_events(connection: Connection, fuid: str) -> list[FileEvents]:
+def chosen_collection(cursor: Cursor, name: str, dsid: int | None) -> int:
+    """Return the collection that is asked: by its name, else that of the dataset, else 'raw'.
+
+    Raises:
+        UnknownCollectionError: there is none of this name.
+        NotFoundError: the dataset is not in the index.
+        InvalidRequestError: it belongs to another collection.
+    """
+    require_dataset(cursor, dsid)
+    if dsid is None:
+        return collection_number(cursor, name or RAW_NAME)
+    number, of_dataset = collection_of_dataset(cursor, dsid)
+    if name and collection_number(cursor, name) != number:
+        raise InvalidRequestError(
+            f"dsid_raw={dsid} belongs to collection={of_dataset!r}, not to {name!r}"
+        )
+    return number
+
+
+def _file_events(connection: Connection, fuid: str, collections: Sequence[int]) -> list[FileEvents]:
     try:
-        return read_file_events(connection, fuid, PAIRS_PER_MESSAGE_MAX)
+        return read_file_events(connection, fuid, PAIRS_PER_MESSAGE_MAX, collections)
     except TooManyEventsError:
         raise _too_many(fuid, f"more than {PAIRS_PER_MESSAGE_MAX:,}") from None
 

@@ -11,6 +11,7 @@ from eventindex.v1 import lookup_pb2
 from index_service import page_token
 from service_kit import checks
 from service_kit.errors import InvalidRequestError
+from service_kit.settings import PAIRS_PER_MESSAGE_MAX
 
 PAGE_SIZE_MAX = 10_000
 PAGE_SIZE_DEFAULT = 1000
@@ -130,6 +131,22 @@ def plan_conflicts(request: lookup_pb2.ListConflictsRequest) -> ConflictsPlan:
         _run_number(request),
         request.with_resolved,
     )
+
+
+def plan_collections(request: lookup_pb2.ListCollectionsRequest) -> Sequence[int]:
+    """Check a question for collections; returns the runs, of which each should hold one.
+
+    Raises:
+        InvalidRequestError: too many runs, or a number out of range.
+    """
+    if len(request.run_numbers) > PAIRS_PER_MESSAGE_MAX:
+        raise InvalidRequestError(
+            f"run_numbers has {len(request.run_numbers)} elements: the limit is "
+            f"{PAIRS_PER_MESSAGE_MAX}"
+        )
+    return [
+        checks.number(f"run_numbers[{index}]", run) for index, run in enumerate(request.run_numbers)
+    ]
 
 
 def _run_number(

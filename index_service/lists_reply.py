@@ -106,6 +106,7 @@ def _run(row: RunRow) -> lookup_pb2.Run:
         files=row.n_files,
         conflicts=row.n_conflicts,
         detector_id=row.detector_id,
+        collection=row.collection,
     )
     run.first_seen.FromDatetime(row.first_seen)
     run.last_seen.FromDatetime(row.last_seen)
@@ -121,6 +122,7 @@ def _file(row: FileRow) -> lookup_pb2.FileOfRun:
         events=row.n_events,
         event_first=row.first_event,
         event_last=row.last_event,
+        collection=row.collection,
     )
 
 

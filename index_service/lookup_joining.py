@@ -19,13 +19,13 @@ SMALL_PAIRS_MAX = 64
 def parts(asked: Sequence[Asked]) -> list[list[Placed]]:
     """Return which batches are looked up as one: a large one alone, small ones together."""
     large = []
-    small: dict[bool, list[Placed]] = {}
+    small: dict[tuple[bool, str], list[Placed]] = {}
     for placed in enumerate(asked):
         one = placed[1]
         if len(one.events) > SMALL_PAIRS_MAX:
             large.append([placed])
         else:
-            small.setdefault(one.with_olt, []).append(placed)
+            small.setdefault((one.with_olt, one.collection), []).append(placed)
     return [*large, *small.values()]
 
 
@@ -39,7 +39,8 @@ def join(part: Sequence[Placed]) -> Asked:
         for one in asked
     ]
     events = [one.events for one in asked]
-    return Asked(np.concatenate(runs), np.concatenate(events), asked[0].with_olt)
+    first = asked[0]
+    return Asked(np.concatenate(runs), np.concatenate(events), first.with_olt, 0, first.collection)
 
 
 def split(answer: Answer[Reply], part: Sequence[Placed]) -> Iterator[Answer[Reply]]:

@@ -11,7 +11,7 @@ import numpy as np
 from google.protobuf.internal.containers import RepeatedScalarFieldContainer
 
 from event_store.lookup.batch import Asked
-from event_store.model import NUMBER_MAX, Int64
+from event_store.model import NUMBER_MAX, RAW_NAME, Int64
 from eventindex.v1 import lookup_pb2
 from eventindex.wire import count_varints, fields, varint_values
 from service_kit import checks
@@ -20,10 +20,17 @@ from service_kit.requests import parse
 from service_kit.settings import PAIRS_PER_MESSAGE_MAX
 
 _FIELDS = lookup_pb2.LookupRequest.DESCRIPTOR.fields_by_name
-_BATCH_ID, _RUNS, _EVENTS, _WITH_OLT = (
-    _FIELDS[name].number for name in ("batch_id", "run_numbers", "event_numbers", "with_olt_result")
+_BATCH_ID, _RUNS, _EVENTS, _WITH_OLT, _COLLECTION = (
+    _FIELDS[name].number
+    for name in ("batch_id", "run_numbers", "event_numbers", "with_olt_result", "collection")
 )
-_KNOWN = {_BATCH_ID: int, _RUNS: memoryview, _EVENTS: memoryview, _WITH_OLT: int}
+_KNOWN = {
+    _BATCH_ID: int,
+    _RUNS: memoryview,
+    _EVENTS: memoryview,
+    _WITH_OLT: int,
+    _COLLECTION: memoryview,
+}
 
 
 def plan_lookup(request: bytes) -> Asked:
@@ -44,7 +51,8 @@ def plan_event(request: lookup_pb2.GetEventRequest) -> Asked:
     """
     run = checks.number("run_number", request.run_number)
     event = checks.number("event_number", request.event_number)
-    return Asked(np.array([run], np.int64), np.array([event], np.int64), with_olt=True)
+    pair = np.array([run], np.int64), np.array([event], np.int64)
+    return Asked(*pair, with_olt=True, collection=request.collection or RAW_NAME)
 
 
 def _plan_columns(request: bytes) -> Asked | None:
@@ -62,7 +70,16 @@ def _plan_columns(request: bytes) -> Asked | None:
     runs, events = map(varint_values, columns)
     if runs is None or events is None:
         return None
-    return Asked(runs, events, bool(by_number.get(_WITH_OLT)), by_number.get(_BATCH_ID, 0))
+    name = bytes(by_number.get(_COLLECTION, b""))
+    if not name.isascii():
+        return None
+    return Asked(
+        runs,
+        events,
+        bool(by_number.get(_WITH_OLT)),
+        by_number.get(_BATCH_ID, 0),
+        name.decode() or RAW_NAME,
+    )
 
 
 def _plan_message(data: bytes) -> Asked:
@@ -73,6 +90,7 @@ def _plan_message(data: bytes) -> Asked:
         _numbers("event_numbers", request.event_numbers),
         request.with_olt_result,
         request.batch_id,
+        request.collection or RAW_NAME,
     )
 
 

@@ -14,6 +14,8 @@ from event_store.database.threads import DatabaseThreads
 from event_store.errors import NotFoundError, StoreUnavailableError
 from event_store.lookup.batch import Asked
 from event_store.lookup.reader import Reader
+from event_store.select.collections import collection_number
+from event_store.select.existence import elsewhere, run_exists
 from eventindex.v1 import lookup_pb2
 from index_service import lookup_joining, lookup_plan, lookup_reply
 from index_service.lookup_groups import LookupGroups
@@ -62,8 +64,9 @@ class Lookups:
             lambda connection: self._reader.lookup_all(connection, [planned])
         )
         if not answer.files:
+            where = await self._threads.run(lambda connection: _elsewhere(connection, planned))
             raise NotFoundError(
-                f"run {request.run_number} event {request.event_number} is not in the index"
+                f"run {request.run_number} event {request.event_number} is not in the index{where}"
             )
         return lookup_reply.event_response(planned, answer)
 
@@ -95,6 +98,14 @@ class Lookups:
             found = int(np.count_nonzero(answer.file_indexes))
             self._observer.looked_up(found, len(answer.file_indexes) - found)
         return replies
+
+
+def _elsewhere(connection: Connection, asked: Asked) -> str:
+    """Say which other collections hold a run that this one does not."""
+    run = int(asked.runs[0])
+    with connection.cursor() as cursor:
+        number = collection_number(cursor, asked.collection)
+        return "" if run_exists(cursor, run, number) else elsewhere(cursor, run)
 
 
 def _plan(request: bytes) -> Asked | InvalidRequestError:

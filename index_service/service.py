@@ -24,6 +24,7 @@ from index_service.gaps import RunGaps
 from index_service.lists import Catalogue
 from index_service.lookup_reply import encode_file
 from index_service.lookups import Lookups
+from index_service.overlap import Overlaps
 from service_kit import registry
 from service_kit.grpc_server import ManagedServer, check_exposure, stop_signal
 from service_kit.health import DatabaseQuestion, Probe, Pulse
@@ -82,6 +83,7 @@ class IndexService:
             Cosmic(threads),
             EventLists(threads),
             EventCounts(threads),
+            Overlaps(threads),
             RunGaps(threads),
         )
         self._handlers = _handlers(parts, observer)

@@ -11,7 +11,11 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from event_store.model import CosmicRecord, Int32, Int64, RawFile, UInt64
+from event_store.model import RAW_NAME, CosmicRecord, Int32, Int64, RawFile, UInt64
+
+# The longest packet of MQTT: what a broker takes that names no limit.
+_PACKET_BYTES_MAX = 268_435_460
+_RECEIVE_MAXIMUM = 65_535
 
 
 class Door(StrEnum):
@@ -40,6 +44,9 @@ class Reason(StrEnum):
     WRONG_DETECTOR = "wrong_detector"
     CLOSED_DATASET = "closed_dataset"
     CANNOT_STORE = "cannot_store"
+    UNKNOWN_COLLECTION = "unknown_collection"
+    CLOSED_COLLECTION = "closed_collection"
+    OTHER_COLLECTION = "dataset_of_other_collection"
 
 
 class RefusedError(ValueError):
@@ -94,6 +101,7 @@ class Decoded:
         cosmic: telescope records by index into the columns.
         repaired: records whose brackets were repaired.
         piece: the event at a position of the message as a payload of its own.
+        collection: the name of the collection of all events, or a list with one for each.
     """
 
     offered: int
@@ -107,6 +115,11 @@ class Decoded:
     cosmic: Mapping[int, CosmicRecord] = field(default_factory=dict)
     repaired: int = 0
     piece: Callable[[int], bytes] = _no_piece
+    collection: str | list[str] = RAW_NAME
+
+    def collection_of(self, row: int) -> str:
+        """Return the name of the collection of a kept event."""
+        return self.collection if isinstance(self.collection, str) else self.collection[row]
 
     @classmethod
     def refused(cls, error: RefusedError, payload: bytes) -> Decoded:
@@ -128,6 +141,9 @@ class Decoded:
             file_index=index.astype(np.int32),
             files=[self.files[number] for number in used.tolist()],
             positions=None if self.positions is None else self.positions[first:last],
+            collection=(
+                self.collection if isinstance(self.collection, str) else self.collection[first:last]
+            ),
             cosmic={
                 row - first: self.cosmic[row] for row in range(first, last) if row in self.cosmic
             },
@@ -193,3 +209,19 @@ class Taken:
 
     submission: Submission
     decoded: Decoded
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The properties of an MQTT 5 CONNACK; the defaults are those of the protocol.
+
+    `session_expiry_s` is None where the broker keeps the session as long as it was asked to.
+    """
+
+    session_expiry_s: int | None = None
+    maximum_qos: int = 2
+    maximum_packet_bytes: int = _PACKET_BYTES_MAX
+    receive_maximum: int = _RECEIVE_MAXIMUM
+    shared_subscriptions: bool = True
+    wildcard_subscriptions: bool = True
+    retained_messages: bool = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from event_store.model import unsigned
+from event_store.select.collections import CollectionRow
 from event_store.select.lists import ConflictRow, DatasetRow
 from eventindex.v1 import event_pb2, lookup_pb2
 
@@ -16,9 +17,24 @@ def dataset_message(row: DatasetRow) -> lookup_pb2.Dataset:
         comment=row.comment,
         events=row.n_events,
         files=row.n_files,
+        collection=row.collection,
     )
     dataset.created.FromDatetime(row.created)
     return dataset
+
+
+def collection_message(row: CollectionRow) -> lookup_pb2.Collection:
+    """Return a collection."""
+    collection = lookup_pb2.Collection(
+        name=row.name,
+        made_from=row.made_from,
+        state=event_pb2.DatasetState.Name(row.state),
+        comment=row.comment,
+        events=row.n_events,
+        runs=row.n_runs,
+    )
+    collection.created.FromDatetime(row.created)
+    return collection
 
 
 def conflict_message(row: ConflictRow) -> lookup_pb2.Conflict:
@@ -33,6 +49,7 @@ def conflict_message(row: ConflictRow) -> lookup_pb2.Conflict:
         offered_record=row.offered_record,
         resolution=row.resolution,
         resolved_by=row.resolved_by,
+        collection=row.collection_name,
     )
     conflict.first_seen.FromDatetime(row.first_seen)
     conflict.last_seen.FromDatetime(row.last_seen)

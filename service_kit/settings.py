@@ -291,6 +291,11 @@ class Settings(BaseSettings):
         description="What the dead letters may take, bytes: texts, payload and 128 bytes each. "
         "Beyond it the oldest stay; new ones are counted, logged and gone, and /readyz says so.",
     )
+    collections_max: int = Field(
+        10_000,
+        ge=1,
+        description="Collections that may be made, 'raw' and those of telescopes included.",
+    )
     ingest_batches_in_flight_max: int = Field(
         4,
         ge=1,

@@ -15,6 +15,7 @@ from event_store.errors import (
     NameTakenError,
     NotFoundError,
     StoreUnavailableError,
+    UnknownCollectionError,
     UnusableDatabaseError,
     WrongStateError,
 )
@@ -25,6 +26,7 @@ log = logging.getLogger(__name__)
 # Their text is for the caller.
 _STATUSES: dict[type[Exception], grpc.StatusCode] = {
     InvalidRequestError: grpc.StatusCode.INVALID_ARGUMENT,
+    UnknownCollectionError: grpc.StatusCode.INVALID_ARGUMENT,
     NotFoundError: grpc.StatusCode.NOT_FOUND,
     NameTakenError: grpc.StatusCode.ALREADY_EXISTS,
     WrongStateError: grpc.StatusCode.FAILED_PRECONDITION,

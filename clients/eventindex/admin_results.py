@@ -6,6 +6,7 @@ import datetime
 from typing import NamedTuple
 
 from eventindex.catalogue_results import to_time
+from eventindex.collection_names import RAW
 from eventindex.v1 import admin_pb2
 
 
@@ -39,11 +40,12 @@ class DeadLetter(NamedTuple):
 
 
 class RunCheck(NamedTuple):
-    """One run that was counted again from its pages, and each difference from the catalogue."""
+    """A run of a collection, counted again, and each difference from the catalogue."""
 
     run_number: int
     events: int
     differences: list[str]
+    collection: str = RAW
 
 
 class AccessToken(NamedTuple):
@@ -108,7 +110,12 @@ def to_dead_letter(message: admin_pb2.DeadLetter) -> DeadLetter:
 
 def to_run_check(message: admin_pb2.VerifyResponse) -> RunCheck:
     """Return the check of a run of the wire as a value."""
-    return RunCheck(message.run_number, message.events, list(message.differences))
+    return RunCheck(
+        message.run_number,
+        message.events,
+        list(message.differences),
+        message.collection or RAW,
+    )
 
 
 def to_access_token(message: admin_pb2.Token) -> AccessToken:

@@ -17,7 +17,14 @@ from eventindex.admin_results import (
     to_door_status,
     to_run_check,
 )
-from eventindex.catalogue_results import Conflict, Dataset, to_conflict, to_dataset
+from eventindex.catalogue_results import (
+    Collection,
+    Conflict,
+    Dataset,
+    to_collection,
+    to_conflict,
+    to_dataset,
+)
 from eventindex.connection import PAGE_ROWS
 from eventindex.datasets import DatasetQueries, to_wire_state
 from eventindex.errors import NotFoundError
@@ -32,7 +39,7 @@ TOKEN_LIFETIME_SECONDS = 30 * 24 * 3600
 
 
 class Administration(DatasetQueries):
-    """Changes datasets, conflicts, criteria, dead letters and tokens; verifies the counts."""
+    """Changes collections, datasets, conflicts, criteria, letters, tokens; verifies the counts."""
 
     def update_dataset(
         self,
@@ -75,6 +82,67 @@ class Administration(DatasetQueries):
         request = admin_pb2.DeleteDatasetRequest(dsid_raw=self._dsid(dataset))
         messages = self._download(
             lambda: self._admin.DeleteDataset(request),
+            timeout,
+            resumes=False,
+            address=self._ingest_address,
+        )
+        return (DeleteProgress(m.events_removed, m.events_left) for m in messages)
+
+    def create_collection(
+        self, name: str, *, made_from: str = "", comment: str = "", timeout: float | None = None
+    ) -> Collection:
+        """Make a collection. Is not tried again by itself when the server goes away.
+
+        Args:
+            name: 1 to 64 of a-z, 0-9, ".", "_" and "-", the first a letter or digit.
+            made_from: the collection that it is made from.
+            comment: what people should know of it.
+            timeout: seconds to wait, default as in `connect`.
+
+        Raises:
+            NameTakenError: there is one of this name.
+            InvalidRequestError: a name that cannot be, or an unknown `made_from`.
+            WrongStateError: there are as many as the server takes.
+        """
+        request = admin_pb2.CreateCollectionRequest(name=name, made_from=made_from, comment=comment)
+        answer = self._change(self._admin.CreateCollection, request, timeout, repeatable=False)
+        return to_collection(answer.collection)
+
+    def update_collection(
+        self,
+        name: str,
+        *,
+        state: DatasetState | None = None,
+        comment: str | None = None,
+        timeout: float | None = None,
+    ) -> Collection:
+        """Set a collection's state or its comment; returns it as it is now.
+
+        Raises:
+            InvalidRequestError: there is no such collection, or nothing to change.
+        """
+        request = admin_pb2.UpdateCollectionRequest(
+            name=name,
+            state=None if state is None else to_wire_state(state),
+            comment=comment,
+        )
+        return to_collection(
+            self._change(self._admin.UpdateCollection, request, timeout).collection
+        )
+
+    def delete_collection(
+        self, name: str, *, timeout: float | None = None
+    ) -> Generator[DeleteProgress, None, None]:
+        """Remove a collection with its events and datasets; yields and resumes as for a dataset.
+
+        Raises:
+            InvalidRequestError: there is no such collection.
+            WrongStateError: it is "raw", it is open, or another one is made from it.
+            UnavailableError: the server went away in between.
+        """
+        request = admin_pb2.DeleteCollectionRequest(name=name)
+        messages = self._download(
+            lambda: self._admin.DeleteCollection(request),
             timeout,
             resumes=False,
             address=self._ingest_address,
@@ -248,13 +316,18 @@ class Administration(DatasetQueries):
         address = self._ingest_address
         stream = self._download(open_call, timeout, resumes=True, address=address)
         started = False
+        # Of the run that came last: it is counted again when the server went away.
+        seen: set[str] = set()
         try:
             for message in stream:
-                yield to_run_check(message)
+                if message.run_number != request.run_first or not started:
+                    seen.clear()
                 started = True
-                if request.HasField("run_last") and message.run_number >= request.run_last:
-                    return
-                request.run_first = message.run_number + 1
+                request.run_first = message.run_number
+                if message.collection in seen:
+                    continue
+                seen.add(message.collection)
+                yield to_run_check(message)
         except NotFoundError:
             # The last run number has no successor.
             if not started:

@@ -24,6 +24,7 @@ from eventindex import channel as channels
 from eventindex.addresses import find_address
 from eventindex.aio_stream import AsyncExchange
 from eventindex.channel import Tls
+from eventindex.collection_names import RAW
 from eventindex.errors import from_rpc_error
 from eventindex.limits import PAIRS_PER_MESSAGE_MAX
 from eventindex.lookup_messages import LookupCalls, Request, Response, encode, numbered, slices
@@ -59,18 +60,22 @@ class AsyncClient:
         pairs: PairsLike,
         *,
         with_olt_result: bool = False,
+        collection: str = RAW,
         timeout: float | None = None,  # noqa: ASYNC109  # as in `Client`; gRPC keeps it
     ) -> LookupResult:
         """Find the RAW files of any number of (run, event) pairs; see `Client.lookup`."""
         columns = to_pairs(pairs)
         if len(columns.runs) > PAIRS_PER_MESSAGE_MAX:
             parts = self.lookup_stream(
-                slices(columns), with_olt_result=with_olt_result, timeout=timeout
+                slices(columns),
+                with_olt_result=with_olt_result,
+                collection=collection,
+                timeout=timeout,
             )
             return join(columns, [part async for part in parts])
         seconds = self._limits.answer_seconds_max if timeout is None else timeout
         retry = channels.retrying_async(min(self._limits.retry_seconds_max, seconds))
-        request = encode(1, columns, with_olt_result)
+        request = encode(1, columns, with_olt_result, collection)
         response: Response = await retry(
             partial(self._attempt, request, time.monotonic() + seconds)
         )
@@ -81,6 +86,7 @@ class AsyncClient:
         batches: Batches,
         *,
         with_olt_result: bool = False,
+        collection: str = RAW,
         batches_in_flight_max: int = 8,
         timeout: float | None = None,
         retry_seconds_max: float | None = None,
@@ -90,7 +96,8 @@ class AsyncClient:
         Args:
             batches: an asynchronous iterable, or a plain one, whose batches are then taken in
                 another thread.
-            with_olt_result, batches_in_flight_max, timeout, retry_seconds_max: as there.
+            with_olt_result, collection, batches_in_flight_max, timeout, retry_seconds_max: as
+                there.
         """
         default = self._limits
         limits = StreamLimits(
@@ -98,7 +105,9 @@ class AsyncClient:
             default.answer_seconds_max if timeout is None else timeout,
             default.retry_seconds_max if retry_seconds_max is None else retry_seconds_max,
         )
-        return self._stream(batches, with_olt_result, limits)
+        return self._stream(
+            _requests(batches, with_olt_result, collection), with_olt_result, limits
+        )
 
     async def close(self) -> None:
         """Close the connection; calls that still run end with an error."""
@@ -143,11 +152,14 @@ class AsyncClient:
         return response
 
     async def _stream(
-        self, batches: Batches, with_olt_result: bool, limits: StreamLimits
+        self,
+        requests: AsyncIterator[tuple[Request, Pairs]],
+        with_olt_result: bool,
+        limits: StreamLimits,
     ) -> AsyncGenerator[LookupResult, None]:
         exchange: AsyncExchange[Request, Response, Pairs] = AsyncExchange(
             partial(self._calls.LookupStream, metadata=self._metadata),
-            _requests(batches, with_olt_result),
+            requests,
             limits,
             self._address,
         )
@@ -182,12 +194,12 @@ def connect(
 
 
 async def _requests(
-    batches: Batches, with_olt_result: bool
+    batches: Batches, with_olt_result: bool, collection: str
 ) -> AsyncIterator[tuple[Request, Pairs]]:
     number = 0
     async for batch in _each(batches):
         number += 1
-        yield numbered(number, batch, with_olt_result)
+        yield numbered(number, batch, with_olt_result, collection)
 
 
 async def _each(batches: Batches) -> AsyncIterator[PairsLike]:

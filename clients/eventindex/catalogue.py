@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import TypedDict, Unpack
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from eventindex.catalogue_results import (
+    Collection,
+    CollectionOverlap,
     Conflict,
     CosmicCountBy,
     CosmicCounts,
     CosmicEvent,
     FileContent,
     FileOfRun,
+    to_collection,
     to_conflict,
     to_cosmic_counts,
     to_cosmic_event,
     to_file_of_run,
+    to_overlap,
 )
+from eventindex.collection_names import RAW, distinct_names, wire_name
 from eventindex.connection import PAGE_ROWS
 from eventindex.datasets import DatasetQueries
+from eventindex.limits import PAIRS_PER_MESSAGE_MAX
 from eventindex.pairs import NUMBER_MAX
 from eventindex.results import Run, RunGaps, to_run, to_run_gaps
 from eventindex.selection import Range, bounds, checked_fuid, checked_number, run_bounds
@@ -60,6 +66,7 @@ class CatalogueQueries(DatasetQueries):
         run_last: int | None = None,
         detector_id: str | None = None,
         order_by: str = "",
+        collection: str = RAW,
         timeout: float | None = None,
     ) -> Iterator[Run]:
         """Yield the runs of the index; pages are fetched as they are needed.
@@ -69,6 +76,7 @@ class CatalogueQueries(DatasetQueries):
             detector_id: runs of one telescope only.
             order_by: "run_number" (default), "events", "first_seen" or "last_seen"; " desc" turns
                 it round.
+            collection: the collection that holds them.
             timeout: seconds for each page.
         """
         first, last = bounds((run_first, run_last), "runs")
@@ -78,6 +86,7 @@ class CatalogueQueries(DatasetQueries):
             run_last=last,
             detector_id=detector_id,
             order_by=order_by,
+            collection=wire_name(collection),
         )
         pages = self._pages(lambda q: self._unary(self._index.ListRuns, q, timeout), request)
         return (to_run(message) for page in pages for message in page.runs)
@@ -105,6 +114,7 @@ class CatalogueQueries(DatasetQueries):
         run: int | None = None,
         dataset: int | str | None = None,
         order_by: str = "",
+        collection: str = "",
         timeout: float | None = None,
     ) -> Iterator[FileOfRun]:
         """Yield the RAW files, one for each run that they hold events of.
@@ -113,6 +123,7 @@ class CatalogueQueries(DatasetQueries):
             run: files of one run only.
             dataset: files of one dataset only, by number or name.
             order_by: "run_number" (default), "fuid_raw" or "events"; " desc" turns it round.
+            collection: the collection that holds them; without it that of the dataset, or "raw".
             timeout: seconds for each page.
 
         Raises:
@@ -123,6 +134,7 @@ class CatalogueQueries(DatasetQueries):
             run_number=None if run is None else checked_number(run, "run", NUMBER_MAX),
             dsid_raw=self._dsid(dataset),
             order_by=order_by,
+            collection=collection,
         )
         pages = self._pages(lambda q: self._unary(self._index.ListFiles, q, timeout), request)
         return (to_file_of_run(message) for page in pages for message in page.files)
@@ -153,6 +165,7 @@ class CatalogueQueries(DatasetQueries):
         *,
         run: int | None = None,
         with_resolved: bool = False,
+        collection: str = RAW,
         timeout: float | None = None,
     ) -> Iterator[Conflict]:
         """Yield the events that were offered again with other values.
@@ -160,6 +173,7 @@ class CatalogueQueries(DatasetQueries):
         Args:
             run: conflicts of one run only.
             with_resolved: those too that somebody has decided on.
+            collection: the collection that holds them.
             timeout: seconds for each page.
 
         Raises:
@@ -169,9 +183,64 @@ class CatalogueQueries(DatasetQueries):
             page_size=PAGE_ROWS,
             run_number=None if run is None else checked_number(run, "run", NUMBER_MAX),
             with_resolved=with_resolved,
+            collection=wire_name(collection),
         )
         pages = self._pages(lambda q: self._unary(self._index.ListConflicts, q, timeout), request)
         return (to_conflict(message) for page in pages for message in page.conflicts)
+
+    def collections(self, *, timeout: float | None = None) -> list[Collection]:
+        """Return the collections of the index, "raw" first, then by name."""
+        return self._collections(lookup_pb2.ListCollectionsRequest(), timeout)
+
+    def collections_of(
+        self, runs: Iterable[int], *, timeout: float | None = None
+    ) -> list[Collection]:
+        """Return the collections that hold events of any of some runs.
+
+        Args:
+            runs: run numbers; more than 100,000 are asked for in parts.
+            timeout: seconds to wait for each of them.
+        """
+        numbers = sorted({checked_number(run, "run", NUMBER_MAX) for run in runs})
+        found: dict[str, Collection] = {}
+        for start in range(0, len(numbers), PAIRS_PER_MESSAGE_MAX):
+            part = numbers[start : start + PAIRS_PER_MESSAGE_MAX]
+            request = lookup_pb2.ListCollectionsRequest(run_numbers=part)
+            found |= {one.name: one for one in self._collections(request, timeout)}
+        return sorted(found.values(), key=lambda one: (one.name != RAW, one.name))
+
+    def overlap(
+        self,
+        collections: Sequence[str],
+        *,
+        run_first: int | None = None,
+        run_last: int | None = None,
+        by_run: bool = False,
+        timeout: float | None = None,
+    ) -> CollectionOverlap:
+        """Count the events that each two of some collections have in common.
+
+        Args:
+            collections: 1 to 32 names.
+            run_first, run_last: bounds, inclusive.
+            by_run: count by run, too.
+            timeout: seconds to wait.
+
+        Raises:
+            ValueError: no name, or the same twice.
+            InvalidRequestError: an unknown collection.
+        """
+        first, last = bounds((run_first, run_last), "runs")
+        request = lookup_pb2.OverlapCollectionsRequest(
+            collections=distinct_names(collections), run_first=first, run_last=last, by_run=by_run
+        )
+        return to_overlap(self._unary(self._index.OverlapCollections, request, timeout))
+
+    def _collections(
+        self, request: lookup_pb2.ListCollectionsRequest, timeout: float | None
+    ) -> list[Collection]:
+        answer = self._unary(self._index.ListCollections, request, timeout)
+        return [to_collection(message) for message in answer.collections]
 
     def cosmic_events(
         self,

@@ -6,9 +6,12 @@ import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from eventindex.collection_names import RAW
 from eventindex.results import DatasetState, Event, RawFile, to_file
 from eventindex.selection_results import Events
 from eventindex.v1 import event_pb2, lookup_pb2
@@ -33,6 +36,30 @@ class Dataset(NamedTuple):
     created: datetime.datetime | None
     events: int
     files: int
+    collection: str = RAW
+
+
+class Collection(NamedTuple):
+    """A collection of the index; `made_from` is the name of another one or ""."""
+
+    name: str
+    made_from: str
+    state: DatasetState
+    events: int
+    runs: int
+    created: datetime.datetime | None
+    comment: str
+
+
+class CollectionOverlap(NamedTuple):
+    """How many events collections have in common: int64 of shape (n, n), by name in their order.
+
+    `by_run` has a matrix for each run, if asked for.
+    """
+
+    collections: list[str]
+    events: npt.NDArray[np.int64]
+    by_run: dict[int, npt.NDArray[np.int64]]
 
 
 class FileOfRun(NamedTuple):
@@ -43,6 +70,7 @@ class FileOfRun(NamedTuple):
     events: int
     event_first: int
     event_last: int
+    collection: str = RAW
 
 
 class FileContent(NamedTuple):
@@ -71,6 +99,7 @@ class Conflict(NamedTuple):
     resolution: str
     resolved_by: str
     resolved: datetime.datetime | None
+    collection: str = RAW
 
 
 class TdcChannel(NamedTuple):
@@ -137,6 +166,30 @@ def to_dataset(message: lookup_pb2.Dataset) -> Dataset:
         to_time(message, "created"),
         message.events,
         message.files,
+        message.collection or RAW,
+    )
+
+
+def to_collection(message: lookup_pb2.Collection) -> Collection:
+    """Return a collection of the wire as a value."""
+    return Collection(
+        message.name,
+        message.made_from,
+        DatasetState(message.state),
+        message.events,
+        message.runs,
+        to_time(message, "created"),
+        message.comment,
+    )
+
+
+def to_overlap(message: lookup_pb2.OverlapCollectionsResponse) -> CollectionOverlap:
+    """Return the overlap of collections of the wire as a value."""
+    shape = (len(message.collections),) * 2
+    return CollectionOverlap(
+        list(message.collections),
+        np.array(message.events, np.int64).reshape(shape),
+        {run.run_number: np.array(run.events, np.int64).reshape(shape) for run in message.runs},
     )
 
 
@@ -148,6 +201,7 @@ def to_file_of_run(message: lookup_pb2.FileOfRun) -> FileOfRun:
         message.events,
         message.event_first,
         message.event_last,
+        message.collection or RAW,
     )
 
 
@@ -166,6 +220,7 @@ def to_conflict(message: lookup_pb2.Conflict) -> Conflict:
         message.resolution,
         message.resolved_by,
         to_time(message, "resolved"),
+        message.collection or RAW,
     )
 
 

@@ -8,15 +8,17 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import overload
 
 from eventindex.administration import Administration
 from eventindex.catalogue import CatalogueQueries
 from eventindex.channel import tls_of
+from eventindex.collection_names import RAW, distinct_names, wire_name
 from eventindex.columns import EventColumns, SerializedBatch, serialize, to_cosmic_message
 from eventindex.event_queries import EventQueries
 from eventindex.limits import PAIRS_PER_MESSAGE_MAX
 from eventindex.lookup_messages import encode, slices, to_requests
-from eventindex.pairs import PairsLike, to_numbers, to_pairs
+from eventindex.pairs import Pairs, PairsLike, to_numbers, to_pairs
 from eventindex.picking import Picking
 from eventindex.results import Ack, Event, LookupResult, join, to_ack, to_event, to_result
 from eventindex.stream import Exchange
@@ -30,9 +32,34 @@ class Client(EventQueries, CatalogueQueries, Administration, Picking):
     `event_queries`, lists in `catalogue`, changes in `administration`.
     """
 
+    @overload
     def lookup(
-        self, pairs: PairsLike, *, with_olt_result: bool = False, timeout: float | None = None
-    ) -> LookupResult:
+        self,
+        pairs: PairsLike,
+        *,
+        with_olt_result: bool = False,
+        collection: str = RAW,
+        timeout: float | None = None,
+    ) -> LookupResult: ...
+
+    @overload
+    def lookup(
+        self,
+        pairs: PairsLike,
+        *,
+        with_olt_result: bool = False,
+        collection: list[str] | tuple[str, ...],
+        timeout: float | None = None,
+    ) -> dict[str, LookupResult]: ...
+
+    def lookup(
+        self,
+        pairs: PairsLike,
+        *,
+        with_olt_result: bool = False,
+        collection: str | list[str] | tuple[str, ...] = RAW,
+        timeout: float | None = None,
+    ) -> LookupResult | dict[str, LookupResult]:
         """Find the RAW files of any number of (run, event) pairs.
 
         Args:
@@ -40,6 +67,8 @@ class Client(EventQueries, CatalogueQueries, Administration, Picking):
                 (runs, events) of arrays, or a pandas frame, an Arrow table or a structured array
                 with the columns run_number and event_number.
             with_olt_result: ask for the online filter's bits too.
+            collection: the collection that is asked, or a list of several: then the result is a
+                dictionary with one for each. `collections_of` tells which hold some runs.
             timeout: seconds to wait, default as in `connect`; for each 100,000 pairs where
                 there are more.
 
@@ -49,12 +78,25 @@ class Client(EventQueries, CatalogueQueries, Administration, Picking):
             EventIndexError: the server refused, failed, or is away.
         """
         columns = to_pairs(pairs)
+        if isinstance(collection, str):
+            return self._lookup_in(collection, columns, with_olt_result, timeout)
+        return {
+            name: self._lookup_in(name, columns, with_olt_result, timeout)
+            for name in distinct_names(collection)
+        }
+
+    def _lookup_in(
+        self, collection: str, columns: Pairs, with_olt_result: bool, timeout: float | None
+    ) -> LookupResult:
         if len(columns.runs) <= PAIRS_PER_MESSAGE_MAX:
-            request = encode(1, columns, with_olt_result)
+            request = encode(1, columns, with_olt_result, collection)
             response = self._unary(self._lookups.Lookup, request, timeout)
             return to_result(columns, response, with_olt_result=with_olt_result)
         parts = self.lookup_stream(
-            slices(columns), with_olt_result=with_olt_result, timeout=timeout
+            slices(columns),
+            with_olt_result=with_olt_result,
+            collection=collection,
+            timeout=timeout,
         )
         return join(columns, list(parts))
 
@@ -63,6 +105,7 @@ class Client(EventQueries, CatalogueQueries, Administration, Picking):
         batches: Iterable[PairsLike],
         *,
         with_olt_result: bool = False,
+        collection: str = RAW,
         batches_in_flight_max: int = 8,
         timeout: float | None = None,
         retry_seconds_max: float | None = None,
@@ -76,6 +119,7 @@ class Client(EventQueries, CatalogueQueries, Administration, Picking):
         Args:
             batches: an iterable of any length; each batch as in `lookup`, up to 100,000 pairs.
             with_olt_result: ask for the online filter's bits too.
+            collection: the collection that is asked.
             batches_in_flight_max: batches that were read and not yet answered.
             timeout: longest wait for one result, seconds; default as in `connect`.
             retry_seconds_max: how long to try again when the server is away, since the last
@@ -88,12 +132,17 @@ class Client(EventQueries, CatalogueQueries, Administration, Picking):
             DeadlineError: no result in time.
         """
         limits = self._stream_limits(batches_in_flight_max, timeout, retry_seconds_max)
-        requests = to_requests(batches, with_olt_result)
+        requests = to_requests(batches, with_olt_result, collection)
         exchange = Exchange(self._lookups.LookupStream, requests, limits, self._address)
         return exchange.answers(partial(to_result, with_olt_result=with_olt_result))
 
     def get_event(
-        self, run_number: int, event_number: int, *, timeout: float | None = None
+        self,
+        run_number: int,
+        event_number: int,
+        *,
+        collection: str = RAW,
+        timeout: float | None = None,
     ) -> Event:
         """Return one event with all its fields.
 
@@ -103,7 +152,9 @@ class Client(EventQueries, CatalogueQueries, Administration, Picking):
         """
         (run,) = to_numbers([run_number], "run_number").tolist()
         (event,) = to_numbers([event_number], "event_number").tolist()
-        request = lookup_pb2.GetEventRequest(run_number=run, event_number=event)
+        request = lookup_pb2.GetEventRequest(
+            run_number=run, event_number=event, collection=wire_name(collection)
+        )
         return to_event(self._unary(self._index.GetEvent, request, timeout))
 
     def ingest(

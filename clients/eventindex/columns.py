@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from eventindex.collection_names import RAW, wire_name
 from eventindex.limits import PAIRS_PER_MESSAGE_MAX
 from eventindex.numbers import Int64, UInt64, checked_integer, is_array, to_bits, to_numbers
 from eventindex.results import RawFile
@@ -31,6 +32,7 @@ class EventColumns:
         event_numbers: shape (n,), 0 to 2^63-1.
         file_indexes: shape (n,), 1 is files[0], as in a `LookupResult`.
         olt_results: shape (n,), uint64; None when all are 0.
+        collection: the name of the collection that all events belong to.
     """
 
     files: Sequence[RawFile]
@@ -38,6 +40,7 @@ class EventColumns:
     event_numbers: npt.ArrayLike
     file_indexes: npt.ArrayLike
     olt_results: npt.ArrayLike | None = None
+    collection: str = RAW
 
     def __len__(self) -> int:
         return len(np.asarray(self.event_numbers))
@@ -67,6 +70,7 @@ def serialize(batch_id: int, batch: EventColumns) -> SerializedBatch:
     rest = event_pb2.EventBatch(
         batch_id=batch_id,
         files=[_file_message(index, file) for index, file in enumerate(batch.files)],
+        collection=wire_name(batch.collection),
     )
     # The fields of a message may be concatenated.
     data = b"".join(

@@ -38,6 +38,7 @@ class DatasetQueries(Connection):
         state: DatasetState | None = None,
         name_contains: str = "",
         order_by: str = "",
+        collection: str = "",
         timeout: float | None = None,
     ) -> Iterator[Dataset]:
         """Yield the datasets; pages are fetched as they are needed.
@@ -46,6 +47,7 @@ class DatasetQueries(Connection):
             state: datasets in this state only.
             name_contains: a part of the name.
             order_by: "dsid_raw" (default), "name", "events" or "created"; " desc" turns it round.
+            collection: datasets of this collection only.
             timeout: seconds for each page.
         """
         request = lookup_pb2.ListDatasetsRequest(
@@ -53,6 +55,7 @@ class DatasetQueries(Connection):
             state=None if state is None else to_wire_state(state),
             name_contains=name_contains,
             order_by=order_by,
+            collection=collection,
         )
         pages = self._pages(lambda q: self._unary(self._index.ListDatasets, q, timeout), request)
         return (to_dataset(message) for page in pages for message in page.datasets)

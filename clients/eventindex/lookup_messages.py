@@ -14,6 +14,7 @@ import grpc
 import numpy as np
 import numpy.typing as npt
 
+from eventindex.collection_names import RAW, wire_name
 from eventindex.limits import PAIRS_PER_MESSAGE_MAX
 from eventindex.pairs import Pairs, PairsLike, to_pairs
 from eventindex.v1 import event_pb2, lookup_pb2
@@ -69,17 +70,22 @@ def slices(pairs: Pairs) -> Iterator[Pairs]:
 
 
 def to_requests(
-    batches: Iterable[PairsLike], with_olt_result: bool
+    batches: Iterable[PairsLike], with_olt_result: bool, collection: str = RAW
 ) -> Iterator[tuple[Request, Pairs]]:
     """Yield a request for each batch, numbered from 1, with its pairs.
 
     Raises:
         ValueError: a batch that is no pairs or more than fit a message.
     """
-    return (numbered(number, batch, with_olt_result) for number, batch in enumerate(batches, 1))
+    return (
+        numbered(number, batch, with_olt_result, collection)
+        for number, batch in enumerate(batches, 1)
+    )
 
 
-def numbered(number: int, batch: PairsLike, with_olt_result: bool) -> tuple[Request, Pairs]:
+def numbered(
+    number: int, batch: PairsLike, with_olt_result: bool, collection: str = RAW
+) -> tuple[Request, Pairs]:
     """Return the request of a batch with its pairs.
 
     Raises:
@@ -90,10 +96,10 @@ def numbered(number: int, batch: PairsLike, with_olt_result: bool) -> tuple[Requ
         raise ValueError(
             f"batch {number} has {len(pairs.runs):,} pairs, above {PAIRS_PER_MESSAGE_MAX:,}"
         )
-    return encode(number, pairs, with_olt_result), pairs
+    return encode(number, pairs, with_olt_result, collection), pairs
 
 
-def encode(batch_id: int, pairs: Pairs, with_olt_result: bool) -> Request:
+def encode(batch_id: int, pairs: Pairs, with_olt_result: bool, collection: str = RAW) -> Request:
     """Serialize a batch; a run number that all share is sent once."""
     runs, events = pairs
     one_run = len(runs) > 0 and bool((runs == runs[0]).all())
@@ -105,9 +111,15 @@ def encode(batch_id: int, pairs: Pairs, with_olt_result: bool) -> Request:
                 packed_field(_ASKED["run_numbers"].number, runs[:1] if one_run else runs),
                 packed_field(_ASKED["event_numbers"].number, events),
                 number_field(_ASKED["with_olt_result"].number, with_olt_result),
+                _collection_field(collection),
             )
         ),
     )
+
+
+def _collection_field(collection: str) -> bytes:
+    name = wire_name(collection)
+    return lookup_pb2.LookupRequest(collection=name).SerializeToString() if name else b""
 
 
 def decode(data: bytes) -> Response:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from eventindex.collection_names import RAW
 from eventindex.errors import ServerError
 from eventindex.frames import Picked, to_arrow, to_pandas
 from eventindex.lookup_messages import Response, decode
@@ -67,6 +68,7 @@ class Run(NamedTuple):
     first_seen: datetime.datetime
     last_seen: datetime.datetime
     detector_id: str
+    collection: str = RAW
 
 
 class EventGap(NamedTuple):
@@ -287,6 +289,7 @@ def to_run(message: lookup_pb2.Run) -> Run:
         message.first_seen.ToDatetime(datetime.UTC),
         message.last_seen.ToDatetime(datetime.UTC),
         message.detector_id,
+        message.collection or RAW,
     )
 
 

@@ -20,7 +20,10 @@ class SelectionArguments(TypedDict, total=False):
     run: one run. runs: (first, last), inclusive, either may be None. run_ranges: runs in one of
     these (first, last), at most 10,000, as `read_run_list` makes them. events: (first, last) event
     number. dataset: its number or its name. file: a `fuid_raw`. olt_all, olt_any, olt_none: masks
-    of `olt_result`: all, at least one, none of these bits is set; 0 is no condition.
+    of `olt_result`: all, at least one, none of these bits is set; 0 is no condition. collection:
+    its name; without it that of the dataset, or "raw". also_in, not_in: names of collections that
+    all have the event too, or of which none has it. olt_from: the collection whose `olt_result`
+    counts.
     """
 
     run: int | None
@@ -32,6 +35,10 @@ class SelectionArguments(TypedDict, total=False):
     olt_all: int
     olt_any: int
     olt_none: int
+    collection: str | None
+    also_in: Sequence[str]
+    not_in: Sequence[str]
+    olt_from: str | None
 
 
 def to_selection(arguments: SelectionArguments, dsid_raw: int | None) -> lookup_pb2.EventSelection:
@@ -50,8 +57,10 @@ def to_selection(arguments: SelectionArguments, dsid_raw: int | None) -> lookup_
         raise TypeError(f"unknown filter {unknown[0]!r}")
     first, last = run_bounds(arguments.get("run"), arguments.get("runs"))
     event_first, event_last = bounds(arguments.get("events"), "events")
-    masks = {name: _mask(arguments, name) for name in ("olt_all", "olt_any", "olt_none")}
-    if both := masks["olt_all"] & masks["olt_none"]:
+    olt_all, olt_any, olt_none = (
+        _mask(arguments, name) for name in ("olt_all", "olt_any", "olt_none")
+    )
+    if both := olt_all & olt_none:
         raise ValueError(f"olt_all and olt_none both have {both:#x}")
     fuid = arguments.get("file")
     return lookup_pb2.EventSelection(
@@ -61,8 +70,14 @@ def to_selection(arguments: SelectionArguments, dsid_raw: int | None) -> lookup_
         event_last=event_last,
         dsid_raw=dsid_raw,
         fuid_raw=None if fuid is None else checked_fuid(fuid),
-        **masks,
+        olt_all=olt_all,
+        olt_any=olt_any,
+        olt_none=olt_none,
         runs=_run_ranges(arguments.get("run_ranges")),
+        collection=arguments.get("collection") or "",
+        also_in=arguments.get("also_in") or (),
+        not_in=arguments.get("not_in") or (),
+        olt_from=arguments.get("olt_from") or "",
     )
 
 

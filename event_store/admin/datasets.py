@@ -152,6 +152,7 @@ def _change_dataset(cursor: Cursor, change: DatasetChange) -> DatasetRow:
     cursor.execute(
         f"UPDATE dataset SET {', '.join(f'{column} = %s' for column in given)} "
         "WHERE dsid_raw = %s RETURNING dsid_raw, name, state, comment, created, "
+        "(SELECT k.name FROM collection k WHERE k.collection_id = dataset.collection_id), "
         "(SELECT coalesce(sum(n_events), 0)::bigint FROM raw_file f "
         " WHERE f.dsid_raw = dataset.dsid_raw), "
         "(SELECT count(DISTINCT fuid_raw) FROM raw_file f WHERE f.dsid_raw = dataset.dsid_raw)",

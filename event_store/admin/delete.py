@@ -36,6 +36,7 @@ class Deletion(NamedTuple):
     """What there is to delete: the runs of a dataset, ascending, and its events in all of them."""
 
     dsid: int
+    collection: int
     runs: Sequence[int]
     events: int
     telescope: Telescope | None
@@ -49,7 +50,7 @@ def begin(connection: Connection, dsid: int) -> Deletion:
         WrongStateError: it is open.
     """
     with connection.cursor() as cursor:
-        name = _closed_dataset(cursor, dsid)
+        name, collection = _closed_dataset(cursor, dsid)
     with connection.cursor() as cursor:
         wait_for_writers(cursor)
     with connection.cursor() as cursor:
@@ -59,7 +60,8 @@ def begin(connection: Connection, dsid: int) -> Deletion:
             (dsid,),
         )
         rows = cursor.fetchall()
-    return Deletion(dsid, [run for run, _ in rows], sum(n for _, n in rows), telescope_of(name))
+    events = sum(n for _, n in rows)
+    return Deletion(dsid, collection, [run for run, _ in rows], events, telescope_of(name))
 
 
 def delete_some(connection: Connection, deletion: Deletion, run_number: int) -> int:
@@ -74,23 +76,26 @@ def delete_some(connection: Connection, deletion: Deletion, run_number: int) -> 
     """
     with connection.cursor() as cursor:
         _closed_dataset(cursor, deletion.dsid)
-        run = lock_run(cursor, run_number)
-        page_nos = _next_pages(cursor, run_number, deletion.dsid)
+        run = lock_run(cursor, run_number, deletion.collection)
+        page_nos = _next_pages(cursor, run, deletion.dsid)
         if not page_nos:
             return 0
-        pages = read_pages(cursor, run_number, page_nos)
+        pages = read_pages(cursor, run_number, page_nos, run.collection)
         removed = {no: remove_dataset(no, pages[no], deletion.dsid) for no in page_nos}
         connection.step()
         generation = run.generation + 1
         update_pages(
             cursor,
-            (StoredPage(run_number, no, generation, r.page) for no, r in removed.items()),
+            (
+                StoredPage(run_number, no, generation, r.page, run.collection)
+                for no, r in removed.items()
+            ),
         )
         connection.step()
-        _count_files(cursor, run_number, deletion.dsid, removed)
+        _count_files(cursor, run, deletion.dsid, removed)
         events = np.concatenate([part.events for part in removed.values()])
         _count_run(cursor, run, removed, len(events))
-        _forget_conflicts(cursor, run_number, events)
+        _forget_conflicts(cursor, run, events)
         _forget_records(cursor, run_number, deletion.telescope, page_nos)
     return len(events)
 
@@ -120,9 +125,11 @@ def events_left(connection: Connection, dsid: int) -> int:
         return int(fetch_one(cursor)[0])
 
 
-def _closed_dataset(cursor: Cursor, dsid: int) -> str:
-    """Return the name of a dataset that takes no events until the end of the transaction."""
-    cursor.execute("SELECT name, state FROM dataset WHERE dsid_raw = %s FOR SHARE", (dsid,))
+def _closed_dataset(cursor: Cursor, dsid: int) -> tuple[str, int]:
+    """Return the name and collection of a dataset that stays closed during the transaction."""
+    cursor.execute(
+        "SELECT name, state, collection_id FROM dataset WHERE dsid_raw = %s FOR SHARE", (dsid,)
+    )
     row = cursor.fetchone()
     if row is None:
         raise NotFoundError(f"dataset dsid_raw={dsid} is not in the index")
@@ -130,22 +137,25 @@ def _closed_dataset(cursor: Cursor, dsid: int) -> str:
         raise WrongStateError(
             f"dataset dsid_raw={dsid} is open: freeze or retire it before deleting its events"
         )
-    return str(row[0])
+    return str(row[0]), int(row[2])
 
 
-def _next_pages(cursor: Cursor, run_number: int, dsid: int) -> list[int]:
+def _next_pages(cursor: Cursor, run: LockedRun, dsid: int) -> list[int]:
+    key = (run.run_number, run.collection)
     cursor.execute(
         "SELECT page_no FROM event_page p, (SELECT min(first_event) >> %s AS first, "
-        "max(last_event) >> %s AS last FROM raw_file WHERE run_number = %s AND dsid_raw = %s) f "
-        "WHERE run_number = %s AND page_no BETWEEN f.first AND f.last AND %s = ANY (dsids) "
+        "max(last_event) >> %s AS last FROM raw_file WHERE run_number = %s AND collection_id = %s "
+        "AND dsid_raw = %s) f WHERE run_number = %s AND collection_id = %s "
+        "AND page_no BETWEEN f.first AND f.last AND %s = ANY (dsids) "
         "ORDER BY page_no LIMIT %s",
-        (SLOT_BITS, SLOT_BITS, run_number, dsid, run_number, dsid, PAGES_PER_TRANSACTION_MAX),
+        (SLOT_BITS, SLOT_BITS, *key, dsid, *key, dsid, PAGES_PER_TRANSACTION_MAX),
     )
     return [page_no for (page_no,) in cursor.fetchall()]
 
 
-def _count_files(cursor: Cursor, run_number: int, dsid: int, removed: dict[int, Removed]) -> None:
+def _count_files(cursor: Cursor, run: LockedRun, dsid: int, removed: dict[int, Removed]) -> None:
     """Subtract the removed events; a file without events in the run has no row."""
+    key = (run.run_number, run.collection)
     counts: Counter[bytes] = Counter()
     for part in removed.values():
         counts.update(part.files)
@@ -154,9 +164,10 @@ def _count_files(cursor: Cursor, run_number: int, dsid: int, removed: dict[int, 
         cursor.execute(
             "UPDATE raw_file f SET n_events = f.n_events - r.n "
             "FROM unnest(%s::uuid[], %s::bigint[]) AS r (fuid, n) "
-            "WHERE f.run_number = %s AND f.dsid_raw = %s AND f.fuid_raw = r.fuid "
+            "WHERE f.run_number = %s AND f.collection_id = %s AND f.dsid_raw = %s "
+            "AND f.fuid_raw = r.fuid "
             "RETURNING f.fuid_raw::text, f.n_events, f.last_event",
-            ([fuid.hex() for fuid, _ in piece], [n for _, n in piece], run_number, dsid),
+            ([fuid.hex() for fuid, _ in piece], [n for _, n in piece], *key, dsid),
         )
         left |= {
             (bytes.fromhex(fuid.replace("-", "")), dsid): last
@@ -164,23 +175,25 @@ def _count_files(cursor: Cursor, run_number: int, dsid: int, removed: dict[int, 
             if n > 0
         }
     cursor.execute(
-        "DELETE FROM raw_file WHERE run_number = %s AND dsid_raw = %s AND n_events <= 0",
-        (run_number, dsid),
+        "DELETE FROM raw_file WHERE run_number = %s AND collection_id = %s AND dsid_raw = %s "
+        "AND n_events <= 0",
+        (*key, dsid),
     )
     if not left:
         return
     # Pages go in ascending order: what is left of a file lies behind them, up to its last event.
     behind, last_page = max(removed) + 1, max(left.values()) >> SLOT_BITS
-    firsts = file_bounds(cursor, run_number, left, behind, last_page, last=False)
+    firsts = file_bounds(cursor, key, left, behind, last_page, last=False)
     for ends in number_pieces(list(firsts.items())):
         cursor.execute(
             "UPDATE raw_file f SET first_event = r.first "
             "FROM unnest(%s::uuid[], %s::bigint[]) AS r (fuid, first) "
-            "WHERE f.run_number = %s AND f.dsid_raw = %s AND f.fuid_raw = r.fuid",
+            "WHERE f.run_number = %s AND f.collection_id = %s AND f.dsid_raw = %s "
+            "AND f.fuid_raw = r.fuid",
             (
                 [fuid.hex() for (fuid, _), _ in ends],
                 [first for _, first in ends],
-                run_number,
+                *key,
                 dsid,
             ),
         )
@@ -190,30 +203,33 @@ def _count_run(cursor: Cursor, run: LockedRun, removed: dict[int, Removed], even
     first, last = run.first_event, run.last_event
     if first is not None and last is not None:
         pages = first >> SLOT_BITS, last >> SLOT_BITS
-        first = run_bound(cursor, run.run_number, *pages, last=False)
-        last = run_bound(cursor, run.run_number, *pages, last=True)
+        first = run_bound(cursor, run.run_number, run.collection, *pages, last=False)
+        last = run_bound(cursor, run.run_number, run.collection, *pages, last=True)
     emptied = any(part.page.n_events == 0 for part in removed.values())
     cursor.execute(
         "UPDATE run SET generation = %s, n_events = n_events - %s, first_event = %s, "
-        "last_event = %s, has_emptied_pages = has_emptied_pages OR %s WHERE run_number = %s",
-        (run.generation + 1, events, first, last, emptied, run.run_number),
+        "last_event = %s, has_emptied_pages = has_emptied_pages OR %s "
+        "WHERE run_number = %s AND collection_id = %s",
+        (run.generation + 1, events, first, last, emptied, run.run_number, run.collection),
     )
 
 
-def _forget_conflicts(cursor: Cursor, run_number: int, events: Int64) -> None:
+def _forget_conflicts(cursor: Cursor, run: LockedRun, events: Int64) -> None:
     """Delete the conflicts of deleted events: a conflict is about a stored event."""
     if not len(events):
         return
+    key = (run.run_number, run.collection)
     cursor.execute(
         "SELECT DISTINCT event_number FROM event_conflict "
-        "WHERE run_number = %s AND event_number BETWEEN %s AND %s",
-        (run_number, int(events[0]), int(events[-1])),
+        "WHERE run_number = %s AND collection_id = %s AND event_number BETWEEN %s AND %s",
+        (*key, int(events[0]), int(events[-1])),
     )
     known = np.array([event for (event,) in cursor.fetchall()], np.int64)
     for gone in number_pieces(known[np.isin(known, events)].tolist()):
         cursor.execute(
-            "DELETE FROM event_conflict WHERE run_number = %s AND event_number = ANY (%s)",
-            (run_number, list(gone)),
+            "DELETE FROM event_conflict WHERE run_number = %s AND collection_id = %s "
+            "AND event_number = ANY (%s)",
+            (*key, list(gone)),
         )
 
 

@@ -24,20 +24,22 @@ from event_store.telescope.records import replace_record
 from event_store.write.catalogue import LockedRun, add_to_files, closed_datasets, lock_run
 from event_store.write.new_counts import FileCount
 
-_READ = f"SELECT {CONFLICT_COLUMNS} FROM event_conflict WHERE conflict_id = %s"
+_READ = f"SELECT {CONFLICT_COLUMNS} FROM event_conflict p WHERE conflict_id = %s"
 # An offered record that was compared with the replaced one is compared with the new one.
 _COMPARE_OTHERS = (
     "UPDATE event_conflict SET stored_fuid_raw = %(fuid)s, stored_dsid_raw = %(dsid)s, "
     "stored_olt_result = %(olt)s, stored_record = CASE "
     "WHEN offered_record IS NULL OR %(record)s::bytea IS NULL OR offered_dsid_raw <> %(dsid)s "
     "THEN stored_record WHEN offered_record <> %(record)s THEN %(record)s END "
-    "WHERE run_number = %(run)s AND event_number = %(event)s AND conflict_id <> %(id)s "
+    "WHERE run_number = %(run)s AND collection_id = %(collection)s "
+    "AND event_number = %(event)s AND conflict_id <> %(id)s "
     "AND resolution = ''"
 )
 # What was offered is what is stored now, in these too.
 _RESOLVE_EQUAL = (
     "UPDATE event_conflict SET resolution = 'replaced', resolved_by = %(by)s, resolved = now() "
-    "WHERE run_number = %(run)s AND event_number = %(event)s AND resolution = '' "
+    "WHERE run_number = %(run)s AND collection_id = %(collection)s "
+    "AND event_number = %(event)s AND resolution = '' "
     "AND offered_fuid_raw = %(fuid)s AND offered_dsid_raw = %(dsid)s "
     "AND offered_olt_result = %(olt)s AND stored_record IS NULL"
 )
@@ -101,6 +103,7 @@ def replace(
             "id": conflict_id,
             "by": resolved_by,
             "run": run.run_number,
+            "collection": run.collection,
             "event": conflict.event_number,
             "fuid": conflict.offered_fuid_raw,
             "dsid": file.dsid,
@@ -122,7 +125,8 @@ def _read(cursor: Cursor, conflict_id: int) -> ConflictRow:
 
 def _lock_open(cursor: Cursor, conflict_id: int) -> tuple[ConflictRow, LockedRun]:
     """Hold the run of an open conflict: its events and conflicts change under this lock only."""
-    run = lock_run(cursor, _read(cursor, conflict_id).run_number)
+    found = _read(cursor, conflict_id)
+    run = lock_run(cursor, found.run_number, found.collection)
     conflict = _read(cursor, conflict_id)
     if conflict.resolution:
         raise WrongStateError(
@@ -143,26 +147,30 @@ def _mark(cursor: Cursor, conflict_id: int, resolution: str, resolved_by: str) -
 
 def _replace_in_page(cursor: Cursor, run: LockedRun, conflict: ConflictRow, file: RawFile) -> None:
     page_no, event = conflict.event_number >> SLOT_BITS, conflict.event_number
-    page = read_pages(cursor, run.run_number, [page_no]).get(page_no)
+    page = read_pages(cursor, run.run_number, [page_no], run.collection).get(page_no)
     olt = unsigned(conflict.offered_olt_result)
     replaced = None if page is None else replace_event(page, event, file, olt)
     if replaced is None:
         raise WrongStateError(f"run {run.run_number} event {event} is not in the index any more")
     generation = run.generation + 1
-    update_pages(cursor, [StoredPage(run.run_number, page_no, generation, replaced.page)])
+    key = (run.run_number, run.collection)
+    page = replaced.page
+    update_pages(cursor, [StoredPage(run.run_number, page_no, generation, page, run.collection)])
     cursor.execute(
-        "UPDATE run SET generation = %s WHERE run_number = %s", (generation, run.run_number)
+        "UPDATE run SET generation = %s WHERE run_number = %s AND collection_id = %s",
+        (generation, *key),
     )
     if replaced.old_file != (file.fuid.bytes, file.dsid):
         new = FileCount(run.run_number, file.fuid.hex, file.dsid, 1, event, event)
-        add_to_files(cursor, [new])
-        _take_from_file(cursor, run.run_number, replaced.old_file, event)
+        add_to_files(cursor, [new], run.collection)
+        _take_from_file(cursor, run, replaced.old_file, event)
 
 
-def _take_from_file(cursor: Cursor, run_number: int, file: FileKey, event: int) -> None:
+def _take_from_file(cursor: Cursor, run: LockedRun, file: FileKey, event: int) -> None:
     """Count one event less in a RAW file that the page does not name for it any more."""
-    key = (run_number, file[0].hex(), file[1])
-    where = "WHERE run_number = %s AND fuid_raw = %s::uuid AND dsid_raw = %s"
+    of_run = (run.run_number, run.collection)
+    key = (*of_run, file[0].hex(), file[1])
+    where = "WHERE run_number = %s AND collection_id = %s AND fuid_raw = %s::uuid AND dsid_raw = %s"
     cursor.execute(
         f"UPDATE raw_file SET n_events = n_events - 1 {where} "
         "RETURNING n_events, first_event, last_event",
@@ -176,7 +184,7 @@ def _take_from_file(cursor: Cursor, run_number: int, file: FileKey, event: int) 
     pages = first >> SLOT_BITS, last >> SLOT_BITS
     for column, bound in (("first_event", first), ("last_event", last)):
         if event == bound:
-            found = file_bounds(cursor, run_number, [file], *pages, last=column == "last_event")
+            found = file_bounds(cursor, of_run, [file], *pages, last=column == "last_event")
             cursor.execute(
                 f"UPDATE raw_file SET {column} = %s {where}", (found.get(file, bound), *key)
             )

@@ -15,7 +15,7 @@ from typing import Any
 from psycopg2.extensions import cursor as Cursor
 
 from event_store.database.connection import Connection, copy_out, damage_contained
-from event_store.model import fuid_text
+from event_store.model import RAW, fuid_text
 from event_store.pages import copy as pagecopy
 from event_store.pages.check import FileCount, FileKey, count_page
 from event_store.pages.copy import FetchedPage
@@ -60,12 +60,32 @@ def next_run(connection: Connection, run_first: int, run_last: int) -> int | Non
     return None if row is None else row[0]
 
 
-def verify_run(connection: Connection, run_number: int, stopped: Callable[[], bool]) -> Verified:
+def collections_of_run(connection: Connection, run_number: int) -> list[tuple[int, str]]:
+    """Return the numbers and names of the collections that any table names for a run, ascending."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT DISTINCT f.collection_id, coalesce(c.name, '') FROM ("
+            "SELECT collection_id FROM run WHERE run_number = %s "
+            "UNION SELECT collection_id FROM event_page WHERE run_number = %s "
+            "UNION SELECT collection_id FROM raw_file WHERE run_number = %s) f "
+            "LEFT JOIN collection c ON c.collection_id = f.collection_id ORDER BY 1",
+            (run_number,) * 3,
+        )
+        return [(number, name) for number, name in cursor.fetchall()]
+
+
+def verify_run(
+    connection: Connection,
+    run_number: int,
+    stopped: Callable[[], bool],
+    collection: int = RAW,
+) -> Verified:
     """Count the events of a run again.
 
     Args:
         connection: in a transaction at a time.
         run_number: the run.
+        collection: which of its collections.
         stopped: asked between chunks of pages whether the caller is gone.
 
     Raises:
@@ -75,7 +95,7 @@ def verify_run(connection: Connection, run_number: int, stopped: Callable[[], bo
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         tally = _Tally()
         with damage_contained(cursor) as damage:
-            for page in _pages(cursor, run_number):
+            for page in _pages(cursor, run_number, collection):
                 if stopped():
                     raise StoppedError
                 connection.step()
@@ -83,9 +103,9 @@ def verify_run(connection: Connection, run_number: int, stopped: Callable[[], bo
         tally.problems += [f"its pages cannot be read further: {text}" for text in damage]
         with damage_contained(cursor) as damage:
             differences = [
-                *_run_differences(_read_run(cursor, run_number), tally),
-                *_file_differences(_read_files(cursor, run_number), tally.files),
-                *_dataset_differences(cursor, tally.files),
+                *_run_differences(_read_run(cursor, run_number, collection), tally),
+                *_file_differences(_read_files(cursor, run_number, collection), tally.files),
+                *_dataset_differences(cursor, tally.files, collection),
             ]
         if damage:
             differences = [f"its catalogue cannot be read: {text}" for text in damage]
@@ -118,24 +138,27 @@ class _Tally:
             self.files[key] = self.files[key].plus(file) if key in self.files else file
 
 
-def _pages(cursor: Cursor, run_number: int) -> Iterator[FetchedPage]:
+def _pages(cursor: Cursor, run_number: int, collection: int) -> Iterator[FetchedPage]:
     after = -(1 << 63)
     while True:
         cursor.execute(
-            "SELECT page_no FROM event_page WHERE run_number = %s AND page_no > %s "
-            "ORDER BY page_no LIMIT %s",
-            (run_number, after, PAGES_AT_ONCE_MAX),
+            "SELECT page_no FROM event_page WHERE run_number = %s AND collection_id = %s "
+            "AND page_no > %s ORDER BY page_no LIMIT %s",
+            (run_number, collection, after, PAGES_AT_ONCE_MAX),
         )
         page_nos = [page_no for (page_no,) in cursor.fetchall()]
         if not page_nos:
             return
-        yield from _decoded(cursor, run_number, page_nos)
+        yield from _decoded(cursor, run_number, collection, page_nos)
         after = page_nos[-1]
 
 
-def _decoded(cursor: Cursor, run_number: int, page_nos: list[int]) -> Iterator[FetchedPage]:
-    """Yield pages as they are stored, in order; one that cannot be read comes without content."""
-    sql = pagecopy.fetch_sql([pagecopy.WantedPages(run_number, page_nos, None)], with_olt=True)
+def _decoded(
+    cursor: Cursor, run_number: int, collection: int, page_nos: list[int]
+) -> Iterator[FetchedPage]:
+    """Pages as they are stored, in order; one that cannot be read comes without content."""
+    wanted = [pagecopy.WantedPages(run_number, page_nos, None)]
+    sql = pagecopy.fetch_sql(wanted, with_olt=True, collection=collection)
     pages = None
     with damage_contained(cursor), contextlib.suppress(ValueError, IndexError, struct.error):
         pages = list(pagecopy.decode_rows(copy_out(cursor, sql)))
@@ -145,14 +168,14 @@ def _decoded(cursor: Cursor, run_number: int, page_nos: list[int]) -> Iterator[F
         yield FetchedPage(run_number, page_nos[0], 0, None)
     else:
         for page_no in page_nos:
-            yield from _decoded(cursor, run_number, [page_no])
+            yield from _decoded(cursor, run_number, collection, [page_no])
 
 
-def _read_run(cursor: Cursor, run_number: int) -> tuple[Any, ...] | None:
+def _read_run(cursor: Cursor, run_number: int, collection: int) -> tuple[Any, ...] | None:
     cursor.execute(
         "SELECT n_events, first_event, last_event, generation, has_emptied_pages FROM run "
-        "WHERE run_number = %s",
-        (run_number,),
+        "WHERE run_number = %s AND collection_id = %s",
+        (run_number, collection),
     )
     row: tuple[Any, ...] | None = cursor.fetchone()
     return row
@@ -183,11 +206,11 @@ def _run_differences(row: tuple[Any, ...] | None, tally: _Tally) -> Iterator[str
             yield "pages lie outside of the run's first and last event"
 
 
-def _read_files(cursor: Cursor, run_number: int) -> dict[FileKey, FileCount]:
+def _read_files(cursor: Cursor, run_number: int, collection: int) -> dict[FileKey, FileCount]:
     cursor.execute(
         "SELECT fuid_raw::text, dsid_raw, n_events, first_event, last_event FROM raw_file "
-        "WHERE run_number = %s",
-        (run_number,),
+        "WHERE run_number = %s AND collection_id = %s",
+        (run_number, collection),
     )
     return {
         (bytes.fromhex(fuid.replace("-", "")), dsid): FileCount(*counts)
@@ -215,10 +238,16 @@ def _count_differences(name: str, said: FileCount, counted: FileCount) -> Iterat
             yield f"{name}: raw_file.{column} is {value}, the pages say {found}"
 
 
-def _dataset_differences(cursor: Cursor, files: dict[FileKey, FileCount]) -> Iterator[str]:
+def _dataset_differences(
+    cursor: Cursor, files: dict[FileKey, FileCount], collection: int
+) -> Iterator[str]:
     dsids = sorted({dsid for _, dsid in files})
-    cursor.execute("SELECT dsid_raw FROM dataset WHERE dsid_raw = ANY (%s)", (dsids,))
-    known = {dsid for (dsid,) in cursor.fetchall()}
+    cursor.execute(
+        "SELECT dsid_raw, collection_id FROM dataset WHERE dsid_raw = ANY (%s)", (dsids,)
+    )
+    known = dict(cursor.fetchall())
     for dsid in dsids:
         if dsid not in known:
             yield f"dataset {dsid} has no row in dataset"
+        elif known[dsid] != collection:
+            yield f"dataset {dsid} belongs to another collection"

@@ -30,6 +30,7 @@ READER_RIGHTS: Mapping[str, Collection[str]] = {
     "event_page": _READ,
     "dataset": _READ,
     "dataset_version": _READ,
+    "collection": _READ,
     "raw_file": _READ,
     "event_conflict": _READ,
     "cosmic_event": _READ,
@@ -37,9 +38,10 @@ READER_RIGHTS: Mapping[str, Collection[str]] = {
     "access_token": _READ,
 }
 WRITER_RIGHTS: Mapping[str, Collection[str]] = {
-    "run": _CHANGE,
-    "event_page": _CHANGE,
-    "dataset": _CHANGE,
+    "run": (*_CHANGE, "DELETE"),
+    "event_page": (*_CHANGE, "DELETE"),
+    "collection": (*_CHANGE, "DELETE"),
+    "dataset": (*_CHANGE, "DELETE"),
     "dataset_version": ("SELECT", "UPDATE"),
     "raw_file": (*_CHANGE, "DELETE"),
     "event_conflict": (*_CHANGE, "DELETE"),

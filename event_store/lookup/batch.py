@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from event_store.arrays import Places, distinct, numbered, ragged, starts
 from event_store.lookup.olt import olt_results
-from event_store.model import Int32, Int64, UInt64
+from event_store.model import RAW, RAW_NAME, Int32, Int64, UInt64
 from event_store.pages.format import SLOT_BITS, SLOT_MASK, PackedPage
 
 Reply = TypeVar("Reply", bound=Hashable)
@@ -44,6 +44,7 @@ class Asked(NamedTuple):
     events: Int64
     with_olt: bool
     batch_id: int = 0
+    collection: str = RAW_NAME
 
 
 class PendingOlt(NamedTuple):
@@ -87,25 +88,41 @@ class MissingPages(NamedTuple):
             yield self.at(np.arange(first, last))
 
 
+class CollectionPlace(NamedTuple):
+    """Where the pages of a collection are in the cache: behind `offset`, as long as the `epoch`."""
+
+    collection: int
+    offset: int
+    epoch: int
+
+
+IN_RAW = CollectionPlace(RAW, 0, 0)
+
+
 class LookupBatch(Generic[Reply]):
-    """n pairs, the generations of their runs, and what is answered so far.
+    """n pairs of one collection, the generations of their runs, and what is answered so far.
 
     The pairs lie in pages: pair i in the page `page_of_pair[i]` of the batch.
 
     Attributes:
         runs: the run of all pages, or int64 of shape (p,).
-        pages: int64, shape (p,).
+        pages: int64, shape (p,), with the offset of the collection added.
         page_of_pair: intp, shape (n,).
         slots: int64, shape (n,).
         distinct_runs: int64, the runs that occur.
         stamps: int64, shape (p,), the generation of each page's run, -1 where there is none.
     """
 
-    def __init__(self, runs: Int64, events: Int64, *, with_olt: bool) -> None:
+    def __init__(
+        self, runs: Int64, events: Int64, *, with_olt: bool, place: CollectionPlace
+    ) -> None:
+        self.place = place
         self.slots = events & SLOT_MASK
         self.with_olt = with_olt
         self.distinct_runs, run_of_pair = (runs, None) if len(runs) == 1 else distinct(runs)
-        self._find_pages(run_of_pair, events >> SLOT_BITS)
+        pages = events >> SLOT_BITS
+        # The plain collection is not even added to.
+        self._find_pages(run_of_pair, pages + place.offset if place.offset else pages)
         self.runs: Int64 | int = (
             int(runs[0]) if len(runs) == 1 else self.distinct_runs.take(self._run_of_page)
         )

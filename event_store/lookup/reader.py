@@ -9,19 +9,22 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from typing import Generic
 
 import numpy as np
+from psycopg2.extensions import cursor as Cursor
 
 from event_store.arrays import starts
 from event_store.database.connection import Connection, copy_rows
 from event_store.errors import StoreUnavailableError
 from event_store.lookup.answering import answer_rows
 from event_store.lookup.batch import (
+    IN_RAW,
     Answer,
     Asked,
+    CollectionPlace,
     LookupBatch,
     MissingPages,
     Pairs,
@@ -31,8 +34,9 @@ from event_store.lookup.batch import (
 from event_store.lookup.cache import PageCache
 from event_store.lookup.cached_files import MakeReply
 from event_store.lookup.loading import Loading
-from event_store.model import Int64
+from event_store.model import RAW, RAW_NAME, Int64
 from event_store.pages import copy as pagecopy
+from event_store.select.collections import collection_number
 from event_store.write import catalogue
 
 # Runs are few because PostgreSQL plans a query for each; pages are taken as they arrive.
@@ -41,9 +45,18 @@ _NOT_HELD = -1
 _VERSION_KEY = -1
 
 _GENERATIONS = (
-    "SELECT run_number, generation FROM run WHERE run_number = ANY ($1) "
+    f"SELECT run_number, generation FROM run WHERE run_number = ANY ($1) AND collection_id = {RAW} "
     f"UNION ALL SELECT {_VERSION_KEY}, version FROM dataset_version"
 )
+_GENERATIONS_OF = (
+    "SELECT r.run_number, r.collection_id, r.generation "
+    "FROM unnest($1::bigint[], $2::integer[]) AS asked (run, collection) "
+    "JOIN run r ON r.run_number = asked.run AND r.collection_id = asked.collection"
+)
+# Page numbers have 50 bits.
+_OFFSET_BITS = 50
+_COLLECTIONS_MAX = 1 << 13
+_RAW_ALONE = {RAW_NAME: IN_RAW}
 
 
 class ServerChangedError(StoreUnavailableError):
@@ -65,9 +78,18 @@ class Reader(Generic[Reply]):
         self._lock = threading.Lock()
         self._server = ""
         self._dataset_version = -1
+        # The number of each collection in the cache; there may be more in a database.
+        self._offsets: dict[int, int] = {RAW: 0}
+        self._epoch = 0
 
     def lookup(
-        self, connection: Connection, runs: Int64, events: Int64, *, with_olt: bool = False
+        self,
+        connection: Connection,
+        runs: Int64,
+        events: Int64,
+        *,
+        with_olt: bool = False,
+        collection: str = RAW_NAME,
     ) -> Answer[Reply]:
         """Look up n pairs.
 
@@ -76,12 +98,14 @@ class Reader(Generic[Reply]):
             runs: int64, shape (n,), or (1,) when all pairs are of one run.
             events: int64, shape (n,).
             with_olt: whether to answer `olt_result` too.
+            collection: the name of the collection that is asked.
 
         Raises:
             StoreUnavailableError: the database did not answer.
+            UnknownCollectionError: there is no such collection.
             CorruptPageError: a stored page contradicts itself.
         """
-        return self.lookup_all(connection, [Asked(runs, events, with_olt)])[0]
+        return self.lookup_all(connection, [Asked(runs, events, with_olt, 0, collection)])[0]
 
     def lookup_all(self, connection: Connection, asked: Sequence[Asked]) -> list[Answer[Reply]]:
         """Answer several batches that have all arrived: one question for all generations.
@@ -89,38 +113,69 @@ class Reader(Generic[Reply]):
         Raises:
             StoreUnavailableError, CorruptPageError: as in `lookup`.
         """
+        places = self._places(connection, {one.collection for one in asked})
         batches: list[LookupBatch[Reply] | None] = [
-            LookupBatch(one.runs, one.events, with_olt=one.with_olt) if len(one.events) else None
+            LookupBatch(one.runs, one.events, with_olt=one.with_olt, place=places[one.collection])
+            if len(one.events)
+            else None
             for one in asked
         ]
         some = [batch for batch in batches if batch is not None]
         if some:
-            runs = itertools.chain.from_iterable(batch.distinct_runs.tolist() for batch in some)
-            generations = self._read_generations(connection, set(runs))
+            runs: dict[int, set[int]] = {RAW: set()}
             for batch in some:
-                batch.set_generations(generations)
+                of_collection = runs.setdefault(batch.place.collection, set())
+                of_collection.update(batch.distinct_runs.tolist())
+            generations = self._read_generations(connection, runs)
+            for batch in some:
+                batch.set_generations(generations[batch.place.collection])
                 self._answer(connection, batch)
         return [
             _nothing(with_olt=one.with_olt) if batch is None else batch.finish()
             for one, batch in zip(asked, batches, strict=True)
         ]
 
+    def _places(self, connection: Connection, names: Set[str]) -> Mapping[str, CollectionPlace]:
+        """Return where the pages of collections are; 'raw' alone needs no question."""
+        if names <= _RAW_ALONE.keys():
+            return _RAW_ALONE
+        with connection.cursor() as cursor:
+            numbers = {name: collection_number(cursor, name) for name in names}
+        return {name: self._place(number) for name, number in numbers.items()}
+
+    def _place(self, collection: int) -> CollectionPlace:
+        """Where the pages of a collection are in the cache."""
+        if collection == RAW:
+            return IN_RAW
+        with self._lock:
+            if collection not in self._offsets:
+                if len(self._offsets) == _COLLECTIONS_MAX:
+                    self.cache.clear()
+                    self._offsets = {RAW: 0}
+                    self._epoch += 1
+                self._offsets[collection] = len(self._offsets) << _OFFSET_BITS
+            return CollectionPlace(collection, self._offsets[collection], self._epoch)
+
     def _answer(self, connection: Connection, batch: LookupBatch[Reply]) -> None:
-        with self._for(connection):
+        with self._for(connection, batch):
             missing, olt = self._answer_from_cache(batch)
         batch.answer_olt(olt)
         if missing is not None:
             for part in missing.pieces(_PAGES_PER_QUERY_MAX, _RUNS_PER_QUERY_MAX):
                 self._answer_from_database(connection, batch, part)
 
-    def _read_generations(self, connection: Connection, runs: set[int]) -> dict[int, int]:
+    def _read_generations(
+        self, connection: Connection, runs: Mapping[int, Collection[int]]
+    ) -> dict[int, dict[int, int]]:
+        """Return the generation of each run of each collection, of 'raw' in any case."""
         with connection.cursor() as cursor:
             connection.prepare(cursor, "lookup_generations", _GENERATIONS)
             # As text: an array of a thousand Python numbers takes ten times as long.
-            wanted = "{" + ",".join(map(str, runs)) + "}"
+            wanted = "{" + ",".join(map(str, runs[RAW])) + "}"
             cursor.execute("EXECUTE lookup_generations (%s)", (wanted,))
             generations: dict[int, int] = dict(cursor.fetchall())
             version = generations.pop(_VERSION_KEY)
+            of_others = _generations_of(connection, cursor, runs) if len(runs) > 1 else {}
             closed = None
             if version != self._dataset_version or connection.server != self._server:
                 closed = catalogue.closed_states(cursor)
@@ -136,7 +191,7 @@ class Reader(Generic[Reply]):
             if closed is not None and (another or version > self._dataset_version):
                 self.cache.files.set_closed_datasets(closed)
                 self._dataset_version = version
-        return generations
+        return {RAW: generations, **of_others}
 
     def _answer_from_cache(
         self, batch: LookupBatch[Reply]
@@ -164,7 +219,7 @@ class Reader(Generic[Reply]):
         self, connection: Connection, batch: LookupBatch[Reply], part: MissingPages
     ) -> None:
         """Read the pages of a part (those that changed), hold them, answer their pairs."""
-        with self._for(connection):
+        with self._for(connection, batch):
             known = self._held_generations(part, with_olt=batch.with_olt)
         evicted = self._read(connection, batch, part, known)
         if len(evicted):
@@ -185,19 +240,28 @@ class Reader(Generic[Reply]):
         @contextmanager
         def locked() -> Iterator[None]:
             connection.step()
-            with self._for(connection):
+            with self._for(connection, batch):
                 yield
 
         loading = Loading(self.cache, batch, part, locked)
-        sql = pagecopy.fetch_sql(_wanted(part, known), with_olt=batch.with_olt)
+        _, offset, _ = place = batch.place
+        sql = pagecopy.fetch_sql(
+            _wanted(part, known, offset),
+            with_olt=batch.with_olt,
+            collection=place.collection,
+            offset=offset,
+        )
         with connection.cursor() as cursor:
             copy_rows(cursor, sql, loading.take)
             return loading.finish()
 
     @contextmanager
-    def _for(self, connection: Connection) -> Iterator[None]:
+    def _for(self, connection: Connection, batch: LookupBatch[Reply]) -> Iterator[None]:
         """Hold the cache alone, while it is of the server behind a connection."""
+        place = batch.place
         with self._lock:
+            if place.offset and place.epoch != self._epoch:
+                raise ServerChangedError("the places of collections in the cache changed")
             if connection.server != self._server:
                 raise ServerChangedError("the database server changed during the lookup")
             yield
@@ -207,12 +271,26 @@ def _nothing(*, with_olt: bool) -> Answer[Reply]:
     return Answer([], np.empty(0, np.uint32), np.empty(0, np.uint64) if with_olt else None)
 
 
-def _wanted(part: MissingPages, known: Int64) -> Iterator[pagecopy.WantedPages]:
-    """Yield what to read of each run."""
+def _generations_of(
+    connection: Connection, cursor: Cursor, runs: Mapping[int, Collection[int]]
+) -> dict[int, dict[int, int]]:
+    """Return the generations of the runs of all collections but 'raw'."""
+    connection.prepare(cursor, "lookup_generations_of", _GENERATIONS_OF)
+    found: dict[int, dict[int, int]] = {number: {} for number in runs if number != RAW}
+    pairs = [(run, number) for number in found for run in runs[number]]
+    columns = ("{" + ",".join(map(str, column)) + "}" for column in zip(*pairs, strict=True))
+    cursor.execute("EXECUTE lookup_generations_of (%s, %s)", tuple(columns))
+    for run, number, generation in cursor.fetchall():
+        found[number][run] = generation
+    return found
+
+
+def _wanted(part: MissingPages, known: Int64, offset: int) -> Iterator[pagecopy.WantedPages]:
+    """Return what to read of each run."""
     for first, last in itertools.pairwise([*starts(part.runs).tolist(), len(part.runs)]):
         own = known[first:last]
         yield pagecopy.WantedPages(
             int(part.runs[first]),
-            part.pages[first:last].tolist(),
+            (part.pages[first:last] - offset).tolist(),
             own.tolist() if (own != _NOT_HELD).any() else None,
         )

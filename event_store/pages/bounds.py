@@ -19,51 +19,66 @@ _PAGES_PER_QUERY = 16
 
 
 def run_bound(
-    cursor: Cursor, run_number: int, page_first: int, page_last: int, *, last: bool
+    cursor: Cursor,
+    run_number: int,
+    collection: int,
+    page_first: int,
+    page_last: int,
+    *,
+    last: bool,
 ) -> int | None:
     """Return the first (or last) event in a range of pages of a run; None when there is none."""
     cursor.execute(
-        "SELECT page_no FROM event_page WHERE run_number = %s AND page_no BETWEEN %s AND %s "
+        "SELECT page_no FROM event_page WHERE run_number = %s AND collection_id = %s "
+        "AND page_no BETWEEN %s AND %s "
         f"AND n_events > 0 ORDER BY page_no {'DESC' if last else ''} LIMIT 1",
-        (run_number, page_first, page_last),
+        (run_number, collection, page_first, page_last),
     )
     row = cursor.fetchone()
     if row is None:
         return None
-    slots = page_slots(read_pages(cursor, run_number, [row[0]])[row[0]])
+    slots = page_slots(read_pages(cursor, run_number, [row[0]], collection)[row[0]])
     return int((row[0] << SLOT_BITS) + int(slots[-1 if last else 0]))
 
 
 def file_bounds(
     cursor: Cursor,
-    run_number: int,
+    run: tuple[int, int],
     files: Iterable[FileKey],
     page_first: int,
     page_last: int,
     *,
     last: bool,
 ) -> dict[FileKey, int]:
-    """Return the first (or last) event of each file in a range of pages; some have none.
+    """Return the first (or last) event of each file in pages of a run (number, collection).
 
     Reads pages until all are found: one or two, where the files of a run follow each other.
     """
     found = dict[FileKey, int]()
     for piece in number_pieces(list(files)):
-        found |= _bounds_of(cursor, run_number, set(piece), (page_first, page_last), last=last)
+        found |= _bounds_of(cursor, run, set(piece), (page_first, page_last), last=last)
     return found
 
 
 def _bounds_of(
-    cursor: Cursor, run_number: int, missing: set[FileKey], pages_in: tuple[int, int], *, last: bool
+    cursor: Cursor,
+    run: tuple[int, int],
+    missing: set[FileKey],
+    pages_in: tuple[int, int],
+    *,
+    last: bool,
 ) -> dict[FileKey, int]:
     found = dict[FileKey, int]()
+    run_number, collection = run
     page_first, page_last = pages_in
     while missing:
         cursor.execute(
-            "SELECT page_no FROM event_page WHERE run_number = %s AND page_no BETWEEN %s AND %s "
+            "SELECT page_no FROM event_page WHERE run_number = %s AND collection_id = %s "
+            "AND page_no BETWEEN %s AND %s "
             f"AND fuids && %s::uuid[] ORDER BY page_no {'DESC' if last else ''} LIMIT %s",
             (
                 run_number,
+                collection,
                 page_first,
                 page_last,
                 [fuid.hex() for fuid, _ in missing],
@@ -73,7 +88,7 @@ def _bounds_of(
         page_nos = [page_no for (page_no,) in cursor.fetchall()]
         if not page_nos:
             break
-        pages = read_pages(cursor, run_number, page_nos)
+        pages = read_pages(cursor, run_number, page_nos, collection)
         for page_no in page_nos:
             for key, slot in _slots(pages[page_no], missing, last=last).items():
                 found[key] = (page_no << SLOT_BITS) + slot

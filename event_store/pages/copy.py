@@ -14,15 +14,18 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from event_store.model import Int32
+from event_store.model import RAW, Int32
 from event_store.pages.format import FUID_DTYPE, Fuids, PackedPage
 
-COLUMNS = "run_number, page_no, generation, n_events, slots, fuids, dsids, file_planes, olt_planes"
+COLUMNS = (
+    "run_number, collection_id, page_no, generation, n_events, slots, fuids, dsids, "
+    "file_planes, olt_planes"
+)
 
 SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = struct.pack(">h", -1)
 _OID_INT2, _OID_INT4, _OID_UUID = 21, 23, 2950
-_HEAD = struct.Struct(">h iq iq iq ii")
+_HEAD = struct.Struct(">h iq ii iq iq ii")
 _SCANNED_HEAD = struct.Struct(">h iq iq")
 _ROW_HEAD = struct.Struct(">h iq iq iq")
 _INT = struct.Struct(">i")
@@ -65,6 +68,7 @@ class ScannedPage(NamedTuple):
 class ScanRange(NamedTuple):
     """The pages of runs up to `run_last`, behind (after_run, after_page), with these numbers."""
 
+    collection: int
     after_run: int
     after_page: int
     run_last: int
@@ -80,6 +84,7 @@ class StoredPage(NamedTuple):
     page_no: int
     generation: int
     page: PackedPage
+    collection: int = RAW
 
     @property
     def size_bytes(self) -> int:
@@ -92,8 +97,9 @@ class StoredPage(NamedTuple):
 def encode_rows(pages: Iterable[StoredPage]) -> bytes:
     """Encode pages for `COPY event_page (COLUMNS) FROM STDIN (FORMAT BINARY)`."""
     parts = [SIGNATURE]
-    for run_number, page_no, generation, page in pages:
-        parts.append(_HEAD.pack(9, 8, run_number, 8, page_no, 8, generation, 4, page.n_events))
+    for run_number, page_no, generation, page, collection in pages:
+        key = (8, run_number, 4, collection, 8, page_no)
+        parts.append(_HEAD.pack(10, *key, 8, generation, 4, page.n_events))
         if page.slots is None:
             parts.append(_NULL)
         else:
@@ -106,7 +112,9 @@ def encode_rows(pages: Iterable[StoredPage]) -> bytes:
     return b"".join(parts)
 
 
-def fetch_sql(wanted: Iterable[WantedPages], *, with_olt: bool) -> str:
+def fetch_sql(
+    wanted: Iterable[WantedPages], *, with_olt: bool, collection: int = RAW, offset: int = 0
+) -> str:
     """Return the COPY that reads pages, in the form that `decode_rows` and `lookup.block` take.
 
     The numbers stand in the text because COPY takes no parameters; they are integers of ours.
@@ -115,14 +123,18 @@ def fetch_sql(wanted: Iterable[WantedPages], *, with_olt: bool) -> str:
     Args:
         wanted: the pages, each run once.
         with_olt: whether to read `olt_planes`.
+        collection: the collection of all of them.
+        offset: what is added to the page numbers that are read.
     """
     olt = "p.olt_planes" if with_olt else "''::bytea"
     content = f"p.n_events, p.slots, p.fuids, p.dsids, p.file_planes, {olt}"
-    queries = " UNION ALL ".join(_fetch_query(of_run, content) for of_run in wanted)
+    queries = " UNION ALL ".join(
+        _fetch_query(of_run, content, collection, offset) for of_run in wanted
+    )
     return f"COPY ({queries}) TO STDOUT (FORMAT BINARY)"
 
 
-def fetch_keys_sql(keys: Sequence[tuple[int, int]]) -> str:
+def fetch_keys_sql(keys: Sequence[tuple[int, int]], collection: int = RAW) -> str:
     """Return the COPY that reads pages of many runs, by (run, page); otherwise as `fetch_sql`.
 
     One join: a query for each of many runs takes the planner longer than the server reads.
@@ -132,28 +144,38 @@ def fetch_keys_sql(keys: Sequence[tuple[int, int]]) -> str:
         "COPY (SELECT p.run_number, p.page_no, p.generation, p.n_events, p.slots, p.fuids, "
         "p.dsids, p.file_planes, p.olt_planes "
         f"FROM unnest('{{{runs}}}'::bigint[], '{{{page_nos}}}'::bigint[]) w (run_number, page_no) "
-        "JOIN event_page p ON p.run_number = w.run_number AND p.page_no = w.page_no) "
+        f"JOIN event_page p ON p.run_number = w.run_number AND p.collection_id = {collection} "
+        "AND p.page_no = w.page_no) "
         "TO STDOUT (FORMAT BINARY)"
     )
 
 
-def _fetch_query(of_run: WantedPages, content: str) -> str:
+def _fetch_query(of_run: WantedPages, content: str, collection: int, offset: int) -> str:
     run, page_nos, known = of_run
+    key = f"p.run_number = {run} AND p.collection_id = {collection}"
+    page_no = f"p.page_no + {offset}" if offset else "p.page_no"
     pages = ",".join(map(str, page_nos))
     if known is None:
         return (
-            f"SELECT {run}::bigint, p.page_no, p.generation, {content} FROM event_page p "
-            f"WHERE p.run_number = {run} AND p.page_no = ANY ('{{{pages}}}'::bigint[])"
+            f"SELECT {run}::bigint, {page_no}, p.generation, {content} FROM event_page p "
+            f"WHERE {key} AND p.page_no = ANY ('{{{pages}}}'::bigint[])"
         )
     held = ",".join(map(str, known))
     cases = ", ".join(
         f"CASE WHEN p.generation <> w.known THEN {column} END" for column in content.split(", ")
     )
     return (
-        f"SELECT {run}::bigint, p.page_no, p.generation, {cases} FROM event_page p "
+        f"SELECT {run}::bigint, {page_no}, p.generation, {cases} FROM event_page p "
         f"JOIN unnest('{{{pages}}}'::bigint[], '{{{held}}}'::bigint[]) w (page_no, known) "
-        f"ON p.page_no = w.page_no WHERE p.run_number = {run}"
+        f"ON p.page_no = w.page_no WHERE {key}"
     )
+
+
+# The columns of a page without its files.
+_PRESENCE = (
+    "'{}'::uuid[], '{}'::integer[], CASE WHEN p.slots IS NULL "
+    "THEN substring(p.file_planes, 1, 1024) ELSE ''::bytea END"
+)
 
 
 def scan_sql(scan: ScanRange, *, with_files: bool, with_olt: bool) -> str:
@@ -165,21 +187,35 @@ def scan_sql(scan: ScanRange, *, with_files: bool, with_olt: bool) -> str:
             the file index are left out.
         with_olt: whether to read `olt_planes`.
     """
-    files = (
-        "p.fuids, p.dsids, p.file_planes"
-        if with_files
-        else "'{}'::uuid[], '{}'::integer[], CASE WHEN p.slots IS NULL "
-        "THEN substring(p.file_planes, 1, 1024) ELSE ''::bytea END"
-    )
+    files = "p.fuids, p.dsids, p.file_planes" if with_files else _PRESENCE
     olt = "p.olt_planes" if with_olt else "''::bytea"
     query = (
         f"SELECT p.run_number, p.page_no, p.n_events, p.slots, {files}, {olt} FROM event_page p "
-        f"WHERE (p.run_number, p.page_no) > ({scan.after_run}, {scan.after_page}) "
-        f"AND p.run_number <= {scan.run_last} "
+        f"WHERE (p.run_number, p.collection_id, p.page_no) > "
+        f"({scan.after_run}, {scan.collection}, {scan.after_page}) "
+        f"AND p.run_number <= {scan.run_last} AND p.collection_id = {scan.collection} "
         f"AND p.page_no BETWEEN {scan.page_first} AND {scan.page_last} AND p.n_events > 0 "
         f"ORDER BY p.run_number, p.page_no LIMIT {scan.pages_max}"
     )
     return f"COPY ({query}) TO STDOUT (FORMAT BINARY)"
+
+
+def presence_sql(keys: Sequence[tuple[int, int]], collection: int, *, with_olt: bool) -> str:
+    """Return the COPY that reads which slots of pages hold an event, for `decode_scanned`.
+
+    Args:
+        keys: the (run, page) of each.
+        collection: the collection of all of them.
+        with_olt: whether to read `olt_planes` too.
+    """
+    runs, page_nos = (",".join(map(str, column)) for column in zip(*keys, strict=True))
+    olt = "p.olt_planes" if with_olt else "''::bytea"
+    return (
+        f"COPY (SELECT p.run_number, p.page_no, p.n_events, p.slots, {_PRESENCE}, {olt} "
+        f"FROM unnest('{{{runs}}}'::bigint[], '{{{page_nos}}}'::bigint[]) w (run_number, page_no) "
+        f"JOIN event_page p ON p.run_number = w.run_number AND p.collection_id = {collection} "
+        "AND p.page_no = w.page_no WHERE p.n_events > 0) TO STDOUT (FORMAT BINARY)"
+    )
 
 
 def decode_rows(data: bytes) -> Iterator[FetchedPage]:

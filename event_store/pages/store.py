@@ -30,28 +30,33 @@ _INSERT_PAGES = f"COPY event_page ({pagecopy.COLUMNS}) FROM STDIN (FORMAT BINARY
 _UPDATE_PAGE = (
     "UPDATE event_page SET generation = %s, n_events = %s, slots = %s::smallint[], "
     "fuids = %s::uuid[], dsids = %s::integer[], file_planes = %s, olt_planes = %s "
-    "WHERE run_number = %s AND page_no = %s"
+    "WHERE run_number = %s AND collection_id = %s AND page_no = %s"
 )
 
 
-def read_pages(cursor: Cursor, run_number: int, page_nos: list[int]) -> dict[int, PackedPage]:
+def read_pages(
+    cursor: Cursor, run_number: int, page_nos: list[int], collection: int
+) -> dict[int, PackedPage]:
     """Return the stored pages among these, by page number."""
     if not page_nos:
         return {}
-    sql = pagecopy.fetch_sql([pagecopy.WantedPages(run_number, page_nos, None)], with_olt=True)
+    wanted = [pagecopy.WantedPages(run_number, page_nos, None)]
+    sql = pagecopy.fetch_sql(wanted, with_olt=True, collection=collection)
     rows = pagecopy.decode_rows(copy_out(cursor, sql))
     return {row.page_no: row.page for row in rows if row.page is not None}
 
 
 def read_pages_of_runs(
-    cursor: Cursor, page_nos: Sequence[tuple[int, list[int]]]
+    cursor: Cursor, page_nos: Sequence[tuple[int, list[int]]], collection: int
 ) -> dict[int, dict[int, PackedPage]]:
     """Return the stored pages among these, by run number and page number."""
     wanted = [(run_number, numbers) for run_number, numbers in page_nos if numbers]
     if len(wanted) <= 1:
-        return {run: read_pages(cursor, run, numbers) for run, numbers in wanted}
+        return {run: read_pages(cursor, run, numbers, collection) for run, numbers in wanted}
     found: dict[int, dict[int, PackedPage]] = {}
-    sql = pagecopy.fetch_keys_sql([(run, no) for run, numbers in wanted for no in numbers])
+    sql = pagecopy.fetch_keys_sql(
+        [(run, no) for run, numbers in wanted for no in numbers], collection
+    )
     for row in pagecopy.decode_rows(copy_out(cursor, sql)):
         if row.page is not None:
             found.setdefault(row.run_number, {})[row.page_no] = row.page
@@ -85,8 +90,8 @@ def insert_pages(cursor: Cursor, pages: Iterator[StoredPage]) -> None:
 def update_pages(cursor: Cursor, pages: Iterable[StoredPage]) -> None:
     """Store the new content of pages that are there."""
     statements = (
-        cursor.mogrify(_UPDATE_PAGE, (generation, *_values(page), run_number, page_no))
-        for run_number, page_no, generation, page in pages
+        cursor.mogrify(_UPDATE_PAGE, (generation, *_values(page), run_number, collection, page_no))
+        for run_number, page_no, generation, page, collection in pages
     )
     for piece in pieces(statements, len):
         for first in range(0, len(piece), _UPDATES_PER_STATEMENT_MAX):

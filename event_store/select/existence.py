@@ -6,19 +6,40 @@ from psycopg2.extensions import cursor as Cursor
 
 from event_store.database.connection import fetch_one
 from event_store.errors import NotFoundError
-from event_store.model import fuid_text
+from event_store.model import RAW, fuid_text
+from event_store.select.collections import collections_of_runs
+
+# Collections that an error names.
+_NAMES_SHOWN = 10
 
 
-def require_run(cursor: Cursor, run_number: int | None) -> None:
-    """Check that a run, where one is asked for, holds events.
+def run_exists(cursor: Cursor, run_number: int, collection: int) -> bool:
+    """Return whether a run holds events of a collection."""
+    return _holds(
+        cursor,
+        "EXISTS (SELECT FROM run WHERE run_number = %s AND collection_id = %s AND n_events > 0)",
+        run_number,
+        collection,
+    )
+
+
+def require_run(cursor: Cursor, run_number: int | None, collection: int = RAW) -> None:
+    """Check that a run, where one is asked for, holds events of a collection.
 
     Raises:
-        NotFoundError: it does not.
+        NotFoundError: it does not; names the collections that have it.
     """
-    if run_number is not None and not _holds(
-        cursor, "EXISTS (SELECT FROM run WHERE run_number = %s AND n_events > 0)", run_number
-    ):
-        raise NotFoundError(f"run {run_number} is not in the index")
+    if run_number is not None and not run_exists(cursor, run_number, collection):
+        raise NotFoundError(f"run {run_number} is not in the index{elsewhere(cursor, run_number)}")
+
+
+def elsewhere(cursor: Cursor, run_number: int) -> str:
+    """Return what to say of the collections that hold a run; nothing where none does."""
+    names = collections_of_runs(cursor, [run_number])
+    if not names:
+        return ""
+    more = "" if len(names) <= _NAMES_SHOWN else f" and {len(names) - _NAMES_SHOWN} more"
+    return f" in this collection; run {run_number} is in {', '.join(names[:_NAMES_SHOWN])}{more}"
 
 
 def require_dataset(cursor: Cursor, dsid: int | None) -> None:
@@ -33,16 +54,18 @@ def require_dataset(cursor: Cursor, dsid: int | None) -> None:
         raise NotFoundError(f"dsid_raw={dsid} is not in the index")
 
 
-def require_file(cursor: Cursor, fuid: bytes | None) -> None:
-    """Check that a RAW file (id of 16 bytes), where one is asked for, has events.
+def require_file(cursor: Cursor, fuid: bytes | None, collection: int) -> None:
+    """Check that a file (id of 16 bytes), where one is asked for, has events of a collection.
 
     Raises:
         NotFoundError: it has none.
     """
     if fuid is not None and not _holds(
         cursor,
-        "EXISTS (SELECT FROM raw_file WHERE fuid_raw = %s::uuid AND n_events > 0)",
+        "EXISTS (SELECT FROM raw_file WHERE fuid_raw = %s::uuid AND collection_id = %s "
+        "AND n_events > 0)",
         fuid.hex(),
+        collection,
     ):
         raise NotFoundError(f"fuid_raw={fuid_text(fuid)} is not in the index")
 

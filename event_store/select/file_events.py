@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from event_store.database.connection import Connection
 from event_store.model import Int64, UInt64
+from event_store.pages.copy import ScannedPage
 from event_store.select.scan import Scan
 from event_store.select.selection import Selection, select, take
 
@@ -26,19 +28,27 @@ class TooManyEventsError(Exception):
     """The file has more events than asked for at most."""
 
 
-def read_file_events(connection: Connection, fuid_raw: str, events_max: int) -> list[FileEvents]:
-    """Return the events of a file, by run and dataset, ascending.
+def _pages(connection: Connection, selection: Selection) -> Iterator[ScannedPage]:
+    scan = Scan(selection, with_olt=True, with_files=True)
+    while pages := scan.read(connection):
+        yield from pages
+
+
+def read_file_events(
+    connection: Connection, fuid_raw: str, events_max: int, collections: Sequence[int]
+) -> list[FileEvents]:
+    """Return the events of a file in some collections, by run and dataset, ascending.
 
     Raises:
         TooManyEventsError: more than `events_max`.
         StoreUnavailableError: the database did not answer.
     """
-    selection = Selection(fuid=uuid.UUID(fuid_raw).bytes)
-    scan = Scan(selection, with_olt=True, with_files=True)
+    fuid = uuid.UUID(fuid_raw).bytes
     parts: dict[tuple[int, int], list[tuple[Int64, UInt64]]] = {}
     total = 0
-    while pages := scan.read(connection):
-        for run, page_no, page in pages:
+    for collection in collections:
+        selection = Selection(fuid=fuid, collection=collection)
+        for run, page_no, page in _pages(connection, selection):
             chosen = take(page, page_no, select(page, page_no, selection))
             total += len(chosen.events)
             if total > events_max:

@@ -10,7 +10,7 @@ import numpy as np
 from psycopg2.extensions import cursor as Cursor
 
 from event_store.database.connection import fetch_one
-from event_store.model import Int64
+from event_store.model import RAW, Int64
 from event_store.pages.copy import ScannedPage
 from event_store.pages.format import SLOT_BITS, page_slots
 from event_store.select.existence import require_run
@@ -33,7 +33,10 @@ def read_bounds(cursor: Cursor, run_number: int) -> tuple[int, int]:
         NotFoundError: it holds none.
     """
     require_run(cursor, run_number)
-    cursor.execute("SELECT first_event, last_event FROM run WHERE run_number = %s", (run_number,))
+    cursor.execute(
+        "SELECT first_event, last_event FROM run WHERE run_number = %s AND collection_id = %s",
+        (run_number, RAW),
+    )
     first, last = fetch_one(cursor)
     return first, last
 

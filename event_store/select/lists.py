@@ -80,17 +80,19 @@ class RunRow:
     detector_id: str
     n_files: int
     n_conflicts: int
+    collection: str
 
 
 @dataclass(frozen=True, slots=True)
 class DatasetRow:
-    """A dataset; `state` is the number of a DatasetState, `created` is aware."""
+    """A dataset; `collection` is a name, `state` a DatasetState's number, `created` is aware."""
 
     dsid_raw: int
     name: str
     state: int
     comment: str
     created: datetime
+    collection: str
     n_events: int
     n_files: int
 
@@ -106,6 +108,7 @@ class FileRow:
     n_events: int
     first_event: int
     last_event: int
+    collection: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +133,8 @@ class ConflictRow:
     resolved: datetime | None
     stored_record: str
     offered_record: str
+    collection: int
+    collection_name: str
 
     @classmethod
     def of(cls, columns: Sequence[object]) -> ConflictRow:
@@ -140,6 +145,8 @@ class ConflictRow:
 _CONFLICT_FIELDS: Sequence[str] = [field.name for field in fields(ConflictRow)]
 # How a field is read where it is not the column of its name.
 _CONFLICT_VALUES: Mapping[str, str] = {
+    "collection": "collection_id",
+    "collection_name": "(SELECT k.name FROM collection k WHERE k.collection_id = p.collection_id)",
     "resolved_by": "coalesce(resolved_by, '')",
     "stored_record": "coalesce(convert_from(stored_record, 'UTF8'), '')",
     "offered_record": "coalesce(convert_from(offered_record, 'UTF8'), '')",
@@ -148,11 +155,17 @@ CONFLICT_COLUMNS = ", ".join(_CONFLICT_VALUES.get(name, name) for name in _CONFL
 
 
 def list_runs(
-    cursor: Cursor, page: PageOf, *, run_first: int, run_last: int, detector_id: str | None
+    cursor: Cursor,
+    page: PageOf,
+    *,
+    run_first: int,
+    run_last: int,
+    detector_id: str | None,
+    collection: int,
 ) -> Rows[RunRow]:
-    """Return runs that hold events; `detector_id` "" means those that no telescope sent."""
-    conditions = ["n_events > 0", "run_number BETWEEN %s AND %s"]
-    values: list[object] = [run_first, run_last]
+    """Return runs with events of a collection; `detector_id` "" means those of no telescope."""
+    conditions = ["n_events > 0", "run_number BETWEEN %s AND %s", "collection_id = %s"]
+    values: list[object] = [run_first, run_last, collection]
     if detector_id == "":
         conditions.append("detector_id IS NULL")
     elif detector_id is not None:
@@ -162,16 +175,20 @@ def list_runs(
             "WHERE c.run_number = run.run_number AND c.detector_id = %s OFFSET 0)"
         )
         values.append(detector_id)
+
+    def of_run(table: str) -> str:
+        return f"{table}.run_number = p.run_number AND {table}.collection_id = {collection:d}"
+
     inner = (
         "SELECT run_number, n_events, first_event, last_event, first_seen, last_seen, "
         f"coalesce(detector_id, '') AS detector_id FROM run WHERE {' AND '.join(conditions)}"
     )
     sql = (
-        "SELECT p.*, "
-        "(SELECT count(DISTINCT fuid_raw) FROM raw_file f "
-        " WHERE f.run_number = p.run_number AND f.n_events > 0), "
+        f"SELECT p.*, (SELECT count(DISTINCT fuid_raw) FROM raw_file f WHERE {of_run('f')} "
+        "AND f.n_events > 0), "
         "(SELECT count(*) FROM event_conflict c "
-        " WHERE c.run_number = p.run_number AND c.resolution = '') "
+        f" WHERE {of_run('c')} AND c.resolution = ''), "
+        f"(SELECT name FROM collection WHERE collection_id = {collection:d}) "
         f"FROM ({{page}}) p ORDER BY {_order(page)}"
     )
     return _read(cursor, sql, inner, values, page=page, make=RunRow)
@@ -179,6 +196,8 @@ def list_runs(
 
 _DATASET_COLUMNS = (
     "dsid_raw, name, state, comment, created, "
+    "(SELECT k.name FROM collection k WHERE k.collection_id = dataset.collection_id) "
+    "AS collection, "
     "coalesce((SELECT sum(f.n_events) FROM raw_file f WHERE f.dsid_raw = dataset.dsid_raw), 0)"
     "::bigint AS n_events"
 )
@@ -203,28 +222,47 @@ def get_dataset(
 
 
 def list_datasets(
-    cursor: Cursor, page: PageOf, *, state: int | None, name_contains: str
+    cursor: Cursor,
+    page: PageOf,
+    *,
+    state: int | None,
+    name_contains: str,
+    collection: int | None,
 ) -> Rows[DatasetRow]:
-    """Return datasets; `name_contains` does not look at capitals, "" takes all."""
+    """Datasets of a collection (None: of all); `name_contains` does not look at capitals."""
     inner = (
         f"SELECT {_DATASET_COLUMNS} FROM dataset "
-        "WHERE (%s::smallint IS NULL OR state = %s) AND strpos(lower(name), lower(%s)) > 0"
+        "WHERE (%s::smallint IS NULL OR state = %s) AND strpos(lower(name), lower(%s)) > 0 "
+        "AND (%s::integer IS NULL OR collection_id = %s)"
     )
     sql = f"SELECT p.*, {_FILES_OF_DATASET} FROM ({{page}}) p ORDER BY {_order(page)}"
-    return _read(cursor, sql, inner, [state, state, name_contains], page=page, make=DatasetRow)
+    return _read(
+        cursor,
+        sql,
+        inner,
+        [state, state, name_contains, *(2 * (collection,))],
+        page=page,
+        make=DatasetRow,
+    )
 
 
 def list_files(
-    cursor: Cursor, page: PageOf, *, run_number: int | None, dsid: int | None
+    cursor: Cursor,
+    page: PageOf,
+    *,
+    run_number: int | None,
+    dsid: int | None,
+    collection: int | None,
 ) -> Rows[FileRow]:
-    """Return RAW files that have events, one row for each run and dataset."""
+    """Files of a collection (None: of all) that have events, one row for each run and dataset."""
     conditions, values = ["n_events > 0"], []
-    for column, value in (("run_number", run_number), ("dsid_raw", dsid)):
+    filters = (("run_number", run_number), ("dsid_raw", dsid), ("collection_id", collection))
+    for column, value in filters:
         if value is not None:
             conditions.append(f"{column} = %s")
             values.append(value)
     inner = (
-        "SELECT run_number, fuid_raw, dsid_raw, n_events, first_event, last_event "
+        "SELECT run_number, fuid_raw, dsid_raw, n_events, first_event, last_event, collection_id "
         f"FROM raw_file WHERE {' AND '.join(conditions)}"
     )
     sql = f"{_FILE_ROWS} FROM ({{page}}) p {_FILE_STATE} ORDER BY {_order(page)}"
@@ -244,16 +282,24 @@ def file_rows(cursor: Cursor, fuid_raw: str, limit: int) -> list[FileRow]:
 
 _FILE_ROWS = (
     "SELECT p.run_number, p.fuid_raw, p.dsid_raw, coalesce(d.state, 1), p.n_events, "
-    "p.first_event, p.last_event"
+    "p.first_event, p.last_event, k.name"
 )
-_FILE_STATE = "LEFT JOIN dataset d ON d.dsid_raw = p.dsid_raw"
+_FILE_STATE = (
+    "LEFT JOIN dataset d ON d.dsid_raw = p.dsid_raw "
+    "JOIN collection k ON k.collection_id = p.collection_id"
+)
 
 
 def list_conflicts(
-    cursor: Cursor, page: PageOf, *, run_number: int | None, with_resolved: bool
+    cursor: Cursor,
+    page: PageOf,
+    *,
+    run_number: int | None,
+    with_resolved: bool,
+    collection: int,
 ) -> Rows[ConflictRow]:
-    """Return conflicts in the order of run and event; pages with long records hold fewer rows."""
-    conditions, values = ["true"], []
+    """Conflicts of a collection in order of run and event; pages with long records hold fewer."""
+    conditions, values = ["collection_id = %s"], [collection]
     if run_number is not None:
         conditions.append("run_number = %s")
         values.append(run_number)

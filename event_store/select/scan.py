@@ -16,6 +16,7 @@ from event_store.database.connection import Connection, copy_out
 from event_store.pages import copy as pagecopy
 from event_store.pages.copy import ScannedPage, ScanRange
 from event_store.pages.format import SLOT_BITS
+from event_store.select import across
 from event_store.select.selection import Selection
 
 # Dense pages of 12 criteria: 2 MB.
@@ -46,6 +47,7 @@ class Scan:
         selection: what is looked for.
         after: resume behind this page.
         with_olt: whether `olt_result` is needed beyond the selection's own masks.
+        pages_per_statement: pages that are read at once.
         with_files: whether RAW files are needed beyond the selection's own filter.
     """
 
@@ -56,8 +58,10 @@ class Scan:
         after: Position | None = None,
         with_olt: bool = False,
         with_files: bool = False,
+        pages_per_statement: int = PAGES_PER_STATEMENT_MAX,
     ) -> None:
         self._selection = selection
+        self._pages_max = pages_per_statement
         self._with_olt = with_olt or selection.by_olt
         self._with_files = with_files or selection.by_file
         self._position = after or Position(-1, 0)
@@ -75,22 +79,32 @@ class Scan:
             if span is None:
                 return []
             pages = self._read_span(connection, span)
-            if len(pages) < PAGES_PER_STATEMENT_MAX and self._spans:
+            if len(pages) < self._pages_max and self._spans:
                 self._spans.pop(0)
             if pages:
                 self._position = Position(pages[-1].run_number, pages[-1].page_no)
+                pages = self._restricted(connection, pages)
+            if pages:
                 return pages
+
+    def _restricted(self, connection: Connection, pages: list[ScannedPage]) -> list[ScannedPage]:
+        """Return what other collections leave of pages."""
+        if not self._selection.across:
+            return pages
+        with connection.cursor() as cursor:
+            return across.restrict(cursor, pages, self._selection)
 
     def _read_span(self, connection: Connection, span: Span) -> list[ScannedPage]:
         start = max(self._position, Position(span.run_first, span.page_first - 1))
         sql = pagecopy.scan_sql(
             ScanRange(
+                self._selection.collection,
                 start.run,
                 start.page,
                 span.run_last,
                 span.page_first,
                 span.page_last,
-                PAGES_PER_STATEMENT_MAX,
+                self._pages_max,
             ),
             with_files=self._with_files,
             with_olt=self._with_olt,
@@ -135,8 +149,12 @@ def _run_spans(cursor: Cursor, selection: Selection, after: int) -> tuple[int, l
     """Return how many runs the ranges of runs hold, and a span for the runs of each range."""
     cursor.execute(
         "SELECT run_number FROM run WHERE run_number BETWEEN %s AND %s AND n_events > 0 "
+        "AND collection_id = %s "
         "AND run_number <@ %s::int8multirange ORDER BY run_number LIMIT %s",
-        (after, selection.run_last, selection.run_multirange, _SPANS_PER_STATEMENT_MAX),
+        (
+            *(after, selection.run_last, selection.collection),
+            *(selection.run_multirange, _SPANS_PER_STATEMENT_MAX),
+        ),
     )
     runs = [run for (run,) in cursor.fetchall()]
     firsts = [first for first, _ in selection.run_ranges]
@@ -152,7 +170,7 @@ def _file_spans(cursor: Cursor, selection: Selection, after: int) -> tuple[int, 
     """Return how many runs have the file or dataset, and where in them the catalogue has it."""
     cursor.execute(
         "SELECT run_number, min(first_event), max(last_event) FROM raw_file "
-        "WHERE run_number BETWEEN %s AND %s AND n_events > 0 "
+        "WHERE run_number BETWEEN %s AND %s AND n_events > 0 AND collection_id = %s "
         "AND (%s::int8multirange IS NULL OR run_number <@ %s::int8multirange) "
         "AND (%s::uuid IS NULL OR fuid_raw = %s::uuid) "
         "AND (%s::integer IS NULL OR dsid_raw = %s) "
@@ -160,6 +178,7 @@ def _file_spans(cursor: Cursor, selection: Selection, after: int) -> tuple[int, 
         (
             after,
             selection.run_last,
+            selection.collection,
             *(2 * (selection.run_multirange,)),
             *(2 * (selection.fuid.hex() if selection.fuid else None,)),
             *(2 * (selection.dsid,)),

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from event_store.model import NUMBER_MAX, Int64, UInt8, UInt64
+from event_store.model import NUMBER_MAX, RAW, Int64, UInt8, UInt64
 from event_store.pages.format import (
     FUID_DTYPE,
     SLOT_BITS,
@@ -48,6 +48,17 @@ class Selection:
     olt_none: int = 0
     # Ascending and apart; empty does not restrict.
     run_ranges: tuple[tuple[int, int], ...] = ()
+    collection: int = RAW
+    # Events that all of these collections have too, and that none of those has.
+    also_in: tuple[int, ...] = ()
+    not_in: tuple[int, ...] = ()
+    # The collection whose `olt_result` counts; None: its own.
+    olt_from: int | None = None
+
+    @property
+    def across(self) -> bool:
+        """Whether other collections matter."""
+        return bool(self.also_in or self.not_in or self.olt_from is not None)
 
     @property
     def run_multirange(self) -> str | None:

@@ -33,10 +33,10 @@ _REOPENED = ", ".join(
     )
 )
 _UPSERT = (
-    "INSERT INTO event_conflict AS c (run_number, event_number, offer_digest, "
+    "INSERT INTO event_conflict AS c (collection_id, run_number, event_number, offer_digest, "
     "stored_fuid_raw, stored_dsid_raw, stored_olt_result, stored_record, "
     "offered_fuid_raw, offered_dsid_raw, offered_olt_result, offered_record, source, times) "
-    "VALUES %s ON CONFLICT (run_number, event_number, offer_digest) "
+    "VALUES %s ON CONFLICT (run_number, collection_id, event_number, offer_digest) "
     f"DO UPDATE SET times = c.times + excluded.times, last_seen = now(), {_REOPENED}"
 )
 
@@ -44,10 +44,10 @@ _UPSERT = (
 # The server takes the stored record from where it is: a small message may differ from a large
 # record many times.
 _ROW = (
-    "(%s, %s, %s, %s, %s, %s, (SELECT canonical FROM cosmic_event WHERE run_number = %s "
+    "(%s, %s, %s, %s, %s, %s, %s, (SELECT canonical FROM cosmic_event WHERE run_number = %s "
     "AND event_number = %s AND detector_id = %s), %s, %s, %s, %s, %s, %s)"
 )
-_PLAIN_ROW = "(%s, %s, %s, %s, %s, %s, NULL, %s, %s, %s, %s, %s, %s)"
+_PLAIN_ROW = "(%s, %s, %s, %s, %s, %s, %s, NULL, %s, %s, %s, %s, %s, %s)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def record_conflicts(
     execute_rows(
         cursor,
         _UPSERT,
-        ([*o.row[:6], *(o.record_key or ()), *o.row[6:], o.times] for o in differing),
+        ([*o.row[:7], *(o.record_key or ()), *o.row[7:], o.times] for o in differing),
         template=_ROW,
         beside=lambda _: next(sizes),
         step=step,
@@ -122,6 +122,7 @@ def _distinct(found: Conflicts, batch: EventColumns) -> list[_Offer]:
         differs = record is not None and stored_bytes is not None
         counted[run, event, digest] = _Offer(
             [
+                batch.collection,
                 run,
                 event,
                 digest,

@@ -7,7 +7,7 @@ or which value wins; that is `format` and `merge`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,7 +67,9 @@ class Transaction:
         cursor: Cursor,
         step: Callable[[], None],
         batch: EventColumns,
-        closed: frozenset[int],
+        refused: Mapping[int, Outcome],
+        *,
+        closed: bool = False,
     ) -> None:
         """Write parts of a sorted batch.
 
@@ -75,61 +77,68 @@ class Transaction:
             cursor: of the transaction.
             step: called when something was done: the stall timeout begins anew.
             batch: the events.
-            closed: the datasets that take no new events.
+            refused: the datasets that take no new events, and why.
+            closed: whether the collection takes none.
         """
         self._cursor = cursor
         self._step = step
         self._batch = batch
+        self._refused = refused
         self._closed = closed
+        self._collection = batch.collection
         self._runs: dict[int, catalogue.LockedRun] = {}
 
     def write(self, parts: Sequence[RunPart]) -> UInt8:
         """Write the events of runs, one part each, ascending; the outcome of each event."""
-        locked = catalogue.lock_runs(self._cursor, [part.run_number for part in parts])
+        locked = catalogue.lock_runs(
+            self._cursor, [part.run_number for part in parts], self._collection
+        )
         self._runs = {row.run_number: row for row in locked}
         self._step()
         first, last = parts[0].first, parts[-1].last
-        # Events of a closed dataset keep this outcome unless they are stored already.
-        outcome = np.full(last - first, Outcome.CLOSED_DATASET, np.uint8)
+        outcome = np.zeros(last - first, np.uint8)
         batch = self._batch
         used, number = number_values(batch.file_index[first:last], len(batch.files))
         table = BatchFiles([batch.files[i] for i in used.tolist()])
         files = table.number[number].astype(np.intp, copy=False)
-        closed = self._closed_events(table, files)
+        refused = self._refused_events(table, files)
+        if refused is not None:
+            # Of these only the ones that are stored get another outcome.
+            outcome[:] = refused
         new = NewCounts(table)
         for group in _groups(batch, first, last):
             here = slice(group.first - first, group.last - first)
             offered = Columns(group.events, files[here], batch.olt[group.first : group.last])
             rows, outcomes = self._write_group(
-                group, offered, None if closed is None else closed[here], table, new
+                group, offered, None if refused is None else refused[here], table, new
             )
             outcome[here][rows] = outcomes
             self._step()
         self._count(new)
         return outcome
 
-    def _closed_events(
-        self, table: BatchFiles, files: npt.NDArray[np.intp]
-    ) -> npt.NDArray[np.bool_] | None:
-        """Return which events are of a dataset that takes no new ones; None: none is."""
-        dsids = table.arrays()[1].tolist() if self._closed else []
-        if self._closed.isdisjoint(dsids):
+    def _refused_events(self, table: BatchFiles, files: npt.NDArray[np.intp]) -> UInt8 | None:
+        """Why each event is refused unless it is stored, INSERTED where not; None: none is."""
+        dsids = table.arrays()[1].tolist() if self._refused or self._closed else []
+        if not self._closed and self._refused.keys().isdisjoint(dsids):
             return None
-        return np.array([dsid in self._closed for dsid in dsids], bool)[files]
+        default = Outcome.CLOSED_COLLECTION if self._closed else Outcome.INSERTED
+        return np.array([self._refused.get(dsid, default) for dsid in dsids], np.uint8)[files]
 
     def _write_group(
         self,
         group: _Group,
         offered: Columns,
-        closed: npt.NDArray[np.bool_] | None,
+        refused: UInt8 | None,
         table: BatchFiles,
         new: NewCounts,
     ) -> tuple[npt.NDArray[np.intp], UInt8]:
         """Write a group; rows of `offered` with the outcome of each, the others are refused."""
         stored = self._read_pages(group)
         rows = np.arange(len(offered))
-        if closed is not None:
-            taken = ~closed | are_stored(stored, offered.events)
+        if refused is not None:
+            known = are_stored(stored, offered.events) & (refused != Outcome.OTHER_COLLECTION)
+            taken = (refused == Outcome.INSERTED) | known
             offered, rows = offered.take(taken), rows[taken]
         merged = merge(offered, stored, table)
         self._write_pages(group, merged, stored, new)
@@ -142,7 +151,11 @@ class Transaction:
         for run, page_no in zip(group.runs, group.page_nos, strict=True):
             if _may_be_stored(self._runs[run], page_no):
                 wanted.setdefault(run, []).append(page_no)
-        found = read_pages_of_runs(self._cursor, list(wanted.items())) if wanted else {}
+        found = (
+            read_pages_of_runs(self._cursor, list(wanted.items()), self._collection)
+            if wanted
+            else {}
+        )
         return {
             number: found[run][page_no]
             for number, run, page_no in zip(group.numbers, group.runs, group.page_nos, strict=True)
@@ -159,7 +172,8 @@ class Transaction:
         def fresh() -> Iterator[StoredPage]:
             for number, page in merged.pages:
                 run, page_no = keys[number]
-                row = StoredPage(run, page_no, self._runs[run].generation + 1, page)
+                generation = self._runs[run].generation + 1
+                row = StoredPage(run, page_no, generation, page, self._collection)
                 if number in stored:
                     changed.append(row)
                 else:
@@ -204,15 +218,15 @@ class Transaction:
         detectors: dict[int, str] = {}
         for offer in offers:
             detectors.setdefault(offer.run_number, offer.record.detector_id)
-        catalogue.set_detectors(self._cursor, detectors)
+        catalogue.set_detectors(self._cursor, detectors, self._collection)
         return differing
 
     def _count(self, new: NewCounts) -> None:
         """Count what is new in the rows of the runs and of their files."""
         runs = new.runs()
         if runs:
-            catalogue.add_to_files(self._cursor, list(new.files()))
-            catalogue.add_to_runs(self._cursor, runs)
+            catalogue.add_to_files(self._cursor, list(new.files()), self._collection)
+            catalogue.add_to_runs(self._cursor, runs, self._collection)
 
 
 def _groups(batch: EventColumns, first: int, last: int) -> Iterator[_Group]:

@@ -6,7 +6,7 @@ Registers what is new, and cuts a batch into transactions (`plan`), of which eac
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -16,7 +16,8 @@ from psycopg2.extensions import cursor as Cursor
 from event_store.database import startup
 from event_store.database.connection import Connection, StoreOptions
 from event_store.errors import StoreError, StoreUnavailableError
-from event_store.model import DeadLetter, EventColumns, UInt8
+from event_store.model import RAW, RAW_NAME, DeadLetter, EventColumns, Outcome, UInt8
+from event_store.select.collections import can_be_a_name, collection_numbers
 from event_store.write import catalogue
 from event_store.write.dead_letters import (
     insert_dead_letters,
@@ -59,6 +60,7 @@ class Store:
         self._backend_pid: int | None = None
         self._server = ""
         self._known_datasets: set[int] = set()
+        self._collections: dict[str, int] = {RAW_NAME: RAW}
         self._cosmic_datasets: dict[str, int] = {}
 
     def write(self, batch: EventColumns, on_progress: Callable[[], None] = lambda: None) -> UInt8:
@@ -85,7 +87,7 @@ class Store:
         dsid_of_file = np.array([file.dsid for file in batch.files], np.int64)
         used = np.flatnonzero(np.bincount(batch.file_index, minlength=len(batch.files)))
         dsids = np.unique(dsid_of_file[used]).tolist()
-        self._register_datasets(dsids)
+        self._register_datasets(dsids, batch.collection)
         batch, order = in_order(batch)
         for parts in transactions(batch.runs, batch.events):
             here = slice(parts[0].first, parts[-1].last)
@@ -93,13 +95,25 @@ class Store:
             if len(dsids) > 1 and here.stop - here.start < len(batch):
                 asked = np.unique(dsid_of_file[batch.file_index[here]]).tolist()
             with self._cursor() as cursor:
-                closed = catalogue.closed_datasets(cursor, asked)
-                transaction = Transaction(cursor, step, batch, closed)
+                refused, closed = self._refused(cursor, asked, batch.collection)
+                transaction = Transaction(cursor, step, batch, refused, closed=closed)
                 outcome[here] = transaction.write(parts)
             on_progress()
         if order is not None:
             outcome[order] = outcome.copy()
         return outcome
+
+    def collections(self, names: Iterable[str]) -> dict[str, int]:
+        """Return the numbers of at least those of these collections that there are.
+
+        Raises:
+            StoreUnavailableError: try again.
+        """
+        new = [name for name in set(names) - self._collections.keys() if can_be_a_name(name)]
+        if new:
+            with self._cursor() as cursor:
+                self._collections.update(collection_numbers(cursor, new))
+        return self._collections
 
     def cosmic_datasets(self, names: Sequence[str]) -> dict[str, int]:
         """Return the numbers of at least these telescope datasets; new ones are 2³⁰ and up.
@@ -176,7 +190,7 @@ class Store:
                 if self._connection.backend_pid is None:
                     cursor.execute(_END_BACKEND, (self._backend_pid, _NAME))
             with beside.cursor() as cursor:
-                catalogue.closed_datasets(cursor, [])
+                catalogue.refused_datasets(cursor, [], RAW)
                 cursor.execute(_LOCK_TABLES)
                 cursor.execute("UPDATE dataset_version SET version = version")
         except StoreError as error:
@@ -191,16 +205,31 @@ class Store:
     def _new_connection(self, name: str) -> Connection:
         return Connection(self._url, self._options, autocommit=False, name=name)
 
-    def _register_datasets(self, dsids: Sequence[int]) -> None:
-        """Register new datasets in a transaction of their own.
+    def _register_datasets(self, dsids: Sequence[int], collection: int) -> None:
+        """Register new datasets of a collection in a transaction of their own.
 
         Writers of runs then touch rows of their runs only and cannot deadlock.
         """
         new = set(dsids) - self._known_datasets
         if new:
             with self._cursor() as cursor:
-                catalogue.register_datasets(cursor, sorted(new))
+                catalogue.register_datasets(cursor, sorted(new), collection)
             self._known_datasets |= new
+
+    def _refused(
+        self, cursor: Cursor, dsids: Sequence[int], collection: int
+    ) -> tuple[dict[int, Outcome], bool]:
+        try:
+            return catalogue.refused_datasets(cursor, dsids, collection)
+        except catalogue.ForgottenError:
+            self._forget()
+            raise
+
+    def _forget(self) -> None:
+        """Look names and numbers up again."""
+        self._known_datasets.clear()
+        self._cosmic_datasets.clear()
+        self._collections = {RAW_NAME: RAW}
 
     @contextmanager
     def _cursor(self) -> Iterator[Cursor]:
@@ -214,8 +243,7 @@ class Store:
             self._backend_pid = self._connection.backend_pid
             if self._connection.server != self._server:
                 known, self._server = self._server, self._connection.server
-                self._known_datasets.clear()
-                self._cosmic_datasets.clear()
+                self._forget()
                 if known:
                     raise StoreUnavailableError("the database server has changed")
             yield cursor

@@ -11,21 +11,21 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 
-from event_store.admin import datasets, delete, resolve, tokens, verify
+from event_store.admin import collections, datasets, delete, resolve, tokens, verify
 from event_store.database.threads import DatabaseThreads
 from event_store.errors import NotFoundError, WrongStateError
 from event_store.model import CosmicRecord
 from event_store.telescope.names import telescope_of
 from eventindex.v1 import admin_pb2
+from ingest_service.admin import collections_plan, reply
 from ingest_service.admin import plan as admin_plan
-from ingest_service.admin import reply
 from ingest_service.admin.replay import Replayer
 from ingest_service.admin.tokens import create_token
 from ingest_service.decode.clock_settings import clocks_of
 from ingest_service.decode.cosmic import decode_records
 from service_kit import checks
 from service_kit.auth import caller_subject
-from service_kit.messages import conflict_message, dataset_message
+from service_kit.messages import collection_message, conflict_message, dataset_message
 from service_kit.settings import MESSAGE_BYTES_MAX, Settings
 
 log = logging.getLogger(__name__)
@@ -48,6 +48,7 @@ class AdminDoor:
         self._replayer = replayer
         self._status = status
         self._clocks = clocks_of(settings)
+        self._collections_max = settings.collections_max
         self._token_lifetime_max_s = settings.token_lifetime_max_s
 
     async def UpdateDataset(
@@ -77,6 +78,49 @@ class AdminDoor:
             pass
         left = await self._threads.run(partial(delete.events_left, dsid=dsid))
         yield admin_pb2.DeleteDatasetResponse(events_removed=removed, events_left=left)
+
+    async def CreateCollection(
+        self, request: admin_pb2.CreateCollectionRequest
+    ) -> admin_pb2.CreateCollectionResponse:
+        """Make a collection."""
+        plan = collections_plan.plan_new(request)
+        work = partial(
+            collections.create,
+            name=plan.name,
+            made_from=plan.made_from,
+            comment=plan.comment,
+            collections_max=self._collections_max,
+        )
+        row = await self._threads.run(work, repeatable=False)
+        return admin_pb2.CreateCollectionResponse(collection=collection_message(row))
+
+    async def UpdateCollection(
+        self, request: admin_pb2.UpdateCollectionRequest
+    ) -> admin_pb2.UpdateCollectionResponse:
+        """Set a collection's state or its comment."""
+        change = collections_plan.plan_change(request)
+        row = await self._threads.run(partial(collections.update, change=change))
+        return admin_pb2.UpdateCollectionResponse(collection=collection_message(row))
+
+    async def DeleteCollection(
+        self, request: admin_pb2.DeleteCollectionRequest
+    ) -> AsyncIterator[admin_pb2.DeleteCollectionResponse]:
+        """Remove a collection; a message at once, after each transaction and at the end."""
+        deletion = await self._threads.run(partial(collections.begin_delete, name=request.name))
+
+        def progress(left: int) -> admin_pb2.DeleteCollectionResponse:
+            return admin_pb2.DeleteCollectionResponse(
+                name=request.name,
+                events_removed=max(0, deletion.events - left),
+                events_left=left,
+            )
+
+        yield progress(deletion.events)
+        while await self._threads.run(partial(collections.delete_some, deletion=deletion)):
+            left = await self._threads.run(partial(collections.events_left, deletion=deletion))
+            yield progress(left)
+        await self._threads.run(partial(collections.end_delete, deletion=deletion))
+        yield progress(0)
 
     async def ResolveConflict(
         self, request: admin_pb2.ResolveConflictRequest
@@ -161,7 +205,7 @@ class AdminDoor:
     async def Verify(
         self, request: admin_pb2.VerifyRequest
     ) -> AsyncIterator[admin_pb2.VerifyResponse]:
-        """Count the events of each run again; one message a run, ascending."""
+        """Count the events of each run again; one message a run and collection, ascending."""
         runs = checks.number_range(request, "run")
         stopped = threading.Event()
         run = await self._next_run(runs.first, runs.last)
@@ -169,8 +213,15 @@ class AdminDoor:
             raise NotFoundError(f"run {runs.first} is not in the index")
         try:
             while run is not None:
-                work = partial(verify.verify_run, run_number=run, stopped=stopped.is_set)
-                yield reply.verified_message(await self._threads.run(work))
+                found = partial(verify.collections_of_run, run_number=run)
+                for number, name in await self._threads.run(found):
+                    work = partial(
+                        verify.verify_run,
+                        run_number=run,
+                        stopped=stopped.is_set,
+                        collection=number,
+                    )
+                    yield reply.verified_message(await self._threads.run(work), name)
                 run = await self._next_run(run + 1, runs.last)
         finally:
             stopped.set()

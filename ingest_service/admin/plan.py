@@ -53,8 +53,8 @@ def plan_dataset(request: admin_pb2.UpdateDatasetRequest) -> DatasetChange:
     change = DatasetChange(
         checks.dsid(request.dsid_raw),
         _dataset_name(request) if request.HasField("name") else None,
-        _state(request.state) if request.HasField("state") else None,
-        _comment(request.comment) if request.HasField("comment") else None,
+        plan_state(request.state) if request.HasField("state") else None,
+        plan_comment(request.comment) if request.HasField("comment") else None,
     )
     if (change.name, change.state, change.comment) == (None, None, None):
         raise InvalidRequestError("nothing to change: give name, state or comment")
@@ -163,14 +163,24 @@ def _dataset_name(request: admin_pb2.UpdateDatasetRequest) -> str:
     return name
 
 
-def _state(state: int) -> DatasetState:
+def plan_state(state: int) -> DatasetState:
+    """Check a state.
+
+    Raises:
+        InvalidRequestError: it is none.
+    """
     try:
         return DatasetState(state)
     except ValueError:
         raise InvalidRequestError(f"state={state} is none of open, frozen, retired") from None
 
 
-def _comment(comment: str) -> str:
+def plan_comment(comment: str) -> str:
+    """Check a comment.
+
+    Raises:
+        InvalidRequestError: it is too long, or holds NUL.
+    """
     if len(comment) > COMMENT_CHARACTERS_MAX or "\0" in comment:
         raise InvalidRequestError(
             f"comment={describe(comment)} has more than {COMMENT_CHARACTERS_MAX} characters or NUL"

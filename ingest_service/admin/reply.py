@@ -57,12 +57,13 @@ def letter_message(row: LetterRow) -> admin_pb2.DeadLetter:
     return letter
 
 
-def verified_message(verified: Verified) -> admin_pb2.VerifyResponse:
-    """Return a run that was counted again."""
+def verified_message(verified: Verified, collection: str) -> admin_pb2.VerifyResponse:
+    """Return a run of a collection that was counted again."""
     return admin_pb2.VerifyResponse(
         run_number=verified.run_number,
         events=verified.events,
         differences=verified.differences,
+        collection=collection,
     )
 
 

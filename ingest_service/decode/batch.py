@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from google.protobuf.message import DecodeError
 
-from event_store.model import DSID_MAX, NUMBER_MAX, Int64, RawFile, UInt64
+from event_store.model import DSID_MAX, NUMBER_MAX, RAW_NAME, Int64, RawFile, UInt64
 from eventindex.v1 import event_pb2
 from eventindex.wire_counts import excess
 from ingest_service.decode.fields import describe, parse_fuid
@@ -61,6 +61,7 @@ def decode_batch(batch: event_pb2.EventBatch) -> Decoded:
         file_index=file_index.astype(np.int32),
         files=files,
         piece=lambda position: one_event_batch(batch, columns, file_index, position),
+        collection=batch.collection or RAW_NAME,
     )
     return decoded if good is None else _keep(decoded, good, rejections)
 
@@ -76,6 +77,7 @@ def one_event_batch(
         event_numbers=[int(columns.events[position])],
         file_indexes=[1],
         olt_results=[int(columns.olt[position])] if len(batch.olt_results) else [],
+        collection=batch.collection,
     ).SerializeToString()
 
 

@@ -10,7 +10,7 @@ from functools import cache
 
 import msgspec
 
-from event_store.model import DSID_MAX, NUMBER_MAX, RawFile
+from event_store.model import DSID_MAX, NUMBER_MAX, RAW_NAME, RawFile
 from ingest_service.decode.fields import UINT64_MAX, describe, fuid, number, parse_fuid
 from ingest_service.decode.strict_json import (
     StrictJsonError,
@@ -23,8 +23,9 @@ from ingest_service.model import Decoded, MalformedBatchError, Reason, RefusedEr
 from service_kit.settings import PAIRS_PER_MESSAGE_MAX
 
 _FIELDS = frozenset({"run_number", "event_number", "olt_result", "dsid_raw", "fuid_raw"})
+_COLLECTION = "collection"
 _Span = tuple[int, int]
-_Event = tuple[int, int, int, RawFile]
+_Event = tuple[int, int, int, RawFile, str]
 
 
 class _Sent(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -35,12 +36,13 @@ class _Sent(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     olt_result: int
     dsid_raw: int
     fuid_raw: str
+    collection: str | None = None
 
 
 _one = msgspec.json.Decoder(_Sent).decode
 _many = msgspec.json.Decoder(list[_Sent]).decode
 # Five keys and one string have 12 quotes; a repeated key, which msgspec accepts, has more.
-_QUOTES = 12
+_QUOTES, _QUOTES_OF_COLLECTION = 12, 4
 _FAULTS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -60,11 +62,12 @@ def _good_event(payload: bytes) -> Decoded | None:
         sent = _one(payload)
     except _FAULTS:
         return None
-    event = _checked(sent) if payload.count(b'"') == _QUOTES else None
+    event = _checked(sent) if payload.count(b'"') == _quotes(sent) else None
     if event is None:
         return None
-    run, number_, olt, file = event
-    return Decoded(1, [run], [number_], [olt], [0], [file], piece=lambda _: payload)
+    run, number_, olt, file, collection = event
+    piece = lambda _: payload  # noqa: E731
+    return Decoded(1, [run], [number_], [olt], [0], [file], piece=piece, collection=collection)
 
 
 def _good_events(payload: bytes) -> Decoded | None:
@@ -73,7 +76,7 @@ def _good_events(payload: bytes) -> Decoded | None:
         sent = _many(payload)
     except _FAULTS:
         return None
-    if payload.count(b'"') != _QUOTES * len(sent) or len(sent) > PAIRS_PER_MESSAGE_MAX:
+    if len(sent) > PAIRS_PER_MESSAGE_MAX or payload.count(b'"') != sum(map(_quotes, sent)):
         return None
     events = [event for event in map(_checked, sent) if event is not None]
     if len(events) < len(sent):
@@ -86,7 +89,19 @@ def _good_events(payload: bytes) -> Decoded | None:
         list(range(len(events))),
         [event[3] for event in events],
         piece=_piece_of(payload),
+        collection=_collections(events),
     )
+
+
+def _quotes(sent: _Sent) -> int:
+    return _QUOTES if sent.collection is None else _QUOTES + _QUOTES_OF_COLLECTION
+
+
+def _collections(events: list[_Event]) -> str | list[str]:
+    """Return the collection of all events, or that of each where they differ."""
+    names = [event[4] for event in events]
+    one = names[0] if names else RAW_NAME
+    return one if names.count(one) == len(names) else names
 
 
 def _piece_of(payload: bytes) -> Callable[[int], bytes]:
@@ -112,7 +127,13 @@ def _checked(sent: _Sent) -> _Event | None:
         or not 0 <= sent.dsid_raw <= DSID_MAX
     ):
         return None
-    return sent.run_number, sent.event_number, sent.olt_result, RawFile(file, sent.dsid_raw)
+    return (
+        sent.run_number,
+        sent.event_number,
+        sent.olt_result,
+        RawFile(file, sent.dsid_raw),
+        RAW_NAME if sent.collection is None else sent.collection,
+    )
 
 
 def _decode_any(payload: bytes) -> Decoded:
@@ -130,10 +151,11 @@ def _decode_single(text: str, start: int) -> Decoded:
     value, end = value_at(text, start)
     _expect_end(text, end)
     try:
-        run, event, olt, file = _event(value)
+        run, event, olt, file, collection = _event(value)
     except RefusedError as error:
         return _nothing(text, error)
-    return Decoded(1, [run], [event], [olt], [0], [file], piece=lambda _: text.encode())
+    piece = lambda _: text.encode()  # noqa: E731
+    return Decoded(1, [run], [event], [olt], [0], [file], piece=piece, collection=collection)
 
 
 def _nothing(text: str, error: RefusedError) -> Decoded:
@@ -163,6 +185,7 @@ def _decode_elements(text: str, elements: list[tuple[_Span, _Event | RefusedErro
         positions=positions,
         rejections=rejections,
         piece=lambda position: text[slice(*elements[position][0])].encode(),
+        collection=_collections(kept),
     )
 
 
@@ -204,7 +227,7 @@ def _element(text: str, at: int) -> tuple[_Event | RefusedError, int]:
 def _event(value: object) -> _Event:
     if not isinstance(value, dict):
         raise RefusedError(Reason.WRONG_TYPE, f"an event is an object, not {describe(value)}")
-    if value.keys() != _FIELDS:
+    if value.keys() - {_COLLECTION} != _FIELDS:
         raise RefusedError(Reason.WRONG_FIELDS, _field_problem(value))
     run, event, olt, dsid = (
         value["run_number"],
@@ -217,14 +240,21 @@ def _event(value: object) -> _Event:
         number("event_number", event, 0, NUMBER_MAX),
         number("olt_result", olt, 0, UINT64_MAX),
         RawFile(fuid("fuid_raw", value["fuid_raw"]), number("dsid_raw", dsid, 0, DSID_MAX)),
+        _collection(value.get(_COLLECTION, RAW_NAME)),
     )
+
+
+def _collection(value: object) -> str:
+    if not isinstance(value, str):
+        raise RefusedError(Reason.WRONG_TYPE, f"collection is {describe(value)}, not a text")
+    return value
 
 
 def _field_problem(value: dict[str, object]) -> str:
     missing = sorted(_FIELDS - value.keys())
     if missing:
         return f"{missing[0]} is missing"
-    unknown = min(value.keys() - _FIELDS)
+    unknown = min(value.keys() - _FIELDS - {_COLLECTION})
     return f"{describe(unknown)} is not a field of an event"
 
 

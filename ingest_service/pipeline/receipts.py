@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from event_store.model import Outcome, UInt8
+from ingest_service.decode.fields import describe
 from ingest_service.model import AnyFile, CosmicFile, Decoded, Reason, Receipt, Rejection, Taken
 from ingest_service.pipeline.search import CANNOT_STORE
 
@@ -23,13 +24,17 @@ def receipts(items: Sequence[Taken], outcomes: UInt8) -> list[Receipt]:
     table = np.bincount(numbers * kinds + outcomes, minlength=len(items) * kinds)
     found = []
     start = 0
-    for item, length, (inserted, duplicates, conflicts, closed, failed) in zip(
+    for item, length, (inserted, duplicates, conflicts, *refused) in zip(
         items, lengths, table.reshape(-1, kinds).tolist(), strict=True
     ):
         rejections = item.decoded.rejections
-        if closed or failed:
+        if any(refused):
             part = outcomes[start : start + length]
-            found_now = [*_closed(item.decoded, part), *_not_taken(item.decoded, part)]
+            found_now = [
+                *_closed(item.decoded, part),
+                *_of_collections(item.decoded, part),
+                *_not_taken(item.decoded, part),
+            ]
             rejections = sorted([*rejections, *found_now])
         found.append(Receipt(inserted, duplicates, conflicts, rejections))
         start += length
@@ -47,6 +52,33 @@ def _closed(decoded: Decoded, outcomes: UInt8) -> list[Rejection]:
         )
         for position, file in zip(_positions(decoded, rows), files.tolist(), strict=True)
     ]
+
+
+_COLLECTION_REASONS = {
+    Outcome.UNKNOWN_COLLECTION: (Reason.UNKNOWN_COLLECTION, "is not in the index"),
+    Outcome.CLOSED_COLLECTION: (
+        Reason.CLOSED_COLLECTION,
+        "is frozen or retired and takes no new events",
+    ),
+}
+
+
+def _of_collections(decoded: Decoded, outcomes: UInt8) -> list[Rejection]:
+    found = []
+    for outcome, (reason, what) in _COLLECTION_REASONS.items():
+        rows = np.flatnonzero(outcomes == outcome)
+        for position, row in zip(_positions(decoded, rows), rows.tolist(), strict=True):
+            detail = f"collection {describe(decoded.collection_of(row))} {what}"
+            found.append(Rejection(position, reason, detail))
+    rows = np.flatnonzero(outcomes == Outcome.OTHER_COLLECTION)
+    files = np.asarray(decoded.file_index)[rows].tolist()
+    for position, row, file in zip(_positions(decoded, rows), rows.tolist(), files, strict=True):
+        detail = (
+            f"{_dataset(decoded.files[file])} belongs to another collection than "
+            f"{describe(decoded.collection_of(row))}"
+        )
+        found.append(Rejection(position, Reason.OTHER_COLLECTION, detail))
+    return found
 
 
 def _not_taken(decoded: Decoded, outcomes: UInt8) -> list[Rejection]:

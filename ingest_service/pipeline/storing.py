@@ -8,11 +8,12 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Protocol, TypeVar
 
+import numpy as np
 from tenacity import (
     RetryCallState,
     Retrying,
@@ -24,11 +25,12 @@ from tenacity import (
 
 from event_store.database.statements import pieces
 from event_store.errors import StoreError, StoreUnavailableError, UnansweredError
-from event_store.model import DeadLetter, EventColumns, UInt8
+from event_store.model import RAW_NAME, DeadLetter, EventColumns, Outcome, UInt8
 from event_store.write.dead_letters import letter_bytes
 from event_store.write.writer import KeptLetters
 from ingest_service.metrics import Metrics
-from ingest_service.model import Receipt, Taken
+from ingest_service.model import Decoded, Receipt, Taken
+from ingest_service.pipeline.by_collection import by_collection, names_of
 from ingest_service.pipeline.join import dataset_names, join
 from ingest_service.pipeline.receipts import receipts
 from ingest_service.pipeline.search import FAILURES_MAX, CannotStoreError, store_what_can_be
@@ -49,6 +51,9 @@ class EventStore(Protocol):
 
     def write(self, batch: EventColumns, on_progress: Callable[[], None]) -> UInt8:
         """Store a batch, calling back after each step; an Outcome for each position."""
+
+    def collections(self, names: Iterable[str]) -> dict[str, int]:
+        """Return the numbers of at least those of these collections that there are."""
 
     def cosmic_datasets(self, names: Sequence[str]) -> dict[str, int]:
         """Return the number of at least these telescope datasets."""
@@ -250,8 +255,21 @@ class Storing:
         names = dataset_names(decoded)
         datasets = self._store.cosmic_datasets(names) if names else {}
         columns = join(decoded, [item.submission.source for item in items], datasets)
-        outcomes = self._store.write(columns, self._beat)
+        outcomes = self._write_collections(columns, decoded)
         self._metrics.committed(len(columns), time.monotonic() - started)
+        return outcomes
+
+    def _write_collections(self, columns: EventColumns, decoded: Sequence[Decoded]) -> UInt8:
+        """Store the events of each collection by themselves; nearly always there is one."""
+        if all(item.collection == RAW_NAME for item in decoded):
+            return self._store.write(columns, self._beat)
+        names = [name for item in decoded for name in names_of(item)]
+        numbers = self._store.collections(set(names))
+        outcomes = np.full(len(columns), Outcome.UNKNOWN_COLLECTION, np.uint8)
+        for name, part, rows in by_collection(columns, names):
+            if name in numbers:
+                part = replace(part, collection=numbers[name])  # noqa: PLW2901
+                outcomes[rows] = self._store.write(part, self._beat)
         return outcomes
 
     def _add_dead_letters(self, letters: Sequence[DeadLetter]) -> KeptLetters:

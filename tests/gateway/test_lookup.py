@@ -17,21 +17,12 @@ from tests.support.gateway import (
     OLT_MAX,
     RUN_MAX,
     Stack,
-    database,
-    full_stack,
     gateway,
     lines_of,
 )
 
 API = "/api/v1"
 TEXT = {"Content-Type": "text/plain"}
-
-
-@pytest.fixture(scope="module")
-def stack(postgres, _template):
-    """All services with the sample events, for the tests that change nothing."""
-    with database(postgres, _template) as url, full_stack(url) as running:
-        yield running
 
 
 @pytest.fixture

@@ -38,13 +38,6 @@ def store_events(url, run, events, index=None, olt=None):
     store.close()
 
 
-@pytest.fixture
-def stub(index_address):
-    with grpc.insecure_channel(index_address) as channel:
-        grpc.channel_ready_future(channel).result(10)
-        yield lookup_pb2_grpc.IndexServiceStub(channel)
-
-
 def request(runs, events, **fields):
     return lookup_pb2.LookupRequest(run_numbers=runs, event_numbers=events, **fields)
 

@@ -46,13 +46,6 @@ def admin(channel):
     return Client()
 
 
-@pytest.fixture
-def store(database_url):
-    opened = Store(database_url)
-    yield opened
-    opened.close()
-
-
 def refused(call, **fields) -> tuple[grpc.StatusCode, str]:
     """The status and the text of a call that fails."""
     with pytest.raises(grpc.RpcError) as error:
@@ -75,9 +68,6 @@ def events(url: str, run: int = 1) -> dict[int, tuple[str, int, int]]:
 
 def value(file: int, olt: int = 0) -> tuple[str, int, int]:
     return str(FILES[file].fuid), FILES[file].dsid, olt
-
-
-# Datasets
 
 
 def test_dataset_gets_a_name_a_state_and_a_comment(admin, store):
@@ -240,9 +230,6 @@ def test_deleting_a_telescope_takes_its_records(admin, channel, database_url):
     assert differences(database_url) == []
 
 
-# Conflicts
-
-
 def conflict_ids(url: str) -> list[int]:
     """The numbers of the open conflicts."""
     sql = "SELECT conflict_id FROM event_conflict WHERE resolution = '' ORDER BY 1"
@@ -351,9 +338,6 @@ def test_bad_resolution(admin, fields, code, text):
     assert (got.name, text in details) == (code, True), details
 
 
-# Criteria
-
-
 def test_criteria_are_set_replaced_and_listed(admin):
     """A bit has one name from each run on; the same run again replaces it."""
     for bit, run, name in ((63, 0, "calib"), (0, 9, "dimuon"), (0, 5, "x"), (0, 5, "muon")):
@@ -379,9 +363,6 @@ def test_bad_criterion(admin, fields, text):
     code, details = refused(admin.SetCriterion, criterion=admin_pb2.Criterion(**fields))
     assert (code.name, text in details) == ("INVALID_ARGUMENT", True), details
     assert refused(admin.SetCriterion)[0].name == "INVALID_ARGUMENT"
-
-
-# Dead letters
 
 
 def test_a_payload_as_large_as_a_message_can_be_read_and_replayed(admin, store, database_url):
@@ -504,9 +485,6 @@ def test_bad_listing_of_letters(admin, fields, text):
     code, details = refused(admin.ListDeadLetters, **fields)
     assert (code.name, text in details) == ("INVALID_ARGUMENT", True), details
     assert len(details) < 500
-
-
-# Verify
 
 
 def planted(store) -> None:

@@ -105,6 +105,7 @@ def command(variables: dict[str, str], *arguments: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_make_run_with_tokens_proxies_and_variables_of_libpq(trap):
     """It stores, finds and serves; the documented first token opens it; no proxy hears of it."""
     root = Path(tempfile.mkdtemp(prefix="eventindex-run-"))

@@ -191,6 +191,7 @@ def test_everything_listens_on_loopback_only(run_up):
     assert set(listening) == {"127.0.0.1"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["index_service", "broker"])
 def test_a_child_that_dies_ends_the_rest_with_its_reason(run_up, name):
     """All stop, the exit code is 1, and the child, its end and its log are named."""
@@ -203,6 +204,7 @@ def test_a_child_that_dies_ends_the_rest_with_its_reason(run_up, name):
     assert_gone(pids)
 
 
+@pytest.mark.slow
 def test_kill_9_of_everything_is_recovered(run_up):
     """What was committed is there after the next start, beside stale pid files."""
     up = run_up()
@@ -212,6 +214,7 @@ def test_kill_9_of_everything_is_recovered(run_up):
     assert query(run_up().endpoints(), "SELECT event_number FROM kept") == [(4917,)]
 
 
+@pytest.mark.slow
 def test_kill_9_of_up_alone_is_recovered(run_up):
     """Children that survived are stopped first: no two servers work on one data directory."""
     up = run_up()
@@ -226,6 +229,7 @@ def test_kill_9_of_up_alone_is_recovered(run_up):
     assert query(endpoints, "SELECT event_number FROM kept") == [(4917,)]
 
 
+@pytest.mark.slow
 def test_a_postmaster_that_is_in_no_record_is_stopped_first(run_up, data):
     """A server that still runs on the data is found without the record of children too."""
     up = run_up()
@@ -288,6 +292,7 @@ def test_an_address_that_others_reach_is_refused():
         PortChooser().choose("0.0.0.0:50051", asked_as="EVENTINDEX_INDEX_ADDRESS")
 
 
+@pytest.mark.slow
 def test_amqtt_stands_in_for_mosquitto_and_says_what_it_lacks(run_up):
     """Without Mosquitto the stack runs on amqtt and names its limits."""
     up = run_up("--broker", "amqtt")
@@ -311,6 +316,7 @@ def test_mosquitto_is_looked_for_on_the_path(monkeypatch, tmp_path):
     assert find_mosquitto() is None
 
 
+@pytest.mark.slow
 def test_servers_that_are_there_are_used(run_up):
     """With the two URLs set nothing but the services is started."""
     first = run_up().endpoints()
@@ -352,6 +358,7 @@ def test_settings_that_are_not_valid_are_named(run_up):
     assert len(up.text.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_the_demonstration_finds_its_samples_and_a_second_one_duplicates(data):
     """`make run` sends, stores and finds the samples; nothing is rejected; again nothing is new."""
     for n_new, n_old in (("88,974", "0"), ("0", "88,974")):
@@ -428,6 +435,7 @@ def test_a_signal_is_noticed_whichever_thread_takes_it(data):
     timer.join()
 
 
+@pytest.mark.slow
 def test_a_reader_of_its_output_that_goes_away_does_not_end_it(data):
     """`eventindex up | head -1` goes on serving."""
     reader, writer = os.pipe()

@@ -19,7 +19,7 @@ from tests.conftest import execute
 from tests.store.test_startup import refused
 from tests.support.pooler import PgBouncer, needs_pgbouncer
 from tests.support.processes import Service
-from tests.test_hardening import columns, reply
+from tests.support.store import columns, reply
 
 pytestmark = needs_pgbouncer
 

@@ -216,6 +216,7 @@ def read(stub, pause_at=None):
     return n_events, n_bytes
 
 
+@pytest.mark.slow
 def test_memory_of_a_listing_does_not_grow_with_its_answer(database_url, service):
     """Listing five million events takes the memory of one million, also for a slow reader."""
     pid = service.process.pid

@@ -12,6 +12,7 @@ from eventindex.cli.shared.common import Cli
 # asked for: all of them take 0.1 s (measured).
 _COMMANDS = (
     "up",
+    "collections",
     "compare",
     "conflicts",
     "cosmic",
@@ -25,6 +26,7 @@ _COMMANDS = (
     "load",
     "lookup",
     "migrate",
+    "overlap",
     "pick",
     "publish",
     "runs",

@@ -145,7 +145,7 @@ def delete(connect: Callable[[], Client], dataset: int | str, yes: bool) -> None
         if not yes:
             _confirm(known)
         with ProgressReport(f"delete {printable(known.name)}", known.events or None) as progress:
-            removed = _delete(client.delete_dataset(known.dsid_raw), progress)
+            removed = follow_removal(client.delete_dataset(known.dsid_raw), progress)
     note(f"{counted(removed, 'event')} removed")
 
 
@@ -159,7 +159,7 @@ def _confirm(known: Dataset) -> None:
     click.confirm(question, abort=True, err=True)
 
 
-def _delete(steps: Generator[DeleteProgress, None, None], progress: ProgressReport) -> int:
+def follow_removal(steps: Generator[DeleteProgress, None, None], progress: ProgressReport) -> int:
     """Follow the removal to its end and return how many events it took, or say how far it came."""
     step = DeleteProgress(0, 0)
     try:

@@ -29,6 +29,7 @@ from eventindex.cli.load_target import FileLoad, Refusals, ServiceTarget, Target
 from eventindex.cli.shared.common import EXIT_NOT_ALL, Failure, connection_options, note
 from eventindex.cli.shared.progress import ProgressReport
 from eventindex.client import Client
+from eventindex.collection_names import RAW
 from eventindex.columns import DSID_MAX
 from eventindex.pairs import NUMBER_MAX
 from eventindex.root_files.branches import ALIASES, Wanted
@@ -95,6 +96,13 @@ def _patterns(_: click.Context, __: click.Parameter, value: str | None) -> tuple
 @click.option(
     "--fuid-per-run", is_flag=True, help="Make up a RAW file for each run, for files without."
 )
+@click.option(
+    "--collection",
+    default=RAW,
+    show_default=True,
+    metavar="NAME",
+    help="Collection of all events; see `collections create`.",
+)
 @click.option("--detector", default="", help="Detector of telescope events that name none.")
 @click.option("--tree", metavar="NAME", help="Tree of ROOT files, where several hold events.")
 @click.option(
@@ -129,6 +137,7 @@ def load(
     dsid: int | None,
     fuid: str | None,
     fuid_per_run: bool,
+    collection: str,
     detector: str,
     tree: str | None,
     criteria: tuple[str, ...],
@@ -154,12 +163,16 @@ def load(
     roots = RootInputs(_wanted(names, tree, run, criteria), dsid, storage_seconds_max)
     _check_root_options(inputs, names, fuid is not None or fuid_per_run, roots.wanted)
     defaults = Defaults(fuid, fuid_per_run, dsid, run, names)
+    if collection != RAW and any(file.form == "dat" for file in inputs):
+        raise click.UsageError("--collection is not for telescope events")
     _check_files(inputs, defaults)
     totals = Totals()
     with ExitStack() as stack:
         rejects = stack.enter_context(_open_rejects(reject_file, inputs)) if reject_file else None
         target: Target = (
-            DryRun(detector) if dry_run else ServiceTarget(stack.enter_context(connect()), detector)
+            DryRun(detector)
+            if dry_run
+            else ServiceTarget(stack.enter_context(connect()), detector, collection)
         )
         inputs = roots.readable(inputs)
         try:

@@ -10,7 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, TextIO
 
 from eventindex.cli.event_files.rows import BadRow, EventBlock, RecordBlock
@@ -38,13 +38,16 @@ class Target(Protocol):
 class ServiceTarget:
     """The ingest service."""
 
-    def __init__(self, client: Client, detector: str) -> None:
+    def __init__(self, client: Client, detector: str, collection: str) -> None:
         self.client = client
         self._detector = detector
+        self._collection = collection
 
     def events(self, blocks: Iterable[EventBlock]) -> Iterator[Ack]:
         """Store events."""
-        return self.client.ingest(block.columns for block in blocks)
+        return self.client.ingest(
+            replace(block.columns, collection=self._collection) for block in blocks
+        )
 
     def records(self, blocks: Iterable[RecordBlock]) -> Iterator[Ack]:
         """Store telescope records."""

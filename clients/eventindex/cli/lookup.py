@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
 import click
+import numpy as np
 
+from eventindex import collection_names
+from eventindex.cli.lookup_collections import CollectionsWriter, Missing, collections_of
 from eventindex.cli.lookup_output import make_writer
 from eventindex.cli.shared.common import (
     EXIT_NOT_ALL,
@@ -22,6 +26,8 @@ from eventindex.cli.shared.common import (
 )
 from eventindex.cli.shared.selection_options import runs_file_option
 from eventindex.client import Client
+from eventindex.collection_names import ALL, RAW
+from eventindex.lookup_messages import slices
 from eventindex.pair_lists.text import BadLine, Columns, PairListError, parse_columns, read_pairs
 from eventindex.pairs import Pairs
 from eventindex.run_lists import RunList
@@ -52,6 +58,13 @@ def _parse_columns(_: click.Context, __: click.Parameter, value: str | None) -> 
     metavar="run,-,event",
     help="What the columns of FILE are; - is passed over.",
 )
+@click.option(
+    "--collection",
+    default=RAW,
+    show_default=True,
+    metavar="NAME,...|all",
+    help="Collections to look in; all: those that hold any of the runs. See `collections`.",
+)
 @click.option("--olt", is_flag=True, help="Print the online filter's bits too.")
 @runs_file_option
 @click.option("--quiet", is_flag=True, help="No summary on standard error.")
@@ -62,6 +75,7 @@ def lookup(
     pairs: tuple[str, ...],
     form: str,
     columns: Columns | None,
+    collection: str,
     olt: bool,
     run_list: RunList | None,
     quiet: bool,
@@ -77,17 +91,14 @@ def lookup(
     Exit code: 0 all were found, 3 some were not, 1 failure, 2 bad usage or lines that are no
     pairs; the other lines are answered first.
     """
+    names = distinct_names(collection)
+    several = len(names) > 1 or names == [ALL]
+    if several and (olt or form == "files"):
+        raise click.UsageError("--olt and --format files are for one collection")
     with open_pairs(pairs) as stream, connect() as client:
         source = _Source(stream, columns, run_list)
-        results = client.lookup_stream(source.batches(), with_olt_result=olt)
-        writer = make_writer(form, sys.stdout, olt)
-        found = missing = 0
-        for result in results:
-            writer.write(result)
-            found += result.found
-            missing += result.not_found
-            sys.stdout.flush()
-        writer.close()
+        look = partial(_look_in_several, form=form) if several else _look_in_one(form, olt)
+        found, missing = look(client, source, names)
     source.report()
     if source.left_out and not quiet:
         note(f"{counted(source.left_out, 'pair')} left out: their runs are not in --runs-file")
@@ -97,6 +108,60 @@ def lookup(
         sys.exit(EXIT_USAGE)
     if missing:
         sys.exit(EXIT_NOT_ALL)
+
+
+def distinct_names(collection: str) -> list[str]:
+    """Return the names of an option, each once.
+
+    Raises:
+        click.UsageError: none, or the same twice.
+    """
+    try:
+        return collection_names.distinct_names([name.strip() for name in collection.split(",")])
+    except ValueError as error:
+        raise click.UsageError(f"--collection: {error}") from error
+
+
+def _look_in_one(form: str, olt: bool) -> Callable[[Client, _Source, list[str]], tuple[int, int]]:
+    def look(client: Client, source: _Source, names: list[str]) -> tuple[int, int]:
+        results = client.lookup_stream(source.batches(), with_olt_result=olt, collection=names[0])
+        writer = make_writer(form, sys.stdout, olt)
+        found, missing = 0, Missing()
+        not_found = 0
+        for result in results:
+            writer.write(result)
+            found += result.found
+            not_found += result.not_found
+            missing.add(result)
+            sys.stdout.flush()
+        writer.close()
+        missing.explain(client, names[0])
+        return found, not_found
+
+    return look
+
+
+def _look_in_several(
+    client: Client, source: _Source, names: list[str], form: str
+) -> tuple[int, int]:
+    """Look pairs up in collections; a pair counts as found where one of them has it."""
+    batches: Iterable[Pairs] = source.batches()
+    if names == [ALL]:
+        # Which columns there are is known at the end of the list.
+        batches = list(batches)
+        names = collections_of(client, batches)
+    writer = CollectionsWriter(form, sys.stdout, names)
+    found = missing = 0
+    for batch in batches:
+        for pairs in slices(batch):
+            results = [client.lookup(pairs, collection=name) for name in names]
+            writer.write(pairs, results)
+            anywhere = np.logical_or.reduce([result.file_indexes > 0 for result in results])
+            found += int(anywhere.sum())
+            missing += int((~anywhere).sum())
+        sys.stdout.flush()
+    writer.close()
+    return found, missing
 
 
 class _Source:

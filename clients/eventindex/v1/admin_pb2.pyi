@@ -54,6 +54,54 @@ class DeleteDatasetResponse(_message.Message):
     events_left: int
     def __init__(self, events_removed: _Optional[int] = ..., events_left: _Optional[int] = ...) -> None: ...
 
+class CreateCollectionRequest(_message.Message):
+    __slots__ = ("name", "made_from", "comment")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    MADE_FROM_FIELD_NUMBER: _ClassVar[int]
+    COMMENT_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    made_from: str
+    comment: str
+    def __init__(self, name: _Optional[str] = ..., made_from: _Optional[str] = ..., comment: _Optional[str] = ...) -> None: ...
+
+class CreateCollectionResponse(_message.Message):
+    __slots__ = ("collection",)
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    collection: _lookup_pb2.Collection
+    def __init__(self, collection: _Optional[_Union[_lookup_pb2.Collection, _Mapping]] = ...) -> None: ...
+
+class UpdateCollectionRequest(_message.Message):
+    __slots__ = ("name", "state", "comment")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    COMMENT_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    state: _event_pb2.DatasetState
+    comment: str
+    def __init__(self, name: _Optional[str] = ..., state: _Optional[_Union[_event_pb2.DatasetState, str]] = ..., comment: _Optional[str] = ...) -> None: ...
+
+class UpdateCollectionResponse(_message.Message):
+    __slots__ = ("collection",)
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    collection: _lookup_pb2.Collection
+    def __init__(self, collection: _Optional[_Union[_lookup_pb2.Collection, _Mapping]] = ...) -> None: ...
+
+class DeleteCollectionRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class DeleteCollectionResponse(_message.Message):
+    __slots__ = ("events_removed", "events_left", "name")
+    EVENTS_REMOVED_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_LEFT_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    events_removed: int
+    events_left: int
+    name: str
+    def __init__(self, events_removed: _Optional[int] = ..., events_left: _Optional[int] = ..., name: _Optional[str] = ...) -> None: ...
+
 class ResolveConflictRequest(_message.Message):
     __slots__ = ("conflict_id", "resolution", "resolved_by")
     CONFLICT_ID_FIELD_NUMBER: _ClassVar[int]
@@ -187,14 +235,16 @@ class VerifyRequest(_message.Message):
     def __init__(self, run_first: _Optional[int] = ..., run_last: _Optional[int] = ...) -> None: ...
 
 class VerifyResponse(_message.Message):
-    __slots__ = ("run_number", "events", "differences")
+    __slots__ = ("run_number", "events", "differences", "collection")
     RUN_NUMBER_FIELD_NUMBER: _ClassVar[int]
     EVENTS_FIELD_NUMBER: _ClassVar[int]
     DIFFERENCES_FIELD_NUMBER: _ClassVar[int]
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
     run_number: int
     events: int
     differences: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, run_number: _Optional[int] = ..., events: _Optional[int] = ..., differences: _Optional[_Iterable[str]] = ...) -> None: ...
+    collection: str
+    def __init__(self, run_number: _Optional[int] = ..., events: _Optional[int] = ..., differences: _Optional[_Iterable[str]] = ..., collection: _Optional[str] = ...) -> None: ...
 
 class Token(_message.Message):
     __slots__ = ("token_id", "subject", "scopes", "created", "expires", "revoked")

@@ -44,6 +44,21 @@ class AdminServiceStub:
                 request_serializer=eventindex_dot_v1_dot_admin__pb2.DeleteDatasetRequest.SerializeToString,
                 response_deserializer=eventindex_dot_v1_dot_admin__pb2.DeleteDatasetResponse.FromString,
                 _registered_method=True)
+        self.CreateCollection = channel.unary_unary(
+                '/eventindex.v1.AdminService/CreateCollection',
+                request_serializer=eventindex_dot_v1_dot_admin__pb2.CreateCollectionRequest.SerializeToString,
+                response_deserializer=eventindex_dot_v1_dot_admin__pb2.CreateCollectionResponse.FromString,
+                _registered_method=True)
+        self.UpdateCollection = channel.unary_unary(
+                '/eventindex.v1.AdminService/UpdateCollection',
+                request_serializer=eventindex_dot_v1_dot_admin__pb2.UpdateCollectionRequest.SerializeToString,
+                response_deserializer=eventindex_dot_v1_dot_admin__pb2.UpdateCollectionResponse.FromString,
+                _registered_method=True)
+        self.DeleteCollection = channel.unary_stream(
+                '/eventindex.v1.AdminService/DeleteCollection',
+                request_serializer=eventindex_dot_v1_dot_admin__pb2.DeleteCollectionRequest.SerializeToString,
+                response_deserializer=eventindex_dot_v1_dot_admin__pb2.DeleteCollectionResponse.FromString,
+                _registered_method=True)
         self.ResolveConflict = channel.unary_unary(
                 '/eventindex.v1.AdminService/ResolveConflict',
                 request_serializer=eventindex_dot_v1_dot_admin__pb2.ResolveConflictRequest.SerializeToString,
@@ -118,6 +133,28 @@ class AdminServiceServicer:
 
     def DeleteDataset(self, request, context):
         """Removes a dataset's events in bounded transactions; can be interrupted and called again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateCollection(self, request, context):
+        """Makes a collection. FAILED_PRECONDITION where there are as many as the server takes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateCollection(self, request, context):
+        """Sets a collection's state or its comment.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteCollection(self, request, context):
+        """Removes a collection with its events and datasets in bounded transactions; can be interrupted
+        and called again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -215,6 +252,21 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.DeleteDataset,
                     request_deserializer=eventindex_dot_v1_dot_admin__pb2.DeleteDatasetRequest.FromString,
                     response_serializer=eventindex_dot_v1_dot_admin__pb2.DeleteDatasetResponse.SerializeToString,
+            ),
+            'CreateCollection': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateCollection,
+                    request_deserializer=eventindex_dot_v1_dot_admin__pb2.CreateCollectionRequest.FromString,
+                    response_serializer=eventindex_dot_v1_dot_admin__pb2.CreateCollectionResponse.SerializeToString,
+            ),
+            'UpdateCollection': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateCollection,
+                    request_deserializer=eventindex_dot_v1_dot_admin__pb2.UpdateCollectionRequest.FromString,
+                    response_serializer=eventindex_dot_v1_dot_admin__pb2.UpdateCollectionResponse.SerializeToString,
+            ),
+            'DeleteCollection': grpc.unary_stream_rpc_method_handler(
+                    servicer.DeleteCollection,
+                    request_deserializer=eventindex_dot_v1_dot_admin__pb2.DeleteCollectionRequest.FromString,
+                    response_serializer=eventindex_dot_v1_dot_admin__pb2.DeleteCollectionResponse.SerializeToString,
             ),
             'ResolveConflict': grpc.unary_unary_rpc_method_handler(
                     servicer.ResolveConflict,
@@ -331,6 +383,87 @@ class AdminService:
             '/eventindex.v1.AdminService/DeleteDataset',
             eventindex_dot_v1_dot_admin__pb2.DeleteDatasetRequest.SerializeToString,
             eventindex_dot_v1_dot_admin__pb2.DeleteDatasetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateCollection(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/eventindex.v1.AdminService/CreateCollection',
+            eventindex_dot_v1_dot_admin__pb2.CreateCollectionRequest.SerializeToString,
+            eventindex_dot_v1_dot_admin__pb2.CreateCollectionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateCollection(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/eventindex.v1.AdminService/UpdateCollection',
+            eventindex_dot_v1_dot_admin__pb2.UpdateCollectionRequest.SerializeToString,
+            eventindex_dot_v1_dot_admin__pb2.UpdateCollectionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteCollection(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/eventindex.v1.AdminService/DeleteCollection',
+            eventindex_dot_v1_dot_admin__pb2.DeleteCollectionRequest.SerializeToString,
+            eventindex_dot_v1_dot_admin__pb2.DeleteCollectionResponse.FromString,
             options,
             channel_credentials,
             insecure,

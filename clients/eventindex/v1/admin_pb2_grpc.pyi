@@ -37,6 +37,14 @@ class AdminServiceStub:
     """Names a dataset, sets its state or its comment."""
     DeleteDataset: _grpc.UnaryStreamMultiCallable[_admin_pb2.DeleteDatasetRequest, _admin_pb2.DeleteDatasetResponse]
     """Removes a dataset's events in bounded transactions; can be interrupted and called again."""
+    CreateCollection: _grpc.UnaryUnaryMultiCallable[_admin_pb2.CreateCollectionRequest, _admin_pb2.CreateCollectionResponse]
+    """Makes a collection. FAILED_PRECONDITION where there are as many as the server takes."""
+    UpdateCollection: _grpc.UnaryUnaryMultiCallable[_admin_pb2.UpdateCollectionRequest, _admin_pb2.UpdateCollectionResponse]
+    """Sets a collection's state or its comment."""
+    DeleteCollection: _grpc.UnaryStreamMultiCallable[_admin_pb2.DeleteCollectionRequest, _admin_pb2.DeleteCollectionResponse]
+    """Removes a collection with its events and datasets in bounded transactions; can be interrupted
+    and called again.
+    """
     ResolveConflict: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ResolveConflictRequest, _admin_pb2.ResolveConflictResponse]
     """Keeps the stored value or replaces it with the offered one."""
     ListCriteria: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListCriteriaRequest, _admin_pb2.ListCriteriaResponse]
@@ -65,6 +73,14 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """Names a dataset, sets its state or its comment."""
     DeleteDataset: _aio.UnaryStreamMultiCallable[_admin_pb2.DeleteDatasetRequest, _admin_pb2.DeleteDatasetResponse]  # type: ignore[assignment]
     """Removes a dataset's events in bounded transactions; can be interrupted and called again."""
+    CreateCollection: _aio.UnaryUnaryMultiCallable[_admin_pb2.CreateCollectionRequest, _admin_pb2.CreateCollectionResponse]  # type: ignore[assignment]
+    """Makes a collection. FAILED_PRECONDITION where there are as many as the server takes."""
+    UpdateCollection: _aio.UnaryUnaryMultiCallable[_admin_pb2.UpdateCollectionRequest, _admin_pb2.UpdateCollectionResponse]  # type: ignore[assignment]
+    """Sets a collection's state or its comment."""
+    DeleteCollection: _aio.UnaryStreamMultiCallable[_admin_pb2.DeleteCollectionRequest, _admin_pb2.DeleteCollectionResponse]  # type: ignore[assignment]
+    """Removes a collection with its events and datasets in bounded transactions; can be interrupted
+    and called again.
+    """
     ResolveConflict: _aio.UnaryUnaryMultiCallable[_admin_pb2.ResolveConflictRequest, _admin_pb2.ResolveConflictResponse]  # type: ignore[assignment]
     """Keeps the stored value or replaces it with the offered one."""
     ListCriteria: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListCriteriaRequest, _admin_pb2.ListCriteriaResponse]  # type: ignore[assignment]
@@ -102,6 +118,32 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_admin_pb2.DeleteDatasetResponse], _abc.AsyncIterator[_admin_pb2.DeleteDatasetResponse]]:
         """Removes a dataset's events in bounded transactions; can be interrupted and called again."""
+
+    @_abc_1.abstractmethod
+    def CreateCollection(
+        self,
+        request: _admin_pb2.CreateCollectionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.CreateCollectionResponse, _abc.Awaitable[_admin_pb2.CreateCollectionResponse]]:
+        """Makes a collection. FAILED_PRECONDITION where there are as many as the server takes."""
+
+    @_abc_1.abstractmethod
+    def UpdateCollection(
+        self,
+        request: _admin_pb2.UpdateCollectionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.UpdateCollectionResponse, _abc.Awaitable[_admin_pb2.UpdateCollectionResponse]]:
+        """Sets a collection's state or its comment."""
+
+    @_abc_1.abstractmethod
+    def DeleteCollection(
+        self,
+        request: _admin_pb2.DeleteCollectionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_admin_pb2.DeleteCollectionResponse], _abc.AsyncIterator[_admin_pb2.DeleteCollectionResponse]]:
+        """Removes a collection with its events and datasets in bounded transactions; can be interrupted
+        and called again.
+        """
 
     @_abc_1.abstractmethod
     def ResolveConflict(

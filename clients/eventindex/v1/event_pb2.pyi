@@ -43,20 +43,22 @@ class Event(_message.Message):
     def __init__(self, run_number: _Optional[int] = ..., event_number: _Optional[int] = ..., olt_result: _Optional[int] = ..., dsid_raw: _Optional[int] = ..., fuid_raw: _Optional[str] = ...) -> None: ...
 
 class EventBatch(_message.Message):
-    __slots__ = ("batch_id", "files", "run_numbers", "event_numbers", "file_indexes", "olt_results")
+    __slots__ = ("batch_id", "files", "run_numbers", "event_numbers", "file_indexes", "olt_results", "collection")
     BATCH_ID_FIELD_NUMBER: _ClassVar[int]
     FILES_FIELD_NUMBER: _ClassVar[int]
     RUN_NUMBERS_FIELD_NUMBER: _ClassVar[int]
     EVENT_NUMBERS_FIELD_NUMBER: _ClassVar[int]
     FILE_INDEXES_FIELD_NUMBER: _ClassVar[int]
     OLT_RESULTS_FIELD_NUMBER: _ClassVar[int]
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
     batch_id: int
     files: _containers.RepeatedCompositeFieldContainer[RawFile]
     run_numbers: _containers.RepeatedScalarFieldContainer[int]
     event_numbers: _containers.RepeatedScalarFieldContainer[int]
     file_indexes: _containers.RepeatedScalarFieldContainer[int]
     olt_results: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, batch_id: _Optional[int] = ..., files: _Optional[_Iterable[_Union[RawFile, _Mapping]]] = ..., run_numbers: _Optional[_Iterable[int]] = ..., event_numbers: _Optional[_Iterable[int]] = ..., file_indexes: _Optional[_Iterable[int]] = ..., olt_results: _Optional[_Iterable[int]] = ...) -> None: ...
+    collection: str
+    def __init__(self, batch_id: _Optional[int] = ..., files: _Optional[_Iterable[_Union[RawFile, _Mapping]]] = ..., run_numbers: _Optional[_Iterable[int]] = ..., event_numbers: _Optional[_Iterable[int]] = ..., file_indexes: _Optional[_Iterable[int]] = ..., olt_results: _Optional[_Iterable[int]] = ..., collection: _Optional[str] = ...) -> None: ...
 
 class TdcChannel(_message.Message):
     __slots__ = ("data", "calib", "calib1", "calib2")

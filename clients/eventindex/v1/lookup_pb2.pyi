@@ -40,16 +40,18 @@ COSMIC_COUNT_BY_HOUR: CosmicCountBy
 COSMIC_COUNT_BY_DETECTOR: CosmicCountBy
 
 class LookupRequest(_message.Message):
-    __slots__ = ("batch_id", "run_numbers", "event_numbers", "with_olt_result")
+    __slots__ = ("batch_id", "run_numbers", "event_numbers", "with_olt_result", "collection")
     BATCH_ID_FIELD_NUMBER: _ClassVar[int]
     RUN_NUMBERS_FIELD_NUMBER: _ClassVar[int]
     EVENT_NUMBERS_FIELD_NUMBER: _ClassVar[int]
     WITH_OLT_RESULT_FIELD_NUMBER: _ClassVar[int]
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
     batch_id: int
     run_numbers: _containers.RepeatedScalarFieldContainer[int]
     event_numbers: _containers.RepeatedScalarFieldContainer[int]
     with_olt_result: bool
-    def __init__(self, batch_id: _Optional[int] = ..., run_numbers: _Optional[_Iterable[int]] = ..., event_numbers: _Optional[_Iterable[int]] = ..., with_olt_result: _Optional[bool] = ...) -> None: ...
+    collection: str
+    def __init__(self, batch_id: _Optional[int] = ..., run_numbers: _Optional[_Iterable[int]] = ..., event_numbers: _Optional[_Iterable[int]] = ..., with_olt_result: _Optional[bool] = ..., collection: _Optional[str] = ...) -> None: ...
 
 class LookupResponse(_message.Message):
     __slots__ = ("batch_id", "files", "file_indexes", "olt_results", "found", "not_found")
@@ -68,12 +70,14 @@ class LookupResponse(_message.Message):
     def __init__(self, batch_id: _Optional[int] = ..., files: _Optional[_Iterable[_Union[_event_pb2.RawFile, _Mapping]]] = ..., file_indexes: _Optional[_Iterable[int]] = ..., olt_results: _Optional[_Iterable[int]] = ..., found: _Optional[int] = ..., not_found: _Optional[int] = ...) -> None: ...
 
 class GetEventRequest(_message.Message):
-    __slots__ = ("run_number", "event_number")
+    __slots__ = ("run_number", "event_number", "collection")
     RUN_NUMBER_FIELD_NUMBER: _ClassVar[int]
     EVENT_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
     run_number: int
     event_number: int
-    def __init__(self, run_number: _Optional[int] = ..., event_number: _Optional[int] = ...) -> None: ...
+    collection: str
+    def __init__(self, run_number: _Optional[int] = ..., event_number: _Optional[int] = ..., collection: _Optional[str] = ...) -> None: ...
 
 class GetEventResponse(_message.Message):
     __slots__ = ("event", "file")
@@ -92,7 +96,7 @@ class RunRange(_message.Message):
     def __init__(self, first: _Optional[int] = ..., last: _Optional[int] = ...) -> None: ...
 
 class EventSelection(_message.Message):
-    __slots__ = ("run_first", "run_last", "event_first", "event_last", "dsid_raw", "fuid_raw", "olt_all", "olt_any", "olt_none", "runs")
+    __slots__ = ("run_first", "run_last", "event_first", "event_last", "dsid_raw", "fuid_raw", "olt_all", "olt_any", "olt_none", "collection", "also_in", "not_in", "olt_from", "runs")
     RUN_FIRST_FIELD_NUMBER: _ClassVar[int]
     RUN_LAST_FIELD_NUMBER: _ClassVar[int]
     EVENT_FIRST_FIELD_NUMBER: _ClassVar[int]
@@ -102,6 +106,10 @@ class EventSelection(_message.Message):
     OLT_ALL_FIELD_NUMBER: _ClassVar[int]
     OLT_ANY_FIELD_NUMBER: _ClassVar[int]
     OLT_NONE_FIELD_NUMBER: _ClassVar[int]
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    ALSO_IN_FIELD_NUMBER: _ClassVar[int]
+    NOT_IN_FIELD_NUMBER: _ClassVar[int]
+    OLT_FROM_FIELD_NUMBER: _ClassVar[int]
     RUNS_FIELD_NUMBER: _ClassVar[int]
     run_first: int
     run_last: int
@@ -112,8 +120,12 @@ class EventSelection(_message.Message):
     olt_all: int
     olt_any: int
     olt_none: int
+    collection: str
+    also_in: _containers.RepeatedScalarFieldContainer[str]
+    not_in: _containers.RepeatedScalarFieldContainer[str]
+    olt_from: str
     runs: _containers.RepeatedCompositeFieldContainer[RunRange]
-    def __init__(self, run_first: _Optional[int] = ..., run_last: _Optional[int] = ..., event_first: _Optional[int] = ..., event_last: _Optional[int] = ..., dsid_raw: _Optional[int] = ..., fuid_raw: _Optional[str] = ..., olt_all: _Optional[int] = ..., olt_any: _Optional[int] = ..., olt_none: _Optional[int] = ..., runs: _Optional[_Iterable[_Union[RunRange, _Mapping]]] = ...) -> None: ...
+    def __init__(self, run_first: _Optional[int] = ..., run_last: _Optional[int] = ..., event_first: _Optional[int] = ..., event_last: _Optional[int] = ..., dsid_raw: _Optional[int] = ..., fuid_raw: _Optional[str] = ..., olt_all: _Optional[int] = ..., olt_any: _Optional[int] = ..., olt_none: _Optional[int] = ..., collection: _Optional[str] = ..., also_in: _Optional[_Iterable[str]] = ..., not_in: _Optional[_Iterable[str]] = ..., olt_from: _Optional[str] = ..., runs: _Optional[_Iterable[_Union[RunRange, _Mapping]]] = ...) -> None: ...
 
 class ListEventsRequest(_message.Message):
     __slots__ = ("selection", "after_run_number", "after_event_number", "batch_events_max", "events_max")
@@ -166,7 +178,7 @@ class CountEventsResponse(_message.Message):
     def __init__(self, total: _Optional[int] = ..., counts: _Optional[_Iterable[_Union[EventCount, _Mapping]]] = ...) -> None: ...
 
 class Run(_message.Message):
-    __slots__ = ("run_number", "events", "event_first", "event_last", "files", "conflicts", "first_seen", "last_seen", "detector_id")
+    __slots__ = ("run_number", "events", "event_first", "event_last", "files", "conflicts", "first_seen", "last_seen", "detector_id", "collection")
     RUN_NUMBER_FIELD_NUMBER: _ClassVar[int]
     EVENTS_FIELD_NUMBER: _ClassVar[int]
     EVENT_FIRST_FIELD_NUMBER: _ClassVar[int]
@@ -176,6 +188,7 @@ class Run(_message.Message):
     FIRST_SEEN_FIELD_NUMBER: _ClassVar[int]
     LAST_SEEN_FIELD_NUMBER: _ClassVar[int]
     DETECTOR_ID_FIELD_NUMBER: _ClassVar[int]
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
     run_number: int
     events: int
     event_first: int
@@ -185,23 +198,26 @@ class Run(_message.Message):
     first_seen: _timestamp_pb2.Timestamp
     last_seen: _timestamp_pb2.Timestamp
     detector_id: str
-    def __init__(self, run_number: _Optional[int] = ..., events: _Optional[int] = ..., event_first: _Optional[int] = ..., event_last: _Optional[int] = ..., files: _Optional[int] = ..., conflicts: _Optional[int] = ..., first_seen: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_seen: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., detector_id: _Optional[str] = ...) -> None: ...
+    collection: str
+    def __init__(self, run_number: _Optional[int] = ..., events: _Optional[int] = ..., event_first: _Optional[int] = ..., event_last: _Optional[int] = ..., files: _Optional[int] = ..., conflicts: _Optional[int] = ..., first_seen: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_seen: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., detector_id: _Optional[str] = ..., collection: _Optional[str] = ...) -> None: ...
 
 class ListRunsRequest(_message.Message):
-    __slots__ = ("page_size", "page_token", "run_first", "run_last", "detector_id", "order_by")
+    __slots__ = ("page_size", "page_token", "run_first", "run_last", "detector_id", "order_by", "collection")
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     RUN_FIRST_FIELD_NUMBER: _ClassVar[int]
     RUN_LAST_FIELD_NUMBER: _ClassVar[int]
     DETECTOR_ID_FIELD_NUMBER: _ClassVar[int]
     ORDER_BY_FIELD_NUMBER: _ClassVar[int]
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
     page_size: int
     page_token: str
     run_first: int
     run_last: int
     detector_id: str
     order_by: str
-    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., run_first: _Optional[int] = ..., run_last: _Optional[int] = ..., detector_id: _Optional[str] = ..., order_by: _Optional[str] = ...) -> None: ...
+    collection: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., run_first: _Optional[int] = ..., run_last: _Optional[int] = ..., detector_id: _Optional[str] = ..., order_by: _Optional[str] = ..., collection: _Optional[str] = ...) -> None: ...
 
 class ListRunsResponse(_message.Message):
     __slots__ = ("runs", "next_page_token")
@@ -256,7 +272,7 @@ class RunGapsResponse(_message.Message):
     def __init__(self, event_first: _Optional[int] = ..., event_last: _Optional[int] = ..., events: _Optional[int] = ..., missing: _Optional[int] = ..., gaps: _Optional[int] = ..., widest: _Optional[_Iterable[_Union[EventRange, _Mapping]]] = ..., bins: _Optional[_Iterable[_Union[EventBin, _Mapping]]] = ...) -> None: ...
 
 class Dataset(_message.Message):
-    __slots__ = ("dsid_raw", "name", "state", "comment", "created", "events", "files")
+    __slots__ = ("dsid_raw", "name", "state", "comment", "created", "events", "files", "collection")
     DSID_RAW_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -264,6 +280,7 @@ class Dataset(_message.Message):
     CREATED_FIELD_NUMBER: _ClassVar[int]
     EVENTS_FIELD_NUMBER: _ClassVar[int]
     FILES_FIELD_NUMBER: _ClassVar[int]
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
     dsid_raw: int
     name: str
     state: _event_pb2.DatasetState
@@ -271,7 +288,8 @@ class Dataset(_message.Message):
     created: _timestamp_pb2.Timestamp
     events: int
     files: int
-    def __init__(self, dsid_raw: _Optional[int] = ..., name: _Optional[str] = ..., state: _Optional[_Union[_event_pb2.DatasetState, str]] = ..., comment: _Optional[str] = ..., created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., events: _Optional[int] = ..., files: _Optional[int] = ...) -> None: ...
+    collection: str
+    def __init__(self, dsid_raw: _Optional[int] = ..., name: _Optional[str] = ..., state: _Optional[_Union[_event_pb2.DatasetState, str]] = ..., comment: _Optional[str] = ..., created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., events: _Optional[int] = ..., files: _Optional[int] = ..., collection: _Optional[str] = ...) -> None: ...
 
 class GetDatasetRequest(_message.Message):
     __slots__ = ("dsid_raw", "name")
@@ -288,18 +306,20 @@ class GetDatasetResponse(_message.Message):
     def __init__(self, dataset: _Optional[_Union[Dataset, _Mapping]] = ...) -> None: ...
 
 class ListDatasetsRequest(_message.Message):
-    __slots__ = ("page_size", "page_token", "state", "name_contains", "order_by")
+    __slots__ = ("page_size", "page_token", "state", "name_contains", "order_by", "collection")
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     NAME_CONTAINS_FIELD_NUMBER: _ClassVar[int]
     ORDER_BY_FIELD_NUMBER: _ClassVar[int]
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
     page_size: int
     page_token: str
     state: _event_pb2.DatasetState
     name_contains: str
     order_by: str
-    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., state: _Optional[_Union[_event_pb2.DatasetState, str]] = ..., name_contains: _Optional[str] = ..., order_by: _Optional[str] = ...) -> None: ...
+    collection: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., state: _Optional[_Union[_event_pb2.DatasetState, str]] = ..., name_contains: _Optional[str] = ..., order_by: _Optional[str] = ..., collection: _Optional[str] = ...) -> None: ...
 
 class ListDatasetsResponse(_message.Message):
     __slots__ = ("datasets", "next_page_token")
@@ -310,32 +330,36 @@ class ListDatasetsResponse(_message.Message):
     def __init__(self, datasets: _Optional[_Iterable[_Union[Dataset, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class FileOfRun(_message.Message):
-    __slots__ = ("file", "run_number", "events", "event_first", "event_last")
+    __slots__ = ("file", "run_number", "events", "event_first", "event_last", "collection")
     FILE_FIELD_NUMBER: _ClassVar[int]
     RUN_NUMBER_FIELD_NUMBER: _ClassVar[int]
     EVENTS_FIELD_NUMBER: _ClassVar[int]
     EVENT_FIRST_FIELD_NUMBER: _ClassVar[int]
     EVENT_LAST_FIELD_NUMBER: _ClassVar[int]
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
     file: _event_pb2.RawFile
     run_number: int
     events: int
     event_first: int
     event_last: int
-    def __init__(self, file: _Optional[_Union[_event_pb2.RawFile, _Mapping]] = ..., run_number: _Optional[int] = ..., events: _Optional[int] = ..., event_first: _Optional[int] = ..., event_last: _Optional[int] = ...) -> None: ...
+    collection: str
+    def __init__(self, file: _Optional[_Union[_event_pb2.RawFile, _Mapping]] = ..., run_number: _Optional[int] = ..., events: _Optional[int] = ..., event_first: _Optional[int] = ..., event_last: _Optional[int] = ..., collection: _Optional[str] = ...) -> None: ...
 
 class ListFilesRequest(_message.Message):
-    __slots__ = ("page_size", "page_token", "run_number", "dsid_raw", "order_by")
+    __slots__ = ("page_size", "page_token", "run_number", "dsid_raw", "order_by", "collection")
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     RUN_NUMBER_FIELD_NUMBER: _ClassVar[int]
     DSID_RAW_FIELD_NUMBER: _ClassVar[int]
     ORDER_BY_FIELD_NUMBER: _ClassVar[int]
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
     page_size: int
     page_token: str
     run_number: int
     dsid_raw: int
     order_by: str
-    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., run_number: _Optional[int] = ..., dsid_raw: _Optional[int] = ..., order_by: _Optional[str] = ...) -> None: ...
+    collection: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., run_number: _Optional[int] = ..., dsid_raw: _Optional[int] = ..., order_by: _Optional[str] = ..., collection: _Optional[str] = ...) -> None: ...
 
 class ListFilesResponse(_message.Message):
     __slots__ = ("files", "next_page_token")
@@ -362,7 +386,7 @@ class GetFileResponse(_message.Message):
     def __init__(self, runs: _Optional[_Iterable[_Union[FileOfRun, _Mapping]]] = ..., events: _Optional[_Iterable[_Union[_event_pb2.EventBatch, _Mapping]]] = ...) -> None: ...
 
 class Conflict(_message.Message):
-    __slots__ = ("conflict_id", "stored", "offered", "source", "first_seen", "last_seen", "times", "stored_record", "offered_record", "resolution", "resolved_by", "resolved")
+    __slots__ = ("conflict_id", "stored", "offered", "source", "first_seen", "last_seen", "times", "stored_record", "offered_record", "resolution", "resolved_by", "resolved", "collection")
     CONFLICT_ID_FIELD_NUMBER: _ClassVar[int]
     STORED_FIELD_NUMBER: _ClassVar[int]
     OFFERED_FIELD_NUMBER: _ClassVar[int]
@@ -375,6 +399,7 @@ class Conflict(_message.Message):
     RESOLUTION_FIELD_NUMBER: _ClassVar[int]
     RESOLVED_BY_FIELD_NUMBER: _ClassVar[int]
     RESOLVED_FIELD_NUMBER: _ClassVar[int]
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
     conflict_id: int
     stored: _event_pb2.Event
     offered: _event_pb2.Event
@@ -387,19 +412,22 @@ class Conflict(_message.Message):
     resolution: str
     resolved_by: str
     resolved: _timestamp_pb2.Timestamp
-    def __init__(self, conflict_id: _Optional[int] = ..., stored: _Optional[_Union[_event_pb2.Event, _Mapping]] = ..., offered: _Optional[_Union[_event_pb2.Event, _Mapping]] = ..., source: _Optional[str] = ..., first_seen: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_seen: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., times: _Optional[int] = ..., stored_record: _Optional[str] = ..., offered_record: _Optional[str] = ..., resolution: _Optional[str] = ..., resolved_by: _Optional[str] = ..., resolved: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    collection: str
+    def __init__(self, conflict_id: _Optional[int] = ..., stored: _Optional[_Union[_event_pb2.Event, _Mapping]] = ..., offered: _Optional[_Union[_event_pb2.Event, _Mapping]] = ..., source: _Optional[str] = ..., first_seen: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_seen: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., times: _Optional[int] = ..., stored_record: _Optional[str] = ..., offered_record: _Optional[str] = ..., resolution: _Optional[str] = ..., resolved_by: _Optional[str] = ..., resolved: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., collection: _Optional[str] = ...) -> None: ...
 
 class ListConflictsRequest(_message.Message):
-    __slots__ = ("page_size", "page_token", "run_number", "with_resolved")
+    __slots__ = ("page_size", "page_token", "run_number", "with_resolved", "collection")
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     RUN_NUMBER_FIELD_NUMBER: _ClassVar[int]
     WITH_RESOLVED_FIELD_NUMBER: _ClassVar[int]
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
     page_size: int
     page_token: str
     run_number: int
     with_resolved: bool
-    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., run_number: _Optional[int] = ..., with_resolved: _Optional[bool] = ...) -> None: ...
+    collection: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., run_number: _Optional[int] = ..., with_resolved: _Optional[bool] = ..., collection: _Optional[str] = ...) -> None: ...
 
 class ListConflictsResponse(_message.Message):
     __slots__ = ("conflicts", "next_page_token")
@@ -464,6 +492,66 @@ class CountCosmicEventsResponse(_message.Message):
     total: int
     counts: _containers.RepeatedCompositeFieldContainer[CosmicCount]
     def __init__(self, total: _Optional[int] = ..., counts: _Optional[_Iterable[_Union[CosmicCount, _Mapping]]] = ...) -> None: ...
+
+class Collection(_message.Message):
+    __slots__ = ("name", "made_from", "state", "comment", "created", "events", "runs")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    MADE_FROM_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    COMMENT_FIELD_NUMBER: _ClassVar[int]
+    CREATED_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    RUNS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    made_from: str
+    state: _event_pb2.DatasetState
+    comment: str
+    created: _timestamp_pb2.Timestamp
+    events: int
+    runs: int
+    def __init__(self, name: _Optional[str] = ..., made_from: _Optional[str] = ..., state: _Optional[_Union[_event_pb2.DatasetState, str]] = ..., comment: _Optional[str] = ..., created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., events: _Optional[int] = ..., runs: _Optional[int] = ...) -> None: ...
+
+class ListCollectionsRequest(_message.Message):
+    __slots__ = ("run_numbers",)
+    RUN_NUMBERS_FIELD_NUMBER: _ClassVar[int]
+    run_numbers: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, run_numbers: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class ListCollectionsResponse(_message.Message):
+    __slots__ = ("collections",)
+    COLLECTIONS_FIELD_NUMBER: _ClassVar[int]
+    collections: _containers.RepeatedCompositeFieldContainer[Collection]
+    def __init__(self, collections: _Optional[_Iterable[_Union[Collection, _Mapping]]] = ...) -> None: ...
+
+class OverlapCollectionsRequest(_message.Message):
+    __slots__ = ("collections", "run_first", "run_last", "by_run")
+    COLLECTIONS_FIELD_NUMBER: _ClassVar[int]
+    RUN_FIRST_FIELD_NUMBER: _ClassVar[int]
+    RUN_LAST_FIELD_NUMBER: _ClassVar[int]
+    BY_RUN_FIELD_NUMBER: _ClassVar[int]
+    collections: _containers.RepeatedScalarFieldContainer[str]
+    run_first: int
+    run_last: int
+    by_run: bool
+    def __init__(self, collections: _Optional[_Iterable[str]] = ..., run_first: _Optional[int] = ..., run_last: _Optional[int] = ..., by_run: _Optional[bool] = ...) -> None: ...
+
+class OverlapOfRun(_message.Message):
+    __slots__ = ("run_number", "events")
+    RUN_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    run_number: int
+    events: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, run_number: _Optional[int] = ..., events: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class OverlapCollectionsResponse(_message.Message):
+    __slots__ = ("collections", "events", "runs")
+    COLLECTIONS_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    RUNS_FIELD_NUMBER: _ClassVar[int]
+    collections: _containers.RepeatedScalarFieldContainer[str]
+    events: _containers.RepeatedScalarFieldContainer[int]
+    runs: _containers.RepeatedCompositeFieldContainer[OverlapOfRun]
+    def __init__(self, collections: _Optional[_Iterable[str]] = ..., events: _Optional[_Iterable[int]] = ..., runs: _Optional[_Iterable[_Union[OverlapOfRun, _Mapping]]] = ...) -> None: ...
 
 class ReadRawFileRequest(_message.Message):
     __slots__ = ("fuid_raw",)

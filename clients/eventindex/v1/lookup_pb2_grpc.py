@@ -105,6 +105,16 @@ class IndexServiceStub:
                 request_serializer=eventindex_dot_v1_dot_lookup__pb2.CountCosmicEventsRequest.SerializeToString,
                 response_deserializer=eventindex_dot_v1_dot_lookup__pb2.CountCosmicEventsResponse.FromString,
                 _registered_method=True)
+        self.ListCollections = channel.unary_unary(
+                '/eventindex.v1.IndexService/ListCollections',
+                request_serializer=eventindex_dot_v1_dot_lookup__pb2.ListCollectionsRequest.SerializeToString,
+                response_deserializer=eventindex_dot_v1_dot_lookup__pb2.ListCollectionsResponse.FromString,
+                _registered_method=True)
+        self.OverlapCollections = channel.unary_unary(
+                '/eventindex.v1.IndexService/OverlapCollections',
+                request_serializer=eventindex_dot_v1_dot_lookup__pb2.OverlapCollectionsRequest.SerializeToString,
+                response_deserializer=eventindex_dot_v1_dot_lookup__pb2.OverlapCollectionsResponse.FromString,
+                _registered_method=True)
         self.ReadRawFile = channel.unary_stream(
                 '/eventindex.v1.IndexService/ReadRawFile',
                 request_serializer=eventindex_dot_v1_dot_lookup__pb2.ReadRawFileRequest.SerializeToString,
@@ -209,6 +219,20 @@ class IndexServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListCollections(self, request, context):
+        """The collections of the index, "raw" first, or those that hold one of some runs.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def OverlapCollections(self, request, context):
+        """How many events each two of some collections have in common.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ReadRawFile(self, request, context):
         """The lines of a RAW file that the ingest service wrote for a telescope.
         """
@@ -288,6 +312,16 @@ def add_IndexServiceServicer_to_server(servicer, server):
                     servicer.CountCosmicEvents,
                     request_deserializer=eventindex_dot_v1_dot_lookup__pb2.CountCosmicEventsRequest.FromString,
                     response_serializer=eventindex_dot_v1_dot_lookup__pb2.CountCosmicEventsResponse.SerializeToString,
+            ),
+            'ListCollections': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListCollections,
+                    request_deserializer=eventindex_dot_v1_dot_lookup__pb2.ListCollectionsRequest.FromString,
+                    response_serializer=eventindex_dot_v1_dot_lookup__pb2.ListCollectionsResponse.SerializeToString,
+            ),
+            'OverlapCollections': grpc.unary_unary_rpc_method_handler(
+                    servicer.OverlapCollections,
+                    request_deserializer=eventindex_dot_v1_dot_lookup__pb2.OverlapCollectionsRequest.FromString,
+                    response_serializer=eventindex_dot_v1_dot_lookup__pb2.OverlapCollectionsResponse.SerializeToString,
             ),
             'ReadRawFile': grpc.unary_stream_rpc_method_handler(
                     servicer.ReadRawFile,
@@ -673,6 +707,60 @@ class IndexService:
             '/eventindex.v1.IndexService/CountCosmicEvents',
             eventindex_dot_v1_dot_lookup__pb2.CountCosmicEventsRequest.SerializeToString,
             eventindex_dot_v1_dot_lookup__pb2.CountCosmicEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListCollections(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/eventindex.v1.IndexService/ListCollections',
+            eventindex_dot_v1_dot_lookup__pb2.ListCollectionsRequest.SerializeToString,
+            eventindex_dot_v1_dot_lookup__pb2.ListCollectionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def OverlapCollections(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/eventindex.v1.IndexService/OverlapCollections',
+            eventindex_dot_v1_dot_lookup__pb2.OverlapCollectionsRequest.SerializeToString,
+            eventindex_dot_v1_dot_lookup__pb2.OverlapCollectionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

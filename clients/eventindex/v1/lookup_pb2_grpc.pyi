@@ -56,6 +56,10 @@ class IndexServiceStub:
     """Full telescope records."""
     CountCosmicEvents: _grpc.UnaryUnaryMultiCallable[_lookup_pb2.CountCosmicEventsRequest, _lookup_pb2.CountCosmicEventsResponse]
     """Numbers of telescope events."""
+    ListCollections: _grpc.UnaryUnaryMultiCallable[_lookup_pb2.ListCollectionsRequest, _lookup_pb2.ListCollectionsResponse]
+    """The collections of the index, "raw" first, or those that hold one of some runs."""
+    OverlapCollections: _grpc.UnaryUnaryMultiCallable[_lookup_pb2.OverlapCollectionsRequest, _lookup_pb2.OverlapCollectionsResponse]
+    """How many events each two of some collections have in common."""
     ReadRawFile: _grpc.UnaryStreamMultiCallable[_lookup_pb2.ReadRawFileRequest, _lookup_pb2.ReadRawFileResponse]
     """The lines of a RAW file that the ingest service wrote for a telescope."""
 
@@ -86,6 +90,10 @@ class IndexServiceAsyncStub(IndexServiceStub):
     """Full telescope records."""
     CountCosmicEvents: _aio.UnaryUnaryMultiCallable[_lookup_pb2.CountCosmicEventsRequest, _lookup_pb2.CountCosmicEventsResponse]  # type: ignore[assignment]
     """Numbers of telescope events."""
+    ListCollections: _aio.UnaryUnaryMultiCallable[_lookup_pb2.ListCollectionsRequest, _lookup_pb2.ListCollectionsResponse]  # type: ignore[assignment]
+    """The collections of the index, "raw" first, or those that hold one of some runs."""
+    OverlapCollections: _aio.UnaryUnaryMultiCallable[_lookup_pb2.OverlapCollectionsRequest, _lookup_pb2.OverlapCollectionsResponse]  # type: ignore[assignment]
+    """How many events each two of some collections have in common."""
     ReadRawFile: _aio.UnaryStreamMultiCallable[_lookup_pb2.ReadRawFileRequest, _lookup_pb2.ReadRawFileResponse]  # type: ignore[assignment]
     """The lines of a RAW file that the ingest service wrote for a telescope."""
 
@@ -197,6 +205,22 @@ class IndexServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_lookup_pb2.CountCosmicEventsResponse, _abc.Awaitable[_lookup_pb2.CountCosmicEventsResponse]]:
         """Numbers of telescope events."""
+
+    @_abc_1.abstractmethod
+    def ListCollections(
+        self,
+        request: _lookup_pb2.ListCollectionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_lookup_pb2.ListCollectionsResponse, _abc.Awaitable[_lookup_pb2.ListCollectionsResponse]]:
+        """The collections of the index, "raw" first, or those that hold one of some runs."""
+
+    @_abc_1.abstractmethod
+    def OverlapCollections(
+        self,
+        request: _lookup_pb2.OverlapCollectionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_lookup_pb2.OverlapCollectionsResponse, _abc.Awaitable[_lookup_pb2.OverlapCollectionsResponse]]:
+        """How many events each two of some collections have in common."""
 
     @_abc_1.abstractmethod
     def ReadRawFile(

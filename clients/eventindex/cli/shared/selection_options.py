@@ -118,12 +118,21 @@ class SelectionOptions:
         return found
 
 
+collection_option = click.option(
+    "--collection", metavar="NAME", help="This collection instead of raw; see `collections`."
+)
+
+
 def selection_options(function: F) -> F:
     """Add the options of a selection; the command gets `selection`."""
 
     @run_options
     @event_range_options
     @runs_file_option
+    @collection_option
+    @click.option("--also-in", multiple=True, metavar="NAME", help="In this collection too.")
+    @click.option("--not-in", multiple=True, metavar="NAME", help="Not in this collection.")
+    @click.option("--olt-from", metavar="NAME", help="With the bits of this collection.")
     @click.option("--dataset", type=dataset, help="This dataset, by number or name.")
     @click.option("--file", type=click.UUID, help="This RAW file.")
     @click.option("--all", "olt_all", multiple=True, metavar="BIT", help="All of these bits.")
@@ -132,7 +141,10 @@ def selection_options(function: F) -> F:
     @functools.wraps(function)
     def wrapped(**given: Any) -> Any:
         masks = {name: given.pop(name) for name in _MASKS}
-        names = ("run", "runs", "events", "dataset", "file")
+        names = (
+            *("run", "runs", "events", "dataset", "file"),
+            *("collection", "also_in", "not_in", "olt_from"),
+        )
         run_list = given.pop("run_list")
         arguments = SelectionArguments(**{name: given.pop(name) for name in names})  # type: ignore[typeddict-item]
         if arguments["file"] is not None:

@@ -1,0 +1,121 @@
+"""Collections by their names, and what they hold. Never writes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from psycopg2.extensions import cursor as Cursor
+
+from event_store.database.connection import fetch_one
+from event_store.errors import UnknownCollectionError
+from event_store.model import RAW, RAW_NAME
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.ASCII)
+# A telescope's: the detector's id as it is.
+TELESCOPE_PREFIX = "cosmic."
+NAME_CHARACTERS_MAX = 320
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionRow:
+    """A collection; `state` is the number of a DatasetState, `made_from` "" where it is not known.
+
+    `n_events`, `n_runs` are sums over its runs.
+    """
+
+    collection_id: int
+    name: str
+    made_from: str
+    state: int
+    comment: str
+    created: datetime
+    n_events: int
+    n_runs: int
+
+
+def is_name(name: str) -> bool:
+    """Whether somebody may give a collection this name."""
+    return _NAME.fullmatch(name) is not None and not name.startswith(TELESCOPE_PREFIX)
+
+
+def can_be_a_name(name: str) -> bool:
+    """Whether a collection may have this name."""
+    if not name.startswith(TELESCOPE_PREFIX):
+        return _NAME.fullmatch(name) is not None
+    return len(name) <= NAME_CHARACTERS_MAX and "\0" not in name and name.isprintable()
+
+
+def collection_numbers(cursor: Cursor, names: Sequence[str]) -> dict[str, int]:
+    """Return the numbers of those of these collections that there are; each `can_be_a_name`."""
+    cursor.execute("SELECT name, collection_id FROM collection WHERE name = ANY (%s)", (names,))
+    return dict(cursor.fetchall())
+
+
+def collection_number(cursor: Cursor, name: str) -> int:
+    """Return the number of a collection.
+
+    Raises:
+        UnknownCollectionError: there is none of this name.
+    """
+    if name == RAW_NAME:
+        return RAW
+    found = collection_numbers(cursor, [name]) if can_be_a_name(name) else {}
+    if name not in found:
+        raise UnknownCollectionError(f"collection={name[:80]!r} is not in the index")
+    return found[name]
+
+
+_ROWS = (
+    "SELECT c.collection_id, c.name, coalesce(m.name, ''), c.state, c.comment, c.created, "
+    "coalesce(r.events, 0)::bigint, coalesce(r.runs, 0) FROM collection c "
+    "LEFT JOIN collection m ON m.collection_id = c.made_from "
+    "LEFT JOIN (SELECT collection_id, sum(n_events) AS events, count(*) AS runs FROM run "
+    "WHERE n_events > 0 GROUP BY collection_id) r ON r.collection_id = c.collection_id "
+)
+
+
+def list_collections(cursor: Cursor) -> list[CollectionRow]:
+    """All collections, 'raw' first, then by name."""
+    cursor.execute(f"{_ROWS} ORDER BY c.collection_id <> 0, c.name")
+    return [CollectionRow(*row) for row in cursor.fetchall()]
+
+
+def get_collection(cursor: Cursor, number: int) -> CollectionRow:
+    """Return the collection of a number that is there."""
+    cursor.execute(f"{_ROWS} WHERE c.collection_id = %s", (number,))
+    return CollectionRow(*fetch_one(cursor))
+
+
+def collection_of_dataset(cursor: Cursor, dsid: int) -> tuple[int, str]:
+    """Return the number and name of the collection of a dataset that is in the index."""
+    cursor.execute(
+        "SELECT c.collection_id, c.name FROM dataset d JOIN collection c USING (collection_id) "
+        "WHERE d.dsid_raw = %s",
+        (dsid,),
+    )
+    number, name = fetch_one(cursor)
+    return int(number), str(name)
+
+
+def collections_of_file(cursor: Cursor, fuid_raw: str) -> list[int]:
+    """Return the numbers of the collections in which a file has events, ascending."""
+    cursor.execute(
+        "SELECT DISTINCT collection_id FROM raw_file WHERE fuid_raw = %s::uuid AND n_events > 0 "
+        "ORDER BY collection_id",
+        (fuid_raw,),
+    )
+    return [number for (number,) in cursor.fetchall()]
+
+
+def collections_of_runs(cursor: Cursor, run_numbers: Sequence[int]) -> list[str]:
+    """Return the names of the collections that hold events of any of these runs, 'raw' first."""
+    cursor.execute(
+        "SELECT c.name FROM collection c WHERE EXISTS (SELECT FROM unnest(%s::bigint[]) AS w (run) "
+        "JOIN run r ON r.run_number = w.run AND r.collection_id = c.collection_id "
+        "WHERE r.n_events > 0) ORDER BY c.collection_id <> 0, c.name",
+        (list(run_numbers),),
+    )
+    return [name for (name,) in cursor.fetchall()]

@@ -1,0 +1,44 @@
+"""Fixtures of the tests of the ingest service."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.ingest import (
+    Publisher,
+    Topics,
+)
+from tests.support.processes import Mosquitto, Service
+
+
+@pytest.fixture
+def topics():
+    """Topics of this test alone."""
+    return Topics()
+
+
+@pytest.fixture
+def publisher(mosquitto):
+    """A publisher on the session's broker."""
+    publisher = Publisher(mosquitto.port)
+    yield publisher
+    publisher.close()
+
+
+@pytest.fixture
+def quick_broker():
+    """A broker that is not killed: saving its store after every message would make it slow."""
+    broker = Mosquitto("autosave_interval 20000")
+    broker.start()
+    yield broker
+    broker.close()
+
+
+@pytest.fixture
+def service(database_url, mosquitto, topics):
+    """The service on the session's broker and a fresh database."""
+    service = Service(
+        "ingest_service", database_url=database_url, mqtt_url=mosquitto.url, **topics.settings
+    )
+    yield service.start()
+    service.close()
