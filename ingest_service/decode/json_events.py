@@ -66,7 +66,7 @@ def _good_event(payload: bytes) -> Decoded | None:
     if event is None:
         return None
     run, number_, olt, file, collection = event
-    piece = lambda _: payload  # noqa: E731
+    piece = lambda _: payload  # noqa: E731  # one line
     return Decoded(1, [run], [number_], [olt], [0], [file], piece=piece, collection=collection)
 
 
@@ -154,7 +154,7 @@ def _decode_single(text: str, start: int) -> Decoded:
         run, event, olt, file, collection = _event(value)
     except RefusedError as error:
         return _nothing(text, error)
-    piece = lambda _: text.encode()  # noqa: E731
+    piece = lambda _: text.encode()  # noqa: E731  # one line
     return Decoded(1, [run], [event], [olt], [0], [file], piece=piece, collection=collection)
 
 
