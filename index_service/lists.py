@@ -12,9 +12,10 @@ from event_store.database.threads import DatabaseThreads
 from event_store.select import lists
 from event_store.select.file_events import FileEvents, TooManyEventsError, read_file_events
 from event_store.select.scan import dataset_exists, run_exists
-from eventindex.v1 import lookup_pb2
+from eventindex.v1 import event_pb2, lookup_pb2
 from index_service import lists_plan, lists_reply
 from index_service.errors import InvalidRequestError, NotFoundError
+from index_service.file_names import Names
 from service_kit import checks
 from service_kit.messages import dataset_message
 from service_kit.settings import PAIRS_PER_MESSAGE_MAX
@@ -28,8 +29,9 @@ T = TypeVar("T")
 class Catalogue:
     """Answers from the tables beside the pages."""
 
-    def __init__(self, threads: DatabaseThreads) -> None:
+    def __init__(self, threads: DatabaseThreads, names: Names) -> None:
         self._threads = threads
+        self._names = names
 
     async def ListRuns(  # noqa: N802
         self, request: lookup_pb2.ListRunsRequest
@@ -83,9 +85,20 @@ class Catalogue:
         def fetch(cursor: Cursor) -> lists.Rows[lists.FileRow]:
             require_run(cursor, planned.run)
             require_dataset(cursor, planned.dsid)
-            return lists.list_files(cursor, planned.page, run_number=planned.run, dsid=planned.dsid)
+            return lists.list_files(
+                cursor,
+                planned.page,
+                run_number=planned.run,
+                dsid=planned.dsid,
+                name_pattern=planned.name_pattern,
+            )
 
-        return lists_reply.files_response(request, planned.page, await self._fetch(fetch))
+        rows = await self._fetch(fetch)
+        if not request.with_file_names:
+            return lists_reply.files_response(request, planned.page, rows)
+        files = [lists_reply.raw_file(row) for row in rows.rows]
+        await self._fill_names(files, [row.run_number for row in rows.rows])
+        return lists_reply.files_response(request, planned.page, rows, files)
 
     async def ListConflicts(  # noqa: N802
         self, request: lookup_pb2.ListConflictsRequest
@@ -105,7 +118,7 @@ class Catalogue:
         self, request: lookup_pb2.GetFileRequest
     ) -> lookup_pb2.GetFileResponse:
         """A RAW file over its runs, and on request its events."""
-        fuid = checks.fuid(request.fuid_raw)
+        fuid = await self._fuid(request)
         rows = await self._fetch(lambda cursor: lists.file_rows(cursor, fuid, _FILE_ROWS_MAX + 1))
         if not rows:
             raise NotFoundError(f"fuid_raw={fuid} is not in the index")
@@ -113,11 +126,32 @@ class Catalogue:
             raise InvalidRequestError(
                 f"fuid_raw={fuid} has events in more than {_FILE_ROWS_MAX:,} runs: use ListFiles"
             )
+        files = [lists_reply.raw_file(row) for row in rows]
+        if request.with_file_names:
+            await self._fill_names(files, [row.run_number for row in rows])
         if not request.with_events:
-            return lists_reply.file_response(rows, [])
+            return lists_reply.file_response(rows, files, [])
         _check_size(fuid, sum(row.n_events for row in rows))
         events = await self._threads.run(lambda connection: _file_events(connection, fuid))
-        return lists_reply.file_response(rows, lists_reply.batches(fuid, rows, events))
+        return lists_reply.file_response(rows, files, lists_reply.batches(rows, files, events))
+
+    async def _fuid(self, request: lookup_pb2.GetFileRequest) -> str:
+        """The file that is asked for by its id or its name."""
+        name = lists_plan.plan_file_name(request)
+        if name is None:
+            return checks.fuid(request.fuid_raw)
+        fuids = await self._fetch(lambda cursor: lists.fuids_of_name(cursor, name, 3))
+        if not fuids:
+            raise NotFoundError(f"name={name!r} is no file's")
+        if len(fuids) > 1:
+            raise InvalidRequestError(
+                f"name={name!r} is the name of several files: ask for one of fuid_raw="
+                f"{', '.join(fuids[:2])}{', …' if len(fuids) > 2 else ''}"
+            )
+        return fuids[0]
+
+    async def _fill_names(self, files: list[event_pb2.RawFile], runs: list[int | None]) -> None:
+        await self._threads.run(lambda connection: self._names.fill(connection, files, runs))
 
     async def _fetch(self, work: Callable[[Cursor], T]) -> T:
         def run(connection: Connection) -> T:

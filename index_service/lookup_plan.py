@@ -20,10 +20,11 @@ from service_kit.requests import parse
 from service_kit.settings import PAIRS_PER_MESSAGE_MAX
 
 _FIELDS = lookup_pb2.LookupRequest.DESCRIPTOR.fields_by_name
-_BATCH_ID, _RUNS, _EVENTS, _WITH_OLT = (
-    _FIELDS[name].number for name in ("batch_id", "run_numbers", "event_numbers", "with_olt_result")
+_BATCH_ID, _RUNS, _EVENTS, _WITH_OLT, _WITH_NAMES = (
+    _FIELDS[name].number
+    for name in ("batch_id", "run_numbers", "event_numbers", "with_olt_result", "with_file_names")
 )
-_KNOWN = {_BATCH_ID: int, _RUNS: memoryview, _EVENTS: memoryview, _WITH_OLT: int}
+_KNOWN = {_BATCH_ID: int, _RUNS: memoryview, _EVENTS: memoryview, _WITH_OLT: int, _WITH_NAMES: int}
 
 
 class LookupPlan(NamedTuple):
@@ -33,6 +34,7 @@ class LookupPlan(NamedTuple):
     runs: Int64
     events: Int64
     with_olt: bool
+    with_names: bool = False
 
 
 def plan_lookup(request: bytes) -> LookupPlan:
@@ -55,7 +57,13 @@ def plan_event(request: lookup_pb2.GetEventRequest) -> LookupPlan:
     for name, value in (("run_number", run), ("event_number", event)):
         if value > NUMBER_MAX:
             raise InvalidRequestError(f"{name}={value} is above 2^63-1")
-    return LookupPlan(0, np.array([run], np.int64), np.array([event], np.int64), with_olt=True)
+    return LookupPlan(
+        0,
+        np.array([run], np.int64),
+        np.array([event], np.int64),
+        with_olt=True,
+        with_names=request.with_file_names,
+    )
 
 
 def _plan_columns(request: bytes) -> LookupPlan | None:
@@ -74,7 +82,11 @@ def _plan_columns(request: bytes) -> LookupPlan | None:
     if runs is None or events is None:
         return None
     return LookupPlan(
-        by_number.get(_BATCH_ID, 0), runs, events, with_olt=bool(by_number.get(_WITH_OLT))
+        by_number.get(_BATCH_ID, 0),
+        runs,
+        events,
+        with_olt=bool(by_number.get(_WITH_OLT)),
+        with_names=bool(by_number.get(_WITH_NAMES)),
     )
 
 
@@ -86,6 +98,7 @@ def _plan_message(data: bytes) -> LookupPlan:
         _numbers("run_numbers", request.run_numbers),
         _numbers("event_numbers", request.event_numbers),
         request.with_olt_result,
+        request.with_file_names,
     )
 
 

@@ -43,6 +43,16 @@ def _around_fuid(dsid: int, state: DatasetState) -> tuple[bytes, bytes]:
     return before, after
 
 
+def runs_of_files(plan: LookupPlan, answer: Answer[bytes]) -> list[int]:
+    """For each file of an answer the run of the first pair that is in it."""
+    indexes, places = np.unique(answer.file_indexes, return_index=True)
+    places = places[indexes > 0]
+    runs: list[int] = (
+        plan.runs[places] if len(plan.runs) > 1 else plan.runs.repeat(len(places))
+    ).tolist()
+    return runs
+
+
 def encode_lookup(plan: LookupPlan, answer: Answer[bytes]) -> bytes:
     """The LookupResponse to a batch, serialized."""
     found = int(np.count_nonzero(answer.file_indexes))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -16,6 +17,7 @@ from event_store.lookup.reader import Asked, Reader
 from eventindex.v1 import lookup_pb2
 from index_service import lookup_joining, lookup_plan, lookup_reply
 from index_service.errors import InvalidRequestError, NotFoundError
+from index_service.file_names import Names
 from index_service.lookup_groups import Gathering
 from index_service.lookup_plan import LookupPlan
 
@@ -33,8 +35,11 @@ class Observer(Protocol):
 class Lookups:
     """Answers from the reader's cache and the database."""
 
-    def __init__(self, reader: Reader[bytes], threads: DatabaseThreads, observer: Observer) -> None:
+    def __init__(
+        self, reader: Reader[bytes], threads: DatabaseThreads, observer: Observer, names: Names
+    ) -> None:
         self._reader = reader
+        self._names = names
         self._threads = threads
         self._observer = observer
         self._gathering = Gathering(threads, self._answer_all)
@@ -73,7 +78,12 @@ class Lookups:
     ) -> lookup_pb2.GetEventResponse:
         """One event with all its fields."""
         planned = lookup_plan.plan_event(request)
-        answer = await self._threads.run(lambda connection: self._fetch(connection, [planned])[0])
+
+        def fetch(connection: Connection) -> Answer[bytes]:
+            (answer,) = self._fetch(connection, [planned])
+            return self._named(connection, planned, answer) if planned.with_names else answer
+
+        answer = await self._threads.run(fetch)
         if not answer.files:
             raise NotFoundError(
                 f"run {request.run_number} event {request.event_number} is not in the index"
@@ -108,10 +118,17 @@ class Lookups:
         answers = self._fetch(connection, [lookup_joining.join(part) for part in parts])
         for part, answer in zip(parts, answers, strict=True):
             for (place, planned), own in zip(part, lookup_joining.split(answer, part), strict=True):
-                replies[place] = lookup_reply.encode_lookup(planned, own)
+                named = self._named(connection, planned, own) if planned.with_names else own
+                replies[place] = lookup_reply.encode_lookup(planned, named)
             found = int(np.count_nonzero(answer.file_indexes))
             self._observer.looked_up(found, len(answer.file_indexes) - found)
         return replies
+
+    def _named(
+        self, connection: Connection, plan: LookupPlan, answer: Answer[bytes]
+    ) -> Answer[bytes]:
+        runs = lookup_reply.runs_of_files(plan, answer) if self._names.needs_run else None
+        return replace(answer, files=self._names.encoded(connection, answer.files, runs))
 
     def _fetch(self, connection: Connection, plans: Sequence[LookupPlan]) -> list[Answer[bytes]]:
         return self._reader.lookup_all(

@@ -17,6 +17,7 @@ from index_service import metrics, registry
 from index_service.cosmic import Cosmic
 from index_service.counts import EventCounts
 from index_service.events import EventLists
+from index_service.file_names import Names
 from index_service.lists import Catalogue
 from index_service.lookup_reply import encode_file
 from index_service.lookups import Lookups
@@ -71,11 +72,12 @@ class IndexService:
             settings.database_connections_max,
             name="eventindex index_service",
         )
+        names = Names(settings)
         parts = (
-            Lookups(reader, threads, observer),
-            Catalogue(threads),
+            Lookups(reader, threads, observer, names),
+            Catalogue(threads, names),
             Cosmic(threads),
-            EventLists(threads),
+            EventLists(threads, names),
             EventCounts(threads),
         )
         self._handlers = registry.handlers(parts, observer)

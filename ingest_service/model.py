@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from event_store.model import CosmicRecord, Int32, Int64, RawFile, UInt64
+from event_store.model import CosmicRecord, FileInfo, Int32, Int64, RawFile, UInt64
 
 
 class Door(StrEnum):
@@ -100,6 +100,7 @@ class Decoded:
         rejections: the refused events, in ascending position.
         cosmic: telescope records by index into the columns.
         repaired: records whose brackets were repaired.
+        file_infos: names, sizes and checksums that came with the files.
         piece: the event at a position of the message as a payload of its own.
     """
 
@@ -113,6 +114,7 @@ class Decoded:
     rejections: Sequence[Rejection] = ()
     cosmic: Mapping[int, CosmicRecord] = field(default_factory=dict)
     repaired: int = 0
+    file_infos: Sequence[FileInfo] = ()
     piece: Callable[[int], bytes] = _no_piece
 
     def part(self, first: int, last: int) -> Decoded:
@@ -140,6 +142,8 @@ class Receipt:
     duplicates: int = 0
     conflicts: int = 0
     rejections: Sequence[Rejection] = ()
+    # Files whose name, size or checksum was noted before with another value.
+    refused_files: int = 0
 
 
 class Submission:

@@ -57,7 +57,8 @@ async def serve(settings: Settings) -> int:
     door = IngestDoor(settings, pipeline.intake, metrics)
     bridge = Bridge(settings, pipeline.intake, metrics, stop) if settings.mqtt_url else None
     threads = _admin_threads(settings)
-    admin = AdminDoor(settings, threads, Replayer(TopicDecoder(settings), door.submit))
+    replayer = Replayer(TopicDecoder(settings), door.submit)
+    admin = AdminDoor(settings, threads, replayer, metrics.files_refused)
     server.server.add_generic_rpc_handlers(
         (door.handlers(), registry.handlers(admin_door.SERVICE, admin, metrics))
     )

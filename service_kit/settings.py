@@ -17,11 +17,17 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from eventindex.addresses import is_loopback, split_address
+from eventindex.file_names import CHECKSUM_CHARACTERS_MAX, NAME_BYTES_MAX
+from eventindex.root_files.branches import CRITERIA_MAX
+from eventindex.root_files.opening import SECONDS_MAX as STORAGE_SECONDS_MAX
+from eventindex.run_lists import RUN_RANGES_MAX
 from service_kit.epochs import parse_epochs
+from service_kit.file_urls import fields_of
 from service_kit.topic_prefixes import check_topic_prefixes
 
 __all__ = [
     "COSMIC_RECORD_BYTES_MAX",
+    "FILES_PER_REQUEST_MAX",
     "FIXED_LIMITS",
     "MESSAGE_BYTES_MAX",
     "PAIRS_PER_MESSAGE_MAX",
@@ -35,6 +41,7 @@ PAIRS_PER_MESSAGE_MAX = 100_000
 MESSAGE_BYTES_MAX = 16 * 1024 * 1024
 COSMIC_RECORD_BYTES_MAX = 64 * 1024
 REFUSED_ELEMENTS_MAX = 1_000
+FILES_PER_REQUEST_MAX = 10_000
 CACHE_BYTES_MIN = 1024 * 1024
 INDEX_WORKERS_MAX = 256
 
@@ -110,6 +117,19 @@ class Settings(BaseSettings):
         ge=CACHE_BYTES_MIN,
         description="Memory of the page cache of index_service, bytes, all workers together: each "
         "has an equal share.",
+    )
+    file_names_bytes_max: int = Field(
+        32 * 1024 * 1024,
+        ge=0,
+        description="Memory of the names of files that each worker of index_service remembers, "
+        "bytes.",
+    )
+    file_url: str = Field(
+        "",
+        max_length=1024,
+        description="How the address of a file is made, such as root://host//store/{name}: with "
+        "{name} as it was noted, {fuid}, {dataset} (its name), {collection} (raw) and {run}. One "
+        "of which one of them is not known has none. Empty: no addresses.",
     )
     index_workers: int = Field(
         0,
@@ -378,6 +398,7 @@ class Settings(BaseSettings):
         if self.mqtt_share_group and self.mqtt_version == "3.1.1":
             raise ValueError("EVENTINDEX_MQTT_SHARE_GROUP needs MQTT 5, not 3.1.1")
         parse_epochs(self.cosmic_epochs)
+        fields_of(self.file_url)
         check_topic_prefixes(self.mqtt_topic_batch, self.mqtt_topic_json, self.mqtt_topic_cosmic)
         if self.mqtt_url and urlsplit(self.mqtt_url).scheme not in {"mqtt", "mqtts"}:
             raise ValueError("EVENTINDEX_MQTT_URL must start with mqtt:// or mqtts://")
@@ -412,4 +433,12 @@ FIXED_LIMITS = {
     "Size of a telescope's record": f"{COSMIC_RECORD_BYTES_MAX:,} bytes",
     "Refused elements of a message over MQTT with a dead letter each; of a message with more the "
     "whole is one": f"{REFUSED_ELEMENTS_MAX:,}",
+    "Files that are noted by one call of AdminService": f"{FILES_PER_REQUEST_MAX:,}",
+    "Name of a file, in UTF-8": f"{NAME_BYTES_MAX:,} bytes",
+    "Checksum of a file": f"{CHECKSUM_CHARACTERS_MAX} characters",
+    "Criteria of a ROOT file, the bits of a mask": f"{CRITERIA_MAX}",
+    "Ranges of runs in a selection": f"{RUN_RANGES_MAX:,}",
+    "Answer of a storage with ROOT files, where `--storage-timeout` does not say otherwise": (
+        f"{STORAGE_SECONDS_MAX:g} seconds"
+    ),
 }

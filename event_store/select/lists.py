@@ -6,7 +6,7 @@ not shift it. Counts come from the tables that the writing transaction keeps. Ne
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, NamedTuple, TypeVar
@@ -199,21 +199,56 @@ def list_datasets(
     return _read(cursor, sql, inner, [state, state, name_contains], page=page, make=DatasetRow)
 
 
+def dataset_names(cursor: Cursor, dsids: Collection[int]) -> dict[int, str]:
+    """The names of datasets."""
+    cursor.execute(
+        "SELECT dsid_raw, name FROM dataset WHERE dsid_raw = ANY (%s::bigint[])", (list(dsids),)
+    )
+    return dict(cursor.fetchall())
+
+
 def list_files(
-    cursor: Cursor, page: PageOf, *, run_number: int | None, dsid: int | None
+    cursor: Cursor,
+    page: PageOf,
+    *,
+    run_number: int | None,
+    dsid: int | None,
+    name_pattern: str = "",
 ) -> Rows[FileRow]:
-    """RAW files that have events, one row for each run and dataset."""
-    conditions, values = ["n_events > 0"], []
+    """RAW files that have events, one row for each run and dataset; "" takes any name."""
+    conditions: list[str] = ["n_events > 0"]
+    values: list[object] = []
     for column, value in (("run_number", run_number), ("dsid_raw", dsid)):
         if value is not None:
             conditions.append(f"{column} = %s")
             values.append(value)
+    if name_pattern:
+        conditions.append(
+            "fuid_raw IN (SELECT fuid FROM file_info WHERE name <> '' AND name LIKE %s)"
+        )
+        values.append(like_pattern(name_pattern))
     inner = (
         "SELECT run_number, fuid_raw, dsid_raw, n_events, first_event, last_event "
         f"FROM raw_file WHERE {' AND '.join(conditions)}"
     )
     sql = f"{_FILE_ROWS} FROM ({{page}}) p {_FILE_STATE} ORDER BY {_order(page)}"
     return _read(cursor, sql, inner, values, page=page, make=FileRow)
+
+
+def like_pattern(pattern: str) -> str:
+    """A pattern with * and ? as LIKE has it. Pure."""
+    for special in "\\%_":
+        pattern = pattern.replace(special, f"\\{special}")
+    return pattern.replace("*", "%").replace("?", "_")
+
+
+def fuids_of_name(cursor: Cursor, name: str, limit: int) -> list[str]:
+    """The files with a name, at most `limit` of them."""
+    cursor.execute(
+        "SELECT fuid::text FROM file_info WHERE name <> '' AND name = %s ORDER BY fuid LIMIT %s",
+        (name, limit),
+    )
+    return [fuid for (fuid,) in cursor.fetchall()]
 
 
 def file_rows(cursor: Cursor, fuid_raw: str, limit: int) -> list[FileRow]:

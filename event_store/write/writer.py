@@ -6,6 +6,7 @@ Registers what is new, and cuts a batch into transactions (`plan`), of which eac
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -16,8 +17,8 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from event_store.database import startup
 from event_store.database.connection import Connection, StoreOptions
 from event_store.errors import StoreError, StoreUnavailableError
-from event_store.model import DeadLetter, EventColumns, UInt8
-from event_store.write import catalogue
+from event_store.model import DeadLetter, EventColumns, FileInfo, UInt8
+from event_store.write import catalogue, file_infos
 from event_store.write.dead_letters import (
     insert_dead_letters,
     kept_letters_bytes,
@@ -60,6 +61,7 @@ class Store:
         self._server = ""
         self._known_datasets: set[int] = set()
         self._cosmic_datasets: dict[str, int] = {}
+        self._known_files: dict[uuid.UUID, FileInfo] = {}
 
     def write(self, batch: EventColumns, on_progress: Callable[[], None] = lambda: None) -> UInt8:
         """Store a batch of n events; committed when this returns.
@@ -118,6 +120,30 @@ class Store:
         self._cosmic_datasets.update(numbers)
         self._known_datasets.update(numbers.values())
         return self._cosmic_datasets
+
+    def note_files(self, offers: Sequence[FileInfo]) -> frozenset[FileInfo]:
+        """Note names, sizes and checksums of files; returns the offers that contradict others.
+
+        What was noted first stays. Committed when this returns; offering again is harmless.
+
+        Raises:
+            StoreUnavailableError: try again.
+            StoreError: the database refuses a value.
+        """
+        known = self._known_files
+        new = [
+            offer
+            for offer in offers
+            if (noted := known.get(offer.fuid)) is None or file_infos.filled(offer, noted) != noted
+        ]
+        noted_now: dict[uuid.UUID, FileInfo] = {}
+        for piece in file_infos.info_pieces(new):
+            with self._cursor() as cursor:
+                noted_now |= file_infos.note(cursor, piece)
+        if len(known) + len(noted_now) > _NAMES_REMEMBERED_MAX:
+            known.clear()
+        known |= noted_now
+        return file_infos.refused(new, noted_now)
 
     def add_dead_letters(
         self, letters: Sequence[DeadLetter], bytes_max: int = _NO_LIMIT
@@ -216,6 +242,7 @@ class Store:
                 known, self._server = self._server, self._connection.server
                 self._known_datasets.clear()
                 self._cosmic_datasets.clear()
+                self._known_files.clear()
                 if known:
                     raise StoreUnavailableError("the database server has changed")
             yield cursor

@@ -10,7 +10,8 @@ from functools import cache
 
 import msgspec
 
-from event_store.model import DSID_MAX, NUMBER_MAX, RawFile
+from event_store.model import DSID_MAX, NUMBER_MAX, FileInfo, RawFile
+from eventindex.file_names import problem_of
 from ingest_service.decode.fields import UINT64_MAX, describe, fuid, number, parse_fuid
 from ingest_service.decode.strict_json import (
     StrictJsonError,
@@ -23,8 +24,10 @@ from ingest_service.model import Decoded, MalformedBatch, Reason, RefusedError, 
 from service_kit.settings import PAIRS_PER_MESSAGE_MAX
 
 _FIELDS = frozenset({"run_number", "event_number", "olt_result", "dsid_raw", "fuid_raw"})
+# What may be known of the event's file.
+_FILE_FIELDS = frozenset({"file_name", "file_bytes", "file_checksum"})
 _Span = tuple[int, int]
-_Event = tuple[int, int, int, RawFile]
+_Event = tuple[int, int, int, RawFile, FileInfo | None]
 
 
 class _Sent(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -35,12 +38,16 @@ class _Sent(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     olt_result: int
     dsid_raw: int
     fuid_raw: str
+    file_name: str | msgspec.UnsetType = msgspec.UNSET
+    file_bytes: int | msgspec.UnsetType = msgspec.UNSET
+    file_checksum: str | msgspec.UnsetType = msgspec.UNSET
 
 
 _one = msgspec.json.Decoder(_Sent).decode
 _many = msgspec.json.Decoder(list[_Sent]).decode
 # Five keys and one string: msgspec lets the last of repeated keys win, but they have more quotes.
 _QUOTES = 12
+_QUOTES_OF_KEY, _QUOTES_OF_STRING = 2, 4
 _FAULTS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -60,11 +67,8 @@ def _good_event(payload: bytes) -> Decoded | None:
         sent = _one(payload)
     except _FAULTS:
         return None
-    event = _checked(sent) if payload.count(b'"') == _QUOTES else None
-    if event is None:
-        return None
-    run, number_, olt, file = event
-    return Decoded(1, [run], [number_], [olt], [0], [file], piece=lambda _: payload)
+    event = _checked(sent) if payload.count(b'"') == _quotes(sent) else None
+    return None if event is None else _decoded([event], 1, lambda _: payload)
 
 
 def _good_events(payload: bytes) -> Decoded | None:
@@ -73,19 +77,36 @@ def _good_events(payload: bytes) -> Decoded | None:
         sent = _many(payload)
     except _FAULTS:
         return None
-    if payload.count(b'"') != _QUOTES * len(sent) or len(sent) > PAIRS_PER_MESSAGE_MAX:
+    if len(sent) > PAIRS_PER_MESSAGE_MAX or payload.count(b'"') != sum(map(_quotes, sent)):
         return None
     events = [event for event in map(_checked, sent) if event is not None]
     if len(events) < len(sent):
         return None
+    return _decoded(events, len(events), _piece_of(payload))
+
+
+def _quotes(sent: _Sent) -> int:
+    """How many quotes an event has that names each of its fields once."""
+    if sent.file_name is sent.file_bytes is sent.file_checksum:
+        return _QUOTES
+    return (
+        _QUOTES
+        + _QUOTES_OF_STRING * (sent.file_name is not msgspec.UNSET)
+        + _QUOTES_OF_KEY * (sent.file_bytes is not msgspec.UNSET)
+        + _QUOTES_OF_STRING * (sent.file_checksum is not msgspec.UNSET)
+    )
+
+
+def _decoded(events: list[_Event], offered: int, piece: Callable[[int], bytes]) -> Decoded:
     return Decoded(
-        len(events),
+        offered,
         [event[0] for event in events],
         [event[1] for event in events],
         [event[2] for event in events],
         list(range(len(events))),
         [event[3] for event in events],
-        piece=_piece_of(payload),
+        file_infos=list({event[4]: None for event in events if event[4] is not None}),
+        piece=piece,
     )
 
 
@@ -112,7 +133,18 @@ def _checked(sent: _Sent) -> _Event | None:
         or not 0 <= sent.dsid_raw <= DSID_MAX
     ):
         return None
-    return sent.run_number, sent.event_number, sent.olt_result, RawFile(file, sent.dsid_raw)
+    if sent.file_name is sent.file_bytes is sent.file_checksum:
+        info = None
+    else:
+        info = FileInfo(
+            file,
+            "" if sent.file_name is msgspec.UNSET else sent.file_name,
+            0 if sent.file_bytes is msgspec.UNSET else sent.file_bytes,
+            "" if sent.file_checksum is msgspec.UNSET else sent.file_checksum,
+        )
+        if problem_of(*info[1:]):
+            return None
+    return sent.run_number, sent.event_number, sent.olt_result, RawFile(file, sent.dsid_raw), info
 
 
 def _decode_any(payload: bytes) -> Decoded:
@@ -130,10 +162,10 @@ def _decode_single(text: str, start: int) -> Decoded:
     value, end = value_at(text, start)
     _expect_end(text, end)
     try:
-        run, event, olt, file = _event(value)
+        event = _event(value)
     except RefusedError as error:
         return _nothing(text, error)
-    return Decoded(1, [run], [event], [olt], [0], [file], piece=lambda _: text.encode())
+    return _decoded([event], 1, lambda _: text.encode())
 
 
 def _nothing(text: str, error: RefusedError) -> Decoded:
@@ -153,17 +185,12 @@ def _decode_elements(text: str, elements: list[tuple[_Span, _Event | RefusedErro
         else:
             kept.append(found)
             positions.append(position)
-    return Decoded(
-        offered=len(elements),
-        runs=[event[0] for event in kept],
-        events=[event[1] for event in kept],
-        olt=[event[2] for event in kept],
-        file_index=list(range(len(kept))),
-        files=[event[3] for event in kept],
-        positions=positions,
-        rejections=rejections,
-        piece=lambda position: text[slice(*elements[position][0])].encode(),
+    decoded = _decoded(
+        kept, len(elements), lambda position: text[slice(*elements[position][0])].encode()
     )
+    decoded.positions = positions
+    decoded.rejections = rejections
+    return decoded
 
 
 def _elements(text: str, start: int) -> Iterator[tuple[_Span, _Event | RefusedError]]:
@@ -202,7 +229,7 @@ def _element(text: str, at: int) -> tuple[_Event | RefusedError, int]:
 def _event(value: object) -> _Event:
     if not isinstance(value, dict):
         raise RefusedError(Reason.WRONG_TYPE, f"an event is an object, not {describe(value)}")
-    if value.keys() != _FIELDS:
+    if value.keys() - _FILE_FIELDS != _FIELDS:
         raise RefusedError(Reason.WRONG_FIELDS, _field_problem(value))
     run, event, olt, dsid = (
         value["run_number"],
@@ -210,19 +237,37 @@ def _event(value: object) -> _Event:
         value["olt_result"],
         value["dsid_raw"],
     )
+    file = RawFile(fuid("fuid_raw", value["fuid_raw"]), number("dsid_raw", dsid, 0, DSID_MAX))
     return (
         number("run_number", run, 0, NUMBER_MAX),
         number("event_number", event, 0, NUMBER_MAX),
         number("olt_result", olt, 0, UINT64_MAX),
-        RawFile(fuid("fuid_raw", value["fuid_raw"]), number("dsid_raw", dsid, 0, DSID_MAX)),
+        file,
+        _info(value, file) if value.keys() & _FILE_FIELDS else None,
     )
+
+
+def _info(value: dict[str, object], file: RawFile) -> FileInfo:
+    name, checksum = (_text(field, value) for field in ("file_name", "file_checksum"))
+    size_bytes = number("file_bytes", value.get("file_bytes", 0), 0, NUMBER_MAX)
+    problem = problem_of(name, size_bytes, checksum)
+    if problem:
+        raise RefusedError(Reason.OUT_OF_RANGE, f"file_{problem}")
+    return FileInfo(file.fuid, name, size_bytes, checksum)
+
+
+def _text(field: str, value: dict[str, object]) -> str:
+    text = value.get(field, "")
+    if not isinstance(text, str):
+        raise RefusedError(Reason.WRONG_TYPE, f"{field} is {describe(text)}, not a text")
+    return text
 
 
 def _field_problem(value: dict[str, object]) -> str:
     missing = sorted(_FIELDS - value.keys())
     if missing:
         return f"{missing[0]} is missing"
-    unknown = min(value.keys() - _FIELDS)
+    unknown = min(value.keys() - _FIELDS - _FILE_FIELDS)
     return f"{describe(unknown)} is not a field of an event"
 
 

@@ -24,7 +24,7 @@ from tenacity import (
 
 from event_store.database.statements import pieces
 from event_store.errors import StoreError, StoreUnavailableError, UnansweredError
-from event_store.model import DeadLetter, EventColumns, UInt8
+from event_store.model import DeadLetter, EventColumns, FileInfo, UInt8
 from event_store.write.dead_letters import letter_bytes
 from event_store.write.writer import KeptLetters
 from ingest_service.metrics import Metrics
@@ -49,6 +49,9 @@ class EventStore(Protocol):
 
     def write(self, batch: EventColumns, on_progress: Callable[[], None]) -> UInt8:
         """Store a batch, calling back after each step; an Outcome for each position."""
+
+    def note_files(self, offers: Sequence[FileInfo]) -> frozenset[FileInfo]:
+        """Note names, sizes and checksums of files; returns the offers that contradict others."""
 
     def cosmic_datasets(self, names: Sequence[str]) -> dict[str, int]:
         """Return the number of at least these telescope datasets."""
@@ -117,7 +120,33 @@ class Storing:
         def attempt(part: Sequence[Item], failures_max: int) -> UInt8:
             return self._patiently(partial(self._write, part), failures_max)
 
-        return receipts(items, store_what_can_be(items, attempt))
+        refused = self._note_files(items)
+        found = receipts(items, store_what_can_be(items, attempt))
+        if refused:
+            for item, receipt in zip(items, found, strict=True):
+                receipt.refused_files = sum(
+                    info in refused for info in set(item.decoded.file_infos)
+                )
+        return found
+
+    def _note_files(self, items: Sequence[Item]) -> frozenset[FileInfo]:
+        """Note what came with the files, before their events; returns what is refused."""
+        offers = list({info: None for item in items for info in item.decoded.file_infos})
+        if not offers:
+            return frozenset()
+        try:
+            refused = self._patiently(partial(self._store.note_files, offers), FAILURES_MAX)
+        except CannotStoreError as error:
+            log.exception("names of files cannot be stored", exc_info=error.__cause__)
+            refused = frozenset(offers)
+        if refused:
+            self._metrics.files_refused(len(refused))
+            log.warning(
+                "%d files came with another name, size or checksum than noted before, which stays; "
+                "the first: %s %r, %d bytes, checksum %r",
+                *(len(refused), *min(refused)),
+            )
+        return refused
 
     def keep_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
         """Store dead letters, however long it takes; without room for them they are counted.

@@ -99,6 +99,11 @@ class AdminServiceStub:
                 request_serializer=eventindex_dot_v1_dot_admin__pb2.RevokeTokenRequest.SerializeToString,
                 response_deserializer=eventindex_dot_v1_dot_admin__pb2.RevokeTokenResponse.FromString,
                 _registered_method=True)
+        self.NoteFiles = channel.unary_unary(
+                '/eventindex.v1.AdminService/NoteFiles',
+                request_serializer=eventindex_dot_v1_dot_admin__pb2.NoteFilesRequest.SerializeToString,
+                response_deserializer=eventindex_dot_v1_dot_admin__pb2.NoteFilesResponse.FromString,
+                _registered_method=True)
 
 
 class AdminServiceServicer:
@@ -191,6 +196,13 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def NoteFiles(self, request, context):
+        """Notes names, sizes and checksums of files; on request in place of those noted before.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -258,6 +270,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.RevokeToken,
                     request_deserializer=eventindex_dot_v1_dot_admin__pb2.RevokeTokenRequest.FromString,
                     response_serializer=eventindex_dot_v1_dot_admin__pb2.RevokeTokenResponse.SerializeToString,
+            ),
+            'NoteFiles': grpc.unary_unary_rpc_method_handler(
+                    servicer.NoteFiles,
+                    request_deserializer=eventindex_dot_v1_dot_admin__pb2.NoteFilesRequest.FromString,
+                    response_serializer=eventindex_dot_v1_dot_admin__pb2.NoteFilesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -611,6 +628,33 @@ class AdminService:
             '/eventindex.v1.AdminService/RevokeToken',
             eventindex_dot_v1_dot_admin__pb2.RevokeTokenRequest.SerializeToString,
             eventindex_dot_v1_dot_admin__pb2.RevokeTokenResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def NoteFiles(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/eventindex.v1.AdminService/NoteFiles',
+            eventindex_dot_v1_dot_admin__pb2.NoteFilesRequest.SerializeToString,
+            eventindex_dot_v1_dot_admin__pb2.NoteFilesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -55,6 +55,8 @@ class AdminServiceStub:
     """The newest first, at most 10,000."""
     RevokeToken: _grpc.UnaryUnaryMultiCallable[_admin_pb2.RevokeTokenRequest, _admin_pb2.RevokeTokenResponse]
     """Makes a token invalid for good."""
+    NoteFiles: _grpc.UnaryUnaryMultiCallable[_admin_pb2.NoteFilesRequest, _admin_pb2.NoteFilesResponse]
+    """Notes names, sizes and checksums of files; on request in place of those noted before."""
 
 @_typing.type_check_only
 class AdminServiceAsyncStub(AdminServiceStub):
@@ -81,6 +83,8 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """The newest first, at most 10,000."""
     RevokeToken: _aio.UnaryUnaryMultiCallable[_admin_pb2.RevokeTokenRequest, _admin_pb2.RevokeTokenResponse]  # type: ignore[assignment]
     """Makes a token invalid for good."""
+    NoteFiles: _aio.UnaryUnaryMultiCallable[_admin_pb2.NoteFilesRequest, _admin_pb2.NoteFilesResponse]  # type: ignore[assignment]
+    """Notes names, sizes and checksums of files; on request in place of those noted before."""
 
 class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -182,5 +186,13 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.RevokeTokenResponse, _abc.Awaitable[_admin_pb2.RevokeTokenResponse]]:
         """Makes a token invalid for good."""
+
+    @_abc_1.abstractmethod
+    def NoteFiles(
+        self,
+        request: _admin_pb2.NoteFilesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.NoteFilesResponse, _abc.Awaitable[_admin_pb2.NoteFilesResponse]]:
+        """Notes names, sizes and checksums of files; on request in place of those noted before."""
 
 def add_AdminServiceServicer_to_server(servicer: AdminServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
