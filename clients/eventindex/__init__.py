@@ -12,6 +12,8 @@ from eventindex.admin_results import (
     Criterion,
     DeadLetter,
     DeleteProgress,
+    FileInfo,
+    NotedFiles,
     RunCheck,
 )
 from eventindex.catalogue_results import (
@@ -72,6 +74,7 @@ __all__ = [
     "EventIndexError",
     "Events",
     "FileContent",
+    "FileInfo",
     "FileOfRun",
     "FileOutcome",
     "ForbiddenError",
@@ -80,6 +83,7 @@ __all__ = [
     "LookupResult",
     "NameTakenError",
     "NotFoundError",
+    "NotedFiles",
     "PickReport",
     "RawFile",
     "Rejection",

@@ -23,10 +23,10 @@ import grpc
 from eventindex import channel as channels
 from eventindex.addresses import find_address
 from eventindex.aio_stream import AsyncExchange
-from eventindex.channel import PAIRS_PER_MESSAGE_MAX, Tls
+from eventindex.channel import Tls
 from eventindex.errors import from_rpc_error
 from eventindex.lookup_messages import LookupCalls, Request, Response, encode
-from eventindex.lookups import numbered, slices, to_result
+from eventindex.lookups import numbered, pairs_max, slices, to_result
 from eventindex.pairs import Pairs, PairsLike, to_pairs
 from eventindex.results import LookupResult, join
 from eventindex.stream import StreamLimits
@@ -59,18 +59,22 @@ class AsyncClient:
         pairs: PairsLike,
         *,
         with_olt_result: bool = False,
+        with_file_names: bool = False,
         timeout: float | None = None,  # noqa: ASYNC109  # as in `Client`; gRPC keeps it
     ) -> LookupResult:
         """Find the RAW files of any number of (run, event) pairs; see `Client.lookup`."""
         columns = to_pairs(pairs)
-        if len(columns.runs) > PAIRS_PER_MESSAGE_MAX:
+        if len(columns.runs) > pairs_max(with_file_names):
             parts = self.lookup_stream(
-                slices(columns), with_olt_result=with_olt_result, timeout=timeout
+                slices(columns, pairs_max(with_file_names)),
+                with_olt_result=with_olt_result,
+                with_file_names=with_file_names,
+                timeout=timeout,
             )
             return join(columns, [part async for part in parts])
         seconds = self._limits.answer_seconds_max if timeout is None else timeout
         retry = channels.retrying_async(min(self._limits.retry_seconds_max, seconds))
-        request = encode(1, columns, with_olt_result)
+        request = encode(1, columns, with_olt_result, with_file_names)
         response: Response = await retry(
             partial(self._attempt, request, time.monotonic() + seconds)
         )
@@ -81,6 +85,7 @@ class AsyncClient:
         batches: Batches,
         *,
         with_olt_result: bool = False,
+        with_file_names: bool = False,
         batches_in_flight_max: int = 8,
         timeout: float | None = None,
         retry_seconds_max: float | None = None,
@@ -90,7 +95,8 @@ class AsyncClient:
         Args:
             batches: an asynchronous iterable, or a plain one, whose batches are then taken in
                 another thread.
-            with_olt_result, batches_in_flight_max, timeout, retry_seconds_max: as there.
+            with_olt_result, with_file_names, batches_in_flight_max, timeout, retry_seconds_max:
+                as there.
         """
         default = self._limits
         limits = StreamLimits(
@@ -98,7 +104,9 @@ class AsyncClient:
             default.answer_seconds_max if timeout is None else timeout,
             default.retry_seconds_max if retry_seconds_max is None else retry_seconds_max,
         )
-        return self._stream(batches, with_olt_result, limits)
+        return self._stream(
+            _requests(batches, with_olt_result, with_file_names), with_olt_result, limits
+        )
 
     async def close(self) -> None:
         """Close the connection; calls that still run end with an error."""
@@ -143,11 +151,14 @@ class AsyncClient:
         return response
 
     async def _stream(
-        self, batches: Batches, with_olt_result: bool, limits: StreamLimits
+        self,
+        requests: AsyncIterator[tuple[Request, Pairs]],
+        with_olt_result: bool,
+        limits: StreamLimits,
     ) -> AsyncGenerator[LookupResult, None]:
         exchange: AsyncExchange[Request, Response, Pairs] = AsyncExchange(
             partial(self._calls.LookupStream, metadata=self._metadata),
-            _requests(batches, with_olt_result),
+            requests,
             limits,
             self._address,
         )
@@ -182,12 +193,12 @@ def connect(
 
 
 async def _requests(
-    batches: Batches, with_olt_result: bool
+    batches: Batches, with_olt_result: bool, with_file_names: bool
 ) -> AsyncIterator[tuple[Request, Pairs]]:
     number = 0
     async for batch in _each(batches):
         number += 1
-        yield numbered(number, batch, with_olt_result)
+        yield numbered(number, batch, with_olt_result, with_file_names)
 
 
 async def _each(batches: Batches) -> AsyncIterator[PairsLike]:

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from eventindex.administration import Administration
 from eventindex.catalogue import CatalogueQueries
-from eventindex.channel import PAIRS_PER_MESSAGE_MAX, tls_of
+from eventindex.channel import tls_of
 from eventindex.columns import EventColumns, SerializedBatch, serialize, to_cosmic_message
 from eventindex.event_queries import EventQueries
 from eventindex.lookup_messages import encode
-from eventindex.lookups import slices, to_requests, to_result
+from eventindex.lookups import pairs_max, slices, to_requests, to_result
 from eventindex.pairs import PairsLike, to_numbers, to_pairs
 from eventindex.picking import Picking
 from eventindex.results import Ack, Event, LookupResult, join, to_ack, to_event
@@ -31,7 +31,12 @@ class Client(EventQueries, CatalogueQueries, Administration, Picking):
     """
 
     def lookup(
-        self, pairs: PairsLike, *, with_olt_result: bool = False, timeout: float | None = None
+        self,
+        pairs: PairsLike,
+        *,
+        with_olt_result: bool = False,
+        with_file_names: bool = False,
+        timeout: float | None = None,
     ) -> LookupResult:
         """Find the RAW files of any number of (run, event) pairs.
 
@@ -40,8 +45,9 @@ class Client(EventQueries, CatalogueQueries, Administration, Picking):
                 (runs, events) of arrays, or a pandas frame, an Arrow table or a structured array
                 with the columns run_number and event_number.
             with_olt_result: ask for the online filter's bits too.
+            with_file_names: ask for names, sizes, checksums and addresses of the files too.
             timeout: seconds to wait, default as in `connect`; for each 100,000 pairs where
-                there are more.
+                there are more, for each 4,000 with names.
 
         Raises:
             ValueError: a pair that is no pair of numbers from 0 to 2^63-1, or one that is masked
@@ -49,12 +55,15 @@ class Client(EventQueries, CatalogueQueries, Administration, Picking):
             EventIndexError: the server refused, failed, or is away.
         """
         columns = to_pairs(pairs)
-        if len(columns.runs) <= PAIRS_PER_MESSAGE_MAX:
-            request = encode(1, columns, with_olt_result)
+        if len(columns.runs) <= pairs_max(with_file_names):
+            request = encode(1, columns, with_olt_result, with_file_names)
             response = self._unary(self._lookups.Lookup, request, timeout)
             return to_result(columns, response, with_olt_result=with_olt_result)
         parts = self.lookup_stream(
-            slices(columns), with_olt_result=with_olt_result, timeout=timeout
+            slices(columns, pairs_max(with_file_names)),
+            with_olt_result=with_olt_result,
+            with_file_names=with_file_names,
+            timeout=timeout,
         )
         return join(columns, list(parts))
 
@@ -63,6 +72,7 @@ class Client(EventQueries, CatalogueQueries, Administration, Picking):
         batches: Iterable[PairsLike],
         *,
         with_olt_result: bool = False,
+        with_file_names: bool = False,
         batches_in_flight_max: int = 8,
         timeout: float | None = None,
         retry_seconds_max: float | None = None,
@@ -76,6 +86,8 @@ class Client(EventQueries, CatalogueQueries, Administration, Picking):
         Args:
             batches: an iterable of any length; each batch as in `lookup`, up to 100,000 pairs.
             with_olt_result: ask for the online filter's bits too.
+            with_file_names: ask for what is noted of the files too; then 4,000 pairs in a batch
+                always have an answer that fits a message.
             batches_in_flight_max: batches that were read and not yet answered.
             timeout: longest wait for one result, seconds; default as in `connect`.
             retry_seconds_max: how long to try again when the server is away, since the last
@@ -88,14 +100,19 @@ class Client(EventQueries, CatalogueQueries, Administration, Picking):
             DeadlineError: no result in time.
         """
         limits = self._stream_limits(batches_in_flight_max, timeout, retry_seconds_max)
-        requests = to_requests(batches, with_olt_result)
+        requests = to_requests(batches, with_olt_result, with_file_names)
         exchange = Exchange(self._lookups.LookupStream, requests, limits, self._address)
         return exchange.answers(partial(to_result, with_olt_result=with_olt_result))
 
     def get_event(
-        self, run_number: int, event_number: int, *, timeout: float | None = None
+        self,
+        run_number: int,
+        event_number: int,
+        *,
+        with_file_names: bool = False,
+        timeout: float | None = None,
     ) -> Event:
-        """Return one event with all its fields.
+        """Return one event with all its fields, and what is noted of its file if asked.
 
         Raises:
             NotFoundError: it is not in the index.
@@ -103,7 +120,9 @@ class Client(EventQueries, CatalogueQueries, Administration, Picking):
         """
         (run,) = to_numbers([run_number], "run_number").tolist()
         (event,) = to_numbers([event_number], "event_number").tolist()
-        request = lookup_pb2.GetEventRequest(run_number=run, event_number=event)
+        request = lookup_pb2.GetEventRequest(
+            run_number=run, event_number=event, with_file_names=with_file_names
+        )
         return to_event(self._unary(self._index.GetEvent, request, timeout))
 
     def ingest(

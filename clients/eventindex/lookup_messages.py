@@ -61,7 +61,9 @@ class LookupCalls:
         )
 
 
-def encode(batch_id: int, pairs: Pairs, with_olt_result: bool) -> Request:
+def encode(
+    batch_id: int, pairs: Pairs, with_olt_result: bool, with_file_names: bool = False
+) -> Request:
     """Serialize a batch; a run number that all share is sent once."""
     runs, events = pairs
     one_run = len(runs) > 0 and bool((runs == runs[0]).all())
@@ -73,6 +75,7 @@ def encode(batch_id: int, pairs: Pairs, with_olt_result: bool) -> Request:
                 packed_field(_ASKED["run_numbers"].number, runs[:1] if one_run else runs),
                 packed_field(_ASKED["event_numbers"].number, events),
                 number_field(_ASKED["with_olt_result"].number, with_olt_result),
+                number_field(_ASKED["with_file_names"].number, with_file_names),
             )
         ),
     )

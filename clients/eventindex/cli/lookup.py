@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 import click
 
-from eventindex.cli.lookup_output import make_writer
+from eventindex.cli.lookup_output import FORMS, NAMED_FORMS, make_writer
 from eventindex.cli.shared.common import (
     EXIT_NOT_ALL,
     EXIT_USAGE,
@@ -22,6 +22,7 @@ from eventindex.cli.shared.common import (
 )
 from eventindex.cli.shared.selection_options import runs_file_option
 from eventindex.client import Client
+from eventindex.lookups import pairs_max, slices
 from eventindex.pair_lists.text import BadLine, Columns, PairListError, parse_columns, read_pairs
 from eventindex.pairs import Pairs
 from eventindex.run_lists import RunList
@@ -41,11 +42,14 @@ def _parse_columns(_: click.Context, __: click.Parameter, value: str | None) -> 
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["table", "csv", "json", "files"]),
+    type=click.Choice(FORMS),
     default="table",
     show_default=True,
-    help="What to print; files groups the events by RAW file.",
+    help="What to print. files: the addresses of the RAW files where they are known, else their "
+    "events by file. entrylist: file, run and event a line, for a TEntryList. condor: JSON, a file "
+    "a line, for HTCondor. ranges: run:event-run:event, as CRAB takes them.",
 )
+@click.option("--names", is_flag=True, help="Print names and addresses of the files too.")
 @click.option(
     "--columns",
     callback=_parse_columns,
@@ -61,6 +65,7 @@ def lookup(
     connect: Callable[[], Client],
     pairs: tuple[str, ...],
     form: str,
+    names: bool,
     columns: Columns | None,
     olt: bool,
     run_list: RunList | None,
@@ -79,8 +84,13 @@ def lookup(
     """
     with open_pairs(pairs) as stream, connect() as client:
         source = _Source(stream, columns, run_list)
-        results = client.lookup_stream(source.batches(), with_olt_result=olt)
-        writer = make_writer(form, sys.stdout, olt)
+        with_names = names or form in NAMED_FORMS
+        results = client.lookup_stream(
+            (part for batch in source.batches() for part in slices(batch, pairs_max(with_names))),
+            with_olt_result=olt,
+            with_file_names=with_names,
+        )
+        writer = make_writer(form, sys.stdout, with_olt=olt, with_names=names)
         found = missing = 0
         for result in results:
             writer.write(result)

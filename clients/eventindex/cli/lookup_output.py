@@ -5,15 +5,27 @@ Writes to a stream; asks nothing.
 
 from __future__ import annotations
 
+import csv
 import json
 import textwrap
 from collections import defaultdict
+from collections.abc import Sequence
+from io import StringIO
 from typing import Any, Protocol, TextIO
 
 import numpy as np
 
+from eventindex.cli.lookup_jobs import CondorWriter, EntryListWriter, RangesWriter
 from eventindex.pairs import Int64
 from eventindex.results import DatasetState, LookupResult, RawFile
+
+FORMS = ("table", "csv", "json", "files", "entrylist", "condor", "ranges")
+# What is of no use without names.
+NAMED_FORMS = frozenset({"files", "entrylist", "condor"})
+
+
+_ID_FIELDS = ("fuid_raw", "dsid_raw", "dataset_state")
+_NAMED_FIELDS = (*_ID_FIELDS, "name", "bytes", "checksum", "url")
 
 
 class Writer(Protocol):
@@ -29,14 +41,17 @@ class Writer(Protocol):
 class CsvWriter:
     """One line a pair; the file's columns are empty where the event was not found."""
 
-    def __init__(self, out: TextIO, with_olt: bool) -> None:
+    def __init__(self, out: TextIO, *, with_olt: bool, with_names: bool) -> None:
         self._out = out
+        self._with_names = with_names
+        names = ",name,bytes,checksum,url" if with_names else ""
         olt = ",olt_result" if with_olt else ""
-        out.write(f"run_number,event_number,fuid_raw,dsid_raw,dataset_state{olt}\n")
+        out.write(f"run_number,event_number,fuid_raw,dsid_raw,dataset_state{names}{olt}\n")
 
     def write(self, result: LookupResult) -> None:
         """Write the lines of a result."""
-        texts = _texts(result, ",,", lambda f: f"{f.fuid_raw},{f.dsid_raw},{_state(f)}")
+        missing = ",,,,,," if self._with_names else ",,"
+        texts = _texts(result, missing, self._file)
         if result.olt_results is None:
             lines = [f"{run},{event},{file}\n" for run, event, file in _columns(result, texts)]
         else:
@@ -48,18 +63,30 @@ class CsvWriter:
     def close(self) -> None:
         """Nothing is left."""
 
+    def _file(self, file: RawFile) -> str:
+        text = f"{file.fuid_raw},{file.dsid_raw},{_state(file)}"
+        if not self._with_names:
+            return text
+        row = StringIO()
+        csv.writer(row, lineterminator="").writerow(
+            [file.name, file.bytes or "", file.checksum, file.url]
+        )
+        return f"{text},{row.getvalue()}"
+
 
 class JsonWriter:
     """A JSON array with one object a line; null where the event was not found."""
 
-    def __init__(self, out: TextIO, with_olt: bool) -> None:
+    def __init__(self, out: TextIO, *, with_olt: bool, with_names: bool) -> None:
         self._out = out
+        self._with_names = with_names
         self._with_olt = with_olt
         self._separator = "[\n"
 
     def write(self, result: LookupResult) -> None:
         """Write the objects of a result."""
-        texts = _texts(result, _json_file(None), _json_file)
+        fields = _NAMED_FIELDS if self._with_names else _ID_FIELDS
+        texts = _texts(result, _json_file(None, fields), lambda file: _json_file(file, fields))
         rows = [
             f'{{"run_number": {run}, "event_number": {event}, {file}'
             for run, event, file in _columns(result, texts)
@@ -79,8 +106,9 @@ class JsonWriter:
 class TableWriter:
     """Columns for people; their widths are those that the first result needs."""
 
-    def __init__(self, out: TextIO, with_olt: bool) -> None:
+    def __init__(self, out: TextIO, *, with_olt: bool, with_names: bool) -> None:
         self._out = out
+        self._with_names = with_names
         self._with_olt = with_olt
         self._form = ""
 
@@ -95,6 +123,9 @@ class TableWriter:
         if self._with_olt:
             olt = ["" if i == 0 else f"{bits:#x}" for i, bits in _olt(result)]
             rows = [(*row, bits) for row, bits in zip(rows, olt, strict=True)]
+        if self._with_names:
+            names = _texts(result, "", lambda f: f.url or f.name)
+            rows = [(*row, name) for row, name in zip(rows, names, strict=True)]
         self._out.write("".join((self._form % row).rstrip() + "\n" for row in rows))
 
     def close(self) -> None:
@@ -109,12 +140,18 @@ class TableWriter:
         if self._with_olt:
             form += "  %s"
             titles.append("olt")
+        if self._with_names:
+            form += "  %s"
+            titles.append("name")
         self._out.write((form % tuple(titles)).rstrip() + "\n")
         return form
 
 
 class FilesWriter:
-    """Each RAW file once, with its events by run; those not found come last. Holds all pairs."""
+    """The address of each RAW file, a line each; where one of them is not known, its events too.
+
+    Those by run, and what was not found last. Holds all pairs.
+    """
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
@@ -132,9 +169,14 @@ class FilesWriter:
     def close(self) -> None:
         """Write the files in the order in which they came."""
         missing = self._events.pop(None, None)
+        addresses = [file.url for file in self._events if file is not None]
+        if addresses and all(addresses):
+            self._out.write("".join(f"{url}\n" for url in dict.fromkeys(addresses)))
+            return
         for file, parts in self._events.items():
             assert file is not None  # noqa: S101  # None was taken out
-            self._write(f"{file.fuid_raw}  dataset {file.dsid_raw}{_mark(file)}", parts)
+            name = f"  {file.url or file.name}" if file.name else ""
+            self._write(f"{file.fuid_raw}  dataset {file.dsid_raw}{_mark(file)}{name}", parts)
         if missing:
             self._write("not found", missing)
 
@@ -151,13 +193,22 @@ class FilesWriter:
             self._out.write("\n".join(lines) + "\n")
 
 
-def make_writer(form: str, out: TextIO, with_olt: bool) -> Writer:
-    """Return the writer of a format: table, csv, json or files."""
-    if form == "csv":
-        return CsvWriter(out, with_olt)
-    if form == "json":
-        return JsonWriter(out, with_olt)
-    return FilesWriter(out) if form == "files" else TableWriter(out, with_olt)
+def make_writer(form: str, out: TextIO, *, with_olt: bool, with_names: bool = False) -> Writer:
+    """Return the writer of one of `FORMS`."""
+    of_pairs: dict[str, type[CsvWriter | JsonWriter | TableWriter]] = {
+        "csv": CsvWriter,
+        "json": JsonWriter,
+        "table": TableWriter,
+    }
+    if form in of_pairs:
+        return of_pairs[form](out, with_olt=with_olt, with_names=with_names)
+    of_files: dict[str, type[FilesWriter | EntryListWriter | CondorWriter | RangesWriter]] = {
+        "files": FilesWriter,
+        "entrylist": EntryListWriter,
+        "condor": CondorWriter,
+        "ranges": RangesWriter,
+    }
+    return of_files[form](out)
 
 
 def _texts(result: LookupResult, missing: Any, form: Any) -> list[Any]:
@@ -185,14 +236,8 @@ def _mark(file: RawFile) -> str:
     return " retired" if file.dataset_state == DatasetState.RETIRED else ""
 
 
-def _json_file(file: RawFile | None) -> str:
-    fields = (
-        {"fuid_raw": None, "dsid_raw": None, "dataset_state": None}
-        if file is None
-        else {
-            "fuid_raw": file.fuid_raw,
-            "dsid_raw": file.dsid_raw,
-            "dataset_state": _state(file),
-        }
-    )
-    return json.dumps(fields)[1:-1]
+def _json_file(file: RawFile | None, fields: Sequence[str]) -> str:
+    known = dict.fromkeys(fields) if file is None else {f: getattr(file, f) for f in fields}
+    if file is not None:
+        known["dataset_state"] = _state(file)
+    return json.dumps(known)[1:-1]
