@@ -139,7 +139,8 @@ def _table(lines: Iterable[tuple[int, str]]) -> Iterator[FileInfo | BadLine]:
     for number, line in lines:
         if not line.lstrip("\ufeff ").startswith("|"):
             continue
-        cells = [cell.strip() for cell in line.strip("\ufeff |").split("|")]
+        inner = line.strip("\ufeff ").removeprefix("|").removesuffix("|")
+        cells = [cell.strip() for cell in inner.split("|")]
         if _RULE.fullmatch(line):
             continue
         if not titles:
