@@ -41,7 +41,7 @@ format: $(VENV)/.dev ## format the code and repair what ruff can
 	$(BIN)/ruff check --fix .
 
 docs: $(VENV)/.dev ## build the documentation into site/, fail on a dead link (then open site/index.html)
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet && echo "site/index.html"
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict && echo "site/index.html"
 
 protos: $(VENV)/.dev ## generate the Python code of protos/ into clients/eventindex/v1/
 	$(call PROTOC,clients)

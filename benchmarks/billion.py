@@ -115,7 +115,7 @@ class Billion:
         pages.close()
 
     def _warm(self, running: Stack) -> Iterator[Figure]:
-        """Lookups with a cache for all pages, and with the default one."""
+        """Measure lookups with a cache for all pages, and with the default one."""
         one_a_page = self.population.one_a_page()
         slots = len(one_a_page.runs) * _SLOTS_A_PAGE
         for name, cache_bytes in (

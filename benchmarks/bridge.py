@@ -104,7 +104,7 @@ def measure(
 
 
 def json_event(run: int, number: int) -> bytes:
-    """An event as detectors send it: one object, 155 bytes."""
+    """Return an event as detectors send it: one object, 155 bytes."""
     event = {
         "run_number": run,
         "event_number": number,
@@ -116,7 +116,7 @@ def json_event(run: int, number: int) -> bytes:
 
 
 def event_batch(run: int, batch: int, size: int) -> bytes:
-    """A batch of consecutive events in eight files."""
+    """Return a batch of consecutive events in eight files."""
     numbers = np.arange(batch * size, (batch + 1) * size)
     files = [_FUID.format(batch // 40 * 8 + i) for i in range(8)]
     return event_pb2.EventBatch(
@@ -152,7 +152,7 @@ def _drain_both(
 
 
 def _drain_ours(broker: Broker, client_id: str, database_url: str, run: int, events: int) -> float:
-    """Seconds from the connection to the commit of the last event."""
+    """Return seconds from the connection to the commit of the last event."""
     with _service(broker.url, database_url, client_id), _cursor(database_url) as cursor:
         last = _wait_for_events(cursor, run, events)
         return last - broker.connected[client_id]
@@ -175,7 +175,7 @@ def _wait_for_events(cursor: psycopg2.extensions.cursor, run: int, events: int) 
 
 
 def _drain_bare(broker: Broker, client_id: str, messages: int) -> float:
-    """Seconds from the connection to the last acknowledgement, in a process of its own."""
+    """Return seconds from the connection to the last acknowledgement, in a process of its own."""
     code = "from benchmarks.mqtt import bare; import sys; bare(*sys.argv[1:])"
     subprocess.run(
         [sys.executable, "-c", code, str(broker.port), client_id, str(messages)],
@@ -187,7 +187,7 @@ def _drain_bare(broker: Broker, client_id: str, messages: int) -> float:
 
 @contextlib.contextmanager
 def _service(mqtt_url: str, database_url: str, client_id: str) -> Iterator[None]:
-    """ingest_service as a process, ready."""
+    """Run ingest_service as a process, ready."""
     metrics = f"127.0.0.1:{free_port()}"
     environment = {k: v for k, v in os.environ.items() if not k.startswith("EVENTINDEX_")}
     environment |= {
@@ -262,7 +262,7 @@ def _is_ready(address: str) -> bool:
 
 
 def summary(result: BridgeResult) -> str:
-    """The figures in a few lines."""
+    """Return the figures in a few lines."""
     lines = []
     for name, rounds in (("one JSON event", result.json), ("EventBatch of 1,000", result.batches)):
         ours = statistics.median(r.ours for r in rounds)

@@ -135,7 +135,7 @@ class Bench:
         dataset = Dataset(label, running, directory, ours, made, population)
         for system in dataset.systems:
             dataset.load_s[system.name] = [
-                timed(lambda: system.load(batch))  # noqa: B023
+                timed(lambda: system.load(batch))  # noqa: B023  # called at once
                 for batch in self.track(stored, f"loading {system.name}")
             ]
             system.settle()
@@ -143,7 +143,7 @@ class Bench:
         return dataset
 
     def track(self, items: Sequence[T], what: str) -> Iterable[T]:
-        """A progress bar on a terminal."""
+        """Show a progress bar on a terminal."""
         return track(
             items,
             what,
@@ -164,7 +164,7 @@ def _all_peers(running: Stack, directory: Path) -> list[Peer]:
 
 
 def timed(work: Callable[[], object]) -> float:
-    """Seconds that a call takes."""
+    """Return the seconds that a call takes."""
     began = time.perf_counter()
     work()
     return time.perf_counter() - began

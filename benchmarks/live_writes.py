@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import click
 import numpy as np
 import psycopg2
-from psycopg2.extensions import cursor as Cursor  # noqa: N812
+from psycopg2.extensions import cursor as Cursor
 
 from benchmarks.processes import data_directory, stack
 from event_store.model import EventColumns, RawFile

@@ -16,7 +16,7 @@ _SAMPLE_EVERY_S = 1.0
 
 
 def describe() -> dict[str, str]:
-    """What somebody needs to know who compares with another machine."""
+    """Return what somebody needs to know who compares with another machine."""
     memory = psutil.virtual_memory().total / 2**30
     return {
         "cores": f"{os.cpu_count()} of {_processor()}",
@@ -37,7 +37,7 @@ def _processor() -> str:
 
 
 def resident_bytes(pid: int) -> int:
-    """Memory of a process and its children: shared pages count once (PSS)."""
+    """Return the memory of a process and its children: shared pages count once (PSS)."""
     total = 0
     with contextlib.suppress(psutil.Error):
         top = psutil.Process(pid)

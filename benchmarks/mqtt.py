@@ -46,7 +46,7 @@ class Broker:
 
 @contextlib.contextmanager
 def running_broker() -> Iterator[Broker]:
-    """Mosquitto, as a process, with queues in memory."""
+    """Run Mosquitto as a process, with queues in memory."""
     program = shutil.which("mosquitto", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
     if program is None:
         raise RuntimeError("mosquitto is not on the PATH")
@@ -92,7 +92,7 @@ def bare(port: str, client_id: str, messages: str) -> None:
 
 
 def client_of(client_id: str) -> Client:
-    """A paho client with a name of its own, MQTT 5, acknowledging by hand."""
+    """Return a paho client with a name of its own, MQTT 5, acknowledging by hand."""
     return Client(
         CallbackAPIVersion.VERSION2,
         client_id=client_id,
@@ -218,7 +218,7 @@ def _listens(port: int) -> bool:
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on."""
+    """Return a TCP port of 127.0.0.1 that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

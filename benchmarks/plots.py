@@ -58,7 +58,7 @@ def _cases(figures: Sequence[Figure]) -> list[str]:
 
 
 def _bars(axis: plt.Axes, figures: Sequence[Figure]) -> None:
-    """A group of bars for each case, on a logarithmic axis."""
+    """Draw a group of bars for each case, on a logarithmic axis."""
     systems = list(dict.fromkeys(figure.system for figure in figures))
     systems.sort(key=lambda system: system != OURS)
     place, ticks = 0.0, []
@@ -84,7 +84,7 @@ def _bars(axis: plt.Axes, figures: Sequence[Figure]) -> None:
 
 
 def _curves(axis: plt.Axes, figures: Sequence[Figure]) -> None:
-    """A line for each case over a logarithmic axis, from 0 up."""
+    """Draw a line for each case over a logarithmic axis, from 0 up."""
     for name in dict.fromkeys(map(curve, figures)):
         points = [figure for figure in figures if curve(figure) == name]
         x = np.array([point.x for point in points])

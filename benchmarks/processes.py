@@ -53,7 +53,7 @@ class IndexService:
 
 @contextlib.contextmanager
 def data_directory() -> Iterator[Path]:
-    """A directory that PostgreSQL may enter, removed at the end."""
+    """Make a directory that PostgreSQL may enter, and remove it at the end."""
     root = Path(tempfile.mkdtemp(prefix="eventindex-bench-"))
     root.chmod(0o755)
     try:
@@ -64,7 +64,7 @@ def data_directory() -> Iterator[Path]:
 
 @contextlib.contextmanager
 def stack(root: Path, **settings: object) -> Iterator[Stack]:
-    """`eventindex up` on a data directory in `root`, on free ports."""
+    """Run `eventindex up` on a data directory in `root`, on free ports."""
     endpoints = root / "data" / "endpoints.json"
     command: list[str | Path] = [EVENTINDEX, "up", "--data-dir", root / "data"]
     with _process(command, root / "up.log", settings, signal.SIGINT) as process:
@@ -77,7 +77,7 @@ def stack(root: Path, **settings: object) -> Iterator[Stack]:
 def index_service(
     database: str, directory: Path, *, cache_bytes_max: int | None = None
 ) -> Iterator[IndexService]:
-    """An index service with an empty cache; its log is in `directory`.
+    """Run an index service with an empty cache; its log is in `directory`.
 
     With a bound on its cache it is one worker: a client sticks to a worker, and workers share the
     bound.
@@ -124,14 +124,14 @@ def _wait(process: subprocess.Popen[bytes], ready: Callable[[], bool], log: Path
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on."""
+    """Return a port of 127.0.0.1 that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def metric(url: str, name: str) -> float:
-    """A metric of a service, summed over its labels."""
+    """Return a metric of a service, summed over its labels."""
     with OPENER.open(url, timeout=10) as answer:
         lines = answer.read().decode().splitlines()
     samples = (line.rpartition(" ") for line in lines if not line.startswith("#"))

@@ -35,7 +35,7 @@ def grids(figures: Sequence[Figure]) -> list[Grid]:
 
 
 def _comparison(title: str, figures: Sequence[Figure]) -> Grid:
-    """Systems beside each other; in brackets how many times better the project is."""
+    """Return the systems side by side; in brackets how many times better the project is."""
     systems = dict.fromkeys(figure.system for figure in figures)
     rows = []
     for case, unit in dict.fromkeys((figure.case, figure.unit) for figure in figures):
@@ -54,7 +54,7 @@ def _cell(found: dict[str, Figure], system: str) -> str:
 
 
 def _curve(title: str, figures: Sequence[Figure]) -> Grid:
-    """A line for each place on the axis, a column for each curve."""
+    """Return a line for each place on the axis, a column for each curve."""
     places = dict.fromkeys(figure.x for figure in figures)
     columns = dict.fromkeys(curve(figure) for figure in figures)
     values = {(figure.x, curve(figure)): figure.value for figure in figures}
@@ -69,12 +69,12 @@ def _curve(title: str, figures: Sequence[Figure]) -> Grid:
 
 
 def curve(figure: Figure) -> str:
-    """The curve that a figure is a point of."""
+    """Return the curve that a figure is a point of."""
     return f"{figure.case}, {figure.unit}"
 
 
 def number(value: float) -> str:
-    """A number with three digits that count."""
+    """Return a number with three digits that count."""
     if math.isnan(value):
         return "-"
     for unit, name in ((1e6, " M"), (1e3, " k")):

@@ -48,7 +48,7 @@ class Figure:
 
 
 def ratio(ours: Figure, theirs: Figure) -> float:
-    """How many times better ours is: the median over the samples where they were taken in turn."""
+    """Return how many times better ours is: the median of samples that were taken in turn."""
     pairs = [(ours.value, theirs.value)]
     if len(ours.samples) == len(theirs.samples):
         pairs = list(zip(ours.samples, theirs.samples, strict=True))

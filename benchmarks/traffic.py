@@ -32,7 +32,7 @@ class Traffic:
     latencies: Sequence[float]
 
     def percentile(self, percent: float) -> float:
-        """Latency in milliseconds that so many percent of the messages stay below."""
+        """Return latency in milliseconds that so many percent of the messages stay below."""
         return float(np.percentile(self.latencies, percent)) * 1000
 
 

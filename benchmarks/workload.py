@@ -16,12 +16,23 @@ import numpy.typing as npt
 
 from event_store.model import EventColumns, Int64, RawFile
 from eventindex import columns as client
-from eventindex.generate import WORKLOAD_W, generate
+from eventindex.generate import Plan, generate
 
 # The ids of files, 16 bytes each.
 Fuids: TypeAlias = npt.NDArray[np.void]
 FUID = np.dtype("V16")
 
+# 18 million events.
+WORKLOAD_W = Plan(
+    runs=40,
+    events=500_000,
+    event_first=0,
+    streams=8,
+    trigger_probabilities=(
+        *(0.3, 0.2, 0.1, 0.05, 0.05, 0.02),
+        *(0.02, 0.01, 0.01, 0.005, 0.002, 0.001),
+    ),
+)
 OLT_BITS = len(WORKLOAD_W.trigger_probabilities)
 # Pairs that are drawn over all runs come from a sample of so many events at most.
 _SAMPLE_EVENTS_MAX = 20_000_000

@@ -1,26 +1,31 @@
-"""Arrays that take memory where they are written, not where they might be. Pure."""
+"""Arrays: their memory, where equal values begin, and numbers for the values that occur. Pure."""
 
 from __future__ import annotations
 
 import mmap
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+Int64: TypeAlias = npt.NDArray[np.int64]
+# NumPy's own type of an index.
+Places: TypeAlias = npt.NDArray[np.intp]
 Column = TypeVar("Column", bound=npt.NDArray[Any])
 
 # Larger temporary arrays would stay with the allocator.
 _STEP = 1 << 14
+# Up to so many possible values it is faster to mark those that occur than to sort.
+_MARKED_MAX = 1 << 14
 
 
 def mapped(size: int) -> mmap.mmap:
-    """So many bytes of zeros of the system's own."""
+    """Return memory of the system's own, all zeros."""
     return mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 
 
 def zeros(n: int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
-    """As `np.zeros`, given back to the system when it is let go.
+    """Return zeros as `np.zeros` does; their memory goes back to the system when they are freed.
 
     NumPy asks for pages of 2 MB when an array is large, and its allocator keeps what is freed.
     """
@@ -28,7 +33,7 @@ def zeros(n: int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
 
 
 def moved(values: Column, keep: npt.NDArray[np.bool_]) -> Column:
-    """A fresh array of the same length that begins with the values to keep."""
+    """Return a fresh array of the same length that begins with the values to keep."""
     fresh = zeros(len(values), values.dtype)
     end = 0
     for first in range(0, len(values), _STEP):
@@ -38,9 +43,59 @@ def moved(values: Column, keep: npt.NDArray[np.bool_]) -> Column:
     return fresh  # type: ignore[return-value]
 
 
-def ragged(firsts: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+def ragged(firsts: Int64, lengths: Int64) -> Int64:
     """`lengths[0]` numbers from `firsts[0]` on, then `lengths[1]` from `firsts[1]` on, …"""
     ends = np.cumsum(lengths)
-    places: npt.NDArray[np.int64] = np.repeat(firsts - ends + lengths, lengths)
+    places: Int64 = np.repeat(firsts - ends + lengths, lengths)
     places += np.arange(len(places))
     return places
+
+
+def starts(values: npt.NDArray[Any]) -> Places:
+    """Where runs of equal values begin: of n values, 0 and each place that differs from the last.
+
+    `np.flatnonzero(np.diff(values, prepend=…))` says the same and takes ten times as long.
+    """
+    if not len(values):
+        return np.empty(0, np.intp)
+    cuts = np.flatnonzero(values[1:] != values[:-1]) + 1
+    return np.concatenate([np.zeros(1, np.intp), cuts])
+
+
+def numbered(used: npt.NDArray[np.bool_]) -> tuple[Places, Places]:
+    """Return the places that are marked, and for each marked place its number among them."""
+    places = np.flatnonzero(used)
+    number = np.empty(len(used), np.intp)
+    number[places] = np.arange(len(places))
+    return places, number
+
+
+def number_values(values: npt.NDArray[np.signedinteger[Any]], end: int) -> tuple[Places, Places]:
+    """Return the distinct values, ascending, and the place of each value among them.
+
+    Args:
+        values: from 0 to `end` - 1.
+        end: how many different values there could be.
+    """
+    if end > max(_MARKED_MAX, 4 * len(values)):
+        found, place = np.unique(values, return_inverse=True)
+        return found.astype(np.intp), place.astype(np.intp)
+    used = np.zeros(end, bool)
+    used[values] = True
+    found, number = numbered(used)
+    return found, number.take(values)
+
+
+def distinct(values: Int64) -> tuple[Int64, Places]:
+    """As `np.unique(values, return_inverse=True)`, without sorting where the range is small."""
+    low = int(values.min())
+    found, place = number_values(values - low, int(values.max()) - low + 1)
+    return found + low, place
+
+
+def take_last(values: list[int], n: int) -> list[int]:
+    """Take up to n values from the end of a list."""
+    first = max(0, len(values) - max(0, n))
+    taken = values[first:]
+    del values[first:]
+    return taken

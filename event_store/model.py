@@ -116,7 +116,8 @@ class DeadLetter:
 
     `reason` is a short code that is safe as a metric label, `detail` the sentence that names the
     field and the value. A payload longer than the message limit arrives cut, with `truncated`. One
-    to be kept `once` is of a retained message, which comes again at each subscription.
+    to be kept `once` is of a retained message, which comes again at each subscription. In texts
+    escapes stand for what PostgreSQL does not take: NUL, and half of a surrogate pair.
     """
 
     topic: str
@@ -126,3 +127,25 @@ class DeadLetter:
     source: str
     truncated: bool = False
     once: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("topic", "detail", "source"):
+            text = getattr(self, name).replace("\0", "\\x00")
+            clean = text.encode("utf-8", "backslashreplace").decode()
+            object.__setattr__(self, name, clean)
+
+
+def fuid_text(fuid: bytes) -> str:
+    """Return the canonical text of a RAW file id of 16 bytes."""
+    digits = fuid.hex()
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+def signed(bits: int) -> int:
+    """64 unsigned bits as PostgreSQL's bigint holds them: two's complement."""
+    return bits - (1 << 64) if bits >= 1 << 63 else bits
+
+
+def unsigned(bits: int) -> int:
+    """Return the 64 bits that PostgreSQL's bigint holds, without a sign."""
+    return bits % (1 << 64)

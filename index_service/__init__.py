@@ -2,3 +2,5 @@
 
 Reads the database, never writes it.
 """
+
+import service_kit  # noqa: F401  # before prometheus_client: see there

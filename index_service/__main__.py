@@ -12,10 +12,10 @@ from service_kit.start import run_service
 async def _serve(settings: Settings) -> int:
     # The supervisor needs none of what answers lookups, which takes 20 MB.
     if settings.index_workers_in_use > 1:
-        from index_service.workers.supervisor import supervise  # noqa: PLC0415
+        from index_service.workers.supervisor import supervise  # noqa: PLC0415  # what the other needs stays out
 
         return await supervise(settings)
-    from index_service.service import serve  # noqa: PLC0415
+    from index_service.service import serve  # noqa: PLC0415  # as above
 
     return await serve(settings)
 

@@ -30,10 +30,10 @@ class Cosmic:
     def __init__(self, threads: DatabaseThreads) -> None:
         self._threads = threads
 
-    async def GetCosmicEvents(  # noqa: N802
+    async def GetCosmicEvents(
         self, request: lookup_pb2.GetCosmicEventsRequest
     ) -> AsyncIterator[lookup_pb2.GetCosmicEventsResponse]:
-        """The records of a selection in ascending (run, event, detector) order."""
+        """Yield the records of a selection in ascending (run, event, detector) order."""
         selection = cosmic_plan.plan_selection(request)
         await self._threads.run(lambda connection: _check_known(connection, selection))
         scan = CosmicScan(selection)
@@ -48,10 +48,10 @@ class Cosmic:
             for message in cosmic_reply.event_messages(rows, datasets):
                 yield message
 
-    async def CountCosmicEvents(  # noqa: N802
+    async def CountCosmicEvents(
         self, request: lookup_pb2.CountCosmicEventsRequest
     ) -> lookup_pb2.CountCosmicEventsResponse:
-        """Numbers of records of a selection."""
+        """Return numbers of records of a selection."""
         selection = cosmic_plan.plan_selection(request.selection)
         by = cosmic_plan.plan_count(request.by)
 
@@ -66,10 +66,10 @@ class Cosmic:
             )
         return cosmic_reply.count_response(by, counts)
 
-    async def ReadRawFile(  # noqa: N802
+    async def ReadRawFile(
         self, request: lookup_pb2.ReadRawFileRequest
     ) -> AsyncIterator[lookup_pb2.ReadRawFileResponse]:
-        """The lines of a telescope's RAW file in ascending event number."""
+        """Yield the lines of a telescope's RAW file in ascending event number."""
         fuid = checks.fuid(request.fuid_raw)
         file = await self._threads.run(lambda connection: _find(connection, fuid))
         run = file.run_number

@@ -43,7 +43,7 @@ def plan_selection(request: lookup_pb2.GetCosmicEventsRequest) -> CosmicSelectio
 
 
 def plan_count(by: int) -> str:
-    """The name of a way to count.
+    """Return the name of a way to count.
 
     Raises:
         InvalidRequestError: there is none with this number.

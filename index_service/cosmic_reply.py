@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
+from event_store.model import unsigned
 from event_store.telescope.names import TelescopeFile, cosmic_fuid, line_of
 from event_store.telescope.read import CosmicRow
 from eventindex.v1 import event_pb2, lookup_pb2
 
 # Of the records in a message, which may hold 16 MiB.
 _MESSAGE_BYTES_MAX = 4 * 1024 * 1024
-_UNSIGNED = (1 << 64) - 1
 
 T = TypeVar("T")
 
@@ -19,7 +19,7 @@ T = TypeVar("T")
 def event_messages(
     rows: Iterable[CosmicRow], datasets: Mapping[TelescopeFile, int]
 ) -> Iterator[lookup_pb2.GetCosmicEventsResponse]:
-    """Records as messages of bounded size."""
+    """Yield records as messages of bounded size."""
     fuids = {file: str(cosmic_fuid(*file)) for file in datasets}
     events = (_event(row, fuids[row.file], datasets[row.file]) for row in rows)
     for part in _parts((event, event.ByteSize()) for event in events):
@@ -27,7 +27,7 @@ def event_messages(
 
 
 def line_messages(rows: Iterable[CosmicRow]) -> Iterator[lookup_pb2.ReadRawFileResponse]:
-    """The lines of a RAW file as messages of bounded size."""
+    """Yield the lines of a RAW file as messages of bounded size."""
     lines = (line_of(row.payload, repaired=row.repaired) for row in rows)
     for part in _parts((line, len(line.encode())) for line in lines):
         yield lookup_pb2.ReadRawFileResponse(lines=part)
@@ -36,7 +36,7 @@ def line_messages(rows: Iterable[CosmicRow]) -> Iterator[lookup_pb2.ReadRawFileR
 def count_response(
     by: str, counts: Mapping[tuple[Any, ...], int]
 ) -> lookup_pb2.CountCosmicEventsResponse:
-    """Counts in ascending order of their keys, a null key first; the total alone has none."""
+    """Return counts in ascending order of their keys, null first; the total alone has none."""
     response = lookup_pb2.CountCosmicEventsResponse(total=sum(counts.values()))
     if by != "total":
         for key in sorted(counts, key=lambda key: [(value is not None, value) for value in key]):
@@ -69,7 +69,7 @@ def _event(row: CosmicRow, fuid: str, dsid: int) -> event_pb2.CosmicEvent:
         unix_seconds=row.unix_seconds,
         format=row.format,
         cosmic_block=row.cosmic_block,
-        trigger_bits=None if bits is None else bits & _UNSIGNED,
+        trigger_bits=None if bits is None else unsigned(bits),
         tdc={name: _channel(channel or {}) for name, channel in (row.tdc or {}).items()},
         clock_count=row.clock_count,
         trigger_counter=row.trigger_counter,

@@ -17,7 +17,7 @@ import numpy as np
 
 from event_store.database.connection import Connection
 from event_store.database.threads import DatabaseThreads
-from event_store.model import Int64
+from event_store.model import Int64, fuid_text
 from event_store.pages.copy import ScannedPage
 from event_store.select import criteria
 from event_store.select.scan import Scan
@@ -30,7 +30,6 @@ from event_store.select.selection import (
     count_files,
     select,
 )
-from event_store.write.catalogue import fuid_text
 from eventindex.v1 import lookup_pb2
 from index_service.errors import InvalidRequestError
 from index_service.events import check_exists, scanned
@@ -57,10 +56,10 @@ class EventCounts:
     def __init__(self, threads: DatabaseThreads) -> None:
         self._threads = threads
 
-    async def CountEvents(  # noqa: N802
+    async def CountEvents(
         self, request: lookup_pb2.CountEventsRequest
     ) -> lookup_pb2.CountEventsResponse:
-        """Numbers of events of a selection."""
+        """Return numbers of events of a selection."""
         selection = plan_selection(request.selection)
         if request.by not in lookup_pb2.CountBy.values():
             raise InvalidRequestError(f"by={request.by} is not a CountBy")
@@ -103,11 +102,11 @@ class _Tally:
                 self._add(page, mask, events)
 
     def counts(self) -> Iterable[lookup_pb2.EventCount]:
-        """The counts, in ascending order of what they are by."""
+        """Return the counts, in ascending order of what they are by."""
         return ()
 
     def size(self) -> int:
-        """How many counts there are so far."""
+        """Return how many counts there are so far."""
         return 0
 
     def _add(self, page: ScannedPage, mask: Any, events: int) -> None:
@@ -119,7 +118,7 @@ class _RunTally(_Tally):
         super().__init__(selection, names)
         self._runs: Counter[int] = Counter()
 
-    def _add(self, page: ScannedPage, mask: Any, events: int) -> None:  # noqa: ARG002
+    def _add(self, page: ScannedPage, mask: Any, events: int) -> None:  # noqa: ARG002  # one signature for all ways to count
         self._runs[page.run_number] += events
 
     def size(self) -> int:
@@ -135,7 +134,7 @@ class _FileTally(_Tally):
         super().__init__(selection, names)
         self._files: Counter[tuple[int, bytes]] = Counter()
 
-    def _add(self, page: ScannedPage, mask: Any, events: int) -> None:  # noqa: ARG002
+    def _add(self, page: ScannedPage, mask: Any, events: int) -> None:  # noqa: ARG002  # one signature for all ways to count
         packed = page.page
         found = count_files(packed, mask)
         for index in np.flatnonzero(found).tolist():
@@ -180,11 +179,11 @@ class _BitTally(_Tally):
             run = list(same)
             self._of_run(run[0].run_number)[:] += count_all_bits([page.page for page in run])
 
-    def _add(self, page: ScannedPage, mask: Any, events: int) -> None:  # noqa: ARG002
+    def _add(self, page: ScannedPage, mask: Any, events: int) -> None:  # noqa: ARG002  # one signature for all ways to count
         self._of_run(page.run_number)[:] += self._count(page, mask)
 
     def _of_run(self, run_number: int) -> Int64:
-        """The counts of the run's epoch."""
+        """Return the counts of the run's epoch."""
         epoch = self._names.epoch(run_number)
         if epoch not in self._epochs:
             self._epochs[epoch] = np.zeros(self.shape, np.int64)
@@ -238,7 +237,7 @@ _TALLIES: dict[int, Callable[[Selection, criteria.Criteria], _Tally]] = {
 
 
 def _pairs(bits: list[int]) -> Iterator[tuple[int, int]]:
-    """Each bit with itself and with every higher one."""
+    """Yield each bit with itself and with every higher one."""
     for place, bit in enumerate(bits):
         for other in bits[place:]:
             yield bit, other
@@ -252,7 +251,7 @@ def _read_criteria(connection: Connection) -> criteria.Criteria:
 def _from_catalogue(
     connection: Connection, selection: Selection, by: lookup_pb2.CountBy
 ) -> lookup_pb2.CountEventsResponse:
-    """Counts that the writer keeps for each run and file."""
+    """Return counts that the writer keeps for each run and file."""
     keys = _CATALOGUE_KEYS[by]
     select_keys, group = (f"{keys}, ", f"GROUP BY {keys} ORDER BY {keys}") if keys else ("", "")
     with connection.cursor() as cursor:

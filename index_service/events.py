@@ -12,16 +12,16 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
+from event_store.arrays import number_values
 from event_store.database.connection import Connection
 from event_store.database.threads import DatabaseThreads
-from event_store.model import DatasetState, Int64
+from event_store.model import DatasetState, Int64, fuid_text
 from event_store.pages.copy import ScannedPage
-from event_store.pages.merge import number_files
 from event_store.select import scan
 from event_store.select.scan import Scan
 from event_store.select.selection import Selection
 from event_store.select.stacked import Chosen, choose
-from event_store.write.catalogue import closed_states, fuid_text
+from event_store.write.catalogue import closed_states
 from eventindex.v1 import event_pb2, lookup_pb2
 from eventindex.wire import packed_field
 from index_service.errors import NotFoundError
@@ -46,7 +46,7 @@ class Columns:
     keys: Sequence[tuple[bytes, int]]
 
     def first(self, events: int) -> Columns:
-        """The first so many events."""
+        """Return the first so many events."""
         return replace(
             self, events=self.events[:events], files=self.files[:events], olt=self.olt[:events]
         )
@@ -59,10 +59,8 @@ class EventLists:
         self._threads = threads
         self._names = names
 
-    async def ListEvents(  # noqa: N802
-        self, request: lookup_pb2.ListEventsRequest
-    ) -> AsyncIterator[bytes]:
-        """The events of a selection, ascending; the next pages are read while these leave."""
+    async def ListEvents(self, request: lookup_pb2.ListEventsRequest) -> AsyncIterator[bytes]:
+        """Yield the events of a selection, ascending; the next pages are read while these leave."""
         planned = plan_list(request)
         states = await self._threads.run(lambda connection: _prepare(connection, planned.selection))
         pages = Scan(planned.selection, after=planned.after_page, with_olt=True, with_files=True)
@@ -92,7 +90,7 @@ class EventLists:
 async def scanned(
     threads: DatabaseThreads, pages: Scan
 ) -> AsyncGenerator[Sequence[ScannedPage], None]:
-    """The pages of a scan, piece by piece; one piece is read ahead, while another is worked on."""
+    """Yield the pages of a scan, piece by piece; one piece is read ahead of the work."""
     ahead = asyncio.create_task(threads.run(pages.read))
     try:
         while found := await ahead:
@@ -103,7 +101,7 @@ async def scanned(
 
 
 def check_exists(connection: Connection, selection: Selection) -> None:
-    """What is asked for by number must be there: an empty answer would hide a mistake.
+    """Refuse a number that is not in the index: an empty answer would hide a mistake.
 
     Raises:
         NotFoundError: the one run, the dataset or the file of the selection is not in the index.
@@ -117,7 +115,7 @@ def check_exists(connection: Connection, selection: Selection) -> None:
 
 
 def batches(pages: Sequence[ScannedPage], planned: ListPlan) -> Iterator[Columns]:
-    """The selected events of some pages, of one run and as many as a message takes each."""
+    """Yield the selected events of some pages, of one run and as many as a message takes each."""
     chosen = choose(pages, planned.selection)
     files, keys = _number_files(pages, chosen)
     runs = np.array([page.run_number for page in pages], np.int64)
@@ -149,11 +147,11 @@ def encode(
     states: Mapping[int, DatasetState],
     fill: Callable[[Sequence[event_pb2.RawFile]], None] | None = None,
 ) -> bytes:
-    """The EventBatch of some events, serialized; `states` names the datasets that are not open.
+    """Serialize the EventBatch of some events; `states` names the datasets that are not open.
 
     `fill` puts in what is noted of the files.
     """
-    used, index = number_files(columns.files, len(columns.keys))
+    used, index = number_values(columns.files, len(columns.keys))
     head = event_pb2.EventBatch(
         files=[
             event_pb2.RawFile(
@@ -180,7 +178,7 @@ def encode(
 def _number_files(
     pages: Sequence[ScannedPage], chosen: Chosen
 ) -> tuple[npt.NDArray[np.intp], list[tuple[bytes, int]]]:
-    """The place of each event's file among all files of some pages: (id, dataset)."""
+    """Return the place of each event's file among all files of some pages: (id, dataset)."""
     sizes = [len(page.page.fuids) for page in pages]
     fuids = np.concatenate([page.page.fuids for page in pages]).tolist()
     dsids = np.concatenate([page.page.dsids for page in pages]).tolist()

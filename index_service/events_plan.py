@@ -91,7 +91,7 @@ def plan_selection(message: lookup_pb2.EventSelection) -> Selection:
 
 
 def run_ranges(messages: Sequence[lookup_pb2.RunRange]) -> tuple[tuple[int, int], ...]:
-    """The ranges of runs, ascending; what overlaps or touches is one.
+    """Return the ranges of runs, ascending; what overlaps or touches is one.
 
     Raises:
         InvalidRequestError: too many, a number out of range, or a reversed range; names its index.
@@ -109,7 +109,7 @@ def run_ranges(messages: Sequence[lookup_pb2.RunRange]) -> tuple[tuple[int, int]
 
 
 def number_range(message: lookup_pb2.EventSelection, first: str, last: str) -> tuple[int, int]:
-    """Two optional bounds of a message, inclusive.
+    """Return two optional bounds of a message, inclusive.
 
     Raises:
         InvalidRequestError: a bound out of range, or the first above the last.
@@ -124,7 +124,7 @@ def number_range(message: lookup_pb2.EventSelection, first: str, last: str) -> t
 
 
 def check_number(name: str, value: int) -> None:
-    """A run or event number has 63 bits.
+    """Refuse a run or event number of more than 63 bits.
 
     Raises:
         InvalidRequestError: it has 64.
@@ -134,7 +134,7 @@ def check_number(name: str, value: int) -> None:
 
 
 def file_id(name: str, text: str) -> bytes:
-    """The 16 bytes of a RAW file id.
+    """Return the 16 bytes of a RAW file id.
 
     Raises:
         InvalidRequestError: the text is not a canonical UUID.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from psycopg2.extensions import cursor as Cursor  # noqa: N812
+from psycopg2.extensions import cursor as Cursor
 
 from event_store.database.connection import Connection
 from event_store.database.threads import DatabaseThreads
@@ -33,10 +33,8 @@ class Catalogue:
         self._threads = threads
         self._names = names
 
-    async def ListRuns(  # noqa: N802
-        self, request: lookup_pb2.ListRunsRequest
-    ) -> lookup_pb2.ListRunsResponse:
-        """A page of runs."""
+    async def ListRuns(self, request: lookup_pb2.ListRunsRequest) -> lookup_pb2.ListRunsResponse:
+        """Return a page of runs."""
         planned = lists_plan.plan_runs(request)
 
         def fetch(cursor: Cursor) -> lists.Rows[lists.RunRow]:
@@ -52,10 +50,10 @@ class Catalogue:
 
         return lists_reply.runs_response(request, planned.page, await self._fetch(fetch))
 
-    async def ListDatasets(  # noqa: N802
+    async def ListDatasets(
         self, request: lookup_pb2.ListDatasetsRequest
     ) -> lookup_pb2.ListDatasetsResponse:
-        """A page of datasets."""
+        """Return a page of datasets."""
         planned = lists_plan.plan_datasets(request)
 
         def fetch(cursor: Cursor) -> lists.Rows[lists.DatasetRow]:
@@ -65,10 +63,10 @@ class Catalogue:
 
         return lists_reply.datasets_response(request, planned.page, await self._fetch(fetch))
 
-    async def GetDataset(  # noqa: N802
+    async def GetDataset(
         self, request: lookup_pb2.GetDatasetRequest
     ) -> lookup_pb2.GetDatasetResponse:
-        """One dataset by its number or its name."""
+        """Return one dataset by its number or its name."""
         dsid, name = lists_plan.plan_dataset(request)
         row = await self._fetch(lambda cursor: lists.get_dataset(cursor, dsid=dsid, name=name))
         if row is None:
@@ -76,10 +74,8 @@ class Catalogue:
             raise NotFoundError(f"{asked} is not a dataset of the index")
         return lookup_pb2.GetDatasetResponse(dataset=dataset_message(row))
 
-    async def ListFiles(  # noqa: N802
-        self, request: lookup_pb2.ListFilesRequest
-    ) -> lookup_pb2.ListFilesResponse:
-        """A page of RAW files, one row for each run and dataset."""
+    async def ListFiles(self, request: lookup_pb2.ListFilesRequest) -> lookup_pb2.ListFilesResponse:
+        """Return a page of RAW files, one row for each run and dataset."""
         planned = lists_plan.plan_files(request)
 
         def fetch(cursor: Cursor) -> lists.Rows[lists.FileRow]:
@@ -100,10 +96,10 @@ class Catalogue:
         await self._fill_names(files, [row.run_number for row in rows.rows])
         return lists_reply.files_response(request, planned.page, rows, files)
 
-    async def ListConflicts(  # noqa: N802
+    async def ListConflicts(
         self, request: lookup_pb2.ListConflictsRequest
     ) -> lookup_pb2.ListConflictsResponse:
-        """A page of conflicts."""
+        """Return a page of conflicts."""
         planned = lists_plan.plan_conflicts(request)
 
         def fetch(cursor: Cursor) -> lists.Rows[lists.ConflictRow]:
@@ -114,10 +110,8 @@ class Catalogue:
 
         return lists_reply.conflicts_response(request, planned.page, await self._fetch(fetch))
 
-    async def GetFile(  # noqa: N802
-        self, request: lookup_pb2.GetFileRequest
-    ) -> lookup_pb2.GetFileResponse:
-        """A RAW file over its runs, and on request its events."""
+    async def GetFile(self, request: lookup_pb2.GetFileRequest) -> lookup_pb2.GetFileResponse:
+        """Return a RAW file over its runs, and on request its events."""
         fuid = await self._fuid(request)
         rows = await self._fetch(lambda cursor: lists.file_rows(cursor, fuid, _FILE_ROWS_MAX + 1))
         if not rows:
@@ -136,7 +130,7 @@ class Catalogue:
         return lists_reply.file_response(rows, files, lists_reply.batches(rows, files, events))
 
     async def _fuid(self, request: lookup_pb2.GetFileRequest) -> str:
-        """The file that is asked for by its id or its name."""
+        """Find the file that is asked for by its id or its name."""
         name = lists_plan.plan_file_name(request)
         if name is None:
             return checks.fuid(request.fuid_raw)

@@ -158,7 +158,7 @@ def _run_number(
 
 
 def _order(order_by: str, orders: Mapping[str, Sequence[str]]) -> tuple[Sequence[str], bool]:
-    """The columns of an order, the first of `orders` by default, and whether it descends."""
+    """Return the columns of an order, the first of `orders` by default, and whether it descends."""
     name, _, direction = (order_by or next(iter(orders))).partition(" ")
     if name not in orders or direction not in {"", "desc"} or order_by.endswith(" "):
         raise InvalidRequestError(

@@ -22,7 +22,7 @@ Item = TypeVar("Item", bound=Message)
 def runs_response(
     request: lookup_pb2.ListRunsRequest, page: PageOf, found: Rows[RunRow]
 ) -> lookup_pb2.ListRunsResponse:
-    """A page of runs."""
+    """Return a page of runs."""
     runs, token = _fill(request, page, found, _run)
     return lookup_pb2.ListRunsResponse(runs=runs, next_page_token=token)
 
@@ -30,7 +30,7 @@ def runs_response(
 def datasets_response(
     request: lookup_pb2.ListDatasetsRequest, page: PageOf, found: Rows[DatasetRow]
 ) -> lookup_pb2.ListDatasetsResponse:
-    """A page of datasets."""
+    """Return a page of datasets."""
     datasets, token = _fill(request, page, found, dataset_message)
     return lookup_pb2.ListDatasetsResponse(datasets=datasets, next_page_token=token)
 
@@ -41,7 +41,7 @@ def files_response(
     found: Rows[FileRow],
     named: Sequence[event_pb2.RawFile] | None = None,
 ) -> lookup_pb2.ListFilesResponse:
-    """A page of RAW files; `named` are those of the rows where names are asked for."""
+    """Return a page of RAW files; `named` are those of the rows where names are asked for."""
     files_of_rows = iter(named or map(raw_file, found.rows))
     files, token = _fill(request, page, found, lambda row: _file(row, next(files_of_rows)))
     return lookup_pb2.ListFilesResponse(files=files, next_page_token=token)
@@ -50,7 +50,7 @@ def files_response(
 def conflicts_response(
     request: lookup_pb2.ListConflictsRequest, page: PageOf, found: Rows[ConflictRow]
 ) -> lookup_pb2.ListConflictsResponse:
-    """A page of conflicts."""
+    """Return a page of conflicts."""
     conflicts, token = _fill(request, page, found, conflict_message)
     return lookup_pb2.ListConflictsResponse(conflicts=conflicts, next_page_token=token)
 
@@ -60,14 +60,14 @@ def file_response(
     files: Sequence[event_pb2.RawFile],
     events: Iterable[event_pb2.EventBatch],
 ) -> lookup_pb2.GetFileResponse:
-    """A RAW file over its runs."""
+    """Return a RAW file over its runs."""
     return lookup_pb2.GetFileResponse(runs=map(_file, rows, files), events=events)
 
 
 def batches(
     rows: Sequence[FileRow], files: Sequence[event_pb2.RawFile], found: Iterable[FileEvents]
 ) -> list[event_pb2.EventBatch]:
-    """The events of a RAW file, a batch for each run and dataset, numbered from 1."""
+    """Return the events of a RAW file, a batch for each run and dataset, numbered from 1."""
     keys = [(row.run_number, row.dsid_raw) for row in rows]
     by_key = dict(zip(keys, files, strict=True))
     # What was stored since the rows were read is the same file's.
@@ -88,7 +88,7 @@ def batches(
 def _fill(
     request: Message, page: PageOf, found: Rows[Any], make: Callable[[Any], Item]
 ) -> tuple[list[Item], str]:
-    """The messages of as many rows as a response holds, and the token of what follows."""
+    """Return the messages of as many rows as a response holds, and the token of what follows."""
     items: list[Item] = []
     size = 0
     for row in found.rows:
@@ -118,7 +118,7 @@ def _run(row: RunRow) -> lookup_pb2.Run:
 
 
 def raw_file(row: FileRow) -> event_pb2.RawFile:
-    """The file of a row, without what is noted of it."""
+    """Return the file of a row, without what is noted of it."""
     return event_pb2.RawFile(
         fuid_raw=row.fuid_raw, dsid_raw=row.dsid_raw, dataset_state=_state(row.state)
     )

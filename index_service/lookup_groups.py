@@ -27,7 +27,7 @@ AnswerAll: TypeAlias = Callable[[Connection, Sequence[bytes]], Sequence[bytes | 
 _Waiting: TypeAlias = tuple[bytes, "asyncio.Future[bytes]"]
 
 
-class Gathering:
+class LookupGroups:
     """Answers requests, group by group. For one event loop."""
 
     def __init__(self, threads: DatabaseThreads, answer_all: AnswerAll) -> None:
@@ -35,11 +35,11 @@ class Gathering:
         self._answer_all = answer_all
         self._waiting: deque[_Waiting] = deque()
         self._groups: set[asyncio.Task[None]] = set()
-        # The group that those who wait are waiting for, until it takes too long.
-        self._awaited: object = None
+        # The running group that new requests wait for; None once it takes too long.
+        self._awaited: asyncio.Task[None] | None = None
 
     def submit(self, request: bytes) -> asyncio.Future[bytes]:
-        """The answer to a request, later. Who does not want it any more cancels it."""
+        """Return the answer to a request, later. Who does not want it any more cancels it."""
         answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._waiting.append((request, answer))
         self._begin()
@@ -47,27 +47,28 @@ class Gathering:
 
     def _begin(self) -> None:
         if self._waiting and self._awaited is None and len(self._groups) < GROUPS_AT_ONCE_MAX:
-            self._awaited = object()
-            self._groups.add(asyncio.create_task(self._run(self._awaited)))
+            self._awaited = asyncio.create_task(self._run())
+            self._groups.add(self._awaited)
 
-    async def _run(self, name: object) -> None:
-        patience = asyncio.get_running_loop().call_later(PATIENCE_S, self._go_on, name)
+    async def _run(self) -> None:
+        group: asyncio.Task[None] = asyncio.current_task()  # type: ignore[assignment]
+        patience = asyncio.get_running_loop().call_later(PATIENCE_S, self._wait_no_more, group)
         try:
             await self._answer(list(self._take()))
         finally:
             patience.cancel()
             # Not in a callback of the task: a request could come in between and wait for ever.
-            self._groups.remove(asyncio.current_task())  # type: ignore[arg-type]
-            self._go_on(name)
+            self._groups.remove(group)
+            self._wait_no_more(group)
 
-    def _go_on(self, name: object) -> None:
-        """Wait for a group no more."""
-        if self._awaited is name:
+    def _wait_no_more(self, group: asyncio.Task[None]) -> None:
+        """Let new requests begin a group beside this one."""
+        if self._awaited is group:
             self._awaited = None
         self._begin()
 
     def _take(self) -> Iterator[_Waiting]:
-        """The requests of the next group."""
+        """Yield the requests of the next group."""
         requests, size = 0, 0
         while self._waiting and requests < GROUP_REQUESTS_MAX and size < GROUP_BYTES_MAX:
             request, answer = self._waiting.popleft()

@@ -7,50 +7,49 @@ from typing import TypeAlias
 
 import numpy as np
 
-from event_store.lookup.batch import Answer, Reply
-from index_service.lookup_plan import LookupPlan
+from event_store.lookup.batch import Answer, Asked, Reply
 
 # A batch and its place among those that wait.
-Placed: TypeAlias = tuple[int, LookupPlan]
+Placed: TypeAlias = tuple[int, Asked]
 
 # Above this a batch of its own costs less than joining it.
 SMALL_PAIRS_MAX = 64
 
 
-def parts(plans: Sequence[LookupPlan]) -> list[list[Placed]]:
+def parts(asked: Sequence[Asked]) -> list[list[Placed]]:
     """Which batches are looked up as one: a large one alone, small ones together."""
     large = []
     small: dict[bool, list[Placed]] = {}
-    for placed in enumerate(plans):
-        plan = placed[1]
-        if len(plan.events) > SMALL_PAIRS_MAX:
+    for placed in enumerate(asked):
+        one = placed[1]
+        if len(one.events) > SMALL_PAIRS_MAX:
             large.append([placed])
         else:
-            small.setdefault(plan.with_olt, []).append(placed)
+            small.setdefault(one.with_olt, []).append(placed)
     return [*large, *small.values()]
 
 
-def join(part: Sequence[Placed]) -> LookupPlan:
+def join(part: Sequence[Placed]) -> Asked:
     """One batch of all pairs of a part."""
-    plans = [plan for _, plan in part]
-    if len(plans) == 1:
-        return plans[0]
+    asked = [one for _, one in part]
+    if len(asked) == 1:
+        return asked[0]
     runs = [
-        plan.runs if len(plan.runs) == len(plan.events) else plan.runs.repeat(len(plan.events))
-        for plan in plans
+        one.runs if len(one.runs) == len(one.events) else one.runs.repeat(len(one.events))
+        for one in asked
     ]
-    events = [plan.events for plan in plans]
-    return LookupPlan(0, np.concatenate(runs), np.concatenate(events), plans[0].with_olt)
+    events = [one.events for one in asked]
+    return Asked(np.concatenate(runs), np.concatenate(events), asked[0].with_olt)
 
 
 def split(answer: Answer[Reply], part: Sequence[Placed]) -> Iterator[Answer[Reply]]:
-    """The answer to each batch of a part."""
+    """Yield the answer to each batch of a part."""
     if len(part) == 1:
         yield answer
         return
     first = 0
-    for _, plan in part:
-        own = slice(first, first + len(plan.events))
+    for _, one in part:
+        own = slice(first, first + len(one.events))
         first = own.stop
         places = {0: 0}
         indexes = [

@@ -7,11 +7,10 @@ decoded by protobuf.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from google.protobuf.internal.containers import RepeatedScalarFieldContainer
 
+from event_store.lookup.batch import Asked
 from event_store.model import NUMBER_MAX, Int64
 from eventindex.v1 import lookup_pb2
 from eventindex.wire import count_varints, fields, varint_values
@@ -27,17 +26,7 @@ _BATCH_ID, _RUNS, _EVENTS, _WITH_OLT, _WITH_NAMES = (
 _KNOWN = {_BATCH_ID: int, _RUNS: memoryview, _EVENTS: memoryview, _WITH_OLT: int, _WITH_NAMES: int}
 
 
-class LookupPlan(NamedTuple):
-    """A checked lookup: `runs` is int64 of shape (n,) or (1,), `events` int64 of shape (n,)."""
-
-    batch_id: int
-    runs: Int64
-    events: Int64
-    with_olt: bool
-    with_names: bool = False
-
-
-def plan_lookup(request: bytes) -> LookupPlan:
+def plan_lookup(request: bytes) -> Asked:
     """Check a batch of pairs, a serialized LookupRequest.
 
     Raises:
@@ -47,7 +36,7 @@ def plan_lookup(request: bytes) -> LookupPlan:
     return _plan_columns(request) or _plan_message(request)
 
 
-def plan_event(request: lookup_pb2.GetEventRequest) -> LookupPlan:
+def plan_event(request: lookup_pb2.GetEventRequest) -> Asked:
     """Check a single pair.
 
     Raises:
@@ -57,8 +46,7 @@ def plan_event(request: lookup_pb2.GetEventRequest) -> LookupPlan:
     for name, value in (("run_number", run), ("event_number", event)):
         if value > NUMBER_MAX:
             raise InvalidRequestError(f"{name}={value} is above 2^63-1")
-    return LookupPlan(
-        0,
+    return Asked(
         np.array([run], np.int64),
         np.array([event], np.int64),
         with_olt=True,
@@ -66,7 +54,7 @@ def plan_event(request: lookup_pb2.GetEventRequest) -> LookupPlan:
     )
 
 
-def _plan_columns(request: bytes) -> LookupPlan | None:
+def _plan_columns(request: bytes) -> Asked | None:
     read = fields(request)
     if read is None:
         return None
@@ -81,23 +69,23 @@ def _plan_columns(request: bytes) -> LookupPlan | None:
     runs, events = map(varint_values, columns)
     if runs is None or events is None:
         return None
-    return LookupPlan(
-        by_number.get(_BATCH_ID, 0),
+    return Asked(
         runs,
         events,
-        with_olt=bool(by_number.get(_WITH_OLT)),
-        with_names=bool(by_number.get(_WITH_NAMES)),
+        bool(by_number.get(_WITH_OLT)),
+        by_number.get(_BATCH_ID, 0),
+        bool(by_number.get(_WITH_NAMES)),
     )
 
 
-def _plan_message(data: bytes) -> LookupPlan:
+def _plan_message(data: bytes) -> Asked:
     request = parse(lookup_pb2.LookupRequest, data)
     _check_lengths(len(request.run_numbers), len(request.event_numbers))
-    return LookupPlan(
-        request.batch_id,
+    return Asked(
         _numbers("run_numbers", request.run_numbers),
         _numbers("event_numbers", request.event_numbers),
         request.with_olt_result,
+        request.batch_id,
         request.with_file_names,
     )
 

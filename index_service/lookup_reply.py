@@ -11,12 +11,10 @@ from functools import lru_cache
 
 import numpy as np
 
-from event_store.lookup.batch import Answer
-from event_store.model import DatasetState
-from event_store.write.catalogue import fuid_text
+from event_store.lookup.batch import Answer, Asked
+from event_store.model import DatasetState, fuid_text
 from eventindex.v1 import event_pb2, lookup_pb2
 from eventindex.wire import number_field, packed_field
-from index_service.lookup_plan import LookupPlan
 
 _FIELDS = lookup_pb2.LookupResponse.DESCRIPTOR.fields_by_name
 _BATCH_ID, _FOUND, _NOT_FOUND, _FILE_INDEXES, _OLT_RESULTS = (
@@ -27,14 +25,14 @@ _NO_FUID = fuid_text(bytes(16))
 
 
 def encode_file(fuid: bytes, dsid: int, state: DatasetState) -> bytes:
-    """A RAW file as it stands in a LookupResponse: the field `files` with one message."""
+    """Return a RAW file as it stands in a LookupResponse: the field `files` with one message."""
     before, after = _around_fuid(dsid, state)
     return before + fuid_text(fuid).encode() + after
 
 
 @lru_cache(maxsize=1024)
 def _around_fuid(dsid: int, state: DatasetState) -> tuple[bytes, bytes]:
-    """What stands around the id in the files of a dataset: thousands may be read at once."""
+    """Return what stands around the id in the files of a dataset: thousands may be read at once."""
     file = event_pb2.RawFile(
         fuid_raw=_NO_FUID, dsid_raw=dsid, dataset_state=event_pb2.DatasetState.Name(state)
     )
@@ -43,22 +41,22 @@ def _around_fuid(dsid: int, state: DatasetState) -> tuple[bytes, bytes]:
     return before, after
 
 
-def runs_of_files(plan: LookupPlan, answer: Answer[bytes]) -> list[int]:
-    """For each file of an answer the run of the first pair that is in it."""
+def runs_of_files(asked: Asked, answer: Answer[bytes]) -> list[int]:
+    """Return for each file of an answer the run of the first pair that is in it."""
     indexes, places = np.unique(answer.file_indexes, return_index=True)
     places = places[indexes > 0]
     runs: list[int] = (
-        plan.runs[places] if len(plan.runs) > 1 else plan.runs.repeat(len(places))
+        asked.runs[places] if len(asked.runs) > 1 else asked.runs.repeat(len(places))
     ).tolist()
     return runs
 
 
-def encode_lookup(plan: LookupPlan, answer: Answer[bytes]) -> bytes:
-    """The LookupResponse to a batch, serialized."""
+def encode_lookup(asked: Asked, answer: Answer[bytes]) -> bytes:
+    """Return the LookupResponse to a batch, serialized."""
     found = int(np.count_nonzero(answer.file_indexes))
     return b"".join(
         (
-            number_field(_BATCH_ID, plan.batch_id),
+            number_field(_BATCH_ID, asked.batch_id),
             number_field(_FOUND, found),
             number_field(_NOT_FOUND, len(answer.file_indexes) - found),
             packed_field(_FILE_INDEXES, answer.file_indexes),
@@ -68,13 +66,13 @@ def encode_lookup(plan: LookupPlan, answer: Answer[bytes]) -> bytes:
     )
 
 
-def event_response(plan: LookupPlan, answer: Answer[bytes]) -> lookup_pb2.GetEventResponse:
-    """The response to a single pair that was found."""
+def event_response(asked: Asked, answer: Answer[bytes]) -> lookup_pb2.GetEventResponse:
+    """Return the response to a single pair that was found."""
     file = lookup_pb2.LookupResponse.FromString(answer.files[0]).files[0]
     return lookup_pb2.GetEventResponse(
         event=event_pb2.Event(
-            run_number=int(plan.runs[0]),
-            event_number=int(plan.events[0]),
+            run_number=int(asked.runs[0]),
+            event_number=int(asked.events[0]),
             olt_result=0 if answer.olt is None else int(answer.olt[0]),
             dsid_raw=file.dsid_raw,
             fuid_raw=file.fuid_raw,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 from typing import Protocol
 
@@ -12,14 +13,14 @@ import numpy as np
 from event_store.database.connection import Connection
 from event_store.database.threads import DatabaseThreads
 from event_store.errors import StoreUnavailableError
-from event_store.lookup.batch import Answer
-from event_store.lookup.reader import Asked, Reader
+from event_store.lookup.batch import Answer, Asked
+from event_store.lookup.reader import Reader
 from eventindex.v1 import lookup_pb2
 from index_service import lookup_joining, lookup_plan, lookup_reply
 from index_service.errors import InvalidRequestError, NotFoundError
 from index_service.file_names import Names
-from index_service.lookup_groups import Gathering
-from index_service.lookup_plan import LookupPlan
+from index_service.lookup_groups import LookupGroups
+from service_kit.in_order import InOrder
 
 # Of a stream, answers that are ready or in the making behind the one that is sent.
 ANSWERS_AHEAD_MAX = 4
@@ -29,7 +30,7 @@ class Observer(Protocol):
     """Is told of every batch of pairs that was answered."""
 
     def looked_up(self, found: int, not_found: int) -> None:
-        """A batch was answered."""
+        """Note that a batch was answered."""
 
 
 class Lookups:
@@ -42,45 +43,29 @@ class Lookups:
         self._names = names
         self._threads = threads
         self._observer = observer
-        self._gathering = Gathering(threads, self._answer_all)
+        self._groups = LookupGroups(threads, self._answer_all)
 
-    async def Lookup(self, request: bytes) -> bytes:  # noqa: N802
+    async def Lookup(self, request: bytes) -> bytes:
         """One batch of pairs."""
-        return await self._gathering.submit(request)
+        return await self._groups.submit(request)
 
-    async def LookupStream(self, requests: AsyncIterator[bytes]) -> AsyncIterator[bytes]:  # noqa: N802
-        """One response a request, in order; a few requests are read ahead of the responses."""
-        answers: asyncio.Queue[asyncio.Future[bytes] | None] = asyncio.Queue()
-        room = asyncio.Semaphore(ANSWERS_AHEAD_MAX)
+    async def LookupStream(self, requests: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """Answer each request in order; a few requests are read ahead of the responses."""
 
-        async def read() -> None:
-            try:
-                async for request in requests:
-                    await room.acquire()
-                    answers.put_nowait(self._gathering.submit(request))
-            finally:
-                answers.put_nowait(None)
+        async def begin(request: bytes) -> asyncio.Future[bytes]:
+            return self._groups.submit(request)
 
-        reading = asyncio.create_task(read())
-        try:
-            while (answer := await answers.get()) is not None:
-                yield await answer
-                room.release()
-            await reading
-        finally:
-            reading.cancel()
-            while not answers.empty():
-                if (answer := answers.get_nowait()) is not None:
-                    answer.cancel()
+        stream = InOrder(requests, begin, ANSWERS_AHEAD_MAX)
+        async with aclosing(stream.answers()) as answers:
+            async for answer in answers:
+                yield answer
 
-    async def GetEvent(  # noqa: N802
-        self, request: lookup_pb2.GetEventRequest
-    ) -> lookup_pb2.GetEventResponse:
-        """One event with all its fields."""
+    async def GetEvent(self, request: lookup_pb2.GetEventRequest) -> lookup_pb2.GetEventResponse:
+        """Look up one event with all its fields."""
         planned = lookup_plan.plan_event(request)
 
         def fetch(connection: Connection) -> Answer[bytes]:
-            (answer,) = self._fetch(connection, [planned])
+            [answer] = self._reader.lookup_all(connection, [planned])
             return self._named(connection, planned, answer) if planned.with_names else answer
 
         answer = await self._threads.run(fetch)
@@ -95,48 +80,37 @@ class Lookups:
     ) -> list[bytes | Exception]:
         """Answer requests that have all arrived; a bad one leaves the others alone."""
         planned = [_plan(request) for request in requests]
-        plans = [one for one in planned if isinstance(one, LookupPlan)]
-        answers = iter(self._answer_plans(connection, plans))
-        return [one if isinstance(one, Exception) else next(answers) for one in planned]
-
-    def _answer_plans(
-        self, connection: Connection, plans: Sequence[LookupPlan]
-    ) -> list[bytes | Exception]:
+        asked = [one for one in planned if isinstance(one, Asked)]
         try:
-            return list(self._answer_together(connection, plans))
+            replies = iter(self._look_up(connection, asked))
         except StoreUnavailableError:
             raise
         except Exception as error:  # noqa: BLE001  # raised again to the one caller it concerns
-            if len(plans) == 1:
+            if len(requests) == 1:
                 return [error]
-        # A damaged page is an error to those who ask for it.
-        return [answer for one in plans for answer in self._answer_plans(connection, [one])]
+            # A damaged page is an error to those who ask for it, not to all of the group.
+            return [self._answer_all(connection, [request])[0] for request in requests]
+        return [one if isinstance(one, Exception) else next(replies) for one in planned]
 
-    def _answer_together(self, connection: Connection, plans: Sequence[LookupPlan]) -> list[bytes]:
-        replies = [b""] * len(plans)
-        parts = lookup_joining.parts(plans)
-        answers = self._fetch(connection, [lookup_joining.join(part) for part in parts])
+    def _look_up(self, connection: Connection, asked: Sequence[Asked]) -> list[bytes]:
+        """Return the responses to batches in their order; small ones are looked up as one."""
+        replies = [b""] * len(asked)
+        parts = lookup_joining.parts(asked)
+        answers = self._reader.lookup_all(connection, [lookup_joining.join(part) for part in parts])
         for part, answer in zip(parts, answers, strict=True):
-            for (place, planned), own in zip(part, lookup_joining.split(answer, part), strict=True):
-                named = self._named(connection, planned, own) if planned.with_names else own
-                replies[place] = lookup_reply.encode_lookup(planned, named)
+            for (place, one), own in zip(part, lookup_joining.split(answer, part), strict=True):
+                named = self._named(connection, one, own) if one.with_names else own
+                replies[place] = lookup_reply.encode_lookup(one, named)
             found = int(np.count_nonzero(answer.file_indexes))
             self._observer.looked_up(found, len(answer.file_indexes) - found)
         return replies
 
-    def _named(
-        self, connection: Connection, plan: LookupPlan, answer: Answer[bytes]
-    ) -> Answer[bytes]:
-        runs = lookup_reply.runs_of_files(plan, answer) if self._names.needs_run else None
+    def _named(self, connection: Connection, asked: Asked, answer: Answer[bytes]) -> Answer[bytes]:
+        runs = lookup_reply.runs_of_files(asked, answer) if self._names.needs_run else None
         return replace(answer, files=self._names.encoded(connection, answer.files, runs))
 
-    def _fetch(self, connection: Connection, plans: Sequence[LookupPlan]) -> list[Answer[bytes]]:
-        return self._reader.lookup_all(
-            connection, [Asked(one.runs, one.events, one.with_olt) for one in plans]
-        )
 
-
-def _plan(request: bytes) -> LookupPlan | InvalidRequestError:
+def _plan(request: bytes) -> Asked | InvalidRequestError:
     try:
         return lookup_plan.plan_lookup(request)
     except InvalidRequestError as error:

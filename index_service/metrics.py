@@ -55,13 +55,13 @@ class Metrics:
         _BUILD.labels("index_service", version("eventindex")).set(1)
 
     def looked_up(self, found: int, not_found: int) -> None:
-        """A batch of pairs was answered."""
+        """Note that a batch of pairs was answered."""
         _FOUND.inc(found)
         _NOT_FOUND.inc(not_found)
         self._cache_used()
 
     def _cache_used(self) -> None:
-        """What was asked may have changed the cache."""
+        """Read the cache's figures: a lookup may have changed them."""
         with self._lock:
             now, before = replace(self._cache.counts), self._counted
             self._counted = now
@@ -73,10 +73,10 @@ class Metrics:
             _CACHE_PAGES.set(len(self._cache))
 
     def request(self, method: str, code: str, seconds: float) -> None:
-        """A call ended."""
+        """Note that a call ended."""
         _REQUESTS.labels(method, code).observe(seconds)
         self._cache_used()
 
-    def database(self, *, up: bool) -> None:
-        """PostgreSQL answered, or did not."""
+    def database(self, up: bool) -> None:
+        """Note whether PostgreSQL answered."""
         _DATABASE_UP.set(up)

@@ -23,7 +23,7 @@ _INT64_MIN, _INT64_MAX = -(2**63), 2**63 - 1
 
 
 def encode(request: Message, columns: Sequence[str], row: object) -> str:
-    """The token of the page behind `row`, whose attributes are named like the columns."""
+    """Return the token of the page behind `row`, whose attributes are named like the columns."""
     key = [getattr(row, column) for column in columns]
     texts = [value.isoformat() if isinstance(value, datetime) else value for value in key]
     data = json.dumps([_digest(request), *texts], separators=(",", ":"))
@@ -31,7 +31,7 @@ def encode(request: Message, columns: Sequence[str], row: object) -> str:
 
 
 def decode(request: Message, token: str, columns: Sequence[str]) -> tuple[object, ...] | None:
-    """The key that a request's token holds, a value for each column; None without a token.
+    """Return the key that a request's token holds, a value for each column; None without a token.
 
     Raises:
         InvalidRequestError: the token is too long, not one of this service, or of a request with
@@ -80,7 +80,7 @@ def _value(column: str, value: object) -> object:
 
 
 def _digest(request: Message) -> str:
-    """What the request asks for beside the page, in 16 hexadecimal digits."""
+    """Return what the request asks for beside the page, in 16 hexadecimal digits."""
     bare = type(request)()
     bare.CopyFrom(request)
     bare.ClearField("page_size")

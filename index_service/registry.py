@@ -17,7 +17,7 @@ SERVICE = lookup_pb2.DESCRIPTOR.services_by_name["IndexService"]
 
 
 def handlers(parts: Sequence[object], observer: Observer) -> grpc.GenericRpcHandler:
-    """The methods of the contract, each from the part that has it.
+    """Return the methods of the contract, each from the part that has it.
 
     Raises:
         IncompleteServiceError: no part has one of them.

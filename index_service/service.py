@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any
 
 from event_store.database import startup
-from event_store.database.connection import Connection, StoreOptions
+from event_store.database.connection import Connection
 from event_store.database.threads import DatabaseThreads
-from event_store.errors import StoreError, StoreUnavailableError
 from event_store.lookup.reader import Reader
 from index_service import metrics, registry
 from index_service.cosmic import Cosmic
@@ -21,15 +20,12 @@ from index_service.file_names import Names
 from index_service.lists import Catalogue
 from index_service.lookup_reply import encode_file
 from index_service.lookups import Lookups
-from service_kit.database import store_options
 from service_kit.grpc_server import ManagedServer, check_exposure, stop_signal
+from service_kit.health import DatabaseQuestion, Probe, Pulse
 from service_kit.monitoring import MonitoringServer
 from service_kit.settings import Settings
 
 log = logging.getLogger(__name__)
-
-PING_INTERVAL_S = 1.0
-SILENCE_MAX_S = 15.0
 
 
 async def serve(settings: Settings) -> int:
@@ -44,7 +40,7 @@ async def serve(settings: Settings) -> int:
     check_exposure(settings, settings.index_metrics_address, tls=False)
     service = IndexService(settings)
     await service.open()
-    heart = Heartbeat()
+    heart = Pulse()
     with MonitoringServer(
         settings.index_metrics_address,
         live={"event loop": heart.problem},
@@ -63,12 +59,11 @@ class IndexService:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        options = store_options(settings)
         reader = Reader(settings.cache_bytes_max, encode_file)
         observer = metrics.Metrics(reader.cache)
         self._threads = threads = DatabaseThreads(
             settings.database_url,
-            options,
+            settings.store_options,
             settings.database_connections_max,
             name="eventindex index_service",
         )
@@ -81,7 +76,18 @@ class IndexService:
             EventCounts(threads),
         )
         self._handlers = registry.handlers(parts, observer)
-        self.probe = DatabaseProbe(settings.database_url, options, observer)
+        connection = Connection(
+            settings.database_url,
+            settings.store_options,
+            autocommit=True,
+            name="eventindex index_service probe",
+        )
+        self._database = DatabaseQuestion(
+            connection,
+            "SELECT 1 FROM run LIMIT 1",
+            partial(startup.check, rights=startup.READER_RIGHTS),
+        )
+        self.probe = Probe("database", self._database, observer.database)
 
     async def open(self, *, shared_port: bool = False) -> None:
         """Look at the database, then bind the port: from then on callers wait for `run`.
@@ -89,7 +95,7 @@ class IndexService:
         Raises:
             UnsafeAddressError, PortTakenError, UnusableDatabaseError: as `serve`.
         """
-        await asyncio.to_thread(startup.check_at_start, self.probe.check)
+        await asyncio.to_thread(startup.check_at_start, self._database.check)
         self._server = ManagedServer(
             self._settings,
             self._settings.index_address,
@@ -109,67 +115,3 @@ class IndexService:
             task.cancel()
         await self._server.stop()
         self._threads.close()
-
-
-class Heartbeat:
-    """Tells whether the event loop still turns."""
-
-    def __init__(self) -> None:
-        self._beat = time.monotonic()
-
-    async def run(self) -> None:
-        """Beat once a second until cancelled."""
-        while True:
-            self._beat = time.monotonic()
-            await asyncio.sleep(1.0)
-
-    def problem(self) -> str | None:
-        """None while the loop turns, else for how long it has not."""
-        silent = time.monotonic() - self._beat
-        return None if silent < SILENCE_MAX_S else f"no turn for {silent:.0f} s"
-
-
-class DatabaseProbe:
-    """Asks PostgreSQL for a sign of life once a second, on a connection of its own."""
-
-    def __init__(self, database_url: str, options: StoreOptions, observer: metrics.Metrics) -> None:
-        self._connection = Connection(
-            database_url, options, autocommit=True, name="eventindex index_service probe"
-        )
-        self._observer = observer
-        self._problem: str | None = "not asked yet"
-        self._checked = False
-
-    async def run(self) -> None:
-        """Ask until cancelled; logs when the answer changes."""
-        while True:
-            problem = await asyncio.to_thread(self._ask)
-            if problem != self._problem:
-                log.log(
-                    logging.WARNING if problem else logging.INFO,
-                    "database: %s",
-                    problem or "answers",
-                )
-            self._problem = problem
-            self._observer.database(up=problem is None)
-            await asyncio.sleep(PING_INTERVAL_S)
-
-    def check(self) -> list[str]:
-        """Ask whether the database can be used at all; see `startup.check`."""
-        warnings = startup.check(self._connection, startup.READER_RIGHTS)
-        self._checked = True
-        return warnings
-
-    def problem(self) -> str | None:
-        """None when PostgreSQL answered the last question, else what is wrong."""
-        return self._problem
-
-    def _ask(self) -> str | None:
-        try:
-            if not self._checked:
-                self.check()
-            with self._connection.cursor() as cursor:
-                cursor.execute("SELECT 1 FROM run LIMIT 1")
-        except (StoreUnavailableError, StoreError) as error:
-            return str(error)
-        return None

@@ -2,3 +2,5 @@
 
 Two doors, MQTT and gRPC, feed one pipeline. Never answers questions about the index.
 """
+
+import service_kit  # noqa: F401  # before prometheus_client: see there

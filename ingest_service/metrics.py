@@ -13,7 +13,8 @@ from importlib.metadata import version
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 
-from ingest_service.model import ClockProblem, Door, Kind, Reason, Receipt
+from ingest_service.decode.topics import KINDS
+from ingest_service.model import ClockProblem, Door, Reason, Receipt
 from ingest_service.mqtt.broker_terms import Terms
 
 _EVENTS_BUCKETS = (1, 10, 100, 1_000, 10_000, 100_000, 1_000_000)
@@ -118,25 +119,25 @@ class Metrics:
         self._show_zeros()
 
     def _show_zeros(self) -> None:
-        """Counters that start at their first event hide that event from rate()."""
+        """Show zeros: counters that start at their first event hide that event from rate()."""
         for door in Door:
             for metric in (self._received, self._inserted, self._duplicates, self._conflicts):
                 metric.labels(door)
             self._pending.labels(door)
-        for kind in Kind:
+        for kind in KINDS:
             self._empty.labels(kind)
         for problem in ClockProblem:
             self._clock_problems.labels(problem)
         self.broker_terms(None)
 
-    def message_refused(self, door: Door, kind: Kind, reason: Reason) -> None:
-        """A message came in and was refused as a whole, before the pipeline."""
+    def message_refused(self, door: Door, kind: str, reason: Reason) -> None:
+        """Note that a message was refused as a whole, before the pipeline."""
         self._messages.labels(door, kind).inc()
         self._received.labels(door).inc()
         self._rejected.labels(door, reason).inc()
 
-    def messages_received(self, tally: Tally[tuple[Door, Kind]], events: Tally[Door]) -> None:
-        """Many messages at once: their number by door and kind, their events by door."""
+    def messages_received(self, tally: Tally[tuple[Door, str]], events: Tally[Door]) -> None:
+        """Note many messages at once: their number by door and kind, their events by door."""
         for (door, kind), count in tally.items():
             self._messages.labels(door, kind).inc(count)
         for door, count in events.items():
@@ -144,24 +145,24 @@ class Metrics:
             self._pending.labels(door).inc(count)
 
     def repaired(self, events: int) -> None:
-        """Telescope records were repaired."""
+        """Note that telescope records were repaired."""
         self._repaired.inc(events)
 
     def clock_problems(self, tally: Mapping[str, int]) -> None:
-        """Telescope records with a doubtful time came in."""
+        """Note that telescope records with a doubtful time came in."""
         for problem, count in tally.items():
             self._clock_problems.labels(problem).inc(count)
 
-    def empty_message(self, kind: Kind) -> None:
-        """A message without a payload came in."""
+    def empty_message(self, kind: str) -> None:
+        """Note that a message without a payload came in."""
         self._empty.labels(kind).inc()
 
     def letters_known(self, letters: int) -> None:
-        """Retained messages were refused that are dead letters already."""
+        """Note that retained messages were refused that are dead letters already."""
         self._letters_known.inc(letters)
 
     def finished(self, door: Door, receipts: Iterable[Receipt]) -> None:
-        """Submissions are done: committed or recorded as refused."""
+        """Note that submissions are done: committed or recorded as refused."""
         inserted = duplicates = conflicts = 0
         reasons: Tally[Reason] = Tally()
         for receipt in receipts:
@@ -178,12 +179,12 @@ class Metrics:
         self._pending.labels(door).dec(inserted + duplicates + conflicts)
 
     def rejected(self, door: Door, reason: Reason, events: int) -> None:
-        """Pending events were refused."""
+        """Note that pending events were refused."""
         self._rejected.labels(door, reason).inc(events)
         self._pending.labels(door).dec(events)
 
     def dead_letter(self, reason: str) -> None:
-        """A dead letter was stored."""
+        """Note that a dead letter was stored."""
         self._letters.labels(reason).inc()
 
     def files_refused(self, files: int) -> None:
@@ -191,44 +192,44 @@ class Metrics:
         self._files_refused.inc(files)
 
     def dead_letters_left(self, letters: int) -> None:
-        """There was no room for dead letters."""
+        """Note that there was no room for dead letters."""
         self._letters_left.inc(letters)
 
     def dead_letters_size(self, size_bytes: int) -> None:
-        """All dead letters take so much."""
+        """Note how much all dead letters take."""
         self._letters_bytes.set(size_bytes)
 
     def committed(self, events: int, seconds: float) -> None:
-        """A batch was committed."""
+        """Note that a batch was committed."""
         self._batch_events.observe(events)
         self._commit_seconds.observe(seconds)
 
     def request(self, method: str, code: str, seconds: float) -> None:
-        """A call of AdminService ended."""
+        """Note that a call of AdminService ended."""
         self._admin_seconds.labels(method, code).observe(seconds)
 
     def store_retry(self) -> None:
-        """PostgreSQL did not answer; the same will be tried again."""
+        """Note that PostgreSQL did not answer; the same will be tried again."""
         self._retries.inc()
 
     def database_up(self, *, up: bool) -> None:
-        """PostgreSQL answered, or did not."""
+        """Note whether PostgreSQL answered."""
         self._database_up.set(up)
 
     def acks_dropped(self, messages: int) -> None:
-        """Acknowledgements came too late for their connection."""
+        """Note that acknowledgements came too late for their connection."""
         self._dropped_acks.inc(messages)
 
     def broker_up(self, *, up: bool) -> None:
-        """The bridge is subscribed, or is not."""
+        """Note whether the bridge is subscribed."""
         self._broker_up.set(up)
 
     def broker_connected(self) -> None:
-        """The broker accepted a connection."""
+        """Note that the broker accepted a connection."""
         self._connections.inc()
 
     def broker_terms(self, terms: Terms | None, session_expiry_s: int = 0) -> None:
-        """The broker's answer to CONNECT; in MQTT 3.1.1 it tells nothing.
+        """Note the broker's answer to CONNECT; in MQTT 3.1.1 it tells nothing.
 
         `session_expiry_s` is what was asked for, which a broker that says nothing of it grants.
         """
@@ -244,13 +245,13 @@ class Metrics:
         self._offers.labels("retained_messages").set(terms.retained_messages * known)
 
     def session_lost(self) -> None:
-        """The broker had forgotten the session: messages may be gone."""
+        """Note that the broker had forgotten the session: messages may be gone."""
         self._sessions_lost.inc()
 
     def sessions_kept(self, *, kept: bool) -> None:
-        """The broker keeps the session of a client that leaves, or does not."""
+        """Note whether the broker keeps the session of a client that leaves."""
         self._sessions_kept.set(kept)
 
     def broker_dropped(self, messages: int) -> None:
-        """The broker has dropped so many messages since it started."""
+        """Note how many messages the broker has dropped since it started."""
         self._broker_dropped.set(messages)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -18,14 +19,6 @@ class Door(StrEnum):
 
     MQTT = "mqtt"
     GRPC = "grpc"
-
-
-class Kind(StrEnum):
-    """What a submission holds."""
-
-    BATCH = "batch"
-    JSON = "json"
-    COSMIC = "cosmic"
 
 
 class ClockProblem(StrEnum):
@@ -58,7 +51,7 @@ class RefusedError(ValueError):
         self.detail = detail
 
 
-class MalformedBatch(RefusedError):  # noqa: N818 (the name that the callers' texts use)
+class MalformedBatch(RefusedError):  # noqa: N818  # the name that the callers' texts use
     """A whole message that cannot be read; the text names the first bad index."""
 
     def __init__(self, detail: str, reason: Reason = Reason.MALFORMED) -> None:
@@ -117,8 +110,17 @@ class Decoded:
     file_infos: Sequence[FileInfo] = ()
     piece: Callable[[int], bytes] = _no_piece
 
+    @classmethod
+    def refused(cls, error: RefusedError, payload: bytes) -> Decoded:
+        """Return a whole message as one refused event."""
+        return cls(
+            *(1, [], [], [], [], []),
+            rejections=[Rejection(0, error.reason, error.detail)],
+            piece=lambda _: payload,
+        )
+
     def part(self, first: int, last: int) -> Decoded:
-        """The kept events `first` to `last` (exclusive) alone, with the files that they name."""
+        """Return the kept events `first` to `last` (exclusive), with the files that they name."""
         used, index = np.unique(np.asarray(self.file_index[first:last]), return_inverse=True)
         return replace(
             self,
@@ -146,7 +148,7 @@ class Receipt:
     refused_files: int = 0
 
 
-class Submission:
+class Submission(ABC):
     """A message or batch on its way to the store.
 
     `finish` is called once, from the writer thread, in the order of submission, after everything
@@ -158,27 +160,40 @@ class Submission:
     # Kept by the broker: it comes again at each subscription.
     retained = False
 
-    def __init__(self, kind: Kind, topic: str, source: str, size_bytes: int) -> None:
+    def __init__(self, kind: str, topic: str, source: str, size_bytes: int) -> None:
+        """`kind` is that of a payload format, see `decode.topics`."""
         self.kind = kind
         self.topic = topic
         self.source = source
         self.size_bytes = size_bytes
 
+    @abstractmethod
     def decode(self) -> Decoded:
         """Return the events.
 
         Raises:
             MalformedBatch: nothing of the message can be read.
         """
-        raise NotImplementedError
 
-    def payload(self) -> tuple[bytes, bool]:
-        """Return the message as it came and whether it was cut."""
-        raise NotImplementedError
+    @abstractmethod
+    def payload(self) -> bytes:
+        """Return the message as it came."""
 
+    @abstractmethod
     def finish(self, receipt: Receipt) -> None:
         """Tell the sender."""
-        raise NotImplementedError
 
+    @abstractmethod
     def abandon(self) -> None:
         """Tell the sender that the service stops before this was stored."""
+
+
+@dataclass(slots=True)
+class Taken:
+    """A submission that the writer has taken, with what it holds.
+
+    Of one that cannot be read that is no event, and one rejection.
+    """
+
+    submission: Submission
+    decoded: Decoded

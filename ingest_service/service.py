@@ -16,13 +16,12 @@ from eventindex.v1 import ingest_pb2
 from ingest_service.admin import door as admin_door
 from ingest_service.admin.door import AdminDoor
 from ingest_service.admin.replay import Replayer
-from ingest_service.decode.decode_topic import TopicDecoder
+from ingest_service.decode.topics import Topics
 from ingest_service.metrics import Metrics
 from ingest_service.mqtt.bridge import Bridge
 from ingest_service.pipeline.pipeline import Pipeline
 from ingest_service.rpc.door import IngestDoor
 from service_kit import registry
-from service_kit.database import store_options
 from service_kit.grpc_server import ManagedServer, check_exposure, probe_port, stop_signal
 from service_kit.monitoring import Check, MonitoringServer
 from service_kit.settings import Settings
@@ -50,14 +49,15 @@ async def serve(settings: Settings) -> int:
     server = ManagedServer(
         settings, settings.ingest_address, concurrent_rpcs_max=_CALLS_AT_ONCE_MAX
     )
-    store = Store(settings.database_url, store_options(settings))
+    store = Store(settings.database_url, settings.store_options)
     await asyncio.to_thread(check_at_start, store.check)
     metrics = Metrics()
+    topics = Topics(settings)
     pipeline = Pipeline(store, settings, metrics, stop)
     door = IngestDoor(settings, pipeline.intake, metrics)
-    bridge = Bridge(settings, pipeline.intake, metrics, stop) if settings.mqtt_url else None
+    bridge = Bridge(settings, topics, pipeline.intake, metrics, stop) if settings.mqtt_url else None
     threads = _admin_threads(settings)
-    replayer = Replayer(TopicDecoder(settings), door.submit)
+    replayer = Replayer(topics, door.submit)
     admin = AdminDoor(settings, threads, replayer, metrics.files_refused)
     server.server.add_generic_rpc_handlers(
         (door.handlers(), registry.handlers(admin_door.SERVICE, admin, metrics))
@@ -114,9 +114,9 @@ async def _drain(
 
 
 def _live_checks(pipeline: Pipeline, bridge: Bridge | None) -> dict[str, Check]:
-    checks: dict[str, Check] = {"writer": pipeline.problem}
+    checks: dict[str, Check] = {"writer": pipeline.pulse.problem}
     if bridge:
-        checks["bridge"] = bridge.problem
+        checks["bridge"] = bridge.pulse.problem
     return checks
 
 
@@ -133,7 +133,7 @@ def _ready_checks(pipeline: Pipeline, bridge: Bridge | None) -> dict[str, Check]
 def _admin_threads(settings: Settings) -> DatabaseThreads:
     return DatabaseThreads(
         settings.database_url,
-        store_options(settings),
+        settings.store_options,
         _ADMIN_CONNECTIONS_MAX,
         name="eventindex ingest_service admin",
         autocommit=False,

@@ -33,7 +33,7 @@ class Account:
     gid: int | None = None
 
     def identity(self) -> ProcessIdentity:
-        """Arguments for `subprocess.Popen` to run as this user."""
+        """Return arguments for `subprocess.Popen` to run as this user."""
         if self.uid is None or self.gid is None:
             return {}
         return {"user": self.uid, "group": self.gid, "extra_groups": []}
@@ -50,7 +50,7 @@ class Account:
         return path
 
     def first_closed(self, path: Path) -> Path | None:
-        """The topmost directory of `path`, itself included, that this user cannot enter."""
+        """Return the topmost directory of `path`, itself included, that this user cannot enter."""
         if self.uid is None:
             return None
         way = [str(step) for step in (*reversed(path.parents), path)]
@@ -66,7 +66,7 @@ class Account:
 
 
 def unprivileged_account() -> Account:
-    """The user who started the stack, or when that is root `postgres` or `nobody`."""
+    """Return the user who started the stack, or when that is root `postgres` or `nobody`."""
     if os.geteuid() != 0:
         return Account("you")
     for name in _NAMES:

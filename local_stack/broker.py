@@ -46,7 +46,7 @@ log_type notice
 
 
 def find_mosquitto() -> str | None:
-    """The Mosquitto program of this machine."""
+    """Return the Mosquitto program of this machine."""
     directories = [os.environ.get("PATH", os.defpath), *_SYSTEM_PROGRAMS]
     return shutil.which("mosquitto", path=os.pathsep.join(directories))
 
@@ -82,7 +82,7 @@ def prepare_amqtt(address: str, directory: Path) -> ChildSpec:
 
 
 def broker_problem(address: str) -> str | None:
-    """Why the broker does not listen yet, or None."""
+    """Return why the broker does not listen yet, or None."""
     try:
         socket.create_connection(split_address(address), timeout=1).close()
     except OSError as error:

@@ -92,7 +92,7 @@ class Child:
         return in_time
 
     def obituary(self) -> str:
-        """How the child ended, with the last lines of its log."""
+        """Return how the child ended, with the last lines of its log."""
         code = self._process.returncode
         how = (
             f"was ended by {signal.Signals(-code).name}"
@@ -102,7 +102,7 @@ class Child:
         return f"{self.spec.name} {how}; {self.last_lines()}"
 
     def last_lines(self) -> str:
-        """The end of the log, for an error text."""
+        """Return the end of the log, for an error text."""
         with self.log.open("rb") as log:
             log.seek(max(0, self.log.stat().st_size - _TAIL_BYTES_MAX))
             lines = log.read().decode(errors="replace").splitlines()[-_TAIL_LINES:]
@@ -137,7 +137,7 @@ class Family:
         return child
 
     def pids(self) -> dict[str, int]:
-        """Process ids by name."""
+        """Return process ids by name."""
         return {child.spec.name: child.pid for child in self._children}
 
     def _notice_end(self, child: Child) -> None:
@@ -189,7 +189,7 @@ class Family:
 
     @contextlib.contextmanager
     def signals_noticed(self) -> Iterator[None]:
-        """While entered, SIGINT, SIGTERM and SIGHUP end the waiting with StopRequestedError."""
+        """Let SIGINT, SIGTERM and SIGHUP end the waiting with StopRequestedError while entered."""
         # The interpreter writes the signal's number; a handler must be there, but has no work.
         fd_before = signal.set_wakeup_fd(self._outbox.fileno(), warn_on_full_buffer=False)
         before = {number: signal.signal(number, lambda *_: None) for number in _SIGNALS}

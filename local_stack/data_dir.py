@@ -120,7 +120,7 @@ def _take_lock(lock: int, root: Path) -> None:
 
 
 def _directory_elsewhere(root: Path) -> Path:
-    """A directory for the servers outside `root`, the same at every start.
+    """Return a directory for the servers outside `root`, the same at every start.
 
     A checkout in root's home is a usual place, and nobody else can enter it.
     """

@@ -12,16 +12,14 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 import numpy as np
 import numpy.typing as npt
-import paho.mqtt.client as mqtt
-from paho.mqtt.enums import CallbackAPIVersion
 from prometheus_client.parser import text_string_to_metric_families
 
 import eventindex
 from event_store.errors import StoreError, StoreUnavailableError
+from eventindex.cli.publish_mqtt import Broker, BrokerError, Publisher
 from eventindex.columns import EventColumns, serialize
 from eventindex.v1 import admin_pb2
 from ingest_service.admin.tokens import create_without_service
@@ -79,7 +77,7 @@ def demonstrate(stack: Stack) -> None:
 
 
 def _messages(settings: Settings, batches: Sequence[EventColumns]) -> Iterator[tuple[str, bytes]]:
-    """Topic and payload of every sample message."""
+    """Yield topic and payload of every sample message."""
     for line in telescope_lines():
         yield f"{settings.mqtt_topic_cosmic}/{TELESCOPE_DETECTOR}/event", line
     for number, batch in enumerate(batches):
@@ -88,27 +86,18 @@ def _messages(settings: Settings, batches: Sequence[EventColumns]) -> Iterator[t
 
 def _publish(stack: Stack, messages: Sequence[tuple[str, bytes]]) -> int:
     """Send the messages at QoS 1 and wait until the broker has taken them all."""
-    url = urlsplit(stack.endpoints.mqtt)
-    client = mqtt.Client(CallbackAPIVersion.VERSION2)
-    if url.username:
-        client.username_pw_set(unquote(url.username), unquote(url.password or "") or None)
-    if url.scheme == "mqtts":
-        client.tls_set()
     try:
-        client.connect(url.hostname or "", url.port or (8883 if url.scheme == "mqtts" else 1883))
-        client.loop_start()
-        waiting = [client.publish(topic, payload, qos=1) for topic, payload in messages]
-        _wait_until(stack, lambda: all(info.is_published() for info in waiting), "the broker")
-    except OSError as error:
+        with Publisher(Broker(stack.endpoints.mqtt), silence_seconds_max=_LIMIT_S) as publisher:
+            for topic, payload in messages:
+                publisher.publish(topic, payload)
+            publisher.wait()
+    except BrokerError as error:
         raise StackError(f"cannot send the samples to {stack.endpoints.mqtt}: {error}") from error
-    finally:
-        client.disconnect()
-        client.loop_stop()
     return len(messages)
 
 
 def _outcomes(stack: Stack) -> dict[str, int]:
-    """What ingest_service has counted over MQTT since it started, events by outcome."""
+    """Return what ingest_service has counted over MQTT since it started, events by outcome."""
     counts = dict.fromkeys(_OUTCOMES, 0)
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
@@ -142,7 +131,7 @@ def _wait_until_stored(stack: Stack, before: Mapping[str, int], n_events: int) -
 
 
 def _short_token(stack: Stack) -> str:
-    """A token for the lookup below; whoever may read the database's password may make one."""
+    """Return a token for the lookup below; who may read the database's password may make one."""
     request = admin_pb2.CreateTokenRequest(
         subject="make run",
         scopes=["lookup"],
@@ -184,7 +173,7 @@ def _wait_until(stack: Stack, done: Callable[[], bool], who: str) -> None:
 
 
 def _command(settings: Settings) -> str:
-    """The command line of this environment, as it can be pasted into another terminal here."""
+    """Return this environment's command line, as it can be pasted into another terminal."""
     program = Path(sys.executable).with_name("eventindex")
     if program.is_relative_to(Path.cwd()):
         program = program.relative_to(Path.cwd())

@@ -37,7 +37,7 @@ class Endpoints:
         write_json(path, asdict(self))
 
     def lines(self) -> list[str]:
-        """The addresses for people, the password left out."""
+        """Return the addresses for people, the password left out."""
         database = self.database
         if "@" in database:
             scheme, _, rest = database.partition("://")

@@ -69,7 +69,7 @@ class PortChooser:
         raise StackError(f"no free port on {host}")
 
     def _take(self, address: str) -> bool:
-        """Whether nobody listens on the address and no other stack is about to."""
+        """Return whether nobody listens on the address and no other stack is about to."""
         try:
             probe_port(address)
         except PortTakenError:

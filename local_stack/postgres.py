@@ -74,7 +74,7 @@ def prepare_postgres(data: DataDir, account: Account, address: str) -> tuple[Chi
 
 
 def postgres_problem(url: str) -> str | None:
-    """Why the server does not answer yet, or None; makes the database when it does."""
+    """Return why the server does not answer yet, or None; makes the database when it does."""
     try:
         admin_url = url.rpartition("/")[0] + "/postgres"
         with (
@@ -114,7 +114,7 @@ def stop_leftover_postgres(data: DataDir, *, grace_s: float) -> None:
 
 
 def _processes_in(directory: Path) -> list[psutil.Process]:
-    """The PostgreSQL processes that work in a data directory; each of them enters it."""
+    """Return the PostgreSQL processes that work in a data directory; each of them enters it."""
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):

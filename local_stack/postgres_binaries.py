@@ -21,7 +21,7 @@ _PROGRAMS = Path("pginstall", "bin")
 
 
 def postgres_programs(data: DataDir, account: Account) -> Path:
-    """The directory of `initdb` and `postgres`, where `account` can run them.
+    """Return the directory of `initdb` and `postgres`, where `account` can run them.
 
     Raises:
         StackError: the package is not installed, or its programs do not run on this machine.

@@ -21,13 +21,13 @@ RUNS = range(1, 100)
 
 
 def telescope_lines() -> list[bytes]:
-    """The lines of `dump.dat`, as the telescope's firmware writes them."""
+    """Return the lines of `dump.dat`, as the telescope's firmware writes them."""
     dump = resources.files("local_stack").joinpath("samples", "dump.dat").read_bytes()
     return [line for line in dump.splitlines() if line.strip()]
 
 
 def generated_events() -> list[EventColumns]:
-    """One batch a run, about 900 events each.
+    """Return one batch a run, about 900 events each.
 
     The plan is that of `eventindex generate` without options, so that loading its output beside
     the samples gives duplicates and no conflicts.
@@ -38,7 +38,7 @@ def generated_events() -> list[EventColumns]:
 def sample_pairs(
     batches: Sequence[EventColumns],
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Runs and events of the telescope and of the batches: two int64 arrays of one length."""
+    """Return runs and events of the telescope and the batches: two int64 arrays of one length."""
     runs = [np.full(len(TELESCOPE_EVENTS), TELESCOPE_RUN, np.int64)]
     events = [np.array(TELESCOPE_EVENTS, np.int64)]
     runs += [np.asarray(batch.run_numbers, np.int64) for batch in batches]

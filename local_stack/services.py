@@ -51,7 +51,7 @@ def service_spec(
     mqtt: BrokerInUse,
     addresses: Addresses,
 ) -> ChildSpec:
-    """How to run `ingest_service`, `index_service` or `rest_gateway`."""
+    """Return how to run `ingest_service`, `index_service` or `rest_gateway`."""
     return ChildSpec(
         module,
         # -P: a directory of the user's must not stand in for a module.
@@ -75,7 +75,7 @@ def service_spec(
 
 
 def service_problem(address: str, metrics_address: str) -> Callable[[], str | None]:
-    """A check that says why a service is not ready, or None: its /readyz and its gRPC health."""
+    """Return a check that says why a service is not ready, by its /readyz and gRPC health."""
 
     def problem() -> str | None:
         return readiness_problem(metrics_address) or _health_problem(address)
@@ -84,7 +84,7 @@ def service_problem(address: str, metrics_address: str) -> Callable[[], str | No
 
 
 def readiness_problem(metrics_address: str) -> str | None:
-    """Why a service is not ready, or None: its /readyz."""
+    """Return why a service is not ready, or None: its /readyz."""
     url = f"http://{metrics_address}/readyz"
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:

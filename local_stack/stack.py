@@ -194,7 +194,7 @@ class _Starter:
 
 
 def choose_addresses(settings: Settings, ports: PortChooser) -> Addresses:
-    """The addresses of the services; a taken port is replaced unless its setting was given.
+    """Return the addresses of the services; a taken port is replaced unless its setting was given.
 
     Raises:
         StackError: a port that was asked for is taken, or an address is not loopback.

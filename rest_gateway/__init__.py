@@ -2,3 +2,5 @@
 
 Its only tables are those of its jobs.
 """
+
+import service_kit  # noqa: F401  # before prometheus_client: see there

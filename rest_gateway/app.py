@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import logging
 from http import HTTPStatus
-from pathlib import Path
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 
 from event_store.errors import StoreError, StoreUnavailableError
 from eventindex.errors import EventIndexError
-from rest_gateway import docs_page, problems
+from rest_gateway import problems
 from rest_gateway.calls import (
     catalogue,
     conflicts,
@@ -47,7 +45,7 @@ _GZIP_LEVEL = 1
 
 
 def make_app(parts: Parts, observer: Metrics) -> FastAPI:
-    """The application with its parts."""
+    """Return the application with its parts."""
     app = FastAPI(
         title="EventIndex",
         version="1",
@@ -60,10 +58,8 @@ def make_app(parts: Parts, observer: Metrics) -> FastAPI:
     )
     app.state.parts = parts
     app.include_router(_api())
-    app.include_router(docs_page.router)
     app.include_router(pages.router)
     app.mount("/assets", pages.Assets(), "assets")
-    app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), "static")
     app.openapi = lambda: document.document(app)  # type: ignore[method-assign]  # FastAPI's way
     _add_error_handlers(app)
     app.add_middleware(GZipMiddleware, _GZIP_BYTES_MIN, _GZIP_LEVEL)
@@ -78,7 +74,7 @@ def make_app(parts: Parts, observer: Metrics) -> FastAPI:
 
 
 def _api() -> APIRouter:
-    """All calls of the REST API."""
+    """Return all calls of the REST API."""
     api = APIRouter(
         prefix=API_PREFIX, dependencies=[Depends(refuse_other_sites), Depends(may_look_up)]
     )
@@ -99,7 +95,7 @@ def _add_error_handlers(app: FastAPI) -> None:
 
 
 async def _failed(_: Request, error: Exception) -> Response:
-    """An error of the client or the store: what it said of its own trouble is for the log."""
+    """Answer an error of the client or the store; what it said of its own trouble is logged."""
     problem = problems.from_error(error)
     if problem.status >= 500:
         log.warning("%s", error)
@@ -127,7 +123,7 @@ async def _wrong_parameters(_: Request, error: Exception) -> Response:
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
-    """What Starlette itself answers: no such address, no such method."""
+    """Answer what Starlette itself refuses: no such address, no such method."""
     assert isinstance(error, HTTPException)  # noqa: S101  # registered for it
     headers = dict(error.headers or {})
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
@@ -138,7 +134,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 
 async def _unexpected(_: Request, __: Exception) -> Response:
-    """A mistake in the gateway; it is logged with its trace by the server."""
+    """Answer a mistake in the gateway; the server logs it with its trace."""
     return _answer(Problem(500, "internal", "the gateway failed"))
 
 

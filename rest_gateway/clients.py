@@ -25,7 +25,7 @@ from eventindex.channel import Tls
 from eventindex.client import Client
 from eventindex.errors import AccessError, EventIndexError, NotFoundError
 from eventindex.results import Run, to_run
-from eventindex.token import token_of, with_token
+from eventindex.token import Metadata, MetadataChannel, token_of, with_token
 from eventindex.v1 import admin_pb2, lookup_pb2
 from service_kit.errors import WrongSettingError
 from service_kit.settings import Settings
@@ -57,7 +57,7 @@ class Services(Client):
 
     def _open(self, address: str) -> grpc.Channel:
         # Not the token of this process: who asks without one is nobody.
-        channel = _PassingChannel(channels.open_channel(address, self._tls))
+        channel = MetadataChannel(channels.open_channel(address, self._tls), _callers_authorization)
         self._channels.append(channel)
         return channel
 
@@ -84,12 +84,12 @@ class Services(Client):
             log.debug("the index: %s", error)
 
     def runs_page(self, request: lookup_pb2.ListRunsRequest) -> Page:
-        """One page of runs."""
+        """Return one page of runs."""
         page = self._unary(self._index.ListRuns, request, None)
         return _page(to_run, page.runs, page.next_page_token)
 
     def run(self, number: int) -> Run:
-        """One run.
+        """Return one run.
 
         Raises:
             NotFoundError: it is not in the index.
@@ -102,28 +102,28 @@ class Services(Client):
         return run
 
     def datasets_page(self, request: lookup_pb2.ListDatasetsRequest) -> Page:
-        """One page of datasets."""
+        """Return one page of datasets."""
         page = self._unary(self._index.ListDatasets, request, None)
         return _page(to_dataset, page.datasets, page.next_page_token)
 
     def files_page(self, request: lookup_pb2.ListFilesRequest) -> Page:
-        """One page of files of runs."""
+        """Return one page of files of runs."""
         page = self._unary(self._index.ListFiles, request, None)
         return _page(to_file_of_run, page.files, page.next_page_token)
 
     def conflicts_page(self, request: lookup_pb2.ListConflictsRequest) -> Page:
-        """One page of conflicts."""
+        """Return one page of conflicts."""
         page = self._unary(self._index.ListConflicts, request, None)
         return _page(to_conflict, page.conflicts, page.next_page_token)
 
     def dead_letters_page(self, request: admin_pb2.ListDeadLettersRequest) -> Page:
-        """One page of dead letters."""
+        """Return one page of dead letters."""
         page = self._change(self._admin.ListDeadLetters, request, None)
         return _page(to_dead_letter, page.dead_letters, page.next_page_token)
 
 
 def connect_services(kind: type[C], settings: Settings) -> C:
-    """A client with the addresses, TLS and token of the settings: plaintext unless a CA is named.
+    """Return a client as the settings say; it speaks plaintext unless a CA is named.
 
     Raises:
         WrongSettingError: the token cannot be read, or what is there cannot be one.
@@ -176,38 +176,6 @@ class JobServices(Client):
         return self._unary(self._lookup, request, timeout)
 
 
-class _PassingChannel(grpc.Channel):
-    """A channel whose calls bring the `Authorization` of the request that they are made for."""
-
-    def __init__(self, channel: grpc.Channel) -> None:
-        self._channel = channel
-
-    def unary_unary(self, *method: Any, **codecs: Any) -> Any:
-        return _passing(self._channel.unary_unary(*method, **codecs))
-
-    def unary_stream(self, *method: Any, **codecs: Any) -> Any:
-        return _passing(self._channel.unary_stream(*method, **codecs))
-
-    def stream_unary(self, *method: Any, **codecs: Any) -> Any:
-        return _passing(self._channel.stream_unary(*method, **codecs))
-
-    def stream_stream(self, *method: Any, **codecs: Any) -> Any:
-        return _passing(self._channel.stream_stream(*method, **codecs))
-
-    def subscribe(self, callback: Callable[..., None], try_to_connect: bool = False) -> None:
-        self._channel.subscribe(callback, try_to_connect)
-
-    def unsubscribe(self, callback: Callable[..., None]) -> None:
-        self._channel.unsubscribe(callback)
-
-    def close(self) -> None:
-        self._channel.close()
-
-
-def _passing(call: Callable[..., Any]) -> Callable[..., Any]:
-    def with_authorization(*arguments: Any, **options: Any) -> Any:
-        header = authorization.get()
-        metadata = (("authorization", header),) if header else None
-        return call(*arguments, metadata=metadata, **options)
-
-    return with_authorization
+def _callers_authorization() -> Metadata:
+    header = authorization.get()
+    return (("authorization", header),) if header else ()

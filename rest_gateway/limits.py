@@ -53,7 +53,7 @@ class WatchMiddleware:
 
 
 def _labels(scope: Scope, status: int) -> tuple[str, str]:
-    """Method and path of the route: never what a client made up."""
+    """Return method and path of the route: never what a client made up."""
     path = getattr(scope.get("route"), "path", None)
     if path is None or status == HTTPStatus.METHOD_NOT_ALLOWED:
         return _NONE, _NONE

@@ -28,18 +28,18 @@ class Metrics:
         _BUILD.info({"service": "rest_gateway", "version": version("eventindex")})
 
     def running(self, change: int) -> None:
-        """A request began (1) or ended (-1)."""
+        """Note that a request began (1) or ended (-1)."""
         _RUNNING.inc(change)
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
-        """A request of a route ended."""
+        """Note that a request of a route ended."""
         _REQUESTS.labels(method, route, str(status)).observe(seconds)
 
     def job_pairs(self, found: int, not_found: int) -> None:
-        """A part of a job was answered."""
+        """Note that a part of a job was answered."""
         _JOB_PAIRS.labels("found").inc(found)
         _JOB_PAIRS.labels("not_found").inc(not_found)
 
-    def backend(self, name: str, *, up: bool) -> None:
-        """The index or the database answered, or did not."""
+    def backend(self, name: str, up: bool) -> None:
+        """Note whether the index or the database answered."""
         _UP[name].set(up)

@@ -81,7 +81,7 @@ class Problem(Exception):  # noqa: N818  # the name that RFC 9457 gives it
         self.headers = dict(headers or {})
 
     def document(self) -> dict[str, Any]:
-        """The members of the problem document."""
+        """Return the members of the problem document."""
         document: dict[str, Any] = {
             "type": _TYPE_PREFIX + self.kind,
             "title": HTTPStatus(self.status).phrase,
@@ -94,13 +94,13 @@ class Problem(Exception):  # noqa: N818  # the name that RFC 9457 gives it
 
 
 def invalid(detail: str, *, field: str | None = None, value: object = None) -> Problem:
-    """A request that makes no sense, with the field and the value where one is to blame."""
+    """Return a request that makes no sense, with the field and the value where one is to blame."""
     errors = [] if field is None else [{"field": field, "value": short(value), "detail": detail}]
     return Problem(400, "invalid-request", detail, errors=errors)
 
 
 def too_large(what: str, limit: int, unit: str, setting: str) -> Problem:
-    """More than a limit allows; the limit and its setting are named."""
+    """Return the problem of more than a limit allows; it names the limit and its setting."""
     return Problem(
         413,
         "too-large",
@@ -112,19 +112,19 @@ def too_large(what: str, limit: int, unit: str, setting: str) -> Problem:
 
 
 def unavailable(detail: str, *, kind: str = "unavailable") -> Problem:
-    """Nothing is wrong with the request: the same may work in a moment."""
+    """Return the problem of a service that is away: the same request may work in a moment."""
     return Problem(503, kind, detail, headers={"Retry-After": str(RETRY_AFTER_S)})
 
 
 def short(value: object) -> str:
-    """A wrong value as printable text of a bounded length."""
+    """Return a wrong value as printable text of a bounded length."""
     text = value if isinstance(value, str) else repr(value)
     text = text if len(text) <= 100 else text[:100] + "…"
     return printable(text)
 
 
 def from_error(error: Exception) -> Problem:
-    """The problem that an error of the client or the store stands for."""
+    """Return the problem that an error of the client or the store stands for."""
     if isinstance(error, client_errors.ForbiddenError):
         return no_access(grpc.StatusCode.PERMISSION_DENIED, "the token may not do this")
     if isinstance(error, client_errors.AccessError):
@@ -140,7 +140,7 @@ def from_error(error: Exception) -> Problem:
 
 
 def no_access(code: grpc.StatusCode | None, detail: str) -> Problem:
-    """The problem of a caller who may not do this, or who cannot be checked."""
+    """Return the problem of a caller who may not do this, or who cannot be checked."""
     if code is grpc.StatusCode.PERMISSION_DENIED:
         return Problem(403, "forbidden", detail)
     if code is grpc.StatusCode.UNAVAILABLE:

@@ -108,7 +108,7 @@ def _changes(
         ),
     ] = None,
 ) -> None:
-    """What changes something is not what a form of another site can send."""
+    """Check that what changes something is nothing that a form of another site can send."""
     given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if given in _FORM_TYPES and eventindex_request is None:
         raise Problem(

@@ -18,14 +18,14 @@ from event_store.database.connection import Connection
 from event_store.database.threads import DatabaseThreads
 from rest_gateway.app import make_app
 from rest_gateway.clients import JobServices, Services, connect_services
-from rest_gateway.health import Backends
+from rest_gateway.health import index_problem
 from rest_gateway.jobs.database import JobDatabase
 from rest_gateway.jobs.worker import JobWorker
 from rest_gateway.metrics import Metrics
 from rest_gateway.parts import Parts
 from service_kit.auth import access_control
-from service_kit.database import store_options
 from service_kit.grpc_server import UnsafeAddressError, check_exposure, probe_port, stop_signal
+from service_kit.health import DatabaseQuestion, Probe, Pulse
 from service_kit.monitoring import MonitoringServer
 from service_kit.settings import Settings, is_loopback, split_address
 
@@ -45,7 +45,7 @@ async def serve(settings: Settings) -> int:
     """
     stopping = stop_signal(asyncio.get_running_loop())
     _check_addresses(settings)
-    options = store_options(settings)
+    options = settings.store_options
     observer = Metrics()
     services = connect_services(Services, settings)
     own = connect_services(JobServices, settings)
@@ -63,8 +63,13 @@ async def serve(settings: Settings) -> int:
         observer,
     )
     probe = Connection(settings.database_url, options, autocommit=True, name=f"{_NAME} probe")
-    await asyncio.to_thread(startup.check_at_start, partial(startup.check, probe, _RIGHTS))
-    backends = Backends(own, probe, observer)
+    question = DatabaseQuestion(
+        probe, "SELECT 1 FROM http_job LIMIT 1", partial(startup.check, rights=_RIGHTS)
+    )
+    await asyncio.to_thread(startup.check_at_start, question.check)
+    pulse = Pulse()
+    index = Probe("index", partial(index_problem, own), partial(observer.backend, "index"))
+    database = Probe("database", question, partial(observer.backend, "database"))
     access = access_control(settings, settings.http_address)
     app = make_app(
         Parts(settings, services, JobDatabase(threads), worker, access, stopping), observer
@@ -75,13 +80,14 @@ async def serve(settings: Settings) -> int:
     )
     with MonitoringServer(
         settings.http_metrics_address,
-        live={"event loop": backends.loop_problem, "jobs": worker.problem},
-        ready={"index": backends.index_problem, "database": backends.database_problem},
+        live={"event loop": pulse.problem, "jobs": worker.problem},
+        ready={"index": index.problem, "database": database.problem},
     ):
         worker.start()
         server = _Server(_uvicorn_config(settings, app))
         background = [
-            asyncio.create_task(task) for task in (backends.run(), server.stop_after(stopping))
+            asyncio.create_task(task)
+            for task in (pulse.run(), index.run(), database.run(), server.stop_after(stopping))
         ]
         log.info("serving HTTP on %s", settings.http_address)
         await server.serve()

@@ -2,3 +2,9 @@
 
 Never holds anything that only one service needs, and never imports a service.
 """
+
+import os
+
+# prometheus_client looks at it when it is first imported, and would write a file a process there.
+for _name in ("PROMETHEUS_MULTIPROC_DIR", "prometheus_multiproc_dir"):
+    os.environ.pop(_name, None)

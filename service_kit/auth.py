@@ -21,7 +21,6 @@ from event_store.admin import tokens
 from event_store.admin.tokens import AccessToken, Scope
 from event_store.database.threads import DatabaseThreads
 from event_store.errors import StoreError, StoreUnavailableError, UnusableDatabaseError
-from service_kit.database import store_options
 from service_kit.settings import Settings, is_loopback
 
 log = logging.getLogger(__name__)
@@ -71,12 +70,12 @@ _FAILED = Refusal(grpc.StatusCode.INTERNAL, "the token cannot be checked; see th
 
 
 def caller_subject() -> str:
-    """The subject of the token that the current call came with, "" where none was asked for."""
+    """Return the subject of the token of the current call, "" where none was asked for."""
     return _subject.get()
 
 
 def access_rule(settings: Settings, address: str) -> AccessRule:
-    """Whether calls at a gRPC address need a token: those that others reach do, unless…"""
+    """Return whether calls at a gRPC address need a token: those that others reach do, unless…"""
     if settings.require_tokens:
         return AccessRule(True, "calls need a token (EVENTINDEX_REQUIRE_TOKENS)")
     if is_loopback(address):
@@ -89,7 +88,7 @@ def access_rule(settings: Settings, address: str) -> AccessRule:
 
 
 def access_control(settings: Settings, address: str) -> Access | None:
-    """What stands before the methods at a gRPC address; None where everybody may call."""
+    """Return what stands before the methods at a gRPC address; None where everybody may call."""
     rule = access_rule(settings, address)
     log.info("%s: %s", address, rule.reason)
     return Access(settings) if rule.tokens else None
@@ -101,7 +100,7 @@ class Access(aio.ServerInterceptor):
     def __init__(self, settings: Settings) -> None:
         # Of its own, so that calls that keep the database busy do not hold up this check.
         self._threads = DatabaseThreads(
-            settings.database_url, store_options(settings), 1, name="eventindex tokens"
+            settings.database_url, settings.store_options, 1, name="eventindex tokens"
         )
         self._cache = TokenCache(self._read, settings.token_cache_s)
 
@@ -126,7 +125,7 @@ class Access(aio.ServerInterceptor):
         self._threads.close()
 
     async def check(self, secret: str | None, service: str) -> AccessToken | Refusal:
-        """Whether the bearer of a secret may call a service, named as in the contract."""
+        """Return whether the bearer of a secret may call a service, named as in the contract."""
         if secret is None:
             return _NO_TOKEN
         try:
@@ -167,7 +166,7 @@ class TokenCache:
         self._asked: dict[bytes, asyncio.Task[AccessToken | None]] = {}
 
     async def get(self, digest: bytes) -> AccessToken | None:
-        """The token with a digest, as it was at most `seconds_max` ago.
+        """Return the token with a digest, as it was at most `seconds_max` ago.
 
         Raises:
             StoreUnavailableError: it is not remembered and the database does not answer.
@@ -197,7 +196,7 @@ class TokenCache:
 
 
 def bearer_token(metadata: Sequence[tuple[str, str | bytes]]) -> str | None:
-    """The secret of the one `authorization` entry; None without one, or with several."""
+    """Return the secret of the one `authorization` entry; None without one, or with several."""
     entries = [value for key, value in metadata if key == "authorization"]
     if len(entries) != 1 or not isinstance(entries[0], str):
         return None
@@ -206,7 +205,7 @@ def bearer_token(metadata: Sequence[tuple[str, str | bytes]]) -> str | None:
 
 
 def _refuse(refusal: Refusal) -> grpc.RpcMethodHandler[Any, Any]:
-    """A handler that answers a call of any kind with a status, before any message is read."""
+    """Return a handler that answers any call with a status, before a message is read."""
 
     async def abort(_: Any, context: aio.ServicerContext[Any, Any]) -> None:
         await context.abort(refusal.code, refusal.text)

@@ -18,8 +18,8 @@ _UNIX_MIN_S, _UNIX_MAX_S = -62_135_596_800, 253_402_300_799
 class RangeRequest(Protocol):
     """A request with a run or event range."""
 
-    def HasField(self, field_name: str, /) -> bool:  # noqa: N802
-        """Whether an optional field is set."""
+    def HasField(self, field_name: str, /) -> bool:
+        """Return whether an optional field is set."""
 
 
 class Range(NamedTuple):
@@ -35,7 +35,7 @@ class Range(NamedTuple):
 
 
 def number(name: str, value: int) -> int:
-    """A run or event number.
+    """Return a run or event number.
 
     Raises:
         InvalidRequestError: above 2^63-1.
@@ -46,7 +46,7 @@ def number(name: str, value: int) -> int:
 
 
 def dsid(value: int) -> int:
-    """A dataset number.
+    """Return a dataset number.
 
     Raises:
         InvalidRequestError: above 2^31-1.
@@ -57,7 +57,7 @@ def dsid(value: int) -> int:
 
 
 def number_range(request: RangeRequest, what: str) -> Range:
-    """The range of `<what>_first` and `<what>_last`; an absent bound does not restrict.
+    """Return the range of `<what>_first` and `<what>_last`; an absent bound does not restrict.
 
     Raises:
         InvalidRequestError: a bound above 2^63-1, or the first above the last.
@@ -73,7 +73,7 @@ def number_range(request: RangeRequest, what: str) -> Range:
 
 
 def fuid(value: str) -> str:
-    """A RAW file id as canonical text in lower case.
+    """Return a RAW file id as canonical text in lower case.
 
     Raises:
         InvalidRequestError: not 8-4-4-4-12 hexadecimal digits.
@@ -89,7 +89,7 @@ def fuid(value: str) -> str:
 
 
 def text(name: str, value: str) -> str:
-    """A text that is compared with stored ones.
+    """Return a text that is compared with stored ones.
 
     Raises:
         InvalidRequestError: too long, or with a NUL, which no stored text has.
@@ -104,7 +104,7 @@ def text(name: str, value: str) -> str:
 
 
 def unix_seconds(name: str, value: Timestamp, *, round_up: bool) -> int:
-    """A time as whole Unix seconds.
+    """Return a time as whole Unix seconds.
 
     Raises:
         InvalidRequestError: not in the years 1 to 9999.

@@ -40,7 +40,7 @@ class PortTakenError(OSError):
 
     @classmethod
     def of(cls, address: str, error: OSError) -> PortTakenError:
-        """The error of binding an address."""
+        """Return the error of binding an address."""
         return cls(error.errno, f"cannot listen on {address}: {error.strerror or error}")
 
 
@@ -143,7 +143,7 @@ def probe_port(address: str) -> None:
 
 
 def resolve(address: str) -> tuple[socket.AddressFamily, Any]:
-    """The family and the socket address of host:port."""
+    """Return the family and the socket address of host:port."""
     host, port = split_address(address)
     family, _, _, _, sockaddr = socket.getaddrinfo(
         host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE

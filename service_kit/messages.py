@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from event_store.model import unsigned
 from event_store.select.lists import ConflictRow, DatasetRow
 from eventindex.v1 import event_pb2, lookup_pb2
 
-_UNSIGNED = 2**64 - 1
-
 
 def dataset_message(row: DatasetRow) -> lookup_pb2.Dataset:
-    """A dataset."""
+    """Return a dataset."""
     dataset = lookup_pb2.Dataset(
         dsid_raw=row.dsid_raw,
         name=row.name,
@@ -23,7 +22,7 @@ def dataset_message(row: DatasetRow) -> lookup_pb2.Dataset:
 
 
 def conflict_message(row: ConflictRow) -> lookup_pb2.Conflict:
-    """A conflict."""
+    """Return a conflict."""
     conflict = lookup_pb2.Conflict(
         conflict_id=row.conflict_id,
         stored=_event(row, row.stored_fuid_raw, row.stored_dsid_raw, row.stored_olt_result),
@@ -46,7 +45,7 @@ def _event(row: ConflictRow, fuid: str, dsid: int, olt: int) -> event_pb2.Event:
     return event_pb2.Event(
         run_number=row.run_number,
         event_number=row.event_number,
-        olt_result=olt & _UNSIGNED,
+        olt_result=unsigned(olt),
         dsid_raw=dsid,
         fuid_raw=fuid,
     )

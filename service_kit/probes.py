@@ -39,8 +39,8 @@ class Health(health.aio.HealthServicer):
         self._names.add(service)
         await super().set(service, status)
 
-    async def List(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
-        """The state of every service."""
+    async def List(self, request: Any, context: Any) -> Any:  # noqa: ARG002  # the signature of gRPC
+        """Return the state of every service."""
         asked = {name: health_pb2.HealthCheckRequest(service=name) for name in sorted(self._names)}
         # The type stubs of the package know no List.
         return health_pb2.HealthListResponse(  # type: ignore[attr-defined]
@@ -49,12 +49,12 @@ class Health(health.aio.HealthServicer):
 
 
 def health_handlers(servicer: Health) -> grpc.GenericRpcHandler:
-    """The methods of health checking."""
+    """Return the methods of health checking."""
     return _handlers(_HEALTH, servicer)
 
 
 def reflection_handlers(services: Sequence[str]) -> grpc.GenericRpcHandler:
-    """The methods of reflection, which lists these services, health checking and itself."""
+    """Return the methods of reflection, which lists these services, health checking and itself."""
     names = (*services, health.SERVICE_NAME, reflection.SERVICE_NAME)
     return _handlers(_REFLECTION, reflection.aio.ReflectionServicer(names))
 

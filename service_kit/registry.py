@@ -51,7 +51,7 @@ class Observer(Protocol):
     """Is told of every call that ended."""
 
     def request(self, method: str, code: str, seconds: float) -> None:
-        """A call of a method ended with a status after so many seconds."""
+        """Note that a call ended with a status after so many seconds."""
 
 
 def handlers(
@@ -60,7 +60,7 @@ def handlers(
     observer: Observer,
     undecoded: Container[str] = (),
 ) -> grpc.GenericRpcHandler:
-    """The methods of the contract. Those named in `undecoded` take their requests as bytes.
+    """Return the methods of the contract. Those named in `undecoded` take their requests as bytes.
 
     Raises:
         IncompleteServiceError: `service` lacks a method.
@@ -77,7 +77,7 @@ def handlers(
 
 
 def methods(contract: ServiceDescriptor, service: object) -> dict[str, Callable[..., Any]]:
-    """The methods of a service by their names in the contract.
+    """Return the methods of a service by their names in the contract.
 
     Raises:
         IncompleteServiceError: one is not there; a server without it would seem to be older.
@@ -104,7 +104,7 @@ def _handler(
 
 
 def _reader(method: MethodDescriptor) -> Callable[[Any], Any]:
-    """From what gRPC gives of a call, the bytes of one request or of many, to what it takes."""
+    """Return what turns the bytes of one request, or of many, into what the call takes."""
     kind = message_factory.GetMessageClass(method.input_type)
     return partial(parse_all if method.client_streaming else parse, kind)
 
@@ -125,7 +125,7 @@ def _observed(
         try:
             response = await call(read(request))
             code = grpc.StatusCode.OK
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:  # noqa: BLE001  # whatever it is becomes a status
             code, text = _status(name, error)
             await context.abort(code, text, _hint(code))
         else:
@@ -148,7 +148,7 @@ def _observed_stream(
             async for response in call(read(request)):
                 yield response
             code = grpc.StatusCode.OK
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:  # noqa: BLE001  # whatever it is becomes a status
             code, text = _status(name, error)
             await context.abort(code, text, _hint(code))
         finally:
@@ -158,7 +158,7 @@ def _observed_stream(
 
 
 def _status(name: str, error: Exception) -> tuple[grpc.StatusCode, str]:
-    """The status of a domain error and the text that the caller gets."""
+    """Return the status of a domain error and the text that the caller gets."""
     if isinstance(error, MalformedRequestError):
         log.warning("%s: %s", name, error)
     for kind, code in _STATUSES.items():

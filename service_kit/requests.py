@@ -20,7 +20,7 @@ M = TypeVar("M", bound=Message)
 
 
 def parse(kind: type[M], data: bytes) -> M:
-    """The message that the bytes of a request stand for.
+    """Return the message that the bytes of a request stand for.
 
     Raises:
         MalformedRequestError: they stand for none of this kind.
@@ -38,6 +38,6 @@ def parse(kind: type[M], data: bytes) -> M:
 
 
 async def parse_all(kind: type[M], requests: AsyncIterator[bytes]) -> AsyncIterator[M]:
-    """The messages of a stream of requests; raises as `parse`, behind those that are well."""
+    """Yield the messages of a stream of requests; raises as `parse`, behind those that are well."""
     async for data in requests:
         yield parse(kind, data)

@@ -11,12 +11,12 @@ import os
 import sys
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from eventindex.addresses import is_loopback, split_address
+from event_store.database.connection import StoreOptions
+from eventindex.addresses import is_loopback, split_address, split_mqtt_url
 from eventindex.file_names import CHECKSUM_CHARACTERS_MAX, NAME_BYTES_MAX
 from eventindex.root_files.branches import CRITERIA_MAX
 from eventindex.root_files.opening import SECONDS_MAX as STORAGE_SECONDS_MAX
@@ -261,7 +261,7 @@ class Settings(BaseSettings):
         "eventindex/v1/batch",
         max_length=1_000,
         description="Topic prefix of EventBatch messages: <prefix>/<source>. Levels between "
-        "slashes, none of them empty, without +, # and $; the three prefixes differ, and none lies "
+        "slashes, none of them empty, without +, # and $; the prefixes differ, and none lies "
         "one level below that of telescope events.",
     )
     mqtt_topic_json: str = Field(
@@ -399,15 +399,33 @@ class Settings(BaseSettings):
             raise ValueError("EVENTINDEX_MQTT_SHARE_GROUP needs MQTT 5, not 3.1.1")
         parse_epochs(self.cosmic_epochs)
         fields_of(self.file_url)
-        check_topic_prefixes(self.mqtt_topic_batch, self.mqtt_topic_json, self.mqtt_topic_cosmic)
-        if self.mqtt_url and urlsplit(self.mqtt_url).scheme not in {"mqtt", "mqtts"}:
-            raise ValueError("EVENTINDEX_MQTT_URL must start with mqtt:// or mqtts://")
+        check_topic_prefixes(
+            {
+                f"EVENTINDEX_{name.upper()}": getattr(self, name)
+                for name in type(self).model_fields
+                if name.startswith("mqtt_topic_")
+            }
+        )
+        try:
+            split_mqtt_url(self.mqtt_url or "mqtt://127.0.0.1")
+        except ValueError as error:
+            raise ValueError(f"EVENTINDEX_MQTT_URL: {error}") from None
         if self.cache_bytes_max < CACHE_BYTES_MIN * self.index_workers:
             raise ValueError(
                 f"EVENTINDEX_CACHE_BYTES_MAX={self.cache_bytes_max} leaves less than "
                 f"{CACHE_BYTES_MIN} bytes for each of EVENTINDEX_INDEX_WORKERS={self.index_workers}"
             )
         return self
+
+    @property
+    def store_options(self) -> StoreOptions:
+        """The limits of database connections."""
+        return StoreOptions(
+            connect_timeout_s=self.database_connect_timeout_s,
+            stall_timeout_s=self.database_stall_timeout_s,
+            lock_timeout_ms=self.database_lock_timeout_ms,
+            idle_in_transaction_timeout_ms=self.database_idle_in_transaction_timeout_ms,
+        )
 
     @property
     def index_workers_in_use(self) -> int:

@@ -66,7 +66,7 @@ _TABLE = "\n| variable | value | default | meaning |\n|---|---|---|---|\n"
 
 
 def render(settings: type[Settings]) -> str:
-    """The whole page as Markdown."""
+    """Return the whole page as Markdown."""
     prefix = settings.model_config.get("env_prefix", "")
     lines = [_HEAD]
     for name, field in settings.model_fields.items():
@@ -82,7 +82,7 @@ def render(settings: type[Settings]) -> str:
 
 
 def _values(field: FieldInfo) -> str:
-    """What may stand there: the choices, or the type with its bounds."""
+    """Return what may stand there: the choices, or the type with its bounds."""
     if get_origin(field.annotation) is Literal:
         return ", ".join(f"`{choice}`" for choice in get_args(field.annotation))
     return ", ".join([_kind(field.annotation), *_bounds(field)])

@@ -53,7 +53,7 @@ def run_service(
 
 
 def _sentence(error: Mapping[str, Any]) -> str:
-    """One of pydantic's errors with the name of its variable."""
+    """Return one of pydantic's errors with the name of its variable."""
     variable = "_".join(str(part) for part in error["loc"]).upper()
     return f"EVENTINDEX_{variable}: {error['msg']}" if variable else str(error["msg"])
 

@@ -13,21 +13,19 @@ _WILDCARDS = "+#"
 _RESERVED = "$"
 
 
-def check_topic_prefixes(batch: str, json: str, cosmic: str) -> None:
+_COSMIC = "EVENTINDEX_MQTT_TOPIC_COSMIC"
+
+
+def check_topic_prefixes(prefixes: Mapping[str, str]) -> None:
     """Refuse prefixes that cannot be subscribed below or of which two claim the same topic.
 
     Args:
-        batch, json: of topics `<prefix>/<source>`.
-        cosmic: of topics `<prefix>/<detector>/event`.
+        prefixes: by the variables that have them; that of telescopes is of topics
+            `<prefix>/<detector>/event`, the others of topics `<prefix>/<source>`.
 
     Raises:
         ValueError: names the variable and its value.
     """
-    prefixes = {
-        "EVENTINDEX_MQTT_TOPIC_BATCH": batch,
-        "EVENTINDEX_MQTT_TOPIC_JSON": json,
-        "EVENTINDEX_MQTT_TOPIC_COSMIC": cosmic,
-    }
     for name, prefix in prefixes.items():
         problem = _problem(prefix)
         if problem:
@@ -35,9 +33,9 @@ def check_topic_prefixes(batch: str, json: str, cosmic: str) -> None:
     _check_different(prefixes)
     for name, prefix in prefixes.items():
         parent, _, level = prefix.rpartition("/")
-        if parent == cosmic:
+        if parent == prefixes[_COSMIC]:
             raise ValueError(
-                f"{name}={prefix!r} lies one level below EVENTINDEX_MQTT_TOPIC_COSMIC={cosmic!r}: "
+                f"{name}={prefix!r} lies one level below {_COSMIC}={parent!r}: "
                 f"{prefix}/event would be a message of detector {level!r} too"
             )
 

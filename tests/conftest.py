@@ -31,7 +31,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 def postgres():
     """A PostgreSQL server for the whole session; tests that stop it take one of their own."""
     server = PostgresServer()
-    server.start()
+    # No test cuts the power; each database that is dropped would wait for the disk.
+    server.start(fsync="off", full_page_writes="off")
     yield server
     server.close()
 

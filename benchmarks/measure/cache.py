@@ -25,7 +25,7 @@ _CASES = (
 
 
 def measure(bench: Bench) -> Iterator[Figure]:
-    """A cache that holds every page, then one that holds a tenth."""
+    """Measure a cache that holds every page, then one that holds a tenth."""
     dataset = bench.whole
     with index_service(dataset.stack.database, dataset.directory) as service:
         lookups = Lookups(service.index)

@@ -31,7 +31,7 @@ _RUN_FIRST = 1_000_000
 
 
 def measure(bench: Bench) -> Iterator[Figure]:
-    """Writes alone, lookups alone, both at once."""
+    """Measure writes alone, lookups alone, both at once."""
     dataset, seconds = bench.whole, bench.sizes.sample_s * _SAMPLES_LONGER
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
@@ -74,7 +74,7 @@ def _look_up(dataset: Dataset, seconds: float) -> float:
 
 
 def _write(pipe: Connection, index: str, ingest: str) -> None:
-    """In the writer's process: for each number of seconds received, write for so long."""
+    """Write, in a process of its own, for each number of seconds received for so long."""
     lookups = Lookups(index)
     blocks = itertools.chain.from_iterable(map(run_blocks, itertools.count(_RUN_FIRST)))
     with eventindex.connect(index, ingest_address=ingest) as client:

@@ -15,9 +15,9 @@ from benchmarks.machine import PeakMemory
 from benchmarks.peers.base import as_batch, check
 from benchmarks.processes import EVENTINDEX, Stack
 from benchmarks.results import OURS, Figure, WrongAnswerError
-from benchmarks.workload import Batch, run_batch
+from benchmarks.workload import WORKLOAD_W, Batch, run_batch
 from eventindex.cli.event_files.parquet_out import ParquetEvents
-from eventindex.generate import WORKLOAD_W, generate
+from eventindex.generate import generate
 
 # Between the runs of workload W and those of the live ingest.
 _RUN_FIRST = 500_000

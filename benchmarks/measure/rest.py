@@ -40,7 +40,7 @@ class _Form:
 
 
 def measure(bench: Bench) -> Iterator[Figure]:
-    """Lists of each length in turn, the shortest first, and the gateway's memory behind each."""
+    """Measure lists of each length, the shortest first, and the gateway's memory after each."""
     dataset = bench.whole
     random = np.random.default_rng(8)
     pid = dataset.stack.pids["rest_gateway"]
@@ -66,7 +66,7 @@ def measure(bench: Bench) -> Iterator[Figure]:
 
 
 def _grpc_rate(ours: PageIndex, case: Lookup) -> Rate:
-    """The same lists over one LookupStream, in messages of the largest size."""
+    """Measure the same lists over one LookupStream, in messages of the largest size."""
 
     def rate(lists: Sequence[Batch]) -> float:
         step = ours.pairs_max
@@ -125,7 +125,7 @@ def _fuids(texts: Sequence[str]) -> Fuids:
 
 
 def _peak_bytes(pid: int) -> int:
-    """The most memory that a process had so far (Linux); elsewhere 0."""
+    """Return the most memory that a process had so far (Linux); elsewhere 0."""
     with contextlib.suppress(OSError):
         for line in Path(f"/proc/{pid}/status").read_text().splitlines():
             if line.startswith("VmHWM:"):

@@ -12,7 +12,7 @@ _FREQUENT_BIT, _RARE_BIT = 2, 11
 
 
 def measure(bench: Bench) -> Iterator[Figure]:
-    """Criteria counted by GROUP BY, masks listed by a scan, a rare one by an index made for it."""
+    """Measure criteria by GROUP BY, masks by a scan, a rare mask by an index made for it."""
     dataset = bench.subset
     (rows,) = (peer for peer in dataset.peers if isinstance(peer, RowTable))
     counts = dataset.population.olt_counts.tolist()

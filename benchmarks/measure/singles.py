@@ -20,7 +20,7 @@ _SAMPLES_LONGER = 10
 
 
 def measure(bench: Bench) -> Iterator[Figure]:
-    """The same calls to the index and to the empty server, in turn; one caller, then many."""
+    """Measure the same calls to the index and the empty server; one caller, then many."""
     dataset = bench.whole
     batches = dataset.population.draw(_CASE, _PAIRS, np.random.default_rng(3))
     seconds = bench.sizes.sample_s * _SAMPLES_LONGER

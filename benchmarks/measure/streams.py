@@ -23,7 +23,7 @@ _SAMPLES_LONGER = 10
 
 
 def measure(bench: Bench) -> Iterator[Figure]:
-    """Each number of streams in turn, on a service of its own."""
+    """Measure each number of streams in turn, on a service of its own."""
     dataset = bench.whole
     batches = dataset.population.draw(_CASE, _BATCHES, np.random.default_rng(4))
     seconds = bench.sizes.sample_s * _SAMPLES_LONGER

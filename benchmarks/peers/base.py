@@ -34,7 +34,7 @@ class Peer(Protocol):
         """Look batches up, one after the other; an answer each."""
 
     def bytes(self) -> int:
-        """Disk, or memory where the system keeps its data there."""
+        """Return disk, or memory where the system keeps its data there."""
 
     def close(self) -> None:
         """Free everything that it holds."""

@@ -41,7 +41,7 @@ class Lmdb:
             cursor.putmulti(items, append=True)
 
     def settle(self) -> None:
-        """Nothing: a commit has written everything."""
+        """Do nothing: a commit has written everything."""
 
     def lookup(self, batches: Sequence[Batch]) -> list[Answer]:
         """Look batches up with one cursor in one snapshot."""
@@ -58,7 +58,7 @@ class Lmdb:
         return lambda: self._files.fuids(numbers)
 
     def bytes(self) -> int:
-        """Disk of the pages in use."""
+        """Return disk of the pages in use."""
         return int(self._path.stat().st_blocks * 512)
 
     def close(self) -> None:

@@ -65,11 +65,11 @@ class PageIndex:
         return self._lookups.lookup(batches)
 
     def bytes(self) -> int:
-        """Disk of the pages, their indexes and the catalogue."""
+        """Return disk of the pages, their indexes and the catalogue."""
         return disk_bytes(self._database_url)
 
     def count_bits(self) -> dict[int, int]:
-        """How many events have each bit of olt_result, over gRPC."""
+        """Return how many events have each bit of olt_result, over gRPC."""
         request = lookup_pb2.CountEventsRequest(by=lookup_pb2.COUNT_BY_OLT_BIT)
         return {count.olt_bit: count.events for count in self._stub.CountEvents(request).counts}
 
@@ -94,7 +94,7 @@ def _fuids(result: LookupResult, file_indexes: UInt32) -> Fuids:
 
 
 def disk_bytes(database_url: str) -> int:
-    """Disk of the pages, their indexes and the whole catalogue of a database."""
+    """Return disk of the pages, their indexes and the whole catalogue of a database."""
     with (
         contextlib.closing(psycopg2.connect(database_url)) as connection,
         connection.cursor() as cursor,

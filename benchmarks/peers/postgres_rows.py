@@ -74,7 +74,7 @@ class RowTable:
         vacuum(self._database_url)
 
     def bytes(self) -> int:
-        """Disk of the table and its key."""
+        """Return disk of the table and its key."""
         with self._connection.cursor() as cursor:
             cursor.execute("SELECT pg_total_relation_size('bench_rows')")
             row = cursor.fetchone()
@@ -98,13 +98,13 @@ class RowTable:
         return lambda: fuids
 
     def count_masks(self) -> dict[int, int]:
-        """How many events have each mask, by GROUP BY: the bits' counts are sums of these."""
+        """Return how many events have each mask, by GROUP BY; a bit's count is a sum of these."""
         with self._connection.cursor() as cursor:
             cursor.execute("SELECT olt_result, count(*) FROM bench_rows GROUP BY olt_result")
             return dict(cursor.fetchall())
 
     def list_mask(self, mask: int) -> int:
-        """The events that have every bit of a mask, as columns and RAW files; how many.
+        """List the events that have every bit of a mask, with their RAW files; return how many.
 
         The order is the table's: the index gives its own in order of run and event.
         """

@@ -46,7 +46,7 @@ class Redis:
 
     @staticmethod
     def available() -> bool:
-        """Whether redis-server is on the PATH."""
+        """Return whether redis-server is on the PATH."""
         return shutil.which("redis-server") is not None
 
     def load(self, batch: EventColumns) -> None:
@@ -63,7 +63,7 @@ class Redis:
         pipeline.execute()
 
     def settle(self) -> None:
-        """Nothing: there is no disk."""
+        """Do nothing: there is no disk."""
 
     def lookup(self, batches: Sequence[Batch]) -> list[Answer]:
         """Ask for the fields of each run of a batch, all runs in one pipeline."""
@@ -82,7 +82,7 @@ class Redis:
         return lambda: self._files.fuids(numbers)
 
     def bytes(self) -> int:
-        """Memory of the data."""
+        """Return memory of the data."""
         return self._used() - self._empty
 
     def _used(self) -> int:

@@ -73,7 +73,7 @@ class Sqlite:
         return lambda: self._files.fuids(numbers)
 
     def bytes(self) -> int:
-        """Disk of the file."""
+        """Return disk of the file."""
         return self._path.stat().st_size
 
     def close(self) -> None:

@@ -9,8 +9,8 @@ import ipaddress
 import json
 import os
 from pathlib import Path
-from typing import Literal
-from urllib.parse import urlsplit
+from typing import Literal, NamedTuple
+from urllib.parse import unquote, urlsplit
 
 from eventindex.errors import UnavailableError
 
@@ -55,8 +55,37 @@ def split_address(address: str) -> tuple[str, int]:
     return parts.hostname, parts.port
 
 
+class BrokerAddress(NamedTuple):
+    """Where an MQTT broker is, and how to get in."""
+
+    host: str
+    port: int
+    tls: bool
+    username: str | None
+    password: str | None
+
+
+def split_mqtt_url(url: str) -> BrokerAddress:
+    """Take mqtt://[user:password@]host[:port] apart; mqtts:// is TLS.
+
+    Raises:
+        ValueError: it is no such URL; says nothing of what is in it, which may be a password.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in {"mqtt", "mqtts"} or not parts.hostname:
+        raise ValueError("not mqtt://host[:port] or mqtts://host[:port]")
+    tls = parts.scheme == "mqtts"
+    return BrokerAddress(
+        parts.hostname,
+        parts.port or (8883 if tls else 1883),
+        tls,
+        None if parts.username is None else unquote(parts.username),
+        None if parts.password is None else unquote(parts.password),
+    )
+
+
 def is_loopback(address: str) -> bool:
-    """Whether an address is of this machine and can be reached from it alone."""
+    """Return whether an address is of this machine and can be reached from it alone."""
     try:
         host, _ = split_address(address)
         return host == "localhost" or ipaddress.ip_address(host).is_loopback

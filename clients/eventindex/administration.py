@@ -26,7 +26,7 @@ from eventindex.errors import NotFoundError
 from eventindex.pairs import NUMBER_MAX
 from eventindex.results import Ack, DatasetState, to_ack
 from eventindex.selection import Range, bounds, checked_number
-from eventindex.stream import Call
+from eventindex.silence import Call
 from eventindex.v1 import admin_pb2, event_pb2
 
 _ID_MAX = 2**64 - 1

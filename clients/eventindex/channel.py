@@ -70,7 +70,7 @@ class _Opener:
 
 
 def in_a_fork() -> bool:
-    """Whether this process is a fork of one that had opened connections."""
+    """Return whether this process is a fork of one that had opened connections."""
     return _Opener.pid is not None and _Opener.pid != os.getpid()
 
 

@@ -20,7 +20,8 @@ from eventindex.wire import packed_field
 DSID_MAX = 2**31 - 1
 OLT_MAX = 2**64 - 1
 _FIELDS = event_pb2.EventBatch.DESCRIPTOR.fields_by_name
-_CANONICAL = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
+CANONICAL_UUID = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+_CANONICAL = re.compile(CANONICAL_UUID, re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,7 +47,7 @@ class EventColumns:
 
 
 def is_canonical_uuid(text: str) -> bool:
-    """Whether a text is a UUID as 8-4-4-4-12 hexadecimal digits, and nothing else."""
+    """Return whether a text is a UUID as 8-4-4-4-12 hexadecimal digits, and nothing else."""
     return _CANONICAL.fullmatch(text) is not None
 
 
@@ -103,7 +104,7 @@ def _run_numbers(given: object) -> Int64:
 
 
 def _shortest(runs: Int64) -> Int64:
-    """One run number stands for all where they are equal."""
+    """Return one run number where all are equal, else all."""
     return runs[:1] if len(runs) > 1 and bool((runs == runs[0]).all()) else runs
 
 

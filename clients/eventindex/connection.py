@@ -21,7 +21,8 @@ from eventindex.columns import SerializedBatch
 from eventindex.download import download
 from eventindex.errors import from_rpc_error
 from eventindex.lookup_messages import LookupCalls
-from eventindex.stream import Call, StreamLimits
+from eventindex.silence import Call
+from eventindex.stream import StreamLimits
 from eventindex.token import find_token
 from eventindex.v1 import ingest_pb2, lookup_pb2
 from eventindex.v1.admin_pb2_grpc import AdminServiceStub

@@ -10,7 +10,7 @@ from eventindex.datasets import DatasetQueries
 from eventindex.pairs import NUMBER_MAX
 from eventindex.selection import SelectionArguments, checked_number, to_selection
 from eventindex.selection_results import CountBy, EventCounts, Events, to_counts
-from eventindex.stream import Call
+from eventindex.silence import Call
 from eventindex.v1 import lookup_pb2
 from eventindex.wire_decode import BatchColumns
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -72,19 +72,6 @@ class Plan:
                 raise ValueError(f"{chance} is no probability")
 
 
-# The workload of the benchmarks: 18 million events.
-WORKLOAD_W = Plan(
-    runs=40,
-    events=500_000,
-    event_first=0,
-    streams=8,
-    trigger_probabilities=(
-        *(0.3, 0.2, 0.1, 0.05, 0.05, 0.02),
-        *(0.02, 0.01, 0.01, 0.005, 0.002, 0.001),
-    ),
-)
-
-
 def generate(plan: Plan) -> Iterator[EventColumns]:
     """Yield the events of a plan in ascending (run, event) order, up to 100,000 of a run each.
 
@@ -93,11 +80,6 @@ def generate(plan: Plan) -> Iterator[EventColumns]:
     """
     for run in range(plan.run_first, plan.run_first + plan.runs):
         yield from _generate_run(plan, run)
-
-
-def workload_w(runs: int = 40) -> Iterator[EventColumns]:
-    """Yield the workload of the benchmarks: 500,000 event numbers a run, 18 million events."""
-    return generate(replace(WORKLOAD_W, runs=runs))
 
 
 def _generate_run(plan: Plan, run: int) -> Iterator[EventColumns]:
@@ -123,7 +105,7 @@ def _generate_run(plan: Plan, run: int) -> Iterator[EventColumns]:
 def _files_by_stream(
     streams: npt.NDArray[np.int64], written: npt.NDArray[np.int64], events_per_file: int
 ) -> npt.NDArray[np.int64]:
-    """Return the how-manieth file of its stream each event is in; counts on in `written`."""
+    """Return the index of each event's file within its stream; counts on in `written`."""
     files = np.empty(len(streams), np.int64)
     for stream in range(len(written)):
         places = np.flatnonzero(streams == stream)

@@ -63,12 +63,12 @@ def checked_integer(value: object, name: str, maximum: int = NUMBER_MAX) -> int:
 
 
 def is_array(value: object) -> bool:
-    """Whether a value is a column or a table for NumPy, no list and no single number."""
+    """Return whether a value is a column or a table for NumPy, no list and no single number."""
     return hasattr(value, "__array__") and not np.isscalar(value) and not isinstance(value, type)
 
 
 def all_integers(values: Iterable[object]) -> bool:
-    """Whether the values are integers of Python or NumPy; True and a masked one are none."""
+    """Return whether the values are integers of Python or NumPy; True and a masked one are none."""
     return all(
         issubclass(kind, int | np.integer) and not issubclass(kind, bool | np.timedelta64)
         for kind in set(map(type, values))
@@ -76,7 +76,7 @@ def all_integers(values: Iterable[object]) -> bool:
 
 
 def rows_of_integers(rows: Sequence[Any]) -> bool:
-    """Whether every value of every row is an integer."""
+    """Return whether every value of every row is an integer."""
     return all(issubclass(kind, list | tuple) for kind in set(map(type, rows))) and all_integers(
         chain.from_iterable(rows)
     )

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from defusedxml import DefusedXmlException
 
 from eventindex.pairs import NUMBER_MAX, Int64
+from eventindex.strict_json import STRICT
 
 RUN_RANGES_MAX = 10_000
 FILE_BYTES_MAX = 64 * 1024 * 1024
@@ -108,7 +109,7 @@ def _of_text(data: bytes) -> Iterator[tuple[int, int]]:
 
 def _of_json(data: bytes) -> RunList:
     try:
-        found = json.loads(data.decode(), object_pairs_hook=_without_repeats)
+        found = STRICT.decode(data.decode())
     except RecursionError:
         raise ValueError("JSON is nested too deeply") from None
     except UnicodeDecodeError as error:
@@ -116,7 +117,7 @@ def _of_json(data: bytes) -> RunList:
     except json.JSONDecodeError as error:
         raise ValueError(f"not JSON: {error.msg} at line {error.lineno}") from None
     if not isinstance(found, dict):
-        raise ValueError("is JSON, but no object of runs and their luminosity sections")  # noqa: TRY004
+        raise ValueError("is JSON, but no object of runs and their luminosity sections")  # noqa: TRY004  # what a file holds is a value
     runs = []
     sections = 0
     for run, parts in found.items():
@@ -161,12 +162,3 @@ def _number(text: str, where: str) -> int:
     if not _DIGITS.fullmatch(text) or int(text) > NUMBER_MAX:
         raise ValueError(f"{where}: {text[:60]!r} is no run number from 0 to 2^63-1")
     return int(text)
-
-
-def _without_repeats(items: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(items)
-    if len(found) != len(items):
-        names = [name for name, _ in items]
-        repeated = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"{repeated[:60]!r} is there twice")
-    return found

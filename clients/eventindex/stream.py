@@ -8,32 +8,20 @@ answered once and in order. Never knows what the messages mean.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Generic, Protocol, TypeAlias, TypeVar
-
-import grpc
+from typing import Generic, TypeAlias, TypeVar
 
 from eventindex.channel import check_process, in_a_fork, retrying
-from eventindex.errors import DeadlineError, UnavailableError, from_rpc_error
+from eventindex.errors import UnavailableError
 from eventindex.exchange_ledger import Ledger, Numbered
+from eventindex.silence import Call, SilenceWatch
 
 Q = TypeVar("Q", bound=Numbered)
 A = TypeVar("A", bound=Numbered)
-A_co = TypeVar("A_co", covariant=True)
 C = TypeVar("C")
 R = TypeVar("R")
-
-
-class Call(Protocol[A_co]):
-    """The answers of one gRPC call."""
-
-    def __iter__(self) -> Iterator[A_co]: ...
-
-    def cancel(self) -> bool:
-        """End the call."""
 
 
 OpenCall: TypeAlias = Callable[[Iterator[Q]], Call[A]]
@@ -96,8 +84,9 @@ class Exchange(Generic[Q, A, C]):
         self._reading = False
         self._input_error: BaseException | None = None
         self._closed = threading.Event()
-        self._waiting_since: float | None = None
-        self._timed_out = False
+        self._watch: SilenceWatch[A] = SilenceWatch(
+            limits.answer_seconds_max, address, is_due=lambda: self._ledger.sent > 0
+        )
 
     def answers(self, convert: Callable[[C, A], R]) -> Generator[R, None, None]:
         """Yield convert(context, answer) for every request, in order.
@@ -108,7 +97,6 @@ class Exchange(Generic[Q, A, C]):
             BaseException: what the input iterator raised, after the answers to what came before.
         """
         retry = retrying(self._limits.retry_seconds_max)
-        threading.Thread(target=self._watch, name="eventindex-watch", daemon=True).start()
         try:
             while True:
                 answer = self._next_answer() or retry(self._reopen)
@@ -144,18 +132,7 @@ class Exchange(Generic[Q, A, C]):
         return self._receive(call)
 
     def _receive(self, call: Call[A]) -> tuple[C, A] | None:
-        with self._changed:
-            self._waiting_since = time.monotonic()
-        try:
-            answer = next(iter(call), None)
-        except grpc.RpcError as error:
-            if self._timed_out:
-                raise DeadlineError(
-                    f"{self._address}: no answer within {self._limits.answer_seconds_max:g} s"
-                ) from error
-            raise from_rpc_error(error, self._address) from error
-        finally:
-            self._waiting_since = None
+        answer = self._watch.receive(call)
         if answer is None:
             self._ledger.check_end()
             return None
@@ -173,8 +150,8 @@ class Exchange(Generic[Q, A, C]):
                 if step is _Step.END:
                     return
                 if step is _Step.SEND:
-                    if self._ledger.sent == 0 and self._waiting_since is not None:
-                        self._waiting_since = time.monotonic()
+                    if self._ledger.sent == 0:
+                        self._watch.restart()
                     request = self._ledger.next_request()
                 else:
                     self._reading = True
@@ -208,26 +185,10 @@ class Exchange(Generic[Q, A, C]):
             self._ledger.add(item)
             self._changed.notify_all()
 
-    def _watch(self) -> None:
-        """Cancel the call when the oldest sent request waits too long for its answer.
-
-        gRPC's own deadline covers a whole call, and a stream may last for days.
-        """
-        seconds_max = self._limits.answer_seconds_max
-        silent = 0.0
-        while not self._closed.wait(max(seconds_max - silent, 0.01)):
-            since = self._waiting_since
-            silent = time.monotonic() - since if since is not None and self._ledger.sent else 0.0
-            if silent >= seconds_max and self._call is not None:
-                self._timed_out = True
-                self._call.cancel()
-                return
-
     def _close(self) -> None:
         if in_a_fork():
             return  # a thread of the other process may hold the lock
         with self._changed:
             self._closed.set()
             self._changed.notify_all()
-        if self._call is not None:
-            self._call.cancel()
+        self._watch.close()

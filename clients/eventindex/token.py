@@ -8,7 +8,6 @@ from __future__ import annotations
 import codecs
 import os
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,8 @@ import grpc
 
 from eventindex.addresses import is_loopback
 from eventindex.errors import AccessError
+
+Metadata = tuple[tuple[str, str], ...]
 
 
 def find_token(given: str | None = None) -> str:
@@ -74,12 +75,12 @@ def with_token(
         AccessError: others could read it on the way.
     """
     brought = metadata_of(token, address, encrypted=encrypted, plaintext_allowed=plaintext_allowed)
-    return _TokenChannel(channel, brought)
+    return MetadataChannel(channel, lambda: brought)
 
 
 def metadata_of(
     token: str, address: str, *, encrypted: bool, plaintext_allowed: bool | None = None
-) -> tuple[tuple[str, str], ...]:
+) -> Metadata:
     """Return what a call brings with it for its token, nothing without one.
 
     Raises:
@@ -101,36 +102,44 @@ def _plaintext_allowed() -> bool:
     return os.environ.get("EVENTINDEX_ALLOW_PLAINTEXT", "").lower() in {"1", "true", "yes", "on"}
 
 
-class _TokenChannel(grpc.Channel):
-    """A channel whose calls bring a token.
+class MetadataChannel(grpc.Channel):
+    """A channel whose calls bring what a function returns at each.
 
-    gRPC's own call credentials need TLS even on loopback and start a thread for each call.
+    gRPC's own call credentials need TLS even on loopback and start a thread for each call; its
+    interceptors wrap each answer of a stream.
     """
 
-    def __init__(self, channel: grpc.Channel, metadata: tuple[tuple[str, str], ...]) -> None:
+    def __init__(self, channel: grpc.Channel, metadata: Callable[[], Metadata]) -> None:
         self._channel = channel
         self._metadata = metadata
 
     def unary_unary(self, *method: Any, **codecs: Any) -> Any:
+        """Return a call that brings the metadata."""
         return self._bound(self._channel.unary_unary(*method, **codecs))
 
     def unary_stream(self, *method: Any, **codecs: Any) -> Any:
+        """Do the same."""
         return self._bound(self._channel.unary_stream(*method, **codecs))
 
     def stream_unary(self, *method: Any, **codecs: Any) -> Any:
+        """Do the same."""
         return self._bound(self._channel.stream_unary(*method, **codecs))
 
     def stream_stream(self, *method: Any, **codecs: Any) -> Any:
+        """Do the same."""
         return self._bound(self._channel.stream_stream(*method, **codecs))
 
     def _bound(self, call: Callable[..., Any]) -> Callable[..., Any]:
-        return partial(call, metadata=self._metadata)
+        return lambda *request, **options: call(*request, metadata=self._metadata(), **options)
 
     def subscribe(self, callback: Callable[..., None], try_to_connect: bool = False) -> None:
+        """Follow the state of the connection."""
         self._channel.subscribe(callback, try_to_connect)
 
     def unsubscribe(self, callback: Callable[..., None]) -> None:
+        """Stop following it."""
         self._channel.unsubscribe(callback)
 
     def close(self) -> None:
+        """Close the channel."""
         self._channel.close()

@@ -34,7 +34,7 @@ _ONE_BYTE = [bytes([value]) for value in range(_CONTINUED)]
 
 
 def packed_field(number: int, values: npt.NDArray[np.integer[Any]]) -> bytes:
-    """A packed repeated field: nothing for no values, as protobuf has it.
+    """Return a packed repeated field: nothing for no values, as protobuf has it.
 
     Args:
         number: of the field in the message, 1 to 15.
@@ -47,12 +47,12 @@ def packed_field(number: int, values: npt.NDArray[np.integer[Any]]) -> bytes:
 
 
 def number_field(number: int, value: int) -> bytes:
-    """A single number: nothing for 0, as protobuf has it."""
+    """Return a single number: nothing for 0, as protobuf has it."""
     return bytes([number << 3 | _VARINT]) + _varint(value) if value else b""
 
 
 def varints(values: npt.NDArray[np.integer[Any]]) -> bytes:
-    """The values as varints, one after the other.
+    """Return the values as varints, one after the other.
 
     Args:
         values: not negative, any integer type, shape (n,), n > 0.
@@ -99,14 +99,14 @@ def _of_any_width(words: npt.NDArray[Any], widest: int) -> bytes:
 
 
 def count_varints(data: Column) -> int:
-    """How many varints lie in a packed field."""
+    """Return how many varints lie in a packed field."""
     if len(data) <= _FEW:
         return sum(byte < _CONTINUED for byte in data)
     return int(np.count_nonzero(np.frombuffer(data, np.uint8) < _CONTINUED))
 
 
 def varint_values(data: Column, dtype: npt.DTypeLike = np.int64) -> npt.NDArray[Any] | None:
-    """The values of varints that lie one after the other, shape (n,).
+    """Return the values of varints that lie one after the other, shape (n,).
 
     None when they are not whole, or one is longer than 8 bytes: so is every value from 2^56 on.
     Of a value too large for `dtype` the low bits are left, as protobuf has it.
@@ -137,7 +137,7 @@ def varint_values(data: Column, dtype: npt.DTypeLike = np.int64) -> npt.NDArray[
 
 
 def _blocks(last: npt.NDArray[np.bool_]) -> list[tuple[int, int, int]] | None:
-    """Where varints of one width lie together, the widths ascending, as sorted values have them.
+    """Return where varints of one width lie together, widths ascending as in sorted values.
 
     Args:
         last: of each byte whether a varint ends there; the last one does.
@@ -179,7 +179,7 @@ def _mixed_values(
 
 
 def fields(data: bytes, until: int = -1) -> tuple[list[tuple[int, Any]], int] | None:
-    """The fields of a message of numbers and packed columns, in their order.
+    """Return the fields of a message of numbers and packed columns, in their order.
 
     Returns:
         The number and value of each field, an int or a memoryview of what is packed, and where
@@ -230,7 +230,7 @@ def _few_values(data: bytes) -> npt.NDArray[np.int64] | None:
 
 
 def _read_varint(data: bytes, at: int) -> tuple[int, int] | None:
-    """The number at a place and where it ends."""
+    """Return the number at a place and where it ends."""
     value, shift = 0, 0
     for byte in data[at : at + _WIDTH_MAX]:
         at += 1
@@ -246,7 +246,7 @@ def _word(width: int) -> np.dtype[Any]:
 
 
 def _gather_groups(words: npt.NDArray[Any], widest: int) -> npt.NDArray[Any]:
-    """From a group of seven bits a byte to a number."""
+    """Turn a number's groups of seven bits a byte into its bits."""
     words = _gather(words, 7, 1)
     if widest > 2:
         words = _gather(words, 14, 2)
@@ -254,7 +254,7 @@ def _gather_groups(words: npt.NDArray[Any], widest: int) -> npt.NDArray[Any]:
 
 
 def _spread_groups(words: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The reverse of `_gather_groups`."""
+    """Undo `_gather_groups`."""
     if words.itemsize > _NARROW:
         words = _spread(words, 28, 4)
     return _spread(_spread(words, 14, 2), 7, 1)
@@ -268,7 +268,7 @@ def _gather(words: npt.NDArray[Any], bits: int, gap: int) -> npt.NDArray[Any]:
 
 
 def _spread(words: npt.NDArray[Any], bits: int, gap: int) -> npt.NDArray[Any]:
-    """The reverse of `_gather`."""
+    """Undo `_gather`."""
     low, high = _masks(words.dtype, bits, gap, bits)
     spread: npt.NDArray[Any] = (words & low) | ((words & high) << words.dtype.type(gap))
     return spread
@@ -276,7 +276,7 @@ def _spread(words: npt.NDArray[Any], bits: int, gap: int) -> npt.NDArray[Any]:
 
 @cache
 def _by_width(dtype: np.dtype[Any], byte: int, less: int) -> npt.NDArray[Any]:
-    """For each width a word with this byte in so many places (and so many less)."""
+    """Return for each width a word with this byte in so many places (and so many less)."""
     masks = [
         sum(byte << 8 * place for place in range(width + less))
         for width in range(dtype.itemsize + 1)
@@ -286,7 +286,7 @@ def _by_width(dtype: np.dtype[Any], byte: int, less: int) -> npt.NDArray[Any]:
 
 @cache
 def _masks(dtype: np.dtype[Any], bits: int, gap: int, high_at: int) -> tuple[Any, Any]:
-    """Of each pair of groups the lower one, and the upper one that begins at `high_at`."""
+    """Return masks of each pair of groups: the lower one, and the upper one from `high_at`."""
     pair = 2 * (bits + gap)
     group = (1 << bits) - 1
     places = range(0, 8 * dtype.itemsize, pair)

@@ -49,12 +49,12 @@ class _Field(NamedTuple):
     inner: Descriptor | None
 
 
-class _EndOfData(Exception):  # noqa: N818 (ends the count, and is no error)
+class _EndOfData(Exception):  # noqa: N818  # ends the count, and is no error
     """The bytes are no message: for protobuf to refuse."""
 
 
 def excess(data: bytes, kind: type[Message], elements_max: int) -> str | None:
-    """What of a serialized message is too much, None where nothing is.
+    """Return what of a serialized message is too much, None where nothing is.
 
     Args:
         data: a message; what is none is for protobuf to refuse.
@@ -86,7 +86,7 @@ def check(data: bytes, kind: type[Message]) -> None:
 
 
 def may_have_more(data: bytes, number: int, elements_max: int) -> bool:
-    """Whether a field, 1 to 15, of messages or texts may occur more often; never a false no.
+    """Return whether a field, 1 to 15, of messages or texts may occur more often; never a false no.
 
     Counts the bytes that such a field can begin with: 100 times faster than to walk the fields.
     """
@@ -150,7 +150,7 @@ class _Counter:
         return self.count(start, end, field.inner, depth - 1)
 
     def _end_of_number(self, at: int, wire: int) -> int:
-        """Where the value of a field that has no length ends."""
+        """Return where the value of a field that has no length ends."""
         if wire == _VARINT:
             return at + 1 if self._data[at] < _CONTINUED else self._number(at)[1]
         # What stands in a group is read as if it stood beside it: no message here has one.
@@ -160,7 +160,7 @@ class _Counter:
         return at + sizes[wire]
 
     def _number(self, at: int) -> tuple[int, int]:
-        """A varint, and where it ends."""
+        """Return a varint, and where it ends."""
         value = 0
         for shift in range(0, 7 * _VARINT_BYTES_MAX, 7):
             byte = self._data[at]
@@ -173,7 +173,7 @@ class _Counter:
 
 @cache
 def _fields_of(kind: Descriptor) -> Mapping[int, _Field]:
-    """The fields of a message that have to be counted or looked into."""
+    """Return the fields of a message that have to be counted or looked into."""
     found = {}
     for field in kind.fields:
         inner = field.message_type if _has_lists(field.message_type, ()) else None
@@ -190,7 +190,7 @@ def _fields_of(kind: Descriptor) -> Mapping[int, _Field]:
 
 
 def _has_lists(kind: Descriptor | None, above: tuple[str, ...]) -> bool:
-    """Whether a message has a list, at any depth."""
+    """Return whether a message has a list, at any depth."""
     if kind is None or kind.full_name in above:
         return False
     inside = (*above, kind.full_name)

@@ -106,7 +106,7 @@ def _decode_message(data: bytes) -> BatchColumns:
 
 
 def _length(data: bytes, at: int) -> tuple[int, int]:
-    """A length, and where what it measures begins: beyond the data where it does not end."""
+    """Return a length, and where what it measures begins: beyond the data where it does not end."""
     size = 0
     for place, byte in enumerate(data[at : at + _LENGTH_BYTES_MAX]):
         size |= (byte & 0x7F) << 7 * place

@@ -6,18 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from psycopg2.extensions import cursor as Cursor  # noqa: N812
+from psycopg2.extensions import cursor as Cursor
 
 from event_store.database.connection import Connection
 from event_store.errors import NameTakenError, NotFoundError, WrongStateError
 from event_store.model import DatasetState
 from event_store.select.criteria import Criterion
 from event_store.select.lists import DatasetRow
+from event_store.telescope.names import DATASET_PREFIX
 from event_store.write.catalogue import wait_for_writers
 
 # Datasets are renamed by one caller at a time.
 _NAMES_LOCK = 0x45764967
-TELESCOPE_PREFIX = "cosmic."
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def update_dataset(connection: Connection, change: DatasetChange) -> DatasetRow:
 
 
 def list_criteria(connection: Connection) -> list[Criterion]:
-    """The names of all bits, in order of bit and run."""
+    """Return the names of all bits, in order of bit and run."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT bit, first_run, name FROM olt_criterion ORDER BY bit, first_run")
         return [Criterion(*row) for row in cursor.fetchall()]
@@ -84,7 +84,7 @@ def set_criterion(connection: Connection, criterion: Criterion) -> None:
 def list_dead_letters(
     connection: Connection, *, before: int, reason: str, topic: str, limit: int
 ) -> list[LetterRow]:
-    """Dead letters without their payloads, the newest first, from the first below `before` on.
+    """Return dead letters below `before`, without their payloads, the newest first.
 
     An empty reason or topic does not restrict.
     """
@@ -99,7 +99,7 @@ def list_dead_letters(
 
 
 def get_dead_letter(connection: Connection, dead_letter_id: int) -> LetterRow:
-    """A dead letter with its payload.
+    """Return a dead letter with its payload.
 
     Raises:
         NotFoundError: there is none.
@@ -138,7 +138,7 @@ def _check_name(cursor: Cursor, dsid: int, name: str) -> None:
         raise NameTakenError(f"name={name!r} is the name of dataset dsid_raw={other}")
     # The ingest service finds a telescope's dataset by this name.
     old = known.get(dsid, name)
-    if old != name and old.startswith(TELESCOPE_PREFIX):
+    if old != name and old.startswith(DATASET_PREFIX):
         raise WrongStateError(
             f"dataset dsid_raw={dsid} is a telescope's: its name stays {old!r}; use the comment"
         )

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from psycopg2.extensions import cursor as Cursor  # noqa: N812
+from psycopg2.extensions import cursor as Cursor
 
 from event_store.database.connection import Connection, fetch_one
 from event_store.database.statements import number_pieces
@@ -24,18 +24,12 @@ from event_store.pages.copy import StoredPage
 from event_store.pages.format import SLOT_BITS, SLOT_MASK
 from event_store.pages.removal import Removed, remove_dataset
 from event_store.pages.store import read_pages, update_pages
+from event_store.telescope.names import Telescope, telescope_of
 from event_store.write.catalogue import LockedRun, lock_run, wait_for_writers
 
 # A transaction takes so many events at most: 64 pages are 524,288.
 PAGES_PER_TRANSACTION_MAX = 64
 RECORDS_PER_TRANSACTION_MAX = 50_000
-
-
-class Telescope(NamedTuple):
-    """The detector and the run of a telescope's dataset."""
-
-    detector_id: str
-    run_number: int
 
 
 class Deletion(NamedTuple):
@@ -45,15 +39,6 @@ class Deletion(NamedTuple):
     runs: Sequence[int]
     events: int
     telescope: Telescope | None
-
-
-def telescope_of(name: str) -> Telescope | None:
-    """What the name of a dataset says; None when it is no telescope's."""
-    prefix, _, rest = name.partition(".")
-    detector, _, run = rest.rpartition(".")
-    if prefix != "cosmic" or not detector or not (run.isascii() and run.isdigit()):
-        return None
-    return Telescope(detector, int(run))
 
 
 def begin(connection: Connection, dsid: int) -> Deletion:
@@ -127,7 +112,7 @@ def delete_records(connection: Connection, deletion: Deletion) -> int:
 
 
 def events_left(connection: Connection, dsid: int) -> int:
-    """The events that a dataset has now: 0 after a deletion, whoever else deletes it too."""
+    """Return the events that a dataset has now: 0 after a deletion, whoever else deletes it too."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT coalesce(sum(n_events), 0)::bigint FROM raw_file WHERE dsid_raw = %s", (dsid,)
@@ -136,7 +121,7 @@ def events_left(connection: Connection, dsid: int) -> int:
 
 
 def _closed_dataset(cursor: Cursor, dsid: int) -> str:
-    """The name of a dataset that takes no events, and none until the end of the transaction."""
+    """Return the name of a dataset that takes no events until the end of the transaction."""
     cursor.execute("SELECT name, state FROM dataset WHERE dsid_raw = %s FOR SHARE", (dsid,))
     row = cursor.fetchone()
     if row is None:
@@ -216,7 +201,7 @@ def _count_run(cursor: Cursor, run: LockedRun, removed: dict[int, Removed], even
 
 
 def _forget_conflicts(cursor: Cursor, run_number: int, events: Int64) -> None:
-    """A conflict is about a stored event: it goes with the event."""
+    """Delete the conflicts of deleted events: a conflict is about a stored event."""
     if not len(events):
         return
     cursor.execute(

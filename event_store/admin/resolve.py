@@ -8,30 +8,23 @@ from __future__ import annotations
 
 import uuid
 
-from psycopg2.extensions import cursor as Cursor  # noqa: N812
+from psycopg2.extensions import cursor as Cursor
 
 from event_store.database.connection import Connection
 from event_store.errors import NotFoundError, WrongStateError
-from event_store.model import CosmicRecord, RawFile
+from event_store.model import CosmicRecord, RawFile, unsigned
 from event_store.pages.bounds import file_bounds
 from event_store.pages.check import FileKey
 from event_store.pages.copy import StoredPage
 from event_store.pages.format import SLOT_BITS
 from event_store.pages.removal import replace_event
 from event_store.pages.store import read_pages, update_pages
-from event_store.select.lists import ConflictRow
+from event_store.select.lists import CONFLICT_COLUMNS, ConflictRow
 from event_store.telescope.records import replace_record
 from event_store.write.catalogue import LockedRun, add_to_files, closed_datasets, lock_run
 from event_store.write.new_counts import FileCount
 
-_READ = (
-    "SELECT conflict_id, run_number, event_number, stored_fuid_raw::text, stored_dsid_raw, "
-    "stored_olt_result, offered_fuid_raw::text, offered_dsid_raw, offered_olt_result, source, "
-    "first_seen, last_seen, times, resolution, coalesce(resolved_by, ''), resolved, "
-    "coalesce(convert_from(stored_record, 'UTF8'), ''), "
-    "coalesce(convert_from(offered_record, 'UTF8'), '') "
-    "FROM event_conflict WHERE conflict_id = %s"
-)
+_READ = f"SELECT {CONFLICT_COLUMNS} FROM event_conflict WHERE conflict_id = %s"
 # An offered record that was compared with the replaced one is compared with the new one.
 _COMPARE_OTHERS = (
     "UPDATE event_conflict SET stored_fuid_raw = %(fuid)s, stored_dsid_raw = %(dsid)s, "
@@ -51,7 +44,7 @@ _RESOLVE_EQUAL = (
 
 
 def read_offer(connection: Connection, conflict_id: int) -> tuple[str, str]:
-    """The offered telescope record of a conflict, "" without one, and its dataset's name.
+    """Return the offered telescope record of a conflict, "" without one, and its dataset's name.
 
     Raises:
         NotFoundError: there is no such conflict.
@@ -124,7 +117,7 @@ def _read(cursor: Cursor, conflict_id: int) -> ConflictRow:
     row = cursor.fetchone()
     if row is None:
         raise NotFoundError(f"conflict {conflict_id} is not in the index")
-    return ConflictRow(*row)
+    return ConflictRow.of(row)
 
 
 def _lock_open(cursor: Cursor, conflict_id: int) -> tuple[ConflictRow, LockedRun]:
@@ -151,7 +144,7 @@ def _mark(cursor: Cursor, conflict_id: int, resolution: str, resolved_by: str) -
 def _replace_in_page(cursor: Cursor, run: LockedRun, conflict: ConflictRow, file: RawFile) -> None:
     page_no, event = conflict.event_number >> SLOT_BITS, conflict.event_number
     page = read_pages(cursor, run.run_number, [page_no]).get(page_no)
-    olt = conflict.offered_olt_result % (1 << 64)
+    olt = unsigned(conflict.offered_olt_result)
     replaced = None if page is None else replace_event(page, event, file, olt)
     if replaced is None:
         raise WrongStateError(f"run {run.run_number} event {event} is not in the index any more")

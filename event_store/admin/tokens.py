@@ -41,12 +41,12 @@ class AccessToken(NamedTuple):
 
 
 def new_secret() -> str:
-    """A secret that nobody guesses, with a prefix by which people and scanners know it."""
+    """Return a secret that nobody guesses, with a prefix by which people and scanners know it."""
     return _PREFIX + secrets.token_urlsafe(_RANDOM_BYTES)
 
 
 def digest_of(secret: str) -> bytes:
-    """What is stored of a secret."""
+    """Return what is stored of a secret."""
     return hashlib.sha256(secret.encode()).digest()
 
 
@@ -64,7 +64,7 @@ def create(
 
 
 def find(connection: Connection, digest: bytes) -> AccessToken | None:
-    """The token with this digest, revoked and expired ones too."""
+    """Return the token with this digest, revoked and expired ones too."""
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {_COLUMNS} FROM access_token WHERE digest = %s", (digest,))
         row = cursor.fetchone()
@@ -72,7 +72,7 @@ def find(connection: Connection, digest: bytes) -> AccessToken | None:
 
 
 def list_tokens(connection: Connection) -> list[AccessToken]:
-    """The newest tokens, at most `TOKENS_LISTED_MAX`, the newest first."""
+    """Return the newest tokens, at most `TOKENS_LISTED_MAX`, the newest first."""
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT {_COLUMNS} FROM access_token ORDER BY token_id DESC LIMIT %s",

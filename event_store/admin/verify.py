@@ -12,15 +12,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from psycopg2.extensions import cursor as Cursor  # noqa: N812
+from psycopg2.extensions import cursor as Cursor
 
 from event_store.database.connection import Connection, copy_out, damage_contained
+from event_store.model import fuid_text
 from event_store.pages import copy as pagecopy
 from event_store.pages.check import FileCount, FileKey, count_page
 from event_store.pages.copy import FetchedPage
 from event_store.pages.format import SLOT_BITS
 from event_store.pages.store import PAGES_AT_ONCE_MAX
-from event_store.write.catalogue import fuid_text
 
 # Sentences for a run; what is beyond is counted.
 DIFFERENCES_MAX = 1_000
@@ -47,7 +47,7 @@ class Verified:
 
 
 def next_run(connection: Connection, run_first: int, run_last: int) -> int | None:
-    """The first run in a range that any table of the index names; None when there is none."""
+    """Return the first run in a range that any table of the index names; None without one."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT least("
@@ -134,7 +134,7 @@ def _pages(cursor: Cursor, run_number: int) -> Iterator[FetchedPage]:
 
 
 def _decoded(cursor: Cursor, run_number: int, page_nos: list[int]) -> Iterator[FetchedPage]:
-    """Pages as they are stored, in order; one that cannot be read comes without content."""
+    """Yield pages as they are stored, in order; one that cannot be read comes without content."""
     sql = pagecopy.fetch_sql([pagecopy.WantedPages(run_number, page_nos, None)], with_olt=True)
     pages = None
     with damage_contained(cursor), contextlib.suppress(ValueError, IndexError, struct.error):

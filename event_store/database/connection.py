@@ -79,7 +79,7 @@ class Connection:
 
     @contextmanager
     def cursor(self) -> Iterator[psycopg2.extensions.cursor]:
-        """A cursor in a transaction (or in autocommit): commits at the end, else rolls back.
+        """Open a cursor in a transaction (or in autocommit): commit at the end, else roll back.
 
         Raises:
             StoreUnavailableError: try again later; the connection may have been dropped.
@@ -105,7 +105,7 @@ class Connection:
             self._deadline = float("inf")
 
     def twin(self) -> Connection:
-        """Another connection to the same database, in autocommit."""
+        """Open another connection to the same database, in autocommit."""
         return Connection(self._url, self._options, autocommit=True, name=self._name)
 
     def prepare(self, cursor: psycopg2.extensions.cursor, name: str, sql: str) -> None:
@@ -206,9 +206,9 @@ class Connection:
 
 
 def fetch_one(cursor: psycopg2.extensions.cursor) -> tuple[Any, ...]:
-    """The row of a query that always has one."""
+    """Return the row of a query that always has one."""
     row = cursor.fetchone()
-    assert row is not None  # noqa: S101
+    assert row is not None  # noqa: S101  # the query always has one row
     return row
 
 
@@ -227,7 +227,7 @@ def copy_out(cursor: psycopg2.extensions.cursor, sql: str) -> bytes:
 def copy_rows(
     cursor: psycopg2.extensions.cursor, sql: str, take: Callable[[bytes], object]
 ) -> None:
-    """As `copy_out`, but each row is taken as it comes, while the server reads the next ones."""
+    """Do as `copy_out`, but hand on each row as it comes, while the server reads the next."""
     cursor.copy_expert(sql, _Taker(take))
 
 

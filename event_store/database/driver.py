@@ -24,7 +24,7 @@ _GIVEN_UP = frozenset({"25P03", "25P04", "55P03", "57014"})
 
 
 def meaning_of(error: psycopg2.Error) -> Meaning:
-    """What an error means; the driver has no SQLSTATE for a connection that broke."""
+    """Return what an error means; the driver has no SQLSTATE for a connection that broke."""
     if error.pgcode:
         return meaning(error.pgcode)
     lost = isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError)
@@ -32,7 +32,7 @@ def meaning_of(error: psycopg2.Error) -> Meaning:
 
 
 def translate(error: psycopg2.Error) -> Exception:
-    """What the store says for an error of the driver."""
+    """Return what the store says for an error of the driver."""
     what = f"{error.pgcode or type(error).__name__}: {first_line(error)}"
     match meaning_of(error):
         case Meaning.AWAY | Meaning.BUSY:
@@ -46,10 +46,10 @@ def translate(error: psycopg2.Error) -> Exception:
 
 
 def ends_session(error: psycopg2.Error) -> bool:
-    """Whether the session is of no more use behind an error."""
+    """Return whether the session is of no more use behind an error."""
     return meaning_of(error) is Meaning.AWAY or error.pgcode == _PLAN_OUTDATED
 
 
 def first_line(error: psycopg2.Error) -> str:
-    """What the driver said, without the statement and its place."""
+    """Return what the driver said, without the statement and its place."""
     return str(error).strip().split("\n", maxsplit=1)[0]

@@ -31,7 +31,7 @@ class SchemaTooNewError(StoreError):
 
 
 def migrations() -> dict[int, tuple[str, str]]:
-    """The migrations of this version: number to (file name, SQL)."""
+    """Return the migrations of this version: number to (file name, SQL)."""
     found: dict[int, tuple[str, str]] = {}
     for item in resources.files("event_store").joinpath("migrations").iterdir():
         match = _FILE.fullmatch(item.name)
@@ -41,7 +41,7 @@ def migrations() -> dict[int, tuple[str, str]]:
 
 
 def other_schema(schema: str) -> str:
-    """What is said where the tables are not in the schema that is looked at. Pure."""
+    """Return what is said where the tables are not in the schema that is looked at. Pure."""
     return f"the tables are in schema {schema}: add ?options=-csearch_path%3D{schema} to its URL"
 
 

@@ -103,19 +103,19 @@ def settle(
 
 
 def search_path(url: str) -> str:
-    """The schemas in which the tables are: those that the URL's options name, or `public`. Pure."""
+    """Return the schemas of the tables: those that the URL's options name, or `public`. Pure."""
     options = psycopg2.extensions.parse_dsn(url).get("options", "")
     found = _SEARCH_PATH.findall(options)
     return re.sub(r"\\(.)", r"\1", found[-1]) if found else SCHEMA
 
 
 def is_pooled(raw: psycopg2.extensions.connection, backend_pid: int) -> bool:
-    """Whether a pooler stands between: it gives its clients process ids that no backend has."""
+    """Return whether a pooler stands between: its clients get process ids that no backend has."""
     return raw.info.backend_pid != backend_pid
 
 
 def environment_without_libpq() -> dict[str, str]:
-    """The environment of this process without libpq's variables, for children."""
+    """Return the environment of this process without libpq's variables, for children."""
     return {name: value for name, value in os.environ.items() if not name.startswith(_PREFIX)}
 
 
@@ -151,7 +151,7 @@ def _check_encoding(raw: psycopg2.extensions.connection) -> None:
 
 
 def _set_all(settings: dict[str, str], server_version: int) -> str:
-    """One text for all settings, so that they cost one round trip."""
+    """Return one statement for all settings, so that they cost one round trip."""
     known = [name for name in settings if server_version >= _SINCE.get(name, 0)]
     texts = [f"SET {name} = '{settings[name]}'" for name in known]
     return "; ".join([*texts, "SELECT pg_catalog.set_config('search_path', %s, false)"])

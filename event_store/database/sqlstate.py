@@ -60,5 +60,5 @@ _CLASSES = {
 
 
 def meaning(code: str) -> Meaning:
-    """What a SQLSTATE means."""
+    """Return what a SQLSTATE means."""
     return _CODES.get(code) or _CLASSES.get(code[:2]) or Meaning.REFUSED

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
-from psycopg2.extensions import cursor as Cursor  # noqa: N812
+from psycopg2.extensions import cursor as Cursor
 
 from event_store.database import pooler
 from event_store.database.connection import Connection, fetch_one
@@ -151,7 +151,7 @@ def check(connection: Connection, rights: Mapping[str, Collection[str]]) -> list
 
 
 def refusal(facts: ServerFacts, known: frozenset[int], *, writes: bool) -> str | None:
-    """Why a database is refused, None where it is not. Pure.
+    """Return why a database is refused, None where it is not. Pure.
 
     Args:
         facts: of the server.
@@ -205,7 +205,7 @@ def _schema_refusal(facts: ServerFacts, known: frozenset[int]) -> str | None:
 
 
 def warnings(facts: ServerFacts) -> list[str]:
-    """What a crash of the server's machine may cost in spite of its settings. Pure."""
+    """Return what a crash of the server's machine may cost in spite of its settings. Pure."""
     return [
         f"{name} is off: a crash of the database server's machine may destroy the index"
         for name, value in (("fsync", facts.fsync), ("full_page_writes", facts.full_page_writes))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
-from psycopg2.extensions import cursor as Cursor  # noqa: N812
+from psycopg2.extensions import cursor as Cursor
 
 # A value that is larger goes alone.
 STATEMENT_BYTES_MAX = 4 * 1024 * 1024
@@ -41,7 +41,7 @@ def number_pieces(items: Sequence[T]) -> Iterator[Sequence[T]]:
 
 
 def text_bytes(text: str) -> int:
-    """An upper bound of what a text takes in an array literal: four bytes a character, quoted."""
+    """Return an upper bound of a text in an array literal: four bytes a character, quoted."""
     return 4 * len(text) + 6
 
 

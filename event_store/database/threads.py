@@ -35,8 +35,8 @@ class _Job:
         """Cancel the query that runs now, if the work is still at it.
 
         By a statement on another connection: libpq's own cancel has no timeout, and psycopg2 holds
-        the interpreter while it waits. Should the work end in between, the next query of its
-        connection is hit, which is then done again.
+        the interpreter while it waits. If the work ends first, the cancel may hit the next query of
+        its connection, which is then done again.
         """
         self.cancelled = True
         connection = self._connection
@@ -120,7 +120,7 @@ def _patiently(job: _Job, work: Callable[[Connection], T], connection: Connectio
     try:
         return work(connection)
     except StoreUnavailableError as error:
-        # Who has waited out a stall is told so, and not let wait for another one.
+        # A caller that already sat through one stall gets the error: the next try could stall too.
         if job.cancelled or connection.stalled or isinstance(error, UnusableDatabaseError):
             raise
         log.warning("database call failed, once more on a new connection: %s", error)

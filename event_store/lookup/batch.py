@@ -10,16 +10,15 @@ from typing import Generic, NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from event_store.arrays import ragged
+from event_store.arrays import Places, distinct, numbered, ragged, starts
 from event_store.lookup.olt import olt_results
 from event_store.model import Int32, Int64, UInt64
 from event_store.pages.format import SLOT_BITS, SLOT_MASK, PackedPage
-from event_store.write.plan import starts
 
 Reply = TypeVar("Reply", bound=Hashable)
-Pairs = npt.NDArray[np.intp]
+Pairs = Places
 
-# So many pages more than pairs are looked at in a batch rather than sorting them out.
+# Pages are numbered by marking a range of up to this many more pages than pairs.
 _PAGES_FEW = 1024
 
 
@@ -38,6 +37,24 @@ class Answer(Generic[Reply]):
     olt: UInt64 | None
 
 
+class Asked(NamedTuple):
+    """A batch of n pairs; the columns are those of `Reader.lookup`, `batch_id` is the caller's."""
+
+    runs: Int64
+    events: Int64
+    with_olt: bool
+    batch_id: int = 0
+    with_names: bool = False
+
+
+class PendingOlt(NamedTuple):
+    """Pairs whose `olt_result` is not answered yet, the row of each, and the pages by row."""
+
+    where: Pairs | slice
+    rows: Int32
+    pages: Mapping[int, PackedPage]
+
+
 class MissingPages(NamedTuple):
     """Pages that the cache cannot answer for, ascending by run and page; int64, shape (p,).
 
@@ -52,7 +69,7 @@ class MissingPages(NamedTuple):
     cuts: Int64
 
     def at(self, places: Pairs) -> MissingPages:
-        """Some of the pages, with their pairs."""
+        """Return some of the pages, with their pairs."""
         counts = np.diff(self.cuts)[places]
         return MissingPages(
             self.runs[places],
@@ -95,12 +112,11 @@ class LookupBatch(Generic[Reply]):
         )
         self._file_indexes = np.zeros(len(events), np.uint32)
         self._olt = np.zeros(len(events), np.uint64) if with_olt else None
-        self._olt_pages: tuple[Pairs | slice, Int32, Mapping[int, PackedPage]] | None = None
         self._files: dict[Reply, int] = {}
         self._whole: Sequence[Reply] | None = None
 
     def _find_pages(self, run_of_pair: Pairs | None, pages: Int64) -> None:
-        """The pages of the batch: each once where they lie close together, else one a pair."""
+        """Find the pages of the batch: each once where they lie close together, else one a pair."""
         low = int(pages.min())
         span = int(pages.max()) - low + 1
         if span * len(self.distinct_runs) > len(pages) + _PAGES_FEW:
@@ -114,12 +130,8 @@ class LookupBatch(Generic[Reply]):
             place += run_of_pair * span
         used = np.zeros(span * len(self.distinct_runs), bool)
         used[place] = True
-        places = np.flatnonzero(used)
-        if len(places) < len(used):
-            number = np.empty(len(used), np.intp)
-            number[places] = np.arange(len(places))
-            place = number.take(place)
-        self.page_of_pair = place
+        places, number = numbered(used)
+        self.page_of_pair = place if len(places) == len(used) else number.take(place)
         self.pages, self._run_of_page = places % span + low, places // span
 
     def set_generations(self, generations: Mapping[int, int]) -> None:
@@ -144,29 +156,19 @@ class LookupBatch(Generic[Reply]):
             number += [self._files.setdefault(file, len(self._files) + 1) for file in files]
             self._file_indexes[where] = np.array(number, np.uint32).take(places)
 
-    def set_olt_pages(
-        self, where: Pairs | slice, rows: Int32, pages: Mapping[int, PackedPage]
-    ) -> None:
-        """Take the pages for `answer_olt`, by their row; the pairs at `where` are in `rows`."""
-        self._olt_pages = (where, rows, pages)
-
-    def answer_olt(self) -> None:
-        """Answer `olt_result` from the pages that were set last, and forget them.
-
-        Step by step through the pages, which nobody changes: not for the time with the cache.
-        """
-        if self._olt is not None and self._olt_pages is not None:
-            where, rows, pages = self._olt_pages
-            self._olt_pages = None
+    def answer_olt(self, pending: PendingOlt | None) -> None:
+        """Answer `olt_result` page by page; needs no lock, as nobody changes the pages."""
+        if self._olt is not None and pending is not None:
+            where, rows, pages = pending
             self._olt[where] = olt_results(pages, rows, self.slots[where])
 
     def finish(self) -> Answer[Reply]:
-        """The answer; pairs that nobody answered are not found."""
+        """Return the answer; pairs that nobody answered are not found."""
         files = list(self._files) if self._whole is None else self._whole
         return Answer(files, self._file_indexes, self._olt)
 
     def missing(self, unanswered: npt.NDArray[np.bool_]) -> MissingPages | None:
-        """The unanswered pages (a mask of them) whose run exists; None when there is none."""
+        """Return the unanswered pages (a mask of them) whose run exists; None without one."""
         pairs = np.flatnonzero((unanswered & (self.stamps >= 0)).take(self.page_of_pair))
         if not len(pairs):
             return None
@@ -184,19 +186,3 @@ class LookupBatch(Generic[Reply]):
             pairs[order],
             np.append(first, len(pairs)),
         )
-
-
-def distinct(values: Int64) -> tuple[Int64, Pairs]:
-    """As `np.unique(values, return_inverse=True)`, without sorting where the range is small."""
-    low = int(values.min())
-    span = int(values.max()) - low + 1
-    if span > 4 * len(values) + 1024:
-        found, inverse = np.unique(values, return_inverse=True)
-        return found, inverse
-    offset = values - low
-    mark = np.zeros(span, bool)
-    mark[offset] = True
-    used = np.flatnonzero(mark)
-    number = np.empty(span, np.intp)
-    number[used] = np.arange(len(used))
-    return used + low, number.take(offset)

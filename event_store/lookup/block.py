@@ -221,7 +221,7 @@ def _stack(rows: list[_Row]) -> PageBlock:
 
 
 def _unpack(buffer: bytes, n_events: Int64, n_files: Int64) -> UInt8:
-    """The cells of pages with equally many planes: uint8, shape (pages, 8192)."""
+    """Return the cells of pages with equally many planes: uint8, shape (pages, 8192)."""
     size = len(buffer) // len(n_events)
     planes = size // _PLANE_BYTES
     # A page of k files needs 1 plane and one for each bit of k - 1.

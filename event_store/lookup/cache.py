@@ -19,12 +19,12 @@ from typing import Any, Generic
 import numpy as np
 import numpy.typing as npt
 
-from event_store.arrays import moved, ragged, zeros
+from event_store.arrays import moved, ragged, take_last, zeros
 from event_store.lookup.batch import Reply
 from event_store.lookup.block import PageBlock
-from event_store.lookup.cells import Cells, take_last
+from event_store.lookup.cached_files import FILE_BYTES, CachedFiles, MakeReply
+from event_store.lookup.cells import Cells
 from event_store.lookup.extents import Extents
-from event_store.lookup.file_numbers import FILE_BYTES, FileNumbers, MakeReply
 from event_store.lookup.hash_table import PageTable
 from event_store.model import Int32, Int64
 from event_store.pages.format import (
@@ -72,7 +72,7 @@ class PageCache(Generic[Reply]):
     def __init__(self, bytes_max: int, make_reply: MakeReply[Reply]) -> None:
         self.bytes_max = bytes_max
         self.counts = CacheCounts()
-        self.files = FileNumbers(make_reply)
+        self.files = CachedFiles(make_reply)
         self._make_empty()
 
     def _make_empty(self) -> None:
@@ -116,27 +116,27 @@ class PageCache(Generic[Reply]):
         )
 
     def find(self, runs: Int64 | int, pages: Int64) -> Int32:
-        """The row of each page, -1 where it is not held; see `PageTable.find`."""
+        """Return the row of each page, -1 where it is not held; see `PageTable.find`."""
         return self._table.find(runs, pages)
 
     def usable(self, rows: Int32, stamps: Int64, *, with_olt: bool) -> npt.NDArray[np.bool_]:
-        """Which rows may answer for runs that are at these generations."""
+        """Return which rows may answer for runs that are at these generations."""
         current: npt.NDArray[np.bool_] = self.stamp[rows] == stamps
         return current & self.held(rows, with_olt=with_olt)
 
     def held(self, rows: Int32, *, with_olt: bool) -> npt.NDArray[np.bool_]:
-        """Which rows there are, with their `olt_result` planes if that is asked."""
+        """Return which rows there are, with their `olt_result` planes if that is asked."""
         there = rows >= 0
         return there & self._has_olt[rows] if with_olt else there
 
     def found(self, rows: Int32) -> None:
-        """Someone found what they need in these rows: keep them rather than others."""
+        """Note that these rows answered a lookup: they are kept rather than others."""
         self._asked[rows] = True
 
     def file_numbers(
         self, rows: Int32, of: npt.NDArray[np.intp], slots: npt.NDArray[np.int64]
     ) -> Int32:
-        """The number of the RAW file of each (rows[of], slots), 0 where there is no event.
+        """Return the number of the RAW file of each (rows[of], slots), 0 where there is no event.
 
         Args:
             rows: int32, all of them held.
@@ -167,7 +167,7 @@ class PageCache(Generic[Reply]):
         return numbers
 
     def olt_pages(self, rows: Int32) -> dict[int, PackedPage]:
-        """The pages with `olt_planes` of those rows that have some."""
+        """Return the pages with `olt_planes` of those rows that have some."""
         pages = ((row, self._olt.get(row)) for row in rows.tolist())
         return {row: page for row, page in pages if page is not None}
 
@@ -223,14 +223,14 @@ class PageCache(Generic[Reply]):
         return np.array(rows, np.int32)
 
     def _search_one(self, row: int, slots: npt.NDArray[np.int64]) -> Int64:
-        """As `_search`, in one sparse page."""
+        """Do as `_search`, in one sparse page."""
         entries = self._extents.get(row)[1 + int(self._n_files[row]) :]
         at = np.searchsorted(entries >> SLOT_BITS, slots)
         entry = entries.take(at, mode="clip")
         return np.where(entry >> SLOT_BITS == slots, (entry & SLOT_MASK) + 1, 0)
 
     def _search(self, rows: Int32, slots: npt.NDArray[np.int64]) -> Int64:
-        """The place of each slot's file in its sparse page, from 1; 0 where there is none."""
+        """Return the place of each slot's file in its sparse page, from 1; 0 without one."""
         values = self._extents.values
         low = self._extents.offset[rows] + 1 + self._n_files[rows]
         end = self._extents.offset[rows] + self._extents.length[rows]
@@ -265,7 +265,7 @@ class PageCache(Generic[Reply]):
         self.counts.evictions += len(rows)
 
     def _sizes(self, rows: Int32) -> Int64:
-        """Bytes of memory that rows take, with their share of files that others use too."""
+        """Return bytes of memory that rows take, with their share of files that others use too."""
         cells = (self._cell[rows] > 0).astype(np.int64) + (self._high_cell[rows] > 0)
         sizes: Int64 = ROW_BYTES + 4 * self._extents.length[rows] + SLOTS_PER_PAGE * cells
         shares = FILE_BYTES / self.files.uses(self._files_of(rows))
@@ -277,7 +277,7 @@ class PageCache(Generic[Reply]):
         return sizes
 
     def _files_of(self, rows: Int32) -> Int32:
-        """The numbers of the files of rows, one row after the other."""
+        """Return the numbers of the files of rows, one row after the other."""
         files = ragged(self._extents.offset[rows] + 1, self._n_files[rows].astype(np.int64))
         return self._extents.values[files]
 
@@ -320,7 +320,7 @@ class PageCache(Generic[Reply]):
 
 
 def _values(block: PageBlock, numbers: Int32, some: Int64) -> tuple[Int32, Int64]:
-    """What `Extents` holds of some pages, and the length of each: 0, its files, its entries."""
+    """Return what `Extents` holds of some pages, and the length of each: 0, files, entries."""
     n_files, n_entries = block.n_files[some], block.n_entries[some]
     lengths = 1 + n_files + n_entries
     first = np.cumsum(lengths) - lengths + 1

@@ -7,7 +7,7 @@ import mmap
 import numpy as np
 import numpy.typing as npt
 
-from event_store.arrays import mapped
+from event_store.arrays import mapped, take_last
 from event_store.model import Int32, UInt8
 from event_store.pages.format import SLOTS_PER_PAGE
 
@@ -69,11 +69,3 @@ class Cells:
         for number in numbers:
             self._map.madvise(mmap.MADV_DONTNEED, number * SLOTS_PER_PAGE, SLOTS_PER_PAGE)
         self._given_back += numbers
-
-
-def take_last(values: list[int], n: int) -> list[int]:
-    """Take up to n values from the end of a list."""
-    first = max(0, len(values) - max(0, n))
-    taken = values[first:]
-    del values[first:]
-    return taken

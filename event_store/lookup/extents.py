@@ -11,7 +11,7 @@ from event_store.arrays import mapped, moved, ragged, zeros
 from event_store.model import Int32, Int64
 
 _CELLS_MIN = 1 << 12
-# Rows that are moved in one step: the indexes of the step are larger than the values.
+# Rows moved in one step; its memory is that of the index arrays, not of the values.
 _ROWS_AT_ONCE = 1 << 8
 
 
@@ -49,7 +49,7 @@ class Extents:
         self._live += n
 
     def get(self, row: int) -> Int32:
-        """The values of a row."""
+        """Return the values of a row."""
         first = int(self.offset[row])
         return self.values[first : first + int(self.length[row])]
 
@@ -64,7 +64,7 @@ class Extents:
             self._close_up(0)
 
     def renumber(self, keep: npt.NDArray[np.bool_]) -> None:
-        """Number the rows to keep from 0, in their order; the others must have no values."""
+        """Renumber the rows to keep from 0, in their order; the others must have no values."""
         self.offset, self.length = moved(self.offset, keep), moved(self.length, keep)
         self._rows_end = int(np.count_nonzero(keep))
 
@@ -98,5 +98,5 @@ class Extents:
 
 
 def _cells_for(live: int) -> int:
-    """An eighth of spare room: the moves then cost 8 copies of a value in all."""
+    """Return the cells with an eighth to spare: moves then cost 8 copies of a value in all."""
     return max(_CELLS_MIN, 1 + live * 9 // 8)

@@ -38,7 +38,7 @@ class PageTable:
         return len(self._cells)
 
     def find(self, runs: Int64 | int, pages: Int64) -> Int32:
-        """The row of each (run, page), -1 where there is none.
+        """Return the row of each (run, page), -1 where there is none.
 
         Args:
             runs: int64, one for all pages or shape (n,).
@@ -85,7 +85,7 @@ class PageTable:
         self._count -= len(rows)
 
     def renumber(self) -> None:
-        """Number the rows from 0, in their order."""
+        """Renumber the rows from 0, in their order."""
         self.runs, self.pages = moved(self.runs, self.live), moved(self.pages, self.live)
         self.live = moved(self.live, self.live)
         self._allocate(max(1024, 4 * self._count))
@@ -104,7 +104,7 @@ class PageTable:
         return same & (rows >= 0)
 
     def _allocate(self, cells: int) -> None:
-        """A fresh table of a power of two cells, with the live rows entered again."""
+        """Make a new table of a power of two cells, and enter the live rows again."""
         bits = (cells - 1).bit_length()
         self._cells: Int32 = zeros(1 << bits, np.int32)
         self._cells[:] = _EMPTY

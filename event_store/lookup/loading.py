@@ -10,13 +10,13 @@ from contextlib import AbstractContextManager
 from typing import Generic
 
 import numpy as np
-import numpy.typing as npt
 
 from event_store.arrays import ragged
-from event_store.lookup.batch import LookupBatch, MissingPages, Pairs, Reply
+from event_store.lookup.answering import answer_rows
+from event_store.lookup.batch import LookupBatch, MissingPages, Pairs, PendingOlt, Reply
 from event_store.lookup.block import PageBlock, block_of, decode_block
 from event_store.lookup.cache import ROW_BYTES, PageCache
-from event_store.lookup.file_numbers import FILE_BYTES
+from event_store.lookup.cached_files import FILE_BYTES
 from event_store.model import Int32
 from event_store.pages.copy import FetchedPage
 from event_store.pages.format import SLOTS_PER_PAGE
@@ -56,7 +56,7 @@ class Loading(Generic[Reply]):
             self._hold_messages()
 
     def finish(self) -> Pairs:
-        """All rows have come: the pages without one do not exist.
+        """Take the pages without a row as missing, now that all rows have come.
 
         Returns:
             The places of pages that did not change, but are no longer in the cache.
@@ -87,8 +87,8 @@ class Loading(Generic[Reply]):
             rows = self._cache.put(
                 block, self._part.generations[places], with_olt=self._batch.with_olt
             )
-            self._answer(places, rows)
-        self._batch.answer_olt()
+            olt = self._answer(places, rows)
+        self._batch.answer_olt(olt)
 
     def _keep(self, unchanged: Sequence[FetchedPage]) -> None:
         """Answer from held pages that are still the same."""
@@ -100,8 +100,8 @@ class Loading(Generic[Reply]):
             held &= self._cache.generation[rows] == generations
             self._cache.stamp[rows[held]] = self._part.generations[places[held]]
             self._cache.found(rows[held])
-            self._answer(places[held], rows[held])
-        self._batch.answer_olt()
+            olt = self._answer(places[held], rows[held])
+        self._batch.answer_olt(olt)
         self._evicted += places[~held].tolist()
 
     def _take_places(self, runs: list[int], pages: list[int]) -> Pairs:
@@ -110,29 +110,13 @@ class Loading(Generic[Reply]):
         self._done[places] = True
         return places
 
-    def _answer(self, places: Pairs, rows: Int32) -> None:
+    def _answer(self, places: Pairs, rows: Int32) -> PendingOlt | None:
         counts = np.diff(self._part.cuts)[places]
         pairs = self._part.pairs[ragged(self._part.cuts[places], counts)]
-        if len(pairs):
-            of = np.repeat(np.arange(len(places)), counts)
-            answer_rows(self._cache, self._batch, pairs, rows, of)
-
-
-def answer_rows(
-    cache: PageCache[Reply],
-    batch: LookupBatch[Reply],
-    where: Pairs | slice,
-    rows: Int32,
-    of: npt.NDArray[np.intp],
-) -> None:
-    """Answer the pairs at `where`, each from its row `rows[of]` of the cache.
-
-    `batch.answer_olt` is called next, when others may use the cache again.
-    """
-    files, places = cache.files.answer(cache.file_numbers(rows, of, batch.slots[where]))
-    batch.answer(where, files, places)
-    if batch.with_olt:
-        batch.set_olt_pages(where, rows.take(of), cache.olt_pages(rows))
+        if not len(pairs):
+            return None
+        of = np.repeat(np.arange(len(places)), counts)
+        return answer_rows(self._cache, self._batch, pairs, rows, of)
 
 
 def _loads(pages: Sequence[FetchedPage], bytes_max: int) -> Iterator[Sequence[FetchedPage]]:
@@ -149,7 +133,7 @@ def _loads(pages: Sequence[FetchedPage], bytes_max: int) -> Iterator[Sequence[Fe
 
 
 def _cost(fetched: FetchedPage) -> int:
-    """An upper bound of the memory that a page takes in the cache, bytes."""
+    """Return an upper bound of the memory that a page takes in the cache, bytes."""
     page = fetched.page
     if page is None:
         return ROW_BYTES

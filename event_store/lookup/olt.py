@@ -7,13 +7,13 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from event_store.arrays import starts
 from event_store.model import Int32, Int64, UInt64
 from event_store.pages.format import PackedPage, olt_plane_rows, values_at
-from event_store.write.plan import starts
 
 
 def olt_results(pages: Mapping[int, PackedPage], rows: Int32, slots: Int64) -> UInt64:
-    """`olt_result` of each (row, slot): uint64, shape (n,); 0 where there is no event.
+    """Return `olt_result` of each (row, slot): uint64, shape (n,); 0 where there is no event.
 
     Args:
         pages: the pages of rows; what is not here has no event, or 0 in all.

@@ -11,20 +11,29 @@ import itertools
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Generic, NamedTuple
+from typing import Generic
 
 import numpy as np
 
+from event_store.arrays import starts
 from event_store.database.connection import Connection, copy_rows
 from event_store.errors import StoreUnavailableError
-from event_store.lookup.batch import Answer, LookupBatch, MissingPages, Pairs, Reply
+from event_store.lookup.answering import answer_rows
+from event_store.lookup.batch import (
+    Answer,
+    Asked,
+    LookupBatch,
+    MissingPages,
+    Pairs,
+    PendingOlt,
+    Reply,
+)
 from event_store.lookup.cache import PageCache
-from event_store.lookup.file_numbers import MakeReply
-from event_store.lookup.loading import Loading, answer_rows
+from event_store.lookup.cached_files import MakeReply
+from event_store.lookup.loading import Loading
 from event_store.model import Int64
 from event_store.pages import copy as pagecopy
 from event_store.write import catalogue
-from event_store.write.plan import starts
 
 # PostgreSQL plans the query of each run; pages are taken as they come.
 _PAGES_PER_QUERY_MAX, _RUNS_PER_QUERY_MAX = 4096, 64
@@ -35,14 +44,6 @@ _GENERATIONS = (
     "SELECT run_number, generation FROM run WHERE run_number = ANY ($1) "
     f"UNION ALL SELECT {_VERSION_KEY}, version FROM dataset_version"
 )
-
-
-class Asked(NamedTuple):
-    """A batch of n pairs; the columns are those of `Reader.lookup`."""
-
-    runs: Int64
-    events: Int64
-    with_olt: bool
 
 
 class ServerChangedError(StoreUnavailableError):
@@ -106,8 +107,8 @@ class Reader(Generic[Reply]):
 
     def _answer(self, connection: Connection, batch: LookupBatch[Reply]) -> None:
         with self._for(connection):
-            missing = self._answer_from_cache(batch)
-        batch.answer_olt()
+            missing, olt = self._answer_from_cache(batch)
+        batch.answer_olt(olt)
         if missing is not None:
             for part in missing.pieces(_PAGES_PER_QUERY_MAX, _RUNS_PER_QUERY_MAX):
                 self._answer_from_database(connection, batch, part)
@@ -137,25 +138,27 @@ class Reader(Generic[Reply]):
                 self._dataset_version = version
         return generations
 
-    def _answer_from_cache(self, batch: LookupBatch[Reply]) -> MissingPages | None:
+    def _answer_from_cache(
+        self, batch: LookupBatch[Reply]
+    ) -> tuple[MissingPages | None, PendingOlt | None]:
         """Answer what the cache can; the rest comes back as pages to read."""
         rows = self.cache.find(batch.runs, batch.pages)
         usable = self.cache.usable(rows, batch.stamps, with_olt=batch.with_olt)
         n = len(batch.slots)
         if usable.all():
             self.cache.found(rows)
-            answer_rows(self.cache, batch, slice(None), rows, batch.page_of_pair)
             self.cache.counts.hits += n
-            return None
+            return None, answer_rows(self.cache, batch, slice(None), rows, batch.page_of_pair)
+        olt = None
         where = np.flatnonzero(usable.take(batch.page_of_pair))
         if len(where):
             held = np.flatnonzero(usable)
             self.cache.found(rows.take(held))
             of = np.searchsorted(held, batch.page_of_pair.take(where))
-            answer_rows(self.cache, batch, where, rows.take(held), of)
+            olt = answer_rows(self.cache, batch, where, rows.take(held), of)
         self.cache.counts.hits += len(where)
         self.cache.counts.misses += n - len(where)
-        return batch.missing(~usable)
+        return batch.missing(~usable), olt
 
     def _answer_from_database(
         self, connection: Connection, batch: LookupBatch[Reply], part: MissingPages
@@ -169,7 +172,7 @@ class Reader(Generic[Reply]):
             self._read(connection, batch, again, np.full(len(evicted), _NOT_HELD))
 
     def _held_generations(self, part: MissingPages, *, with_olt: bool) -> Int64:
-        """The generation of each page that is held, -1 of the others."""
+        """Return the generation of each page that is held, -1 of the others."""
         rows = self.cache.find(part.runs, part.pages)
         held = self.cache.held(rows, with_olt=with_olt)
         return np.where(held, self.cache.generation[rows], _NOT_HELD)
@@ -193,7 +196,7 @@ class Reader(Generic[Reply]):
 
     @contextmanager
     def _for(self, connection: Connection) -> Iterator[None]:
-        """The cache to oneself, while it is of the server behind a connection."""
+        """Hold the cache alone, while it is of the server behind a connection."""
         with self._lock:
             if connection.server != self._server:
                 raise ServerChangedError("the database server changed during the lookup")
@@ -205,7 +208,7 @@ def _nothing(*, with_olt: bool) -> Answer[Reply]:
 
 
 def _wanted(part: MissingPages, known: Int64) -> Iterator[pagecopy.WantedPages]:
-    """What to read of each run."""
+    """Yield what to read of each run."""
     for first, last in itertools.pairwise([*starts(part.runs).tolist(), len(part.runs)]):
         own = known[first:last]
         yield pagecopy.WantedPages(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
-from psycopg2.extensions import cursor as Cursor  # noqa: N812
+from psycopg2.extensions import cursor as Cursor
 
 from event_store.database.statements import number_pieces
 from event_store.pages.check import FileKey
@@ -21,7 +21,7 @@ _PAGES_PER_QUERY = 16
 def run_bound(
     cursor: Cursor, run_number: int, page_first: int, page_last: int, *, last: bool
 ) -> int | None:
-    """The first (or last) event in a range of pages of a run; None when there is none."""
+    """Return the first (or last) event in a range of pages of a run; None when there is none."""
     cursor.execute(
         "SELECT page_no FROM event_page WHERE run_number = %s AND page_no BETWEEN %s AND %s "
         f"AND n_events > 0 ORDER BY page_no {'DESC' if last else ''} LIMIT 1",
@@ -43,7 +43,7 @@ def file_bounds(
     *,
     last: bool,
 ) -> dict[FileKey, int]:
-    """The first (or last) event of each file in a range of pages; files without one are left out.
+    """Return the first (or last) event of each file in a range of pages; some have none.
 
     Reads pages until all are found: one or two, where the files of a run follow each other.
     """
@@ -85,7 +85,7 @@ def _bounds_of(
 
 
 def _slots(page: PackedPage, wanted: set[FileKey], *, last: bool) -> dict[FileKey, int]:
-    """The first (or last) slot of each wanted file in a page."""
+    """Return the first (or last) slot of each wanted file in a page."""
     events = unpack(page)
     found = {}
     for index, key in enumerate(zip(events.fuids.tolist(), events.dsids.tolist(), strict=True)):

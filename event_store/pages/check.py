@@ -33,7 +33,7 @@ class FileCount(NamedTuple):
     last: int
 
     def plus(self, other: FileCount) -> FileCount:
-        """Both together."""
+        """Return the sum of both."""
         return FileCount(
             self.events + other.events, min(self.first, other.first), max(self.last, other.last)
         )
@@ -94,7 +94,7 @@ def _count_files(page_no: int, page: PackedPage, slots: UInt16) -> dict[FileKey,
 
 
 def _form(page: PackedPage, slots: UInt16, files: int) -> list[str]:
-    """What readers rely on beyond the counts."""
+    """Return what readers rely on beyond the counts."""
     problems = []
     if page.slots is not None:
         steps = np.diff(page.slots.astype(np.int64))

@@ -107,7 +107,7 @@ def encode_rows(pages: Iterable[StoredPage]) -> bytes:
 
 
 def fetch_sql(wanted: Iterable[WantedPages], *, with_olt: bool) -> str:
-    """The COPY that reads pages, in the form that `decode_rows` and `pageblock` take.
+    """Return the COPY that reads pages, in the form that `decode_rows` and `pageblock` take.
 
     The numbers stand in the text because COPY takes no parameters; they are integers of ours.
     Each run is a query of its own, which names the run as a constant: it goes to one shard.
@@ -123,7 +123,7 @@ def fetch_sql(wanted: Iterable[WantedPages], *, with_olt: bool) -> str:
 
 
 def fetch_keys_sql(keys: Sequence[tuple[int, int]]) -> str:
-    """The COPY that reads pages of many runs, by (run, page); otherwise as `fetch_sql`.
+    """Return the COPY that reads pages of many runs, by (run, page); otherwise as `fetch_sql`.
 
     One join: a query for each of many runs takes the planner longer than the server reads.
     """
@@ -157,7 +157,7 @@ def _fetch_query(of_run: WantedPages, content: str) -> str:
 
 
 def scan_sql(scan: ScanRange, *, with_files: bool, with_olt: bool) -> str:
-    """The COPY that reads the next pages in the order of the key, for `decode_scanned`.
+    """Return the COPY that reads the next pages in the order of the key, for `decode_scanned`.
 
     Args:
         scan: which pages.
@@ -199,7 +199,7 @@ def decode_scanned(data: bytes) -> Iterator[ScannedPage]:
 def _rows(
     data: bytes, head: struct.Struct
 ) -> Iterator[tuple[tuple[int, ...], list[memoryview | None]]]:
-    """Rows of some bigint columns and the six of a page; a part may lack signature or trailer."""
+    """Yield rows of bigint columns and the six of a page; a part may lack signature or trailer."""
     at = len(SIGNATURE) if data.startswith(SIGNATURE) else 0
     view = memoryview(data)
     while at < len(data) and data[at : at + 2] != TRAILER:
@@ -229,13 +229,13 @@ def _page(fields: list[memoryview | None]) -> PackedPage | None:
 
 
 def uuid_values(items: bytes) -> Fuids:
-    """The values of elements of uuid arrays, without the arrays' heads."""
+    """Return the values of elements of uuid arrays, without the arrays' heads."""
     values: Fuids = np.frombuffer(items, _UUID_ITEM)["value"]
     return values
 
 
 def int4_values(items: bytes) -> Int32:
-    """The values of elements of integer arrays, without the arrays' heads."""
+    """Return the values of elements of integer arrays, without the arrays' heads."""
     return np.frombuffer(items, _INT4_ITEM)["value"].astype(np.int32)
 
 

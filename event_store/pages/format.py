@@ -122,7 +122,7 @@ def unpack(page: PackedPage) -> PageEvents:
 
 
 def page_slots(page: PackedPage) -> UInt16:
-    """The slots that hold an event: uint16, shape (n_events,), ascending.
+    """Return the slots that hold an event: uint16, shape (n_events,), ascending.
 
     Raises:
         CorruptPageError: the presence plane does not hold `n_events` bits.
@@ -134,14 +134,14 @@ def page_slots(page: PackedPage) -> UInt16:
 
 
 def presence_bits(page: PackedPage) -> npt.NDArray[np.uint8]:
-    """The presence plane of a dense page, unpacked: 0 or 1, uint8, shape (8192,)."""
+    """Return the presence plane of a dense page, unpacked: 0 or 1, uint8, shape (8192,)."""
     return np.unpackbits(
         np.frombuffer(page.file_planes, np.uint8, _DENSE_PLANE_BYTES), bitorder="little"
     )
 
 
 def unpack_file_index(page: PackedPage) -> npt.NDArray[np.uint8] | UInt16:
-    """The index into `fuids` at each position; uint8 where the page has up to 256 files.
+    """Return the index into `fuids` at each position; uint8 where the page has up to 256 files.
 
     Shape (8192,) for a dense page (0 where there is no event), (n_events,) for a sparse one.
 
@@ -162,7 +162,7 @@ def unpack_file_index(page: PackedPage) -> npt.NDArray[np.uint8] | UInt16:
 
 
 def file_places(page: PackedPage) -> npt.NDArray[np.uint8] | UInt16:
-    """For each slot of a dense page the place of its file in `fuids` from 1; 0 without an event.
+    """Return for each slot of a dense page its file's place in `fuids` from 1; 0 without an event.
 
     Shape (8192,), uint8 where the page has up to 255 files.
 
@@ -190,7 +190,7 @@ def file_places(page: PackedPage) -> npt.NDArray[np.uint8] | UInt16:
 
 
 def unpack_olt(page: PackedPage) -> UInt64:
-    """`olt_result` at each position: uint64, shape (8192,) dense or (n_events,) sparse.
+    """Return `olt_result` at each position: uint64, shape (8192,) dense or (n_events,) sparse.
 
     Raises:
         CorruptPageError: `olt_planes` is not a whole number of planes.
@@ -202,25 +202,25 @@ def unpack_olt(page: PackedPage) -> UInt64:
 
 
 def presence_plane(page: PackedPage) -> npt.NDArray[np.uint8]:
-    """One bit for each position that holds an event: uint8, shape (1024,) or (⌈n/8⌉,)."""
+    """Return one bit for each position that holds an event: uint8, shape (1024,) or (⌈n/8⌉,)."""
     if page.slots is None:
         return np.frombuffer(page.file_planes, np.uint8, _DENSE_PLANE_BYTES)
     return np.packbits(np.ones(page.n_events, bool), bitorder="little")
 
 
 def index_plane_rows(page: PackedPage) -> npt.NDArray[np.uint8]:
-    """The planes of the index into `fuids`: uint8, shape (planes, bytes of a plane)."""
+    """Return the planes of the index into `fuids`: uint8, shape (planes, bytes of a plane)."""
     skip = _DENSE_PLANE_BYTES if page.slots is None else 0
     return _rows(page.file_planes[skip:], _positions(page))
 
 
 def olt_plane_rows(page: PackedPage) -> npt.NDArray[np.uint8]:
-    """The planes of `olt_result`: uint8, shape (planes, bytes of a plane)."""
+    """Return the planes of `olt_result`: uint8, shape (planes, bytes of a plane)."""
     return _rows(page.olt_planes, _positions(page))
 
 
 def values_at(planes: npt.NDArray[np.uint8], at: npt.NDArray[np.integer[Any]]) -> UInt64:
-    """The values that planes hold at some positions: uint64, shape (len(at),)."""
+    """Return the values that planes hold at some positions: uint64, shape (len(at),)."""
     bits = (planes[:, at >> 3] >> (at & 7).astype(np.uint8)) & np.uint8(1)
     shifts = np.arange(len(planes), dtype=np.uint64)[:, np.newaxis]
     values: UInt64 = np.bitwise_or.reduce(bits.astype(np.uint64) << shifts, axis=0)
@@ -228,7 +228,7 @@ def values_at(planes: npt.NDArray[np.uint8], at: npt.NDArray[np.integer[Any]]) -
 
 
 def narrow(values: UInt64 | UInt16, top: int) -> npt.NDArray[np.unsignedinteger]:
-    """The same values in the smallest unsigned type that holds `top`."""
+    """Return the same values in the smallest unsigned type that holds `top`."""
     return values.astype(np.min_scalar_type(top), copy=False)
 
 
@@ -257,7 +257,7 @@ def _pack_planes(values: npt.NDArray[np.unsignedinteger], planes: int) -> bytes:
 def _spread(
     values: npt.NDArray[np.unsignedinteger], slots: npt.NDArray[np.intp]
 ) -> npt.NDArray[np.unsignedinteger]:
-    """The values at their slots of a whole page, 0 elsewhere."""
+    """Return the values at their slots of a whole page, 0 elsewhere."""
     spread = np.zeros(SLOTS_PER_PAGE, values.dtype)
     spread[slots] = values
     return spread

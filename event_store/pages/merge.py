@@ -9,12 +9,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from event_store.arrays import Places, number_values
 from event_store.model import Int32, Int64, Outcome, RawFile, UInt8, UInt64
+from event_store.pages.cuts import page_starts
 from event_store.pages.format import (
     FUID_DTYPE,
     SLOT_BITS,
@@ -27,12 +29,7 @@ from event_store.pages.format import (
     page_slots,
     unpack,
 )
-from event_store.write.plan import page_starts
 
-# Up to this many files a table lookup beats sorting when a page's own files are numbered.
-_FILE_TABLE_MAX = 1 << 14
-
-Files = npt.NDArray[np.intp]
 T = TypeVar("T", bound=np.generic)
 
 
@@ -44,36 +41,36 @@ class Columns:
     """
 
     events: Int64
-    files: Files
+    files: Places
     olt: UInt64
 
     def __len__(self) -> int:
         return len(self.events)
 
     def take(self, where: npt.NDArray[np.bool_] | slice) -> Columns:
-        """The same columns at some positions."""
+        """Return the same columns at some positions."""
         return Columns(self.events[where], self.files[where], self.olt[where])
 
 
-class FileTable:
+class BatchFiles:
     """Numbers the distinct RAW files of a batch and of the pages it meets."""
 
     def __init__(self, files: Sequence[RawFile]) -> None:
         self._keys: dict[tuple[bytes, int], int] = {}
-        self.number: Files = np.array(
+        self.number: Places = np.array(
             [self._add(file.fuid.bytes, file.dsid) for file in files], np.intp
         )
 
     def _add(self, fuid: bytes, dsid: int) -> int:
         return self._keys.setdefault((fuid, dsid), len(self._keys))
 
-    def add_page(self, page: PageEvents) -> Files:
-        """The number of each file of a page, intp, shape (k,)."""
+    def add_page(self, page: PageEvents) -> Places:
+        """Return the number of each file of a page, intp, shape (k,)."""
         pairs = zip(page.fuids.tolist(), page.dsids.tolist(), strict=True)
         return np.array([self._add(fuid, dsid) for fuid, dsid in pairs], np.intp)
 
     def arrays(self) -> tuple[Fuids, Int32]:
-        """The ids (V16) and datasets (int32) by number."""
+        """Return the ids (V16) and datasets (int32) by number."""
         fuids = np.frombuffer(b"".join(fuid for fuid, _ in self._keys), FUID_DTYPE)
         return fuids, np.array([dsid for _, dsid in self._keys], np.int32)
 
@@ -93,13 +90,13 @@ class Merged:
     """
 
     outcome: UInt8
-    kept_files: Files
+    kept_files: Places
     kept_olt: UInt64
     inserted: Columns
     pages: Iterator[tuple[int, PackedPage]]
 
 
-def merge(offered: Columns, stored_pages: Mapping[int, PackedPage], table: FileTable) -> Merged:
+def merge(offered: Columns, stored_pages: Mapping[int, PackedPage], table: BatchFiles) -> Merged:
     """Merge offered events into the stored pages of their run.
 
     Args:
@@ -134,7 +131,7 @@ def merge(offered: Columns, stored_pages: Mapping[int, PackedPage], table: FileT
 
 
 def are_stored(stored_pages: Mapping[int, PackedPage], events: Int64) -> npt.NDArray[np.bool_]:
-    """Which ascending events of a run lie in its stored pages: bool, shape (n,)."""
+    """Return which ascending events of a run lie in its stored pages: bool, shape (n,)."""
     numbers = [
         (page_no << SLOT_BITS) + page_slots(stored_pages[page_no]).astype(np.int64)
         for page_no in sorted(stored_pages)
@@ -143,7 +140,7 @@ def are_stored(stored_pages: Mapping[int, PackedPage], events: Int64) -> npt.NDA
 
 
 def _find(stored: Columns, heads: Columns) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.intp]]:
-    """Which heads are stored, and where: bool of shape (n,), and a place for each that is."""
+    """Return which heads are stored, bool of shape (n,), and a place for each that is."""
     known = np.zeros(len(heads), bool)
     if not len(stored):
         return known, np.empty(0, np.intp)
@@ -154,7 +151,7 @@ def _find(stored: Columns, heads: Columns) -> tuple[npt.NDArray[np.bool_], npt.N
     return known, at[known[:last]]
 
 
-def _concatenate(pages: Mapping[int, PackedPage], table: FileTable) -> Columns:
+def _concatenate(pages: Mapping[int, PackedPage], table: BatchFiles) -> Columns:
     columns = []
     for page_no in sorted(pages):
         page = unpack(pages[page_no])
@@ -170,7 +167,7 @@ def _concatenate(pages: Mapping[int, PackedPage], table: FileTable) -> Columns:
 
 
 def _interleave(stored: Columns, new: Columns) -> Columns:
-    """Both columns as one, ascending; they have no event in common."""
+    """Return both columns as one, ascending; they have no event in common."""
     to = np.searchsorted(stored.events, new.events) + np.arange(len(new))
     from_stored = np.ones(len(stored) + len(new), bool)
     from_stored[to] = False
@@ -189,7 +186,7 @@ def _interleave(stored: Columns, new: Columns) -> Columns:
 
 
 def _changed_pages(
-    inserted: Columns, stored: Columns, table: FileTable
+    inserted: Columns, stored: Columns, table: BatchFiles
 ) -> Iterator[tuple[int, PackedPage]]:
     fuids, dsids = table.arrays()
     cuts = page_starts(inserted.events)
@@ -207,7 +204,7 @@ def _changed_pages(
         events = inserted.take(slice(first, last))
         if old_first < old_last:
             events = _interleave(stored.take(slice(old_first, old_last)), events)
-        used, index = number_files(events.files, len(table))
+        used, index = number_values(events.files, len(table))
         slots = (events.events & SLOT_MASK).astype(np.uint16)
         page = PageEvents(slots, index.astype(np.uint16), events.olt, fuids[used], dsids[used])
         yield page_no, pack(page)
@@ -224,14 +221,3 @@ def _lone_pages(inserted: Columns, fuids: Fuids, dsids: Int32) -> Callable[[int]
         return pack_lone(slots[here], olt[at], own_fuids[here], own_dsids[here])
 
     return page
-
-
-def number_files(files: npt.NDArray[np.signedinteger[Any]], table_size: int) -> tuple[Files, Files]:
-    """The distinct numbers below `table_size` that occur, and the place of each among them."""
-    if table_size > _FILE_TABLE_MAX:
-        distinct, index = np.unique(files, return_inverse=True)
-        return distinct.astype(np.intp), index.astype(np.intp)
-    used = np.flatnonzero(np.bincount(files, minlength=table_size))
-    number = np.empty(table_size, np.intp)
-    number[used] = np.arange(len(used))
-    return used, number.take(files)

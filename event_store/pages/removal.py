@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from event_store.arrays import number_values
 from event_store.model import Int64, RawFile
 from event_store.pages.format import SLOT_BITS, SLOT_MASK, PackedPage, PageEvents, pack, unpack
-from event_store.pages.merge import FileTable, number_files
+from event_store.pages.merge import BatchFiles
 
 
 class Removed(NamedTuple):
@@ -41,7 +42,7 @@ def remove_dataset(page_no: int, page: PackedPage, dsid: int) -> Removed:
     events = unpack(page)
     goes = events.dsids[events.file_index] == dsid
     counts = np.bincount(events.file_index[goes], minlength=len(events.fuids))
-    used, place = number_files(events.file_index[~goes].astype(np.intp), len(events.fuids))
+    used, place = number_values(events.file_index[~goes].astype(np.intp), len(events.fuids))
     index = place.astype(np.uint16)
     left = PageEvents(
         events.slots[~goes], index, events.olt[~goes], events.fuids[used], events.dsids[used]
@@ -63,12 +64,12 @@ def replace_event(page: PackedPage, event: int, file: RawFile, olt: int) -> Repl
     found = np.flatnonzero(events.slots == (event & SLOT_MASK))
     if not len(found):
         return None
-    at, table = int(found[0]), FileTable([file])
+    at, table = int(found[0]), BatchFiles([file])
     files = table.add_page(events)[events.file_index]
     olts = events.olt.copy()
     old = int(events.file_index[at])
     files[at], olts[at] = table.number[0], olt
-    used, place = number_files(files, len(table))
+    used, place = number_values(files, len(table))
     index = place.astype(np.uint16)
     fuids, dsids = table.arrays()
     changed = PageEvents(events.slots, index, olts, fuids[used], dsids[used])

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from psycopg2.extensions import cursor as Cursor  # noqa: N812
+from psycopg2.extensions import cursor as Cursor
 
 from event_store.database.connection import copy_in, copy_out
 from event_store.database.statements import STATEMENT_BYTES_MAX, pieces
@@ -25,7 +25,6 @@ _UPDATES_PER_STATEMENT_MAX = 64
 _PAGES_PER_COPY_MIN = 16
 _COPY_BYTES_MIN = 32 * 1024
 _COPY_BYTES_MAX = STATEMENT_BYTES_MAX // 2
-_ahead = ThreadPoolExecutor(1, "eventindex-pages")
 
 _INSERT_PAGES = f"COPY event_page ({pagecopy.COLUMNS}) FROM STDIN (FORMAT BINARY)"
 _UPDATE_PAGE = (
@@ -36,7 +35,7 @@ _UPDATE_PAGE = (
 
 
 def read_pages(cursor: Cursor, run_number: int, page_nos: list[int]) -> dict[int, PackedPage]:
-    """The stored pages among these, by page number."""
+    """Return the stored pages among these, by page number."""
     if not page_nos:
         return {}
     sql = pagecopy.fetch_sql([pagecopy.WantedPages(run_number, page_nos, None)], with_olt=True)
@@ -47,7 +46,7 @@ def read_pages(cursor: Cursor, run_number: int, page_nos: list[int]) -> dict[int
 def read_pages_of_runs(
     cursor: Cursor, page_nos: Sequence[tuple[int, list[int]]]
 ) -> dict[int, dict[int, PackedPage]]:
-    """The stored pages among these, by run number and page number."""
+    """Return the stored pages among these, by run number and page number."""
     wanted = [(run_number, numbers) for run_number, numbers in page_nos if numbers]
     if len(wanted) <= 1:
         return {run: read_pages(cursor, run, numbers) for run, numbers in wanted}
@@ -63,7 +62,7 @@ def insert_pages(cursor: Cursor, pages: Iterator[StoredPage]) -> None:
     """Store pages that were not there: some are made while the server stores those before."""
 
     def take() -> tuple[list[StoredPage], bool]:
-        """The pages of the next statement, and whether there may be more."""
+        """Return the pages of the next statement, and whether there may be more."""
         taken: list[StoredPage] = []
         taken_bytes = 0
         for page in pages:
@@ -74,11 +73,13 @@ def insert_pages(cursor: Cursor, pages: Iterator[StoredPage]) -> None:
                 return taken, True
         return taken, False
 
-    taken, more = take()
-    while taken:
-        coming = _ahead.submit(take) if more else None
-        copy_in(cursor, _INSERT_PAGES, pagecopy.encode_rows(taken))
-        taken, more = coming.result() if coming is not None else ([], False)
+    # The thread begins with the first page that is taken ahead.
+    with ThreadPoolExecutor(1, "eventindex-pages") as ahead:
+        taken, more = take()
+        while taken:
+            coming = ahead.submit(take) if more else None
+            copy_in(cursor, _INSERT_PAGES, pagecopy.encode_rows(taken))
+            taken, more = coming.result() if coming is not None else ([], False)
 
 
 def update_pages(cursor: Cursor, pages: Iterable[StoredPage]) -> None:

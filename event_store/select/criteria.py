@@ -6,7 +6,7 @@ import bisect
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from psycopg2.extensions import cursor as Cursor  # noqa: N812
+from psycopg2.extensions import cursor as Cursor
 
 
 class Criterion(NamedTuple):
@@ -25,11 +25,11 @@ class Criteria:
         self._starts = sorted({criterion.first_run for criterion in criteria})
 
     def epoch(self, run_number: int) -> int:
-        """The epoch of a run: runs of the same epoch have the same names."""
+        """Return the epoch of a run: runs of the same epoch have the same names."""
         return bisect.bisect_right(self._starts, run_number)
 
     def names(self, epoch: int) -> dict[int, str]:
-        """The name of each bit that has one in an epoch."""
+        """Return the name of each bit that has one in an epoch."""
         if epoch == 0:
             return {}
         start = self._starts[epoch - 1]
@@ -37,6 +37,6 @@ class Criteria:
 
 
 def read(cursor: Cursor) -> Criteria:
-    """The criteria of the database."""
+    """Return the criteria of the database."""
     cursor.execute("SELECT bit, first_run, name FROM olt_criterion")
     return Criteria([Criterion(*row) for row in cursor.fetchall()])

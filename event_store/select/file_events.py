@@ -27,7 +27,7 @@ class TooManyEventsError(Exception):
 
 
 def read_file_events(connection: Connection, fuid_raw: str, events_max: int) -> list[FileEvents]:
-    """The events of a file, by run and dataset, ascending.
+    """Return the events of a file, by run and dataset, ascending.
 
     Raises:
         TooManyEventsError: more than `events_max`.

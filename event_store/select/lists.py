@@ -7,11 +7,11 @@ not shift it. Counts come from the tables that the writing transaction keeps. Ne
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Generic, NamedTuple, TypeVar
 
-from psycopg2.extensions import cursor as Cursor  # noqa: N812
+from psycopg2.extensions import cursor as Cursor
 
 # Records of telescopes in one page of conflicts; one conflict always fits.
 _RECORD_BYTES_MAX = 4 * 1024 * 1024
@@ -131,11 +131,26 @@ class ConflictRow:
     stored_record: str
     offered_record: str
 
+    @classmethod
+    def of(cls, columns: Sequence[object]) -> ConflictRow:
+        """Make a row of the values of `CONFLICT_COLUMNS`."""
+        return cls(**dict(zip(_CONFLICT_FIELDS, columns, strict=True)))  # type: ignore[arg-type]
+
+
+_CONFLICT_FIELDS: Sequence[str] = [field.name for field in fields(ConflictRow)]
+# How a field is read where it is not the column of its name.
+_CONFLICT_VALUES: Mapping[str, str] = {
+    "resolved_by": "coalesce(resolved_by, '')",
+    "stored_record": "coalesce(convert_from(stored_record, 'UTF8'), '')",
+    "offered_record": "coalesce(convert_from(offered_record, 'UTF8'), '')",
+}
+CONFLICT_COLUMNS = ", ".join(_CONFLICT_VALUES.get(name, name) for name in _CONFLICT_FIELDS)
+
 
 def list_runs(
     cursor: Cursor, page: PageOf, *, run_first: int, run_last: int, detector_id: str | None
 ) -> Rows[RunRow]:
-    """Runs that hold events; `detector_id` "" means those that no telescope sent."""
+    """Return runs that hold events; `detector_id` "" means those that no telescope sent."""
     conditions = ["n_events > 0", "run_number BETWEEN %s AND %s"]
     values: list[object] = [run_first, run_last]
     if detector_id == "":
@@ -190,7 +205,7 @@ def get_dataset(
 def list_datasets(
     cursor: Cursor, page: PageOf, *, state: int | None, name_contains: str
 ) -> Rows[DatasetRow]:
-    """Datasets; `name_contains` does not look at capitals, "" takes all."""
+    """Return datasets; `name_contains` does not look at capitals, "" takes all."""
     inner = (
         f"SELECT {_DATASET_COLUMNS} FROM dataset "
         "WHERE (%s::smallint IS NULL OR state = %s) AND strpos(lower(name), lower(%s)) > 0"
@@ -200,7 +215,7 @@ def list_datasets(
 
 
 def dataset_names(cursor: Cursor, dsids: Collection[int]) -> dict[int, str]:
-    """The names of datasets."""
+    """Return the names of datasets."""
     cursor.execute(
         "SELECT dsid_raw, name FROM dataset WHERE dsid_raw = ANY (%s::bigint[])", (list(dsids),)
     )
@@ -215,7 +230,7 @@ def list_files(
     dsid: int | None,
     name_pattern: str = "",
 ) -> Rows[FileRow]:
-    """RAW files that have events, one row for each run and dataset; "" takes any name."""
+    """Return RAW files that have events, a row for each run and dataset; "" takes any name."""
     conditions: list[str] = ["n_events > 0"]
     values: list[object] = []
     for column, value in (("run_number", run_number), ("dsid_raw", dsid)):
@@ -236,14 +251,14 @@ def list_files(
 
 
 def like_pattern(pattern: str) -> str:
-    """A pattern with * and ? as LIKE has it. Pure."""
+    """Return a pattern with * and ? as LIKE has it. Pure."""
     for special in "\\%_":
         pattern = pattern.replace(special, f"\\{special}")
     return pattern.replace("*", "%").replace("?", "_")
 
 
 def fuids_of_name(cursor: Cursor, name: str, limit: int) -> list[str]:
-    """The files with a name, at most `limit` of them."""
+    """Return the files with a name, at most `limit` of them."""
     cursor.execute(
         "SELECT fuid::text FROM file_info WHERE name <> '' AND name = %s ORDER BY fuid LIMIT %s",
         (name, limit),
@@ -252,7 +267,7 @@ def fuids_of_name(cursor: Cursor, name: str, limit: int) -> list[str]:
 
 
 def file_rows(cursor: Cursor, fuid_raw: str, limit: int) -> list[FileRow]:
-    """The runs and datasets of a RAW file, ascending, at most `limit` of them."""
+    """Return the runs and datasets of a RAW file, ascending, at most `limit` of them."""
     cursor.execute(
         f"{_FILE_ROWS} FROM raw_file p {_FILE_STATE} "
         "WHERE p.fuid_raw = %s::uuid AND p.n_events > 0 "
@@ -272,7 +287,7 @@ _FILE_STATE = "LEFT JOIN dataset d ON d.dsid_raw = p.dsid_raw"
 def list_conflicts(
     cursor: Cursor, page: PageOf, *, run_number: int | None, with_resolved: bool
 ) -> Rows[ConflictRow]:
-    """Conflicts in the order of run and event; pages with long records hold fewer rows."""
+    """Return conflicts in the order of run and event; pages with long records hold fewer rows."""
     conditions, values = ["true"], []
     if run_number is not None:
         conditions.append("run_number = %s")
@@ -286,26 +301,17 @@ def list_conflicts(
     )
     order = _order(page)
     sql = (
-        f"SELECT {_CONFLICT_COLUMNS}, p.n FROM (SELECT q.*, count(*) OVER () AS n, "
+        f"SELECT {CONFLICT_COLUMNS}, p.n FROM (SELECT q.*, count(*) OVER () AS n, "
         f"sum(size) OVER (ORDER BY {order}) - size AS before FROM ({{page}}) q) p "
         f"WHERE p.before < {_RECORD_BYTES_MAX} ORDER BY {order}"
     )
     found = _read(cursor, sql, inner, values, page=page, make=lambda *row: row)
-    rows = [ConflictRow(*row[:-1]) for row in found.rows]
+    rows = [ConflictRow.of(row[:-1]) for row in found.rows]
     return Rows(rows, bool(rows) and found.rows[0][-1] > len(rows))
 
 
-_CONFLICT_COLUMNS = (
-    "conflict_id, run_number, event_number, stored_fuid_raw, stored_dsid_raw, stored_olt_result, "
-    "offered_fuid_raw, offered_dsid_raw, offered_olt_result, source, first_seen, last_seen, "
-    "times, resolution, coalesce(resolved_by, ''), resolved, "
-    "coalesce(convert_from(stored_record, 'UTF8'), ''), "
-    "coalesce(convert_from(offered_record, 'UTF8'), '')"
-)
-
-
 def detector_known(cursor: Cursor, detector_id: str) -> bool:
-    """Whether a telescope of this name sent any event."""
+    """Return whether a telescope of this name sent any event."""
     # OFFSET 0: one look into an index for each run, never a scan of all records.
     cursor.execute(
         "SELECT EXISTS (SELECT FROM run WHERE detector_id = %s) OR EXISTS ("

@@ -10,7 +10,7 @@ from bisect import bisect_right
 from itertools import groupby
 from typing import NamedTuple
 
-from psycopg2.extensions import cursor as Cursor  # noqa: N812
+from psycopg2.extensions import cursor as Cursor
 
 from event_store.database.connection import Connection, copy_out, fetch_one
 from event_store.pages import copy as pagecopy
@@ -65,7 +65,7 @@ class Scan:
         self._spans_done = False
 
     def read(self, connection: Connection) -> list[ScannedPage]:
-        """The next pages, in order; none at the end.
+        """Return the next pages, in order; none at the end.
 
         Raises:
             StoreUnavailableError: the database did not answer; the scan may be read on.
@@ -116,14 +116,14 @@ class Scan:
         return self._spans[0] if self._spans else None
 
     def _spans_from(self) -> int:
-        """The run to take spans from; at the first time the one that the scan resumes in."""
+        """Return the run to take spans from; at the first time the one that the scan resumes in."""
         if self._spans is None:
             return max(self._position.run, self._selection.run_first)
         return self._last_run + 1
 
 
 def run_exists(cursor: Cursor, run_number: int) -> bool:
-    """Whether a run holds events."""
+    """Return whether a run holds events."""
     cursor.execute(
         "SELECT EXISTS (SELECT FROM run WHERE run_number = %s AND n_events > 0)", (run_number,)
     )
@@ -131,13 +131,13 @@ def run_exists(cursor: Cursor, run_number: int) -> bool:
 
 
 def dataset_exists(cursor: Cursor, dsid: int) -> bool:
-    """Whether a dataset is registered."""
+    """Return whether a dataset is registered."""
     cursor.execute("SELECT EXISTS (SELECT FROM dataset WHERE dsid_raw = %s)", (dsid,))
     return bool(fetch_one(cursor)[0])
 
 
 def file_exists(cursor: Cursor, fuid: bytes) -> bool:
-    """Whether any event lies in a RAW file (id of 16 bytes)."""
+    """Return whether any event lies in a RAW file (id of 16 bytes)."""
     cursor.execute(
         "SELECT EXISTS (SELECT FROM raw_file WHERE fuid_raw = %s::uuid AND n_events > 0)",
         (fuid.hex(),),
@@ -155,7 +155,7 @@ def _whole(selection: Selection) -> Span:
 
 
 def _run_spans(cursor: Cursor, selection: Selection, after: int) -> tuple[int, list[Span]]:
-    """How many runs there are in the ranges of runs, and they: a span for those of one range."""
+    """Return how many runs the ranges of runs hold, and a span for the runs of each range."""
     cursor.execute(
         "SELECT run_number FROM run WHERE run_number BETWEEN %s AND %s AND n_events > 0 "
         "AND run_number <@ %s::int8multirange ORDER BY run_number LIMIT %s",
@@ -172,7 +172,7 @@ def _run_spans(cursor: Cursor, selection: Selection, after: int) -> tuple[int, l
 
 
 def _file_spans(cursor: Cursor, selection: Selection, after: int) -> tuple[int, list[Span]]:
-    """How many runs have the file or dataset, and where in them the catalogue has it."""
+    """Return how many runs have the file or dataset, and where in them the catalogue has it."""
     cursor.execute(
         "SELECT run_number, min(first_event), max(last_event) FROM raw_file "
         "WHERE run_number BETWEEN %s AND %s AND n_events > 0 "

@@ -86,7 +86,7 @@ class Selected(NamedTuple):
 
 
 def select(page: PackedPage, page_no: int, selection: Selection) -> UInt8:
-    """The mask of the selected events of a page."""
+    """Return the mask of the selected events of a page."""
     mask = presence_plane(page)
     if selection.by_olt:
         mask = by_olt(mask, olt_plane_rows(page), selection)
@@ -99,7 +99,7 @@ def select(page: PackedPage, page_no: int, selection: Selection) -> UInt8:
 
 
 def take(page: PackedPage, page_no: int, mask: UInt8) -> Selected:
-    """The events of a mask, ascending."""
+    """Return the events of a mask, ascending."""
     at = np.flatnonzero(np.unpackbits(mask, bitorder="little"))
     slots = at if page.slots is None else page.slots[at].astype(np.int64)
     return Selected(
@@ -110,12 +110,12 @@ def take(page: PackedPage, page_no: int, mask: UInt8) -> Selected:
 
 
 def count(mask: UInt8) -> int:
-    """The number of events of a mask."""
+    """Return the number of events of a mask."""
     return int(np.bitwise_count(mask).sum())
 
 
 def count_bits(page: PackedPage, mask: UInt8) -> Int64:
-    """How many selected events have each bit of `olt_result`: int64, shape (64,)."""
+    """Return how many selected events have each bit of `olt_result`: int64, shape (64,)."""
     counts = np.zeros(64, np.int64)
     planes = olt_plane_rows(page)
     counts[: len(planes)] = np.bitwise_count(planes & mask).sum(axis=1, dtype=np.int64)
@@ -123,7 +123,7 @@ def count_bits(page: PackedPage, mask: UInt8) -> Int64:
 
 
 def count_all_bits(pages: Sequence[PackedPage]) -> Int64:
-    """How many events of some pages have each bit: int64, shape (64,).
+    """Return how many events of some pages have each bit: int64, shape (64,).
 
     All pages with equally many planes in one go: no mask, no loop over pages.
     """
@@ -141,7 +141,7 @@ def count_all_bits(pages: Sequence[PackedPage]) -> Int64:
 
 
 def count_bit_pairs(page: PackedPage, mask: UInt8) -> Int64:
-    """How many selected events have both bits: int64, shape (64, 64), symmetric.
+    """Return how many selected events have both bits: int64, shape (64, 64), symmetric.
 
     The diagonal holds the counts of single bits.
     """
@@ -155,14 +155,14 @@ def count_bit_pairs(page: PackedPage, mask: UInt8) -> Int64:
 
 
 def count_files(page: PackedPage, mask: UInt8) -> Int64:
-    """How many selected events each file of the page has: int64, shape (k,)."""
+    """Return how many selected events each file of the page has: int64, shape (k,)."""
     at = np.flatnonzero(np.unpackbits(mask, bitorder="little"))
     index = values_at(index_plane_rows(page), at).astype(np.intp)
     return np.bincount(index, minlength=len(page.fuids))
 
 
 def by_olt(mask: UInt8, planes: npt.NDArray[np.uint8], selection: Selection) -> UInt8:
-    """A mask without the events that the masks of `olt_result` rule out.
+    """Return a mask without the events that the masks of `olt_result` rule out.
 
     `planes` are those of `olt_result`: the planes first, then the shape of the mask.
     """
@@ -202,7 +202,7 @@ def _by_file(mask: UInt8, page: PackedPage, selection: Selection) -> UInt8:
 
 
 def by_slot(page: PackedPage, page_no: int, selection: Selection) -> UInt8:
-    """The mask of the positions of a page that the range of event numbers takes."""
+    """Return the mask of the positions of a page that the range of event numbers takes."""
     first = selection.event_first - (page_no << SLOT_BITS)
     last = selection.event_last - (page_no << SLOT_BITS)
     if page.slots is not None:

@@ -38,7 +38,7 @@ class Chosen(NamedTuple):
 
 
 def choose(pages: Sequence[ScannedPage], selection: Selection) -> Chosen:
-    """The events of a selection in some pages, in the order of the pages."""
+    """Return the events of a selection in some pages, in the order of the pages."""
     dense = [place for place, page in enumerate(pages) if page.page.slots is None]
     parts = [_one(pages[place], place, selection) for place in _others(dense, len(pages))]
     if dense:
@@ -83,7 +83,7 @@ def _stacked(scanned: Sequence[ScannedPage], places: list[int], selection: Selec
 
 
 def _stack(planes: list[bytes]) -> UInt8:
-    """Planes of pages: uint8, shape (pages, planes, bytes of a plane)."""
+    """Return planes of pages: uint8, shape (pages, planes, bytes of a plane)."""
     size = max(map(len, planes))
     stacked = b"".join([plane.ljust(size, b"\0") for plane in planes])
     return np.frombuffer(stacked, np.uint8).reshape(len(planes), -1, _PLANE_BYTES)
@@ -92,7 +92,7 @@ def _stack(planes: list[bytes]) -> UInt8:
 def _mask(
     scanned: Sequence[ScannedPage], presence: UInt8, olt_planes: UInt8, selection: Selection
 ) -> UInt8:
-    """The selected slots of each page: uint8, shape (pages, bytes of a plane)."""
+    """Return the selected slots of each page: uint8, shape (pages, bytes of a plane)."""
     if selection.by_file:
         return np.stack([select(page, page_no, selection) for _, page_no, page in scanned])
     mask = presence
@@ -106,7 +106,7 @@ def _mask(
 def _unpack(
     mask: UInt8, used: Index, file_planes: UInt8, olt_planes: UInt8
 ) -> tuple[Index, npt.NDArray[np.unsignedinteger], npt.NDArray[np.unsignedinteger]]:
-    """Positions, file indexes and masks of the events in the `used` bytes of a mask."""
+    """Return positions, file indexes and masks of the events in the `used` bytes of a mask."""
     at = np.flatnonzero(np.unpackbits(mask.take(used), bitorder="little").view(bool))
     byte = used.take(at >> 3)
     at &= 7
@@ -116,7 +116,7 @@ def _unpack(
 
 
 def _values(stacked: UInt8, skip: int, byte: Index, bit: UInt8) -> npt.NDArray[np.unsignedinteger]:
-    """The values at some positions, by the planes from `skip` on."""
+    """Return the values at some positions, by the planes from `skip` on."""
     planes = stacked.shape[1]
     at = (byte >> 10) * ((planes - 1) * _PLANE_BYTES) + byte
     flat = stacked.reshape(-1)

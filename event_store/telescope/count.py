@@ -25,7 +25,7 @@ COUNT_KEYS: Mapping[str, str] = {
 def count(
     connection: Connection, selection: CosmicSelection, by: str, groups_max: int
 ) -> dict[tuple[Any, ...], int]:
-    """How many records a selection has for each key of `COUNT_KEYS[by]`.
+    """Return how many records a selection has for each key of `COUNT_KEYS[by]`.
 
     Counted a few runs a statement; more than `groups_max` keys end it early with one more.
     """
@@ -48,7 +48,7 @@ def count(
 
 
 def _runs_to_count(connection: Connection, selection: CosmicSelection) -> Iterator[list[int]]:
-    """The runs of a selection that a telescope sent, so many as one statement may count."""
+    """Yield the runs of a selection that a telescope sent, so many as one statement may count."""
     after = selection.run_first - 1
     while True:
         with connection.cursor() as cursor:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from psycopg2.extensions import cursor as Cursor  # noqa: N812
+from psycopg2.extensions import cursor as Cursor
 
 from event_store.telescope.names import TelescopeFile, cosmic_dataset, cosmic_fuid
 
 
 def find_file(cursor: Cursor, fuid_raw: str) -> TelescopeFile | None:
-    """The block that a RAW file id stands for; None when it is no telescope's.
+    """Return the block that a RAW file id stands for; None when it is no telescope's.
 
     Looks at the file's first event in the index or, where every one of its events is another
     file's there, at a conflict; then at all blocks of the run.
@@ -46,7 +46,7 @@ def _block_of(cursor: Cursor, fuid_raw: str, run: int, event: int | None) -> Tel
 
 
 def file_known(cursor: Cursor, fuid_raw: str) -> bool:
-    """Whether a RAW file has events in the index or was offered one that another file has."""
+    """Return whether a RAW file has events in the index, or was offered another file's."""
     cursor.execute(
         "SELECT EXISTS (SELECT FROM raw_file WHERE fuid_raw = %s::uuid AND n_events > 0) "
         "OR EXISTS (SELECT FROM event_conflict WHERE offered_fuid_raw = %s::uuid)",
@@ -57,7 +57,7 @@ def file_known(cursor: Cursor, fuid_raw: str) -> bool:
 
 
 def dataset_numbers(cursor: Cursor, files: Collection[TelescopeFile]) -> dict[TelescopeFile, int]:
-    """The dataset of each telescope file: the one it has in the index, else the one by its name."""
+    """Return the dataset of each telescope file: as in the index, else the one by its name."""
     found: dict[TelescopeFile, int] = {}
     for run in sorted({file.run_number for file in files}):
         of_run = {str(cosmic_fuid(*file)): file for file in files if file.run_number == run}
@@ -79,7 +79,7 @@ def dataset_numbers(cursor: Cursor, files: Collection[TelescopeFile]) -> dict[Te
 
 
 def run_has_records(cursor: Cursor, run_number: int) -> bool:
-    """Whether any telescope sent events of a run."""
+    """Return whether any telescope sent events of a run."""
     cursor.execute("SELECT EXISTS (SELECT FROM cosmic_event WHERE run_number = %s)", (run_number,))
     row = cursor.fetchone()
     return row is not None and bool(row[0])

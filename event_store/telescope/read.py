@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from psycopg2.extensions import cursor as Cursor  # noqa: N812
+from psycopg2.extensions import cursor as Cursor
 
 from event_store.database.connection import Connection
 from event_store.model import NUMBER_MAX
@@ -83,7 +83,7 @@ class CosmicScan:
         self._key = (selection.event_first, "")
 
     def read(self, connection: Connection) -> list[CosmicRow]:
-        """The next records; none at the end.
+        """Return the next records; none at the end.
 
         Raises:
             StoreUnavailableError: the database did not answer; the scan may be read on.
@@ -134,7 +134,7 @@ class CosmicScan:
 
 
 def conditions_of(selection: CosmicSelection) -> tuple[str, tuple[object, ...]]:
-    """Conditions on a record `c` beside its run, each with AND before it, and their values."""
+    """Return conditions on a record `c` beside its run, each after an AND, and their values."""
     parts: list[tuple[str, object]] = []
     if selection.event_first > 0:
         parts.append(("c.event_number >= %s", selection.event_first))

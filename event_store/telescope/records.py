@@ -11,10 +11,10 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from psycopg2.extensions import cursor as Cursor  # noqa: N812
+from psycopg2.extensions import cursor as Cursor
 
 from event_store.database.statements import execute_rows, pieces, text_bytes
-from event_store.model import CosmicRecord
+from event_store.model import CosmicRecord, signed
 
 _COLUMNS = (
     "run_number, event_number, detector_id, event_time, format, cosmic_block, trigger_bits, tdc, "
@@ -68,7 +68,7 @@ def store_records(
 
 
 def _differing(cursor: Cursor, offers: Sequence[Offer]) -> dict[int, int]:
-    """The bytes of the stored record for each position of offers that differ from it."""
+    """Return the bytes of the stored record for each position of offers that differ from it."""
     found: dict[int, int] = {}
     for piece in pieces(offers, lambda offer: 160 + text_bytes(offer.record.detector_id)):
         values = (
@@ -132,8 +132,3 @@ def _row(run_number: int, event_number: int, record: CosmicRecord) -> tuple[Any,
         record.canonical,
         record.clock_problem,
     )
-
-
-def signed(bits: int) -> int:
-    """64 unsigned bits as PostgreSQL's bigint holds them: two's complement."""
-    return bits - (1 << 64) if bits >= 1 << 63 else bits

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from psycopg2.extensions import cursor as Cursor  # noqa: N812
+from psycopg2.extensions import cursor as Cursor
 
 from event_store.database.connection import fetch_one
 from event_store.database.statements import number_pieces, pieces, text_bytes
@@ -18,7 +18,7 @@ from event_store.write.new_counts import FileCount, RunCount
 
 # Telescope datasets are numbered by one writer at a time.
 _COSMIC_LOCK = 0x45764965
-# Shared by all who write events; alone by who changed a dataset's state.
+# Writers of events hold it shared; a change of a dataset's state waits until it has it alone.
 _WRITERS_LOCK = 0x45764966
 
 
@@ -125,7 +125,7 @@ def add_to_files(cursor: Cursor, counts: Sequence[FileCount]) -> None:
 
 
 def closed_datasets(cursor: Cursor, dsids: Sequence[int]) -> frozenset[int]:
-    """The datasets among these that take no new events until the transaction ends.
+    """Return the datasets among these that take no new events until the transaction ends.
 
     Two statements in one round trip: the second one's snapshot is taken once the lock is held, so
     that `wait_for_writers` waits for everyone who may have read an older state.
@@ -147,7 +147,7 @@ def wait_for_writers(cursor: Cursor) -> None:
 
 
 def closed_states(cursor: Cursor) -> dict[int, DatasetState]:
-    """The state of every dataset that takes no new events."""
+    """Return the state of every dataset that takes no new events."""
     cursor.execute("SELECT dsid_raw, state FROM dataset WHERE state <> 1")
     return {dsid: DatasetState(state) for dsid, state in cursor.fetchall()}
 
@@ -169,7 +169,7 @@ def register_datasets(cursor: Cursor, dsids: Sequence[int]) -> None:
 
 
 def number_cosmic_datasets(cursor: Cursor, names: Sequence[str]) -> dict[str, int]:
-    """The number of each named dataset; new ones take the lowest free numbers from 2³⁰ up.
+    """Return the number of each named dataset; new ones take the lowest free numbers from 2³⁰ up.
 
     Raises:
         StoreUnavailableError: another writer took a number at the same moment; try again.
@@ -198,7 +198,7 @@ def number_cosmic_datasets(cursor: Cursor, names: Sequence[str]) -> dict[str, in
 
 
 def _free_numbers(cursor: Cursor, count: int) -> list[int]:
-    """The lowest `count` dataset numbers from 2³⁰ on that nothing has.
+    """Return the lowest `count` dataset numbers from 2³⁰ on that nothing has.
 
     Among `count` numbers more than are taken there are so many.
     """
@@ -223,9 +223,3 @@ def _dataset_numbers(cursor: Cursor, names: Sequence[str]) -> dict[str, int]:
         cursor.execute("SELECT name, dsid_raw FROM dataset WHERE name = ANY (%s)", (piece,))
         numbers.update(cursor.fetchall())
     return numbers
-
-
-def fuid_text(fuid: bytes) -> str:
-    """The canonical text of a RAW file id of 16 bytes."""
-    digits = fuid.hex()
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

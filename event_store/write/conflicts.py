@@ -13,12 +13,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from psycopg2.extensions import cursor as Cursor  # noqa: N812
+from psycopg2.extensions import cursor as Cursor
 
 from event_store.database.statements import execute_rows
-from event_store.model import CosmicRecord, EventColumns
-from event_store.pages.merge import Columns, FileTable, Merged
-from event_store.telescope.records import signed
+from event_store.model import CosmicRecord, EventColumns, signed
+from event_store.pages.merge import BatchFiles, Columns, Merged
 
 # An offer that once took the stored value's place and conflicts again is open again.
 _REOPENED = ", ".join(
@@ -64,7 +63,7 @@ class Conflicts:
 
     offered: Columns
     merged: Merged
-    table: FileTable
+    table: BatchFiles
     positions: npt.NDArray[np.intp]
     rows: Sequence[int]
     differing: Mapping[int, int]

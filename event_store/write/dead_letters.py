@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from psycopg2.extensions import cursor as Cursor  # noqa: N812
+from psycopg2.extensions import cursor as Cursor
 
 from event_store.database.connection import fetch_one
 from event_store.database.statements import execute_rows
@@ -16,11 +16,10 @@ from event_store.model import DeadLetter
 # Beside its texts and payload: the row's head, its numbers, its place in the index. The trigger of
 # the table counts the same.
 LETTER_BYTES = 128
-_BACKSLASHED_NUL = "\\x00"
 
 
 def kept_letters_bytes(cursor: Cursor) -> int:
-    """The bytes of all dead letters, as a trigger of their table counts them."""
+    """Return the bytes of all dead letters, as a trigger of their table counts them."""
     cursor.execute("SELECT bytes FROM dead_letter_size")
     return int(fetch_one(cursor)[0])
 
@@ -28,7 +27,7 @@ def kept_letters_bytes(cursor: Cursor) -> int:
 def with_room(
     letters: Iterable[DeadLetter], room_bytes: int
 ) -> tuple[list[DeadLetter], list[DeadLetter]]:
-    """The letters that fit, the first ones first, and those that do not. Pure."""
+    """Return the letters that fit, the first ones first, and those that do not. Pure."""
     kept: list[DeadLetter] = []
     left: list[DeadLetter] = []
     for letter in letters:
@@ -42,9 +41,9 @@ def with_room(
 
 
 def letter_bytes(letter: DeadLetter) -> int:
-    """What a letter takes of the room for letters. Pure."""
+    """Return what a letter takes of the room for letters. Pure."""
     texts = (letter.topic, letter.reason, letter.detail, letter.source)
-    return LETTER_BYTES + len(letter.payload) + sum(len(_text(text).encode()) for text in texts)
+    return LETTER_BYTES + len(letter.payload) + sum(len(text.encode()) for text in texts)
 
 
 def insert_dead_letters(
@@ -56,20 +55,14 @@ def insert_dead_letters(
         "INSERT INTO dead_letter (topic, payload, truncated, reason, detail, source) VALUES %s",
         (
             (
-                _text(letter.topic),
+                letter.topic,
                 letter.payload,
                 letter.truncated,
                 letter.reason,
-                _text(letter.detail),
-                _text(letter.source),
+                letter.detail,
+                letter.source,
             )
             for letter in letters
         ),
         step=step,
     )
-
-
-def _text(value: str) -> str:
-    """Text that PostgreSQL takes: no NUL, no lone surrogates."""
-    clean = value.encode("utf-8", "backslashreplace").decode("utf-8")
-    return clean.replace("\0", _BACKSLASHED_NUL)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from psycopg2.extensions import cursor as Cursor  # noqa: N812
+from psycopg2.extensions import cursor as Cursor
 
 from event_store.database.statements import pieces, text_bytes
 from event_store.model import FileInfo
@@ -19,7 +19,7 @@ _NUMBERS_BYTES = 80
 
 
 def info_pieces(offers: Iterable[FileInfo]) -> Iterator[list[FileInfo]]:
-    """One offer for each file, by ascending id, cut into statements: the first values count.
+    """Yield one offer for each file, by ascending id, cut into statements: the first values count.
 
     Pure.
     """
@@ -34,7 +34,7 @@ def info_pieces(offers: Iterable[FileInfo]) -> Iterator[list[FileInfo]]:
 
 
 def filled(known: FileInfo, offer: FileInfo) -> FileInfo:
-    """What is known of a file, with what the offer adds. Pure."""
+    """Return what is known of a file, with what the offer adds. Pure."""
     return FileInfo(
         known.fuid,
         known.name or offer.name,
@@ -94,7 +94,7 @@ def replace(cursor: Cursor, infos: Sequence[FileInfo], replaced_by: str) -> set[
 
 
 def noted(cursor: Cursor, fuids: Sequence[uuid.UUID]) -> dict[uuid.UUID, FileInfo]:
-    """What is noted of files; those of which nothing is are left out."""
+    """Return what is noted of files; those without anything are left out."""
     cursor.execute(
         "SELECT fuid::text, name, coalesce(bytes, 0), checksum FROM file_info "
         "WHERE fuid = ANY (%s::uuid[])",
@@ -105,7 +105,7 @@ def noted(cursor: Cursor, fuids: Sequence[uuid.UUID]) -> dict[uuid.UUID, FileInf
 
 
 def columns(infos: Sequence[FileInfo]) -> tuple[list[str], list[str], list[int], list[str]]:
-    """The fields of files as columns for `unnest`. Pure."""
+    """Return the fields of files as columns for `unnest`. Pure."""
     return (
         [str(info.fuid) for info in infos],
         [info.name for info in infos],
@@ -117,7 +117,7 @@ def columns(infos: Sequence[FileInfo]) -> tuple[list[str], list[str], list[int],
 def refused(
     offers: Iterable[FileInfo], noted_now: Mapping[uuid.UUID, FileInfo]
 ) -> frozenset[FileInfo]:
-    """The offers that contradict what is noted. Pure."""
+    """Return the offers that contradict what is noted. Pure."""
     return frozenset(
         offer
         for offer in offers

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from event_store.arrays import Places, starts
 from event_store.model import NUMBER_MAX, Int64
-from event_store.pages.merge import Files, FileTable
-from event_store.write.plan import starts
+from event_store.pages.merge import BatchFiles
 
 
 class RunCount(NamedTuple):
@@ -35,13 +35,13 @@ class FileCount(NamedTuple):
 class NewCounts:
     """Sums over the new events of a transaction; its groups come in ascending order."""
 
-    def __init__(self, table: FileTable) -> None:
+    def __init__(self, table: BatchFiles) -> None:
         """Sum files by their numbers in `table`."""
         self._table = table
         self._runs: dict[int, RunCount] = {}
         self._files: dict[tuple[int, int], tuple[int, int, int]] = {}
 
-    def add(self, runs: Int64, events: Int64, files: Files) -> None:
+    def add(self, runs: Int64, events: Int64, files: Places) -> None:
         """Add new events, ascending by (run, event), and the file of each."""
         heads = starts(runs)
         if not len(heads):
@@ -62,7 +62,7 @@ class NewCounts:
         else:
             self._add_files(numbers, np.repeat(np.arange(len(heads)), counts), events, files)
 
-    def _add_files_of_run(self, run: int, events: Int64, files: Files) -> None:
+    def _add_files_of_run(self, run: int, events: Int64, files: Places) -> None:
         size = len(self._table)
         first, last = np.full(size, NUMBER_MAX), np.zeros(size, np.int64)
         # Of repeated indexes NumPy keeps the last assignment, and the events ascend.
@@ -74,7 +74,7 @@ class NewCounts:
         for file, *numbers in zip(*(column.tolist() for column in columns), strict=True):
             self._add_file(run, file, *numbers)
 
-    def _add_files(self, numbers: Int64, run_index: Files, events: Int64, files: Files) -> None:
+    def _add_files(self, numbers: Int64, run_index: Places, events: Int64, files: Places) -> None:
         keys = run_index * len(self._table) + files
         order = np.argsort(keys, kind="stable")
         heads = starts(keys[order])
@@ -97,11 +97,11 @@ class NewCounts:
         self._files[run, file] = count, first, last
 
     def runs(self) -> list[RunCount]:
-        """The new events of each run, ascending."""
+        """Return the new events of each run, ascending."""
         return list(self._runs.values())
 
     def files(self) -> Iterator[FileCount]:
-        """The new events of each file of each run."""
+        """Yield the new events of each file of each run."""
         fuids, dsids = self._table.arrays()
         ids, datasets = [fuid.hex() for fuid in fuids.tolist()], dsids.tolist()
         for (run, file), numbers in self._files.items():

@@ -10,17 +10,17 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from event_store.arrays import starts
 from event_store.model import EventColumns, Int64
-from event_store.pages.format import SLOT_BITS
+from event_store.pages.cuts import page_starts_of_runs
 
 RUNS_PER_TRANSACTION_MAX = 256
 PAGES_PER_TRANSACTION_MAX = 4096
-_EVENTS_PER_PAGE_DENSE = 64
 
 
 class RunPart(NamedTuple):
@@ -33,7 +33,7 @@ class RunPart(NamedTuple):
 
 
 def in_order(batch: EventColumns) -> tuple[EventColumns, npt.NDArray[np.intp] | None]:
-    """The batch in stable order by (run, event), with the place each row had (None: the same)."""
+    """Return the batch in stable order by (run, event), and the place each row had (None: same)."""
     order = _sort_order(batch.runs, batch.events)
     if order is None:
         return batch, None
@@ -66,17 +66,6 @@ def _sort_order(runs: Int64, events: Int64) -> npt.NDArray[np.intp] | None:
     return np.lexsort((events, runs))
 
 
-def starts(values: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
-    """Where runs of equal values begin: of n values, 0 and each place that differs from the last.
-
-    `np.flatnonzero(np.diff(values, prepend=…))` says the same and takes ten times as long.
-    """
-    if not len(values):
-        return np.empty(0, np.intp)
-    cuts = np.flatnonzero(values[1:] != values[:-1]) + 1
-    return np.concatenate([np.zeros(1, np.intp), cuts])
-
-
 def transactions(runs: Int64, events: Int64) -> Iterator[list[RunPart]]:
     """Cut a sorted batch into transactions."""
     parts: list[RunPart] = []
@@ -91,31 +80,6 @@ def transactions(runs: Int64, events: Int64) -> Iterator[list[RunPart]]:
         pages += part.pages
     if parts:
         yield parts
-
-
-def page_starts(events: Int64) -> npt.NDArray[np.intp]:
-    """Where each page begins among ascending events."""
-    if not len(events):
-        return np.empty(0, np.intp)
-    first, last = int(events[0]) >> SLOT_BITS, int(events[-1]) >> SLOT_BITS
-    if last - first > len(events) // _EVENTS_PER_PAGE_DENSE:
-        return starts(events >> SLOT_BITS)
-    # Many events a page: finding the borders takes a few steps each, whatever lies between.
-    borders = np.arange(first, last + 1, dtype=np.int64) << SLOT_BITS
-    at = np.searchsorted(events, borders)
-    there = np.empty(len(at), bool)
-    there[-1] = True
-    np.not_equal(at[1:], at[:-1], out=there[:-1])
-    return at[there]
-
-
-def page_starts_of_runs(runs: Int64, events: Int64) -> npt.NDArray[np.intp]:
-    """Where each page begins among the ascending events of ascending runs."""
-    if not len(runs) or runs[0] == runs[-1]:
-        return page_starts(events)
-    pages = events >> SLOT_BITS
-    cuts = np.flatnonzero((runs[1:] != runs[:-1]) | (pages[1:] != pages[:-1])) + 1
-    return np.concatenate([np.zeros(1, np.intp), cuts])
 
 
 def _run_parts(runs: Int64, events: Int64) -> Iterator[RunPart]:

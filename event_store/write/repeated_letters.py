@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 
 import psycopg2
-from psycopg2.extensions import cursor as Cursor  # noqa: N812
+from psycopg2.extensions import cursor as Cursor
 
 from event_store.model import DeadLetter
 

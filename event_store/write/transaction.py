@@ -12,12 +12,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from psycopg2.extensions import cursor as Cursor  # noqa: N812
+from psycopg2.extensions import cursor as Cursor
 
+from event_store.arrays import number_values
 from event_store.model import EventColumns, Int64, Outcome, UInt8
 from event_store.pages.copy import StoredPage
+from event_store.pages.cuts import page_starts_of_runs
 from event_store.pages.format import SLOT_BITS, SLOT_MASK, PackedPage
-from event_store.pages.merge import Columns, FileTable, Merged, are_stored, merge, number_files
+from event_store.pages.merge import BatchFiles, Columns, Merged, are_stored, merge
 from event_store.pages.store import (
     PAGES_AT_ONCE_MAX,
     insert_pages,
@@ -28,7 +30,7 @@ from event_store.telescope.records import Offer, store_records
 from event_store.write import catalogue
 from event_store.write.conflicts import Conflicts, record_conflicts
 from event_store.write.new_counts import NewCounts
-from event_store.write.plan import RunPart, page_starts_of_runs
+from event_store.write.plan import RunPart
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +92,8 @@ class Transaction:
         # Of events with a closed dataset only the stored ones get another outcome.
         outcome = np.full(last - first, Outcome.CLOSED_DATASET, np.uint8)
         batch = self._batch
-        used, number = number_files(batch.file_index[first:last], len(batch.files))
-        table = FileTable([batch.files[i] for i in used.tolist()])
+        used, number = number_values(batch.file_index[first:last], len(batch.files))
+        table = BatchFiles([batch.files[i] for i in used.tolist()])
         files = table.number[number].astype(np.intp, copy=False)
         closed = self._closed_events(table, files)
         new = NewCounts(table)
@@ -107,9 +109,9 @@ class Transaction:
         return outcome
 
     def _closed_events(
-        self, table: FileTable, files: npt.NDArray[np.intp]
+        self, table: BatchFiles, files: npt.NDArray[np.intp]
     ) -> npt.NDArray[np.bool_] | None:
-        """Which events are of a dataset that takes no new ones; None: none is."""
+        """Return which events are of a dataset that takes no new ones; None: none is."""
         dsids = table.arrays()[1].tolist() if self._closed else []
         if self._closed.isdisjoint(dsids):
             return None
@@ -120,7 +122,7 @@ class Transaction:
         group: _Group,
         offered: Columns,
         closed: npt.NDArray[np.bool_] | None,
-        table: FileTable,
+        table: BatchFiles,
         new: NewCounts,
     ) -> tuple[npt.NDArray[np.intp], UInt8]:
         """Write a group; rows of `offered` with the outcome of each, the others are refused."""
@@ -135,7 +137,7 @@ class Transaction:
         return rows, merged.outcome
 
     def _read_pages(self, group: _Group) -> dict[int, PackedPage]:
-        """The stored pages by their numbers in the group."""
+        """Return the stored pages by their numbers in the group."""
         wanted: dict[int, list[int]] = {}
         for run, page_no in zip(group.runs, group.page_nos, strict=True):
             if _may_be_stored(self._runs[run], page_no):
@@ -173,7 +175,7 @@ class Transaction:
         merged: Merged,
         positions: npt.NDArray[np.intp],
         offered: Columns,
-        table: FileTable,
+        table: BatchFiles,
     ) -> None:
         """Store the telescope records and the conflicts; the outcomes become final."""
         outcome, differing = merged.outcome, self._store_records(positions)
@@ -232,7 +234,7 @@ def _groups(batch: EventColumns, first: int, last: int) -> Iterator[_Group]:
 
 
 def _real(group: _Group, events: Int64) -> tuple[Int64, Int64]:
-    """The runs and the event numbers of events that are numbered as in the group."""
+    """Return the runs and the event numbers of events that are numbered as in the group."""
     if group.of_one_run:
         return np.full(len(events), group.runs[0], np.int64), events
     page = events >> SLOT_BITS
@@ -241,7 +243,7 @@ def _real(group: _Group, events: Int64) -> tuple[Int64, Int64]:
 
 
 def _may_be_stored(row: catalogue.LockedRun, page_no: int) -> bool:
-    """Whether a page may be there: outside of a run's known events there is none."""
+    """Return whether a page may be there: outside of a run's known events there is none."""
     if row.has_emptied_pages:
         return True
     if row.first_event is None or row.last_event is None:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
-from psycopg2.extensions import cursor as Cursor  # noqa: N812
+from psycopg2.extensions import cursor as Cursor
 
 from event_store.database import startup
 from event_store.database.connection import Connection, StoreOptions
@@ -104,7 +104,7 @@ class Store:
         return outcome
 
     def cosmic_datasets(self, names: Sequence[str]) -> dict[str, int]:
-        """The number of at least these telescope datasets; new ones get the first free from 2³⁰ up.
+        """Return the numbers of at least these telescope datasets; new ones are 2³⁰ and up.
 
         Raises:
             StoreUnavailableError: try again.
@@ -164,7 +164,7 @@ class Store:
         return KeptLetters(kept, left, kept_bytes + sum(map(letter_bytes, kept)))
 
     def dead_letters_bytes(self) -> int:
-        """What the dead letters take.
+        """Return what the dead letters take.
 
         Raises:
             StoreUnavailableError: try again.
@@ -230,7 +230,7 @@ class Store:
 
     @contextmanager
     def _cursor(self) -> Iterator[Cursor]:
-        """A cursor on the server that the remembered datasets are from.
+        """Open a cursor on the server that the remembered datasets are from.
 
         Raises:
             StoreUnavailableError: it is another one, after a failover or restore; they are

@@ -41,7 +41,7 @@ class SharedNumbers:
 
     @classmethod
     def make(cls) -> Self:
-        """New memory without a number.
+        """Return new memory without a number.
 
         Raises:
             OSError: there is no room for it.
@@ -53,7 +53,7 @@ class SharedNumbers:
         return cls(file)
 
     def place(self, name: str) -> int | None:
-        """Where the number of a name is, 0.0 at first; None where no room is left."""
+        """Return where the number of a name is, 0.0 at first; None where no room is left."""
         if name not in self._places:
             text = name.encode()
             words = -(-len(text) // _WORD)

@@ -45,7 +45,7 @@ class SummedMetrics:
         self.registry.register(self)
 
     def memory(self, number: int) -> SharedNumbers:
-        """The memory of a worker, to be handed to each process that is it.
+        """Return the memory of a worker, to be handed to each process that is it.
 
         Raises:
             OSError: there is no room for it.
@@ -62,7 +62,7 @@ class SummedMetrics:
                 memory[place] = math.nan
 
     def collect(self) -> Iterator[Metric]:
-        """The metrics of all workers together, as prometheus_client asks for them."""
+        """Yield the metrics of all workers together, as prometheus_client asks for them."""
         metrics: dict[str, tuple[Metric, _Samples]] = {}
         for memory in self._of_workers.values():
             for name, value, _ in memory:
@@ -80,7 +80,7 @@ class SummedMetrics:
 
 
 def _cumulated(family: str, samples: _Samples) -> _Samples:
-    """The samples of histograms, whose buckets are counted one by one, as they are exposed."""
+    """Return the samples of histograms as they are exposed; buckets are counted one by one."""
     buckets: dict[_Labels, list[tuple[float, float]]] = {}
     found: _Samples = {}
     for (sample, labels), value in samples.items():
@@ -139,20 +139,20 @@ def write_as_worker(memory: SharedNumbers) -> None:
             with lock:
                 self._write(self._value + amount)
 
-        def set(self, value: float, timestamp: float | None = None) -> None:  # noqa: ARG002
+        def set(self, value: float, timestamp: float | None = None) -> None:  # noqa: ARG002  # the signature of prometheus_client
             """Set."""
             with lock:
                 self._write(float(value))
 
         def get(self) -> float:
-            """The number in this process."""
+            """Return the number in this process."""
             return self._value
 
         def set_exemplar(self, exemplar: Any) -> None:
-            """Exemplars are not shown."""
+            """Keep none: exemplars are not shown."""
 
         def get_exemplar(self) -> None:
-            """None is kept."""
+            """Return None: no exemplar is kept."""
 
         def _write(self, value: float) -> None:
             self._value = value

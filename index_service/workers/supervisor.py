@@ -16,13 +16,13 @@ from asyncio.subprocess import PIPE, Process
 
 from index_service.workers.summed_metrics import SummedMetrics
 from service_kit.grpc_server import check_exposure, stop_signal
+from service_kit.health import Pulse
 from service_kit.monitoring import MonitoringServer
 from service_kit.settings import Settings
 from service_kit.shared_port import held_port
 
 log = logging.getLogger(__name__)
 
-SILENCE_MAX_S = 15.0
 # A worker that dies at once is not started more often than this.
 START_INTERVAL_S = 5.0
 # A worker gets its own grace period and this much more before it is killed.
@@ -50,7 +50,7 @@ async def supervise(settings: Settings) -> int:
         ]
         with MonitoringServer(
             settings.index_metrics_address,
-            live={worker.name: worker.silence for worker in workers},
+            live={worker.name: worker.pulse.problem for worker in workers},
             ready={worker.name: worker.problem for worker in workers},
             registry=metrics.registry,
         ):
@@ -96,17 +96,12 @@ class Worker:
         }
         self._process: Process | None = None
         self._problem = "starting"
-        self._heard = time.monotonic()
+        self.pulse = Pulse()
         self._has_served = False
 
-    def silence(self) -> str | None:
-        """None while the worker gives signs of life, else for how long it has not."""
-        silent = time.monotonic() - self._heard
-        return None if silent < SILENCE_MAX_S else f"no sign of life for {silent:.0f} s"
-
     def problem(self) -> str | None:
-        """None when the worker answers lookups, else what is wrong."""
-        return self.silence() or self._problem or None
+        """Return none when the worker answers lookups, else what is wrong."""
+        return self.pulse.problem() or self._problem or None
 
     async def keep(self) -> None:
         """Run the worker, again and again, until cancelled.
@@ -138,7 +133,7 @@ class Worker:
             await process.wait()
 
     async def _live(self) -> str:
-        """From start to end, which it describes."""
+        """Follow a worker from its start to its end, and say why it ended."""
         # In a session of its own Ctrl-C does not reach it: it is drained with the others.
         self._process = process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -150,9 +145,9 @@ class Worker:
             start_new_session=True,
         )
         log.info("%s is process %d", self.name, process.pid)
-        assert process.stdout is not None  # noqa: S101
+        assert process.stdout is not None  # noqa: S101  # it was asked for as a pipe
         while line := await process.stdout.readline():
-            self._heard = time.monotonic()
+            self.pulse.beat()
             self._problem = line.decode(errors="replace").strip()
             self._has_served = True
         code = await process.wait()

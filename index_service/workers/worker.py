@@ -29,7 +29,7 @@ _STDIN, _STDOUT = 0, 1
 
 async def _serve(settings: Settings) -> int:
     # Its metrics are made when it is imported, and must be a worker's.
-    from index_service.service import IndexService  # noqa: PLC0415
+    from index_service.service import IndexService  # noqa: PLC0415  # as above
 
     loop = asyncio.get_running_loop()
     stopping = stop_signal(loop)
@@ -51,7 +51,7 @@ async def _report(problem: Callable[[], str | None]) -> None:
 
 
 def _end_without_supervisor() -> None:
-    """Nobody would start this worker again, stop it or answer for it: it does not stay."""
+    """End a worker without a supervisor: nobody would stop it or answer for it."""
     if not os.read(_STDIN, 1):
         log.error("the supervisor is gone")
         os._exit(1)

@@ -15,6 +15,7 @@ from event_store.admin import datasets, delete, file_infos, resolve, tokens, ver
 from event_store.database.threads import DatabaseThreads
 from event_store.errors import NotFoundError, WrongStateError
 from event_store.model import CosmicRecord
+from event_store.telescope.names import telescope_of
 from eventindex.v1 import admin_pb2
 from ingest_service.admin import plan as admin_plan
 from ingest_service.admin import reply
@@ -48,7 +49,7 @@ class AdminDoor:
         self._clocks = clocks_of(settings)
         self._token_lifetime_max_s = settings.token_lifetime_max_s
 
-    async def UpdateDataset(  # noqa: N802
+    async def UpdateDataset(
         self, request: admin_pb2.UpdateDatasetRequest
     ) -> admin_pb2.UpdateDatasetResponse:
         """Name a dataset, set its state or its comment."""
@@ -56,7 +57,7 @@ class AdminDoor:
         row = await self._threads.run(partial(datasets.update_dataset, change=change))
         return admin_pb2.UpdateDatasetResponse(dataset=dataset_message(row))
 
-    async def DeleteDataset(  # noqa: N802
+    async def DeleteDataset(
         self, request: admin_pb2.DeleteDatasetRequest
     ) -> AsyncIterator[admin_pb2.DeleteDatasetResponse]:
         """Remove a dataset's events; a message at once, after each transaction and at the end."""
@@ -76,7 +77,7 @@ class AdminDoor:
         left = await self._threads.run(partial(delete.events_left, dsid=dsid))
         yield admin_pb2.DeleteDatasetResponse(events_removed=removed, events_left=left)
 
-    async def ResolveConflict(  # noqa: N802
+    async def ResolveConflict(
         self, request: admin_pb2.ResolveConflictRequest
     ) -> admin_pb2.ResolveConflictResponse:
         """Keep the stored value or replace it with the offered one."""
@@ -90,15 +91,15 @@ class AdminDoor:
         row = await self._threads.run(work, repeatable=False)
         return admin_pb2.ResolveConflictResponse(conflict=conflict_message(row))
 
-    async def ListCriteria(  # noqa: N802
+    async def ListCriteria(
         self,
-        request: admin_pb2.ListCriteriaRequest,  # noqa: ARG002
+        request: admin_pb2.ListCriteriaRequest,  # noqa: ARG002  # there is nothing in it
     ) -> admin_pb2.ListCriteriaResponse:
-        """All names of bits, in order of bit and run."""
+        """Return all names of bits, in order of bit and run."""
         rows = await self._threads.run(datasets.list_criteria)
         return admin_pb2.ListCriteriaResponse(criteria=map(reply.criterion_message, rows))
 
-    async def SetCriterion(  # noqa: N802
+    async def SetCriterion(
         self, request: admin_pb2.SetCriterionRequest
     ) -> admin_pb2.SetCriterionResponse:
         """Name a bit from a run on."""
@@ -106,10 +107,10 @@ class AdminDoor:
         await self._threads.run(partial(datasets.set_criterion, criterion=criterion))
         return admin_pb2.SetCriterionResponse(criterion=reply.criterion_message(criterion))
 
-    async def ListDeadLetters(  # noqa: N802
+    async def ListDeadLetters(
         self, request: admin_pb2.ListDeadLettersRequest
     ) -> admin_pb2.ListDeadLettersResponse:
-        """A page of dead letters without their payloads, the newest first."""
+        """Return a page of dead letters without their payloads, the newest first."""
         plan = admin_plan.plan_letters(request)
         rows = await self._threads.run(
             partial(
@@ -122,14 +123,14 @@ class AdminDoor:
         )
         return reply.letters_response(plan, rows)
 
-    async def GetDeadLetter(  # noqa: N802
+    async def GetDeadLetter(
         self, request: admin_pb2.GetDeadLetterRequest
     ) -> admin_pb2.GetDeadLetterResponse:
-        """A dead letter with its payload."""
+        """Return a dead letter with its payload."""
         row = await self._letter(request.dead_letter_id)
         return admin_pb2.GetDeadLetterResponse(dead_letter=reply.letter_message(row))
 
-    async def ReplayDeadLetter(  # noqa: N802
+    async def ReplayDeadLetter(
         self, request: admin_pb2.ReplayDeadLetterRequest
     ) -> admin_pb2.ReplayDeadLetterResponse:
         """Send a dead letter through the pipeline; it goes when nothing of it is refused."""
@@ -146,7 +147,7 @@ class AdminDoor:
             )
         return admin_pb2.ReplayDeadLetterResponse(outcome=outcome)
 
-    async def DiscardDeadLetter(  # noqa: N802
+    async def DiscardDeadLetter(
         self, request: admin_pb2.DiscardDeadLetterRequest
     ) -> admin_pb2.DiscardDeadLetterResponse:
         """Remove a dead letter."""
@@ -156,7 +157,7 @@ class AdminDoor:
             raise NotFoundError(f"dead letter {number} does not exist")
         return admin_pb2.DiscardDeadLetterResponse()
 
-    async def Verify(  # noqa: N802
+    async def Verify(
         self, request: admin_pb2.VerifyRequest
     ) -> AsyncIterator[admin_pb2.VerifyResponse]:
         """Count the events of each run again; one message a run, ascending."""
@@ -173,7 +174,7 @@ class AdminDoor:
         finally:
             stopped.set()
 
-    async def CreateToken(  # noqa: N802
+    async def CreateToken(
         self, request: admin_pb2.CreateTokenRequest
     ) -> admin_pb2.CreateTokenResponse:
         """Make a token; the answer alone holds its secret."""
@@ -183,15 +184,15 @@ class AdminDoor:
         log.info("token %s of %r: made by %r", made.token.token_id, plan.subject, caller_subject())
         return made
 
-    async def ListTokens(  # noqa: N802
+    async def ListTokens(
         self,
-        request: admin_pb2.ListTokensRequest,  # noqa: ARG002
+        request: admin_pb2.ListTokensRequest,  # noqa: ARG002  # there is nothing in it
     ) -> admin_pb2.ListTokensResponse:
-        """The newest tokens, the newest first."""
+        """Return the newest tokens, the newest first."""
         rows = await self._threads.run(tokens.list_tokens)
         return admin_pb2.ListTokensResponse(tokens=map(reply.token_message, rows))
 
-    async def RevokeToken(  # noqa: N802
+    async def RevokeToken(
         self, request: admin_pb2.RevokeTokenRequest
     ) -> admin_pb2.RevokeTokenResponse:
         """Make a token invalid; the services forget it within `token_cache_s`."""
@@ -200,9 +201,7 @@ class AdminDoor:
         log.info("token %d of %r: revoked by %r", token_id, token.subject, caller_subject())
         return admin_pb2.RevokeTokenResponse(token=reply.token_message(token))
 
-    async def NoteFiles(  # noqa: N802
-        self, request: admin_pb2.NoteFilesRequest
-    ) -> admin_pb2.NoteFilesResponse:
+    async def NoteFiles(self, request: admin_pb2.NoteFilesRequest) -> admin_pb2.NoteFilesResponse:
         """Note names, sizes and checksums of files."""
         plan = plan_files(request, caller_subject())
         found = await self._threads.run(
@@ -223,10 +222,10 @@ class AdminDoor:
         return await self._threads.run(partial(datasets.get_dead_letter, dead_letter_id=number))
 
     def _record(self, offered: str, dataset_name: str) -> CosmicRecord | None:
-        """An offered telescope record, decoded; its detector is that of its dataset."""
+        """Return an offered telescope record, decoded; its detector is that of its dataset."""
         if not offered:
             return None
-        telescope = delete.telescope_of(dataset_name)
+        telescope = telescope_of(dataset_name)
         detector = "" if telescope is None else telescope.detector_id
         # As canonical JSON a record may be longer than it came.
         decoded = decode_records([offered.encode()], detector, self._clocks, MESSAGE_BYTES_MAX)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from event_store.admin.datasets import TELESCOPE_PREFIX, DatasetChange
+from event_store.admin.datasets import DatasetChange
 from event_store.admin.tokens import Scope
 from event_store.model import DSID_MAX, NUMBER_MAX, DatasetState
 from event_store.select.criteria import Criterion
+from event_store.telescope.names import DATASET_PREFIX
 from eventindex.v1 import admin_pb2
 from ingest_service.decode.fields import describe
 from ingest_service.model import Reason
@@ -137,7 +138,7 @@ def plan_letters(request: admin_pb2.ListDeadLettersRequest) -> LettersPlan:
 
 
 def letters_token(dead_letter_id: int) -> str:
-    """The token of the page after a dead letter."""
+    """Return the token of the page after a dead letter."""
     return f"letter-{dead_letter_id}"
 
 
@@ -203,7 +204,7 @@ def _dataset_name(request: admin_pb2.UpdateDatasetRequest) -> str:
     automatic = _AUTOMATIC_NAME.fullmatch(name)
     if automatic and name != f"dsid-{request.dsid_raw}":
         raise InvalidRequestError(f"name={name!r} is kept for a dataset that nobody named yet")
-    if name.startswith(TELESCOPE_PREFIX):
+    if name.startswith(DATASET_PREFIX):
         raise InvalidRequestError(f"name={name!r} is kept for the datasets of telescopes")
     return name
 
@@ -224,7 +225,7 @@ def _comment(comment: str) -> str:
 
 
 def line(field: str, value: str) -> str:
-    """Check a text of one line without spaces around it.
+    """Return text of one line without spaces around it.
 
     Raises:
         InvalidRequestError: it is none.

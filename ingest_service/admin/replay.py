@@ -1,4 +1,4 @@
-"""A dead letter through the pipeline again, by the decoder of its topic.
+"""Send a dead letter through the pipeline again, by the decoder of its topic.
 
 It goes in like a batch over gRPC: what is refused again is told to the caller and makes no second
 letter. Never removes a letter.
@@ -12,18 +12,17 @@ from collections.abc import Awaitable, Callable
 from event_store.admin.datasets import LetterRow
 from event_store.errors import StoreUnavailableError
 from eventindex.v1 import ingest_pb2
-from ingest_service.decode.decode_topic import TopicDecoder
+from ingest_service.decode.topics import Topics
 from ingest_service.model import MalformedBatch, Receipt, Rejection
 from ingest_service.rpc.door import GrpcSubmission, acknowledgement
+from ingest_service.rpc.requests import Request
 
 
 class Replayer:
     """Replays dead letters; `submit` puts a submission into the pipeline."""
 
-    def __init__(
-        self, decoder: TopicDecoder, submit: Callable[[GrpcSubmission], Awaitable[None]]
-    ) -> None:
-        self._decoder = decoder
+    def __init__(self, topics: Topics, submit: Callable[[GrpcSubmission], Awaitable[None]]) -> None:
+        self._topics = topics
         self._submit = submit
 
     async def replay(self, letter: LetterRow) -> ingest_pb2.IngestAck:
@@ -32,17 +31,17 @@ class Replayer:
         Raises:
             StoreUnavailableError: the service stops before it was stored.
         """
+        route = self._topics.route(letter.topic.encode())
         try:
-            decoded = await asyncio.to_thread(self._decoder.decode, letter.topic, letter.payload)
+            decoded = await asyncio.to_thread(route.decode, letter.payload)
         except MalformedBatch as error:
             return acknowledgement(
                 0, Receipt(rejections=[Rejection(0, error.reason, error.detail)])
             )
-        submission = GrpcSubmission(
-            self._decoder.kind(letter.topic), letter.source, decoded, len(letter.payload)
-        )
+        request = Request(batch_id=0, decoded=decoded)
+        submission = GrpcSubmission(route.kind, letter.source, request, len(letter.payload))
         await self._submit(submission)
-        receipt = await submission.receipt
-        if receipt is None:
+        answer = await submission.acknowledgement
+        if answer is None:
             raise StoreUnavailableError("the service is stopping")
-        return acknowledgement(0, receipt)
+        return answer

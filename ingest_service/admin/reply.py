@@ -20,7 +20,7 @@ _PAYLOAD_BYTES_MAX = MESSAGE_BYTES_MAX - 1024 * 1024
 
 
 def criterion_message(criterion: Criterion) -> admin_pb2.Criterion:
-    """The name of a bit."""
+    """Return the name of a bit."""
     return admin_pb2.Criterion(
         bit=criterion.bit, name=criterion.name, run_first=criterion.first_run
     )
@@ -29,7 +29,7 @@ def criterion_message(criterion: Criterion) -> admin_pb2.Criterion:
 def letters_response(
     plan: LettersPlan, rows: Sequence[LetterRow]
 ) -> admin_pb2.ListDeadLettersResponse:
-    """A page of dead letters; `rows` holds one more than the page where there are more."""
+    """Return a page of dead letters; `rows` holds one more than the page where there are more."""
     response, size = admin_pb2.ListDeadLettersResponse(), 0
     for row in rows[: plan.limit]:
         message = letter_message(row)
@@ -43,7 +43,7 @@ def letters_response(
 
 
 def letter_message(row: LetterRow) -> admin_pb2.DeadLetter:
-    """A dead letter; a payload that does not fit into a message beside it is cut."""
+    """Return a dead letter; a payload that does not fit into a message beside it is cut."""
     letter = admin_pb2.DeadLetter(
         dead_letter_id=row.dead_letter_id,
         topic=row.topic,
@@ -59,7 +59,7 @@ def letter_message(row: LetterRow) -> admin_pb2.DeadLetter:
 
 
 def verified_message(verified: Verified) -> admin_pb2.VerifyResponse:
-    """A run that was counted again."""
+    """Return a run that was counted again."""
     return admin_pb2.VerifyResponse(
         run_number=verified.run_number,
         events=verified.events,
@@ -68,7 +68,7 @@ def verified_message(verified: Verified) -> admin_pb2.VerifyResponse:
 
 
 def token_message(token: AccessToken) -> admin_pb2.Token:
-    """A token, without its secret."""
+    """Return a token, without its secret."""
     message = admin_pb2.Token(
         token_id=str(token.token_id),
         subject=token.subject,
@@ -81,7 +81,7 @@ def token_message(token: AccessToken) -> admin_pb2.Token:
 
 
 def noted_files_message(found: NotedFiles) -> admin_pb2.NoteFilesResponse:
-    """What became of files that were to be noted."""
+    """Return what became of files that were to be noted."""
     return admin_pb2.NoteFilesResponse(
         noted=found.noted,
         unchanged=found.unchanged,

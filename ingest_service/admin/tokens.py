@@ -12,7 +12,6 @@ from event_store.database.connection import Connection
 from eventindex.v1 import admin_pb2
 from ingest_service.admin.plan import TokenPlan, plan_token
 from ingest_service.admin.reply import token_message
-from service_kit.database import store_options
 from service_kit.settings import Settings
 
 
@@ -35,7 +34,7 @@ def create_without_service(
     settings = Settings.model_validate({})
     plan = plan_token(request, settings.token_lifetime_max_s)
     connection = Connection(
-        database_url, store_options(settings), autocommit=False, name="eventindex token"
+        database_url, settings.store_options, autocommit=False, name="eventindex token"
     )
     with contextlib.closing(connection):
         return create_token(connection, plan)

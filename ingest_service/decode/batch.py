@@ -20,6 +20,11 @@ from service_kit.settings import PAIRS_PER_MESSAGE_MAX
 _Indexes = npt.NDArray[np.intp]
 
 
+def decode_payload(payload: bytes) -> Decoded:
+    """Return the events of a payload; see `parse_batch` and `decode_batch`."""
+    return decode_batch(parse_batch(payload))
+
+
 def parse_batch(payload: bytes) -> event_pb2.EventBatch:
     """Return the message of a payload.
 

@@ -169,7 +169,7 @@ def _time(fields: dict[str, object], detector: str, clocks: Clocks) -> Reading |
 
 
 def _trigger_counter(fields: dict[str, object]) -> int | None:
-    """The talk spells it TrigerCounter, the dump TriggerCounter."""
+    """Return the trigger counter; the talk spells it TrigerCounter, the dump TriggerCounter."""
     dump = optional_int64(fields, "TriggerCounter")
     talk = optional_int64(fields, "TrigerCounter")
     return talk if dump is None else dump

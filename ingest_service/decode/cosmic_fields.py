@@ -117,7 +117,7 @@ def _channel(name: str, value: object) -> dict[str, object] | None:
 
 
 def _data(path: str, value: object) -> object:
-    """One integer in the dump's shape, an array in the talk's."""
+    """Return the data: one integer in the dump's shape, an array in the talk's."""
     if value is None or isinstance(value, list):
         return _values(path, value)
     return number(path, value, INT64_MIN, INT64_MAX)

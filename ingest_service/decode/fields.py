@@ -70,5 +70,5 @@ def fuid(name: str, value: object) -> uuid.UUID:
 
 
 def is_detector_id(text: str) -> bool:
-    """Whether a text can name a detector: 1 to 128 characters, none of `/`, `+`, `#`, space."""
+    """Return whether a text can name a detector: 1 to 128 characters, no `/`, `+`, `#`, space."""
     return _DETECTOR.fullmatch(text) is not None

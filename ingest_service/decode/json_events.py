@@ -111,7 +111,7 @@ def _decoded(events: list[_Event], offered: int, piece: Callable[[int], bytes]) 
 
 
 def _piece_of(payload: bytes) -> Callable[[int], bytes]:
-    """Elements of an array as they came; where they stand is found out once, when one is asked."""
+    """Return what gives an array's elements as they came; their places are found on first use."""
 
     @cache
     def parsed() -> Decoded:

@@ -1,72 +1,116 @@
-"""Which topic holds what: the topic decides the decoder, payloads are not guessed at. Pure."""
+"""Payload formats, and which topic holds which: payloads are not guessed at. Pure.
+
+A new format is a decoder in a module of this package, a line in `FORMATS` and its topic's setting.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
+from ingest_service.decode.batch import decode_payload
+from ingest_service.decode.clock_settings import clocks_of
+from ingest_service.decode.cosmic import decode_cosmic
 from ingest_service.decode.fields import is_detector_id
-from ingest_service.model import Kind
+from ingest_service.decode.json_events import decode_json
+from ingest_service.model import Decoded, MalformedBatch, Reason
 from service_kit.settings import Settings
 
 # Topics are the senders' to choose: remember a bounded number.
 _REMEMBERED_MAX = 10_000
 
+# What the gRPC door takes too; a topic of no format counts as a batch.
+BATCH, COSMIC = "batch", "cosmic"
+
+
+class Format(NamedTuple):
+    """A payload format.
+
+    Attributes:
+        kind: the value of the metrics' label.
+        setting: has the prefix of its topics, `<prefix>/<source>`.
+        decoder: payload to events. That of telescopes, with topics `<prefix>/<detector>/event`, is
+            also called with the detector and the clocks.
+    """
+
+    kind: str
+    setting: str
+    decoder: Callable[..., Decoded]
+    of_telescopes: bool = False
+
+
+FORMATS = (
+    Format(BATCH, "mqtt_topic_batch", decode_payload),
+    Format("json", "mqtt_topic_json", decode_json),
+    Format(COSMIC, "mqtt_topic_cosmic", decode_cosmic, of_telescopes=True),
+)
+KINDS = tuple(each.kind for each in FORMATS)
+
 
 class Route(NamedTuple):
-    """What a topic holds and from whom: the last level, or the detector."""
+    """A topic: what it holds, from whom (the last level, or the detector), what decodes it.
 
-    kind: Kind
+    Without a decoder the topic is none of ours.
+    """
+
+    topic: str
+    kind: str
     source: str
+    decoder: Callable[[bytes], Decoded] | None
+
+    def decode(self, payload: bytes) -> Decoded:
+        """Return the events of a message; none of an empty one, which clears a retained message.
+
+        Raises:
+            MalformedBatch: nothing of the message can be read, or the topic is none of ours.
+        """
+        if not payload:
+            return Decoded(offered=0, runs=[], events=[], olt=[], file_index=[], files=[])
+        if self.decoder is None:
+            raise MalformedBatch(f"nothing is defined for topic {self.topic!a}", Reason.BAD_TOPIC)
+        return self.decoder(payload)
 
 
 class Topics:
-    """The topics of the settings."""
+    """The topics of the settings. For any thread."""
 
     def __init__(self, settings: Settings) -> None:
-        self._prefixes = {
-            f"{settings.mqtt_topic_batch}/": Kind.BATCH,
-            f"{settings.mqtt_topic_json}/": Kind.JSON,
-        }
-        self._cosmic = f"{settings.mqtt_topic_cosmic}/"
+        self._formats = [(f"{getattr(settings, each.setting)}/", each) for each in FORMATS]
+        self._clocks = clocks_of(settings)
         group = settings.mqtt_share_group
         self._share = f"$share/{group}/" if group else ""
-        self._known: dict[str, Route] = {}
-        self._read: dict[bytes, tuple[str, Route]] = {}
+        self._routes: dict[bytes, Route] = {}
 
     @property
     def filters(self) -> list[str]:
         """What to subscribe to."""
-        filters = [*(f"{prefix}+" for prefix in self._prefixes), f"{self._cosmic}+/event"]
-        return [self._share + name for name in filters]
+        return [
+            f"{self._share}{prefix}+{'/event' if each.of_telescopes else ''}"
+            for prefix, each in self._formats
+        ]
 
-    def read(self, topic: bytes) -> tuple[str, Route]:
-        """Return the text and the route of a topic as it came; a batch where it is none of ours."""
-        found = self._read.get(topic)
+    def route(self, topic: bytes) -> Route:
+        """Return the route of a topic as it came."""
+        found = self._routes.get(topic)
         if found is None:
-            text = _text(topic)
-            found = text, self.route(text) or Route(Kind.BATCH, "")
-            if len(self._read) < _REMEMBERED_MAX:
-                self._read[topic] = found
+            found = self._find(_text(topic))
+            if len(self._routes) < _REMEMBERED_MAX:
+                self._routes[topic] = found
         return found
 
-    def route(self, topic: str) -> Route | None:
-        """Return what a topic holds, None when it is none of ours."""
-        known = self._known.get(topic)
-        if known is None:
-            known = self._find(topic)
-            if known is not None and len(self._known) < _REMEMBERED_MAX:
-                self._known[topic] = known
-        return known
-
-    def _find(self, topic: str) -> Route | None:
-        for prefix, kind in self._prefixes.items():
+    def _find(self, topic: str) -> Route:
+        for prefix, (kind, _, decoder, of_telescopes) in self._formats:
             source = topic.removeprefix(prefix)
-            if source != topic and "/" not in source:
-                return Route(kind, source)
-        detector = topic.removeprefix(self._cosmic).removesuffix("/event")
-        if topic == f"{self._cosmic}{detector}/event" and is_detector_id(detector):
-            return Route(Kind.COSMIC, detector)
-        return None
+            if source == topic:
+                continue
+            detector = source.removesuffix("/event")
+            if not of_telescopes and "/" not in source:
+                return Route(topic, kind, source, decoder)
+            if of_telescopes and detector != source and is_detector_id(detector):
+                bound = partial(decoder, detector_id=detector, clocks=self._clocks)
+                return Route(topic, kind, detector, bound)
+        return Route(topic, BATCH, "", None)
 
 
 def _text(topic: bytes) -> str:

@@ -14,7 +14,6 @@ from collections.abc import Callable
 
 from paho.mqtt.enums import MQTTProtocolVersion
 
-from ingest_service.decode.decode_topic import TopicDecoder
 from ingest_service.decode.topics import Route, Topics
 from ingest_service.metrics import Metrics
 from ingest_service.model import Decoded, Door, MalformedBatch, Reason, Receipt, Submission
@@ -28,6 +27,7 @@ from ingest_service.mqtt.connection import (
 from ingest_service.mqtt.link import Message
 from ingest_service.mqtt.session_memory import SessionMemory
 from ingest_service.pipeline.intake import Intake
+from service_kit.health import Pulse
 from service_kit.settings import MESSAGE_BYTES_MAX, Settings
 
 log = logging.getLogger(__name__)
@@ -44,55 +44,56 @@ _SILENCE_MAX_S = 120.0
 class MqttSubmission(Submission):
     """A message with the connection to acknowledge it on."""
 
-    __slots__ = ("_bridge", "_connection", "_message_id", "_payload", "retained")
+    __slots__ = ("_connection", "_message_id", "_payload", "_route", "retained")
     door = Door.MQTT
 
-    def __init__(
-        self, bridge: Bridge, connection: Connection, message: Message, topic: str, route: Route
-    ) -> None:
-        self.kind, self.source = route
-        self.topic = topic
-        self.size_bytes = len(message.payload)
+    def __init__(self, connection: Connection, message: Message, route: Route) -> None:
+        super().__init__(route.kind, route.topic, route.source, len(message.payload))
         self.retained = message.retained
+        self._route = route
         self._payload = message.payload
-        self._bridge = bridge
         self._connection = connection
         self._message_id = message.message_id if message.qos == 1 else 0
 
     def decode(self) -> Decoded:
         """Return the events; the topic says what the payload is."""
-        if not self.size_bytes:
-            self._bridge.metrics.empty_message(self.kind)
         if self.size_bytes > MESSAGE_BYTES_MAX:
             raise MalformedBatch(
                 f"a message of {self.size_bytes} bytes; the limit is {MESSAGE_BYTES_MAX}",
                 Reason.TOO_LARGE,
             )
-        return self._bridge.decoder.decode(self.topic, self._payload)
+        return self._route.decode(self._payload)
 
-    def payload(self) -> tuple[bytes, bool]:
-        """Return the message as it came, cut at the limit."""
-        return self._payload[:MESSAGE_BYTES_MAX], self.size_bytes > MESSAGE_BYTES_MAX
+    def payload(self) -> bytes:
+        """Return the message as it came."""
+        return self._payload
 
-    def finish(self, receipt: Receipt) -> None:  # noqa: ARG002 (the broker is told no counts)
+    def finish(self, receipt: Receipt) -> None:  # noqa: ARG002  # the broker is told no counts
         """Acknowledge, unless the connection that brought the message has ended."""
-        if self._message_id and not self._connection.ack(self._message_id):
-            self._bridge.metrics.acks_dropped(1)
+        if self._message_id:
+            self._connection.ack(self._message_id)
+
+    def abandon(self) -> None:
+        """Do nothing: the broker sends again what was not acknowledged."""
 
 
 class Bridge:
-    """Supervises the connection to the broker from a thread of its own."""
+    """Supervises the connection to the broker from a thread of its own.
+
+    Attributes:
+        pulse: tells whether that thread makes progress.
+    """
 
     def __init__(
         self,
         settings: Settings,
+        topics: Topics,
         intake: Intake,
         metrics: Metrics,
         on_crash: Callable[[], None] = lambda: None,
     ) -> None:
-        self.topics = Topics(settings)
-        self.decoder = TopicDecoder(settings)
-        self.metrics = metrics
+        self._topics = topics
+        self._metrics = metrics
         self._settings = settings
         self._intake = intake
         self._version = _V311 if settings.mqtt_version == "3.1.1" else _V5
@@ -105,9 +106,9 @@ class Bridge:
         self._intake_stopped = False
         self._stopping = threading.Event()
         self._on_crash = on_crash
-        self._beat = time.monotonic()
         self._problem: str | None = "not connected yet"
         self._thread = threading.Thread(target=self._run, name="mqtt-bridge", daemon=True)
+        self.pulse = Pulse(_SILENCE_MAX_S, self._thread.is_alive)
 
     def start(self) -> None:
         """Start to connect."""
@@ -121,7 +122,7 @@ class Bridge:
         """Disconnect; the broker keeps the session."""
         connection = self._current
         if connection is not None and self._problem is None:
-            connection.flush(self.topics.filters[0])
+            connection.flush(self._topics.filters[0])
         self._stopping.set()
         if connection is not None:
             connection.disconnect()
@@ -131,13 +132,6 @@ class Bridge:
         """Return why the broker is not there, None when the bridge is subscribed."""
         return self._problem
 
-    def problem(self) -> str | None:
-        """Return what is wrong with the supervisor thread, None when it makes progress."""
-        if not self._thread.is_alive():
-            return "the bridge's thread has ended"
-        silence_s = time.monotonic() - self._beat
-        return f"no progress for {silence_s:.0f} s" if silence_s > _SILENCE_MAX_S else None
-
     def _run(self) -> None:
         failures = 0
         try:
@@ -146,7 +140,7 @@ class Bridge:
                 lived_s = self._serve_one_connection()
                 failures = 0 if lived_s >= _GOOD_S else failures + 1
                 self._stopping.wait(self._backoff_s(failures))
-                self._beat = time.monotonic()
+                self.pulse.beat()
         except Exception:
             log.critical("the bridge's thread ends", exc_info=True)
             self._on_crash()
@@ -154,7 +148,9 @@ class Bridge:
     def _serve_one_connection(self) -> float:
         """Connect, subscribe, wait for the end; how long that went well, seconds."""
         try:
-            connection = Connection(self._settings, self._version, self._on_messages)
+            connection = Connection(
+                self._settings, self._version, self._on_messages, self._metrics.acks_dropped
+            )
         except OSError as error:
             self._is_down(f"cannot connect to the broker: {error}")
             return 0.0
@@ -165,9 +161,9 @@ class Bridge:
             self._spoke_5 |= self._version == _V5
             if self._watch.asks_again(accepted):
                 return _GOOD_S
-            self.metrics.broker_connected()
+            self._metrics.broker_connected()
             self._watch.accepted(accepted)
-            connection.subscribe(self.topics.filters)
+            connection.subscribe(self._topics.filters)
             self._watch.subscribe(connection)
             self._is_up()
             started = time.monotonic()
@@ -177,14 +173,14 @@ class Bridge:
             self._is_down(str(error))
             self._choose_version(error)
         finally:
-            self.metrics.broker_up(up=False)
+            self._metrics.broker_up(up=False)
             connection.close()
         return 0.0 if started is None else time.monotonic() - started
 
     def _wait_for_end(self, connection: Connection) -> None:
         self._watch.settle()
         while not connection.wait_for_end(_POLL_S):
-            self._beat = time.monotonic()
+            self.pulse.beat()
             self._watch.settle()
             if self._stopping.is_set():
                 return
@@ -194,7 +190,7 @@ class Bridge:
         room = threading.Event()
         self._intake.when_half_empty(room.set)
         while not room.wait(_POLL_S) and not self._stopping.is_set():
-            self._beat = time.monotonic()
+            self.pulse.beat()
 
     def _choose_version(self, error: BrokerError) -> None:
         """Fall back where MQTT 5 is refused, in words or by silence before it ever worked."""
@@ -225,10 +221,12 @@ class Bridge:
             self._intake.when_half_empty(connection.resume)
 
     def _submission(self, connection: Connection, message: Message) -> MqttSubmission:
-        topic, route = self.topics.read(message.topic)
+        route = self._topics.route(message.topic)
         if message.qos != 1:
-            self._alarm_once(topic, message.qos)
-        return MqttSubmission(self, connection, message, topic, route)
+            self._alarm_once(route.topic, message.qos)
+        if not message.payload:
+            self._metrics.empty_message(route.kind)
+        return MqttSubmission(connection, message, route)
 
     def _alarm_once(self, topic: str, qos: int) -> None:
         if topic not in self._alarmed and len(self._alarmed) < _ALARMS_MAX:
@@ -237,8 +235,8 @@ class Bridge:
 
     def _is_up(self) -> None:
         self._problem = None
-        self.metrics.broker_up(up=True)
-        log.info("subscribed over %s to %s", self._version.name, ", ".join(self.topics.filters))
+        self._metrics.broker_up(up=True)
+        log.info("subscribed over %s to %s", self._version.name, ", ".join(self._topics.filters))
 
     def _is_down(self, problem: str) -> None:
         if self._stopping.is_set():
@@ -251,4 +249,4 @@ class Bridge:
         longest = min(
             self._settings.mqtt_reconnect_max_s, _BACKOFF_FIRST_S * 2 ** min(failures, 20)
         )
-        return random.uniform(longest / 2, longest)  # noqa: S311 (spreads reconnections, no secret)
+        return random.uniform(longest / 2, longest)  # noqa: S311  # spreads reconnections, no secret

@@ -48,7 +48,7 @@ def read_terms(properties: Properties) -> Terms:
 
 
 def shortfalls(terms: Terms, settings: Settings) -> list[str]:
-    """Where the broker grants less than this service wants: a sentence each, with both values."""
+    """Return where the broker grants less than is wanted: a sentence each, with both values."""
     found = []
     asked_s = settings.mqtt_session_expiry_s
     if terms.session_expiry_s is not None and terms.session_expiry_s < asked_s:

@@ -45,7 +45,7 @@ class BrokerWatch:
         self._dropped = 0
 
     def asks_again(self, accepted: Accepted) -> bool:
-        """Whether to leave and come back before anything else, to see if a new session is kept."""
+        """Return whether to leave and come back first, to see if a new session is kept."""
         if self._served or self._asked_again or accepted.session_present:
             return False
         self._asked_again = True
@@ -57,7 +57,7 @@ class BrokerWatch:
         return True
 
     def accepted(self, accepted: Accepted) -> None:
-        """The broker accepted a connection that will be used."""
+        """Note that the broker accepted a connection that will be used."""
         self._read(accepted.terms)
         if self._found_at_start is None:
             self._found_at_start = accepted.session_present and not self._asked_again
@@ -121,7 +121,7 @@ class BrokerWatch:
         self._told = found
 
     def took(self, message: Message) -> bool:
-        """Whether the message was the broker's own, about drops."""
+        """Return whether the message was the broker's own, about drops."""
         if message.topic != _DROPPED_TOPIC:
             return False
         if message.payload.isdigit():

@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, TypeVar
-from urllib.parse import unquote, urlsplit
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
@@ -21,6 +20,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from eventindex.addresses import split_mqtt_url
 from ingest_service.mqtt.broker_terms import Terms, read_terms
 from ingest_service.mqtt.link import Message
 from ingest_service.mqtt.network import NetworkThread
@@ -64,10 +64,12 @@ class Connection:
         settings: Settings,
         version: MQTTProtocolVersion,
         on_messages: Callable[[Connection, list[Message]], None],
+        on_late_acks: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._settings = settings
         self._version = version
         self._on_messages = on_messages
+        self._on_late_acks = on_late_acks
         self._accepted: Future[Accepted] = Future()
         self._subscribed: Future[list[ReasonCode]] = Future()
         self._alive = False
@@ -81,7 +83,7 @@ class Connection:
         Raises:
             BrokerError: no connection, no answer, or a refusal.
         """
-        host, port = _host_and_port(self._settings.mqtt_url)
+        host, port, *_ = split_mqtt_url(self._settings.mqtt_url)
         try:
             if self._version == MQTTProtocolVersion.MQTTv5:
                 self._client.connect(
@@ -132,12 +134,12 @@ class Connection:
         self._client.subscribe(wanted)
         return self._answer(self._subscribed, "SUBSCRIBE")
 
-    def ack(self, message_id: int) -> bool:
-        """Acknowledge a message of this connection; False when the connection has ended."""
-        if not self._alive:
-            return False
-        self._network.ack(message_id)
-        return True
+    def ack(self, message_id: int) -> None:
+        """Acknowledge a message of this connection; too late when the connection has ended."""
+        if self._alive:
+            self._network.ack(message_id)
+        else:
+            self._on_late_acks(1)
 
     def pause(self) -> None:
         """Read no messages until `resume`; a long pause ends the connection."""
@@ -185,11 +187,10 @@ class Connection:
             manual_ack=True,
         )
         client.connect_timeout = HANDSHAKE_TIMEOUT_S
-        url = urlsplit(settings.mqtt_url)
-        if url.username is not None:
-            password = None if url.password is None else unquote(url.password)
-            client.username_pw_set(unquote(url.username), password)
-        if url.scheme == "mqtts":
+        broker = split_mqtt_url(settings.mqtt_url)
+        if broker.username is not None:
+            client.username_pw_set(broker.username, broker.password)
+        if broker.tls:
             client.tls_set_context(tls_context(settings))
         client.on_connect = self._connected
         client.on_subscribe = self._suback
@@ -272,8 +273,3 @@ def _options(qos: int) -> Any:
         else SubscribeOptions.RETAIN_SEND_ON_SUBSCRIBE
     )
     return SubscribeOptions(qos=qos, retainAsPublished=False, retainHandling=handling)
-
-
-def _host_and_port(url: str) -> tuple[str, int]:
-    parts = urlsplit(url)
-    return parts.hostname or "localhost", parts.port or (8883 if parts.scheme == "mqtts" else 1883)

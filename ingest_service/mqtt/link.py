@@ -78,7 +78,7 @@ class Link:
             raise
 
     def pending(self) -> int:
-        """Bytes that can be read though the socket may have none."""
+        """Return bytes that can be read though the socket may have none."""
         inner = self._raw.pending() if isinstance(self._raw, ssl.SSLSocket) else 0
         return len(self._for_paho) + inner
 
@@ -111,23 +111,23 @@ class Link:
             return
 
     def wants_write(self) -> bool:
-        """Whether acknowledgements wait for the socket."""
+        """Return whether acknowledgements wait for the socket."""
         return bool(self._unsent)
 
     def setblocking(self, flag: bool) -> None:
-        """As of a socket."""
+        """Delegate to the socket."""
         self._raw.setblocking(flag)
 
     def fileno(self) -> int:
-        """As of a socket."""
+        """Delegate to the socket."""
         return self._raw.fileno()
 
     def shutdown(self, how: int) -> None:
-        """As of a socket."""
+        """Delegate to the socket."""
         self._raw.shutdown(how)
 
     def close(self) -> None:
-        """As of a socket."""
+        """Delegate to the socket."""
         self._raw.close()
 
     def _take(self, data: bytes) -> None:

@@ -6,7 +6,6 @@ from urllib.parse import urlsplit
 
 from event_store.database.connection import Connection
 from event_store.write.broker_session import KnownSession, note_session
-from service_kit.database import store_options
 from service_kit.settings import Settings
 
 
@@ -19,7 +18,7 @@ class SessionMemory:
         self._broker = urlsplit(settings.mqtt_url).netloc.rpartition("@")[2]
         self._connection = Connection(
             settings.database_url,
-            store_options(settings),
+            settings.store_options,
             autocommit=False,
             name="eventindex ingest_service bridge",
         )

@@ -57,7 +57,7 @@ def tls_context(settings: Settings) -> ssl.SSLContext:
 
 
 def reason_of(error: BaseException) -> str:
-    """Why a connection failed, without what only a developer reads."""
+    """Return why a connection failed, without what only a developer reads."""
     if isinstance(error, ssl.SSLCertVerificationError):
         hint = _STRICT_HINT if error.verify_code in _STRICT_CODES else ""
         return f"its certificate is refused: {error.verify_message}{hint}"

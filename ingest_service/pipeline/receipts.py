@@ -8,14 +8,14 @@ import numpy as np
 import numpy.typing as npt
 
 from event_store.model import Outcome, UInt8
-from ingest_service.model import AnyFile, CosmicFile, Decoded, Reason, Receipt, Rejection
-from ingest_service.pipeline.search import CANNOT_STORE, Item
+from ingest_service.model import AnyFile, CosmicFile, Decoded, Reason, Receipt, Rejection, Taken
+from ingest_service.pipeline.search import CANNOT_STORE
 
 # What the driver said goes to the log alone.
 _CANNOT_STORE = "the database does not take this event; the log of the service has the reason"
 
 
-def receipts(items: Sequence[Item], outcomes: UInt8) -> list[Receipt]:
+def receipts(items: Sequence[Taken], outcomes: UInt8) -> list[Receipt]:
     """Return what became of each item from the outcome of each of their events in one row."""
     lengths = [len(item.decoded.runs) for item in items]
     numbers = np.repeat(np.arange(len(items)), lengths)

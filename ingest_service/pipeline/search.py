@@ -9,12 +9,11 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from event_store.model import Outcome, UInt8
-from ingest_service.model import Decoded, Submission
+from ingest_service.model import Taken
 
 log = logging.getLogger(__name__)
 
@@ -32,26 +31,18 @@ class CannotStoreError(Exception):
     """The database does everything else, and not this."""
 
 
-@dataclass(slots=True)
-class Item:
-    """A submission with its events."""
-
-    submission: Submission
-    decoded: Decoded
-
-
 # Stores items, at most so many failures long; an outcome for each of their events.
-Attempt = Callable[[Sequence[Item], int], UInt8]
+Attempt = Callable[[Sequence[Taken], int], UInt8]
 
 
-def store_what_can_be(items: Sequence[Item], attempt: Attempt) -> UInt8:
+def store_what_can_be(items: Sequence[Taken], attempt: Attempt) -> UInt8:
     """Store items; the outcome of each of their events in one row, `CANNOT_STORE` among them.
 
     Args:
         items: with one event each at least.
         attempt: raises CannotStoreError.
     """
-    return _Search(attempt).store(items, FAILURES_MAX)
+    return _Search(attempt).store(items, FAILURES_MAX) if items else np.empty(0, np.uint8)
 
 
 class _Search:
@@ -62,7 +53,7 @@ class _Search:
         self._began = time.monotonic()
         self._failures = 0
 
-    def store(self, items: Sequence[Item], failures_max: int) -> UInt8:
+    def store(self, items: Sequence[Taken], failures_max: int) -> UInt8:
         try:
             return self._attempt(items, failures_max)
         except CannotStoreError as error:
@@ -82,12 +73,12 @@ class _Search:
         return self._failures >= SEARCH_FAILURES_MIN and elapsed_s > SEARCH_S_MAX
 
 
-def is_one_event(items: Sequence[Item]) -> bool:
-    """Whether there is nothing to halve."""
+def is_one_event(items: Sequence[Taken]) -> bool:
+    """Return whether there is nothing to halve."""
     return len(items) == 1 and len(items[0].decoded.runs) == 1
 
 
-def halves(items: Sequence[Item]) -> tuple[Sequence[Item], Sequence[Item]]:
+def halves(items: Sequence[Taken]) -> tuple[Sequence[Taken], Sequence[Taken]]:
     """Cut items in two, between messages where there are several."""
     middle = len(items) // 2
     if middle:
@@ -95,10 +86,10 @@ def halves(items: Sequence[Item]) -> tuple[Sequence[Item], Sequence[Item]]:
     (item,) = items
     middle, end = len(item.decoded.runs) // 2, len(item.decoded.runs)
     first, last = item.decoded.part(0, middle), item.decoded.part(middle, end)
-    return [Item(item.submission, first)], [Item(item.submission, last)]
+    return [Taken(item.submission, first)], [Taken(item.submission, last)]
 
 
-def _refused(items: Sequence[Item], error: CannotStoreError) -> UInt8:
+def _refused(items: Sequence[Taken], error: CannotStoreError) -> UInt8:
     for item in items:
         log.error(
             "%d events from %r cannot be stored: %s",

@@ -28,10 +28,10 @@ from event_store.model import DeadLetter, EventColumns, FileInfo, UInt8
 from event_store.write.dead_letters import letter_bytes
 from event_store.write.writer import KeptLetters
 from ingest_service.metrics import Metrics
-from ingest_service.model import Receipt
+from ingest_service.model import Receipt, Taken
 from ingest_service.pipeline.join import dataset_names, join
 from ingest_service.pipeline.receipts import receipts
-from ingest_service.pipeline.search import FAILURES_MAX, CannotStoreError, Item, store_what_can_be
+from ingest_service.pipeline.search import FAILURES_MAX, CannotStoreError, store_what_can_be
 
 log = logging.getLogger(__name__)
 
@@ -84,13 +84,15 @@ class Storing:
         metrics: Metrics,
         retry_max_s: float,
         dead_letters_bytes_max: int = 2**63,
+        beat: Callable[[], None] = lambda: None,
     ) -> None:
+        """`beat` is called at each sign of progress."""
         self._store = store
         self._metrics = metrics
         self._letters_bytes_max = dead_letters_bytes_max
         self.dead_letters_problem: str | None = None
         self._abandon = threading.Event()
-        self.beat = time.monotonic()
+        self._beat = beat
         self.database_problem: str | None = "not asked yet"
         self.last_answer = 0.0
         self._retrying = Retrying(
@@ -106,7 +108,7 @@ class Storing:
         """Give up waiting for a database that is away (any thread)."""
         self._abandon.set()
 
-    def store(self, items: Sequence[Item]) -> list[Receipt]:
+    def store(self, items: Sequence[Taken]) -> list[Receipt]:
         """Store the events of all items; a receipt for each item, in order.
 
         An event that the database does not take, while it does everything else, is a rejection.
@@ -114,22 +116,19 @@ class Storing:
         Raises:
             AbandonedError: the database is away and the service stops.
         """
-        if not items:
-            return []
+        with_events = [item for item in items if len(item.decoded.runs)]
 
-        def attempt(part: Sequence[Item], failures_max: int) -> UInt8:
+        def attempt(part: Sequence[Taken], failures_max: int) -> UInt8:
             return self._patiently(partial(self._write, part), failures_max)
 
-        refused = self._note_files(items)
-        found = receipts(items, store_what_can_be(items, attempt))
+        refused = self._note_files(with_events)
+        found = receipts(items, store_what_can_be(with_events, attempt))
         if refused:
             for item, receipt in zip(items, found, strict=True):
-                receipt.refused_files = sum(
-                    info in refused for info in set(item.decoded.file_infos)
-                )
+                receipt.refused_files = len(refused.intersection(item.decoded.file_infos))
         return found
 
-    def _note_files(self, items: Sequence[Item]) -> frozenset[FileInfo]:
+    def _note_files(self, items: Sequence[Taken]) -> frozenset[FileInfo]:
         """Note what came with the files, before their events; returns what is refused."""
         offers = list({info: None for item in items for info in item.decoded.file_infos})
         if not offers:
@@ -200,7 +199,7 @@ class Storing:
         self._ask(ask)
 
     def _keep_cut(self, letter: DeadLetter) -> None:
-        """A letter that is short is always storable: else the database is not in order."""
+        """Store a letter cut short, which is always storable: else the database is not in order."""
         if len(letter.payload) > _CUT_BYTES:
             letter = replace(letter, payload=letter.payload[:_CUT_BYTES], truncated=True)
 
@@ -222,7 +221,7 @@ class Storing:
         self._store.close()
 
     def _ask(self, question: Callable[[], object]) -> bool:
-        self.beat = time.monotonic()
+        self._beat()
         try:
             question()
         except (StoreUnavailableError, StoreError) as error:
@@ -259,9 +258,9 @@ class Storing:
         return self._retried(once)
 
     def _probe(self) -> None:
-        self.beat = time.monotonic()
+        self._beat()
         self._store.probe()
-        self.beat = time.monotonic()
+        self._beat()
 
     def _retried(self, call: Callable[[], _R]) -> _R:
         try:
@@ -271,21 +270,19 @@ class Storing:
         self._is_up()
         return result
 
-    def _write(self, items: Sequence[Item]) -> UInt8:
-        started = self.beat = time.monotonic()
+    def _write(self, items: Sequence[Taken]) -> UInt8:
+        self._beat()
+        started = time.monotonic()
         decoded = [item.decoded for item in items]
         names = dataset_names(decoded)
         datasets = self._store.cosmic_datasets(names) if names else {}
         columns = join(decoded, [item.submission.source for item in items], datasets)
-        outcomes = self._store.write(columns, self._progress)
+        outcomes = self._store.write(columns, self._beat)
         self._metrics.committed(len(columns), time.monotonic() - started)
         return outcomes
 
-    def _progress(self) -> None:
-        self.beat = time.monotonic()
-
     def _add_dead_letters(self, letters: Sequence[DeadLetter]) -> KeptLetters:
-        self.beat = time.monotonic()
+        self._beat()
         return self._store.add_dead_letters(letters, self._letters_bytes_max)
 
     def _note_letters(self, kept_bytes: int, *, full: bool) -> None:
@@ -299,7 +296,7 @@ class Storing:
         )
 
     def _on_retry(self, state: RetryCallState) -> None:
-        self.beat = time.monotonic()
+        self._beat()
         self._metrics.store_retry()
         if state.outcome is not None and (error := state.outcome.exception()) is not None:
             self._is_down(error)

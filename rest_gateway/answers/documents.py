@@ -10,7 +10,7 @@ from rest_gateway.answers import job_schemas, schemas
 
 
 def event_document(event: results.Event) -> schemas.Event:
-    """An event."""
+    """Return an event."""
     return schemas.Event(
         run_number=event.run_number,
         event_number=event.event_number,
@@ -22,12 +22,12 @@ def event_document(event: results.Event) -> schemas.Event:
 
 
 def dataset_document(dataset: catalogue_results.Dataset) -> schemas.Dataset:
-    """A dataset."""
+    """Return a dataset."""
     return schemas.Dataset(**{**dataset._asdict(), "state": _state(dataset.state)})
 
 
 def file_document(file: catalogue_results.FileOfRun) -> schemas.FileOfRun:
-    """A file of a run."""
+    """Return a file of a run."""
     return schemas.FileOfRun(
         fuid_raw=file.file.fuid_raw,
         dsid_raw=file.file.dsid_raw,
@@ -40,7 +40,7 @@ def file_document(file: catalogue_results.FileOfRun) -> schemas.FileOfRun:
 
 
 def conflict_document(conflict: catalogue_results.Conflict) -> schemas.Conflict:
-    """A conflict."""
+    """Return a conflict."""
     values = conflict._asdict()
     for name in ("stored", "offered"):
         values[name] = event_document(values[name])
@@ -48,14 +48,14 @@ def conflict_document(conflict: catalogue_results.Conflict) -> schemas.Conflict:
 
 
 def cosmic_document(event: catalogue_results.CosmicEvent) -> schemas.CosmicEvent:
-    """A telescope's record."""
+    """Return a telescope's record."""
     values = event._asdict()
     values["tdc"] = {name: channel._asdict() for name, channel in event.tdc.items()}
     return schemas.CosmicEvent(**values)
 
 
 def dead_letter_document(letter: admin_results.DeadLetter) -> job_schemas.DeadLetterWithPayload:
-    """A refused message."""
+    """Return a refused message."""
     values = letter._asdict()
     payload: bytes = values.pop("payload")
     return job_schemas.DeadLetterWithPayload(

@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 
 def json_answer(request: Request, model: BaseModel) -> Response:
-    """A document with an ETag; 304 for the one that the caller has."""
+    """Return a document with an ETag; 304 for the one that the caller has."""
     body = model.model_dump_json(by_alias=True).encode()
     # Weak: gzip makes other bytes of the same document.
     tag = f'W/"{hashlib.sha256(body).hexdigest()[:32]}"'
@@ -44,7 +44,7 @@ def json_answer(request: Request, model: BaseModel) -> Response:
 
 
 def primed(source: Generator[T, None, None]) -> Generator[T, None, None]:
-    """The same values, the first of which is there: trouble before it is raised here.
+    """Return the same values, having read the first: trouble before it is raised here.
 
     Call it in a thread; it waits.
     """
@@ -67,7 +67,7 @@ def streamed(
     filename: str | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """An answer of any length.
+    """Return an answer of any length.
 
     Args:
         blocks: made by threads; closed when the caller goes away.
@@ -107,6 +107,6 @@ def _next_block(blocks: Iterator[bytes]) -> bytes:
 
 
 def link_to(request: Request, **parameters: Any) -> str:
-    """The address of this request with other query parameters, without the host."""
+    """Return the address of this request with other query parameters, without the host."""
     url = request.url.include_query_params(**parameters)
     return f"{url.path}?{url.query}"

@@ -4,36 +4,34 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import Field
 
 from eventindex.columns import DSID_MAX
 from eventindex.datasets import to_wire_state
 from eventindex.results import DatasetState
 from eventindex.v1 import lookup_pb2
 from rest_gateway.answers import schemas
+from rest_gateway.answers.blocks import event_blocks
 from rest_gateway.answers.documents import conflict_document, dataset_document, file_document
 from rest_gateway.answers.schemas import Number
-from rest_gateway.answers.streams import json_answer, link_to, primed, streamed
-from rest_gateway.calls.events import EVENT_FORMS, EventForm, PathNumber, event_blocks
-from rest_gateway.calls.parameters import FUID_PATTERN, check_range
+from rest_gateway.answers.streams import json_answer, primed, streamed
+from rest_gateway.calls.parameters import (
+    EVENT_FORMS,
+    EventForm,
+    PageQuery,
+    Parameters,
+    PathDsid,
+    PathFuid,
+    PathNumber,
+    check_range,
+    next_page,
+)
 from rest_gateway.lists.negotiate import MEDIA_TYPES, Form, answer_form
 from rest_gateway.openapi.contract import document, problems_of, streams
 from rest_gateway.parts import ServicesDep
 
 router = APIRouter()
-
-PathFuid = Annotated[str, Path(pattern=FUID_PATTERN, description="UUID of a RAW file.")]
-PathDsid = Annotated[int, Path(ge=0, le=DSID_MAX)]
-
-
-class PageQuery(BaseModel):
-    """Which page of a list."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    page_size: int = Field(100, ge=1, le=10_000, description="Rows on a page.")
-    page_token: str = Field("", max_length=4096, description="From `next` of the page before.")
 
 
 class RunsQuery(PageQuery):
@@ -85,7 +83,7 @@ class ConflictsQuery(PageQuery):
 def list_runs(
     request: Request, services: ServicesDep, query: Annotated[RunsQuery, Query()]
 ) -> Response:
-    """Lists the runs, a page at a time."""
+    """List the runs, a page at a time."""
     check_range(query.run_first, query.run_last, "run_first", "run_last")
     page = services.runs_page(
         lookup_pb2.ListRunsRequest(
@@ -110,7 +108,7 @@ def list_runs(
     responses={**document(schemas.Run, "The run."), **problems_of(404)},
 )
 def get_run(request: Request, services: ServicesDep, run_number: PathNumber) -> Response:
-    """Says what the index holds of one run."""
+    """Say what the index holds of one run."""
     return json_answer(request, schemas.Run.model_validate(services.run(run_number)))
 
 
@@ -123,7 +121,7 @@ def get_run(request: Request, services: ServicesDep, run_number: PathNumber) -> 
 def list_datasets(
     request: Request, services: ServicesDep, query: Annotated[DatasetsQuery, Query()]
 ) -> Response:
-    """Lists the datasets, a page at a time."""
+    """List the datasets, a page at a time."""
     state = None if query.state is None else to_wire_state(DatasetState[query.state.upper()])
     page = services.datasets_page(
         lookup_pb2.ListDatasetsRequest(
@@ -146,7 +144,7 @@ def list_datasets(
     responses={**document(schemas.Dataset, "The dataset."), **problems_of(404)},
 )
 def get_dataset(request: Request, services: ServicesDep, dsid_raw: PathDsid) -> Response:
-    """Says what the index holds of one dataset."""
+    """Say what the index holds of one dataset."""
     return json_answer(request, dataset_document(services.get_dataset(dsid_raw)))
 
 
@@ -159,7 +157,7 @@ def get_dataset(request: Request, services: ServicesDep, dsid_raw: PathDsid) -> 
 def list_files(
     request: Request, services: ServicesDep, query: Annotated[FilesQuery, Query()]
 ) -> Response:
-    """Lists the RAW files, one row for each run that they hold events of."""
+    """List the RAW files, one row for each run that they hold events of."""
     page = services.files_page(
         lookup_pb2.ListFilesRequest(
             page_size=query.page_size,
@@ -182,16 +180,14 @@ def list_files(
     responses={**document(schemas.File, "The file."), **problems_of(404)},
 )
 def get_file(request: Request, services: ServicesDep, fuid_raw: PathFuid) -> Response:
-    """Says of which runs a RAW file holds events."""
+    """Say of which runs a RAW file holds events."""
     content = services.get_file(fuid_raw)
     runs = [file_document(file) for file in content.runs]
     return json_answer(request, schemas.File(fuid_raw=runs[0].fuid_raw, runs=runs))
 
 
-class FormQuery(BaseModel):
+class FormQuery(Parameters):
     """The form of a stream of events."""
-
-    model_config = ConfigDict(extra="forbid")
 
     format: EventForm | None = Field(None, description="The form, instead of Accept.")
 
@@ -211,7 +207,7 @@ def list_events_of_file(
     fuid_raw: PathFuid,
     query: Annotated[FormQuery, Query()],
 ) -> Response:
-    """Streams the events of a file, of any number."""
+    """Stream the events of a file, of any number."""
     form = answer_form(request.headers.get("accept"), query.format, EVENT_FORMS)
     batches = services.list_events(file=fuid_raw)
     name = f"{fuid_raw.lower()}.{form}"
@@ -228,7 +224,7 @@ def list_events_of_file(
     },
 )
 def read_raw_file(services: ServicesDep, fuid_raw: PathFuid) -> Response:
-    """Gives a RAW file that was made for a telescope; other files are not kept here."""
+    """Give a RAW file that was made for a telescope; other files are not kept here."""
     lines = primed(services.read_raw_file(fuid_raw))
     blocks = (f"{line}\n".encode() for line in lines)
     return streamed(blocks, MEDIA_TYPES[Form.NDJSON], filename=f"{fuid_raw.lower()}.ndjson")
@@ -243,7 +239,7 @@ def read_raw_file(services: ServicesDep, fuid_raw: PathFuid) -> Response:
 def list_conflicts(
     request: Request, services: ServicesDep, query: Annotated[ConflictsQuery, Query()]
 ) -> Response:
-    """Lists both values of each; the one that was stored first stays."""
+    """List both values of each; the one that was stored first stays."""
     page = services.conflicts_page(
         lookup_pb2.ListConflictsRequest(
             page_size=query.page_size,
@@ -255,8 +251,3 @@ def list_conflicts(
     conflicts = [conflict_document(conflict) for conflict in page.rows]
     answer = schemas.Conflicts(conflicts=conflicts, next=next_page(request, page.next_page_token))
     return json_answer(request, answer)
-
-
-def next_page(request: Request, token: str) -> str | None:
-    """The address of the page behind this one; None where there is none."""
-    return link_to(request, page_token=token) if token else None

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from fastapi import APIRouter, Depends, Path
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Depends
+from pydantic import Field
 
 from rest_gateway.answers import schemas
 from rest_gateway.answers.documents import conflict_document
+from rest_gateway.calls.parameters import Parameters, PathRowId
 from rest_gateway.openapi.contract import problems_of
 from rest_gateway.parts import ServicesDep
 from rest_gateway.security import ChangesDep, may_administrate
@@ -16,10 +17,8 @@ from rest_gateway.security import ChangesDep, may_administrate
 router = APIRouter(dependencies=[Depends(may_administrate)])
 
 
-class Decision(BaseModel):
+class Decision(Parameters):
     """What is to become of a conflict."""
-
-    model_config = ConfigDict(extra="forbid")
 
     resolution: Literal["keep", "replace"] = Field(
         description="keep the stored value, or replace it with the offered one."
@@ -38,11 +37,11 @@ class Decision(BaseModel):
 )
 def resolve_conflict(
     services: ServicesDep,
-    conflict_id: Annotated[int, Path(ge=1, le=2**63 - 1)],
+    conflict_id: PathRowId,
     decision: Decision,
     _: ChangesDep,
 ) -> schemas.Conflict:
-    """Keeps the stored value, or replaces it; needs an admin's token where there are tokens."""
+    """Keep the stored value, or replace it; this needs an admin's token where there are tokens."""
     return conflict_document(
         services.resolve_conflict(
             conflict_id,

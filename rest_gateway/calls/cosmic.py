@@ -9,16 +9,15 @@ from itertools import islice
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AwareDatetime, BeforeValidator, Field
 
 from eventindex.catalogue import CosmicArguments
 from eventindex.catalogue_results import CosmicEvent
 from eventindex.pairs import NUMBER_MAX
 from rest_gateway.answers import schemas
 from rest_gateway.answers.documents import cosmic_document
-from rest_gateway.answers.schemas import Number
 from rest_gateway.answers.streams import json_answer, primed, streamed
-from rest_gateway.calls.parameters import check_range
+from rest_gateway.calls.parameters import Ranges
 from rest_gateway.lists.negotiate import MEDIA_TYPES, Form
 from rest_gateway.openapi.contract import document, problems_of, streams
 from rest_gateway.parts import ServicesDep
@@ -40,16 +39,9 @@ def _date_first(value: object) -> object:
 QueryTime = Annotated[AwareDatetime, BeforeValidator(_date_first)]
 
 
-class CosmicSelection(BaseModel):
+class CosmicSelection(Ranges):
     """Which telescope events; what is left out does not restrict."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    run: Number | None = Field(None, description="One run.")
-    run_first: Number | None = Field(None, description="First run, inclusive.")
-    run_last: Number | None = Field(None, description="Last run, inclusive.")
-    event_first: Number | None = Field(None, description="First event number, inclusive.")
-    event_last: Number | None = Field(None, description="Last event number, inclusive.")
     time_first: QueryTime | None = Field(None, description=_TIME)
     time_last: QueryTime | None = Field(None, description=_TIME)
     detector: str | None = Field(None, max_length=200, description="One telescope.")
@@ -82,7 +74,7 @@ class CosmicCounted(CosmicSelection):
     },
 )
 def list_cosmic_events(services: ServicesDep, query: Annotated[CosmicList, Query()]) -> Response:
-    """Streams the records, each a JSON object on a line of its own."""
+    """Stream the records, each a JSON object on a line of its own."""
     events = services.cosmic_events(events_max=query.limit, **_arguments(query))
     return streamed(_blocks(primed(events)), MEDIA_TYPES[Form.NDJSON])
 
@@ -95,31 +87,28 @@ def list_cosmic_events(services: ServicesDep, query: Annotated[CosmicList, Query
 def count_cosmic_events(
     request: Request, services: ServicesDep, query: Annotated[CosmicCounted, Query()]
 ) -> Response:
-    """Counts in all and by run, block, hour or detector."""
+    """Count in all and by run, block, hour or detector."""
     found = services.count_cosmic_events(by=query.by, **_arguments(query))
     counts = [schemas.CosmicCount.model_validate(count) for count in found.counts]
     return json_answer(request, schemas.CosmicCounts(total=found.total, counts=counts))
 
 
 def _arguments(query: CosmicSelection) -> CosmicArguments:
-    if query.run is not None and (query.run_first, query.run_last) != (None, None):
-        raise invalid("give run or run_first and run_last, not both", field="run")
-    check_range(query.run_first, query.run_last, "run_first", "run_last")
-    check_range(query.event_first, query.event_last, "event_first", "event_last")
+    query.check()
     times = _checked(query.time_first, "time_first"), _checked(query.time_last, "time_last")
     if times[0] is not None and times[1] is not None and times[0] > times[1]:
         raise invalid("time_first is after time_last", field="time_last", value=query.time_last)
     return {
         "run": query.run,
-        "runs": None if query.run is not None else (query.run_first, query.run_last),
-        "events": (query.event_first, query.event_last),
+        "runs": query.run_bounds,
+        "events": query.event_bounds,
         "times": times,
         "detector_id": query.detector,
     }
 
 
 def _checked(time: datetime.datetime | None, name: str) -> datetime.datetime | None:
-    """A time in UTC, which may lie outside of what a calendar can say."""
+    """Return a time in UTC, which may lie outside of what a calendar can say."""
     try:
         return None if time is None else time.astimezone(datetime.UTC)
     except OverflowError:

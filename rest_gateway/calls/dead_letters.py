@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import Field
 
 from eventindex.v1 import admin_pb2
 from rest_gateway.answers import job_schemas
 from rest_gateway.answers.documents import dead_letter_document
 from rest_gateway.answers.streams import json_answer
-from rest_gateway.calls.catalogue import PageQuery, next_page
+from rest_gateway.calls.parameters import PageQuery, PathRowId, next_page
 from rest_gateway.openapi.contract import document, problems_of
 from rest_gateway.parts import ServicesDep
 from rest_gateway.security import ChangesDep, may_administrate
@@ -21,8 +21,6 @@ router = APIRouter(
     tags=["dead letters (admin)"],
     dependencies=[Depends(may_administrate)],
 )
-
-PathId = Annotated[int, Path(ge=1, le=2**63 - 1)]
 
 
 class DeadLettersQuery(PageQuery):
@@ -40,7 +38,7 @@ class DeadLettersQuery(PageQuery):
 def list_dead_letters(
     request: Request, services: ServicesDep, query: Annotated[DeadLettersQuery, Query()]
 ) -> Response:
-    """Lists the refused messages without their payloads."""
+    """List the refused messages without their payloads."""
     page = services.dead_letters_page(
         admin_pb2.ListDeadLettersRequest(
             page_size=query.page_size,
@@ -64,8 +62,8 @@ def list_dead_letters(
         **problems_of(404),
     },
 )
-def get_dead_letter(request: Request, services: ServicesDep, dead_letter_id: PathId) -> Response:
-    """Gives the payload too, in base64."""
+def get_dead_letter(request: Request, services: ServicesDep, dead_letter_id: PathRowId) -> Response:
+    """Give the payload too, in base64."""
     return json_answer(request, dead_letter_document(services.get_dead_letter(dead_letter_id)))
 
 
@@ -78,9 +76,9 @@ def get_dead_letter(request: Request, services: ServicesDep, dead_letter_id: Pat
     },
 )
 def replay_dead_letter(
-    services: ServicesDep, dead_letter_id: PathId, _: ChangesDep
+    services: ServicesDep, dead_letter_id: PathRowId, _: ChangesDep
 ) -> job_schemas.ReplayOutcome:
-    """Stores what is good in it now. The dead letter goes once all of it is settled."""
+    """Store what is good in it now. The dead letter goes once all of it is settled."""
     return job_schemas.ReplayOutcome.model_validate(services.replay_dead_letter(dead_letter_id))
 
 
@@ -90,7 +88,7 @@ def replay_dead_letter(
     status_code=204,
     responses={204: {"description": "It is gone for good."}, **problems_of(404)},
 )
-def discard_dead_letter(services: ServicesDep, dead_letter_id: PathId) -> Response:
-    """Removes a refused message for good."""
+def discard_dead_letter(services: ServicesDep, dead_letter_id: PathRowId) -> Response:
+    """Remove a refused message for good."""
     services.discard_dead_letter(dead_letter_id)
     return Response(status_code=204)

@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
 from eventindex.pairs import NUMBER_MAX
-from eventindex.selection_results import Events
-from rest_gateway.answers import rows, schemas
+from rest_gateway.answers import schemas
+from rest_gateway.answers.blocks import event_blocks
 from rest_gateway.answers.documents import event_document
 from rest_gateway.answers.schemas import Number
 from rest_gateway.answers.streams import json_answer, primed, streamed
-from rest_gateway.calls.parameters import Selection, SelectionQuery, arguments
-from rest_gateway.lists.negotiate import MEDIA_TYPES, Form, answer_form
+from rest_gateway.calls.parameters import (
+    EVENT_FORMS,
+    EventForm,
+    PathNumber,
+    Selection,
+    SelectionQuery,
+    arguments,
+)
+from rest_gateway.lists.negotiate import MEDIA_TYPES, answer_form
 from rest_gateway.openapi.contract import document, problems_of, streams
 from rest_gateway.parts import ServicesDep
 from rest_gateway.problems import invalid
 
 router = APIRouter(tags=["events"])
 
-EventForm = Literal["ndjson", "csv"]
-EVENT_FORMS = (Form.NDJSON, Form.CSV)
 # Of what the index sends at once: a megabyte of text, and an answer that begins soon.
 _BATCH_EVENTS = 10_000
-PathNumber = Annotated[int, Path(ge=0, le=NUMBER_MAX)]
 
 
 class EventsSelection(Selection):
@@ -54,7 +57,7 @@ class CountSelection(Selection):
 def get_event(
     request: Request, services: ServicesDep, run_number: PathNumber, event_number: PathNumber
 ) -> Response:
-    """Says which RAW file holds one event."""
+    """Say which RAW file holds one event."""
     return json_answer(request, event_document(services.get_event(run_number, event_number)))
 
 
@@ -69,7 +72,7 @@ def get_event(
 def list_events(
     request: Request, services: ServicesDep, selection: Annotated[EventsSelection, Query()]
 ) -> Response:
-    """Streams any number of events. An answer that breaks off is cut, never ended in good order."""
+    """Stream any number of events. An answer that breaks off is cut, never ended in good order."""
     answer = answer_form(request.headers.get("accept"), selection.format, EVENT_FORMS)
     given = (selection.after_run_number, selection.after_event_number)
     if (given[0] is None) != (given[1] is None):
@@ -86,15 +89,6 @@ def list_events(
     return streamed(event_blocks(primed(batches), answer), MEDIA_TYPES[answer])
 
 
-def event_blocks(batches: Iterable[Events], form: Form) -> Generator[bytes, None, None]:
-    """Yield events as NDJSON or CSV, a block for each batch."""
-    if form is Form.CSV:
-        yield rows.EVENT_HEADER.encode()
-    write = rows.event_lines if form is Form.CSV else rows.event_objects
-    for batch in batches:
-        yield write(batch).encode()
-
-
 @router.get(
     "/counts",
     summary="Numbers of events of a selection",
@@ -105,7 +99,7 @@ def count_events(
     services: ServicesDep,
     selection: Annotated[CountSelection, Query()],
 ) -> Response:
-    """Counts in all and by run, dataset, file or bit, on the planes: no event is read."""
+    """Count in all and by run, dataset, file or bit, on the planes: no event is read."""
     found = services.count_events(by=selection.by, **arguments(selection))
     counts = [schemas.EventCount.model_validate(count) for count in found.counts]
     return json_answer(request, schemas.EventCounts(total=found.total, counts=counts))
@@ -117,7 +111,7 @@ def count_events(
     responses={**document(schemas.Overlaps, "The overlaps."), **problems_of(404)},
 )
 def count_overlaps(request: Request, services: ServicesDep, selection: SelectionQuery) -> Response:
-    """Counts the events that have both of two bits of `olt_result`, for each pair of bits."""
+    """Count the events that have both of two bits of `olt_result`, for each pair of bits."""
     found = services.count_events(by="overlap", **arguments(selection))
     overlaps = [schemas.Overlap.model_validate(count) for count in found.counts]
     return json_answer(request, schemas.Overlaps(total=found.total, overlaps=overlaps))

@@ -9,12 +9,12 @@ from typing import Annotated
 import numpy as np
 import numpy.typing as npt
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from eventindex.results import Run
 from rest_gateway.answers.schemas import Count, Document, Number
 from rest_gateway.answers.streams import json_answer
-from rest_gateway.calls.events import PathNumber
+from rest_gateway.calls.parameters import Parameters, PathNumber
 from rest_gateway.openapi.contract import document, problems_of
 from rest_gateway.parts import ServicesDep
 from rest_gateway.problems import Problem
@@ -28,10 +28,8 @@ _BINS = 100
 Int64 = npt.NDArray[np.int64]
 
 
-class GapsQuery(BaseModel):
+class GapsQuery(Parameters):
     """How many gaps to name."""
-
-    model_config = ConfigDict(extra="forbid")
 
     limit: int = Field(20, ge=0, le=10_000, description="Name so many gaps, the widest first.")
 
@@ -77,7 +75,7 @@ def get_gaps(
     run_number: PathNumber,
     query: Annotated[GapsQuery, Query()],
 ) -> Response:
-    """Counts and names the gaps in a run's event numbers, of runs of up to 20 million events."""
+    """Count and name the gaps in a run's event numbers, of runs of up to 20 million events."""
     run = services.run(run_number)
     if run.events > EVENTS_MAX:
         raise Problem(
@@ -93,7 +91,7 @@ def get_gaps(
 
 
 def find_gaps(run: Run, batches: Iterable[Int64], limit: int) -> Gaps:
-    """What is missing, from ascending event numbers of the run in batches."""
+    """Return what is missing, from ascending event numbers of the run in batches."""
     first, last = run.event_first, run.event_last
     width = max((last - first) // _BINS + 1, 1)
     bins = np.zeros((last - first) // width + 1, np.int64)

@@ -10,11 +10,12 @@ from typing import Annotated, Literal
 import anyio
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.sse import format_sse_event
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from rest_gateway.answers import job_schemas
-from rest_gateway.answers.lookups import answer_blocks
+from rest_gateway.answers.blocks import answer_blocks
 from rest_gateway.answers.streams import Stream, json_answer, primed, streamed
+from rest_gateway.calls.parameters import Parameters
 from rest_gateway.jobs import store as job_store
 from rest_gateway.jobs.chunks import parquet_blocks, to_chunks, to_results
 from rest_gateway.jobs.store import JobRow
@@ -54,19 +55,15 @@ async def _admitted(parts: PartsDep) -> None:
 AdmittedDep = Annotated[None, Depends(_admitted)]
 
 
-class JobQuery(BaseModel):
+class JobQuery(Parameters):
     """How to look a list up."""
-
-    model_config = ConfigDict(extra="forbid")
 
     olt_result: bool = Field(False, description="Answer the online filter's bits too.")
     columns: str | None = columns_field()
 
 
-class ResultQuery(BaseModel):
+class ResultQuery(Parameters):
     """The form of a result."""
-
-    model_config = ConfigDict(extra="forbid")
 
     format: Literal["json", "ndjson", "csv", "parquet"] | None = Field(
         None, description="The form, instead of Accept."
@@ -90,7 +87,7 @@ class ResultQuery(BaseModel):
 async def create_job(
     request: Request, parts: PartsDep, query: Annotated[JobQuery, Query()], _: ChangesDep
 ) -> Response:
-    """Takes a list as `POST /lookup` does. Fetch `Location` until `state` is done.
+    """Take a list as `POST /lookup` does. Fetch `Location` until `state` is done.
 
     Who knows the address of a job may read and cancel it: it cannot be guessed.
     """
@@ -147,7 +144,7 @@ async def _receive(parts: Parts, chunks: Iterator[bytes], check: ListCheck, *, o
     responses={**document(job_schemas.Job, "The job as it is now."), **problems_of(404)},
 )
 async def get_job(request: Request, parts: PartsDep, job_id: JobId, _: AdmittedDep) -> Response:
-    """Says how far a job is and where its result will be."""
+    """Say how far a job is and where its result will be."""
     return json_answer(request, _document(await _find(parts, job_id)))
 
 
@@ -170,7 +167,7 @@ async def get_result(
     query: Annotated[ResultQuery, Query()],
     _: AdmittedDep,
 ) -> Response:
-    """Gives the answers in the order of the list, once the job is done, until it expires."""
+    """Give the answers in the order of the list, once the job is done, until it expires."""
     form = answer_form(request.headers.get("accept"), query.format, _FORMS)
     job = await _find(parts, job_id)
     if job.state != "done":
@@ -207,7 +204,7 @@ def _result(parts: Parts, job: JobRow, form: Form) -> Response:
     },
 )
 async def follow_job(parts: PartsDep, job_id: JobId, _: AdmittedDep) -> Response:
-    """Sends the job whenever it has changed, until it is done."""
+    """Send the job whenever it has changed, until it is done."""
     await _find(parts, job_id)
     return Stream(
         _progress(parts, job_id),
@@ -240,7 +237,7 @@ async def _progress(parts: Parts, job_id: uuid.UUID) -> AsyncIterator[bytes]:
     responses={204: {"description": "It is gone."}, **problems_of(404)},
 )
 async def cancel_job(parts: PartsDep, job_id: JobId, _: AdmittedDep) -> Response:
-    """Ends a job, whatever its state, and removes its list and its answers."""
+    """End a job, whatever its state, and remove its list and its answers."""
     if not await parts.jobs.run(partial(job_store.cancel, job_id=job_id)):
         raise _gone(job_id)
     return Response(status_code=204)

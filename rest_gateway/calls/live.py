@@ -83,7 +83,7 @@ class Live(Document):
     },
 )
 async def follow(parts: PartsDep) -> StreamingResponse:
-    """Sends counts since the start of ingest: rates are their differences.
+    """Send counts since the start of ingest: rates are their differences.
 
     With several ingest services these are the counts of the one that
     EVENTINDEX_INGEST_METRICS_ADDRESS names.
@@ -106,7 +106,7 @@ async def _stream(parts: Parts) -> AsyncIterator[bytes]:
 
 
 def look(parts: Parts, last: Live | None) -> Live:
-    """What there is now; runs are asked for again when something came."""
+    """Return what there is now; runs are asked for again when something came."""
     intake = _intake(parts.settings.ingest_metrics_address)
     now = Live(time=datetime.now(UTC), intake=intake, runs=None, last_events=[])
     if last is not None and last.runs is not None and _same(intake, last.intake):
@@ -148,7 +148,7 @@ def _same(one: Intake | None, other: Intake | None) -> bool:
 
 
 def _intake(address: str) -> Intake | None:
-    """The counts of the metrics page, or None where nobody answers."""
+    """Return the counts of the metrics page, or None where nobody answers."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(f"http://{address}/metrics", timeout=_ANSWER_S_MAX) as page:
@@ -159,7 +159,7 @@ def _intake(address: str) -> Intake | None:
 
 
 def read_metrics(text: str) -> Intake:
-    """The counts in a metrics page. Pure."""
+    """Return the counts in a metrics page. Pure."""
     intake = Intake(events=dict.fromkeys(_OUTCOMES, 0), pending=0, rejected={}, messages={})
     for family in text_string_to_metric_families(text):
         name = family.name.removeprefix(_PREFIX)

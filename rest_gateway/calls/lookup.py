@@ -6,10 +6,11 @@ from typing import Annotated, Any, Literal
 
 import anyio
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from rest_gateway.answers.lookups import answer_blocks
+from rest_gateway.answers.blocks import answer_blocks
 from rest_gateway.answers.streams import primed, streamed
+from rest_gateway.calls.parameters import Parameters
 from rest_gateway.lists.body import ByteLimit, open_list
 from rest_gateway.lists.negotiate import MEDIA_TYPES, Form, answer_form, body_kind
 from rest_gateway.lists.pair_lists import list_columns, read_list
@@ -20,12 +21,13 @@ from rest_gateway.parts import Parts, PartsDep
 router = APIRouter(tags=["lookup"])
 
 
-class LookupQuery(BaseModel):
+class LookupQuery(Parameters):
     """How to answer a list."""
 
-    model_config = ConfigDict(extra="forbid")
-
     olt_result: bool = Field(False, description="Answer the online filter's bits too.")
+    with_file_names: bool = Field(
+        False, description="Answer name, bytes, checksum and url of the files too."
+    )
     columns: str | None = columns_field()
     format: Literal["json", "ndjson", "csv"] | None = Field(
         None, description="The form of the answer, instead of Accept."
@@ -55,7 +57,7 @@ async def lookup(
     parts: PartsDep,
     query: Annotated[LookupQuery, Query()],
 ) -> Response:
-    """Answers every pair of the list; a pair that is not in the index is an answer with nulls.
+    """Answer every pair of the list; a pair that is not in the index is an answer with nulls.
 
     Lines that are no pairs are named in `errors` (CSV: in the last lines, in the column `error`)
     and the others are answered. Up to 1,000 such lines; more, or a list without any pair, are 400.
@@ -83,7 +85,7 @@ async def lookup(
 
 
 def _answer(parts: Parts, spool: PairSpool, check: ListCheck, form: Form, olt: bool) -> Response:
-    """The answer, once the index gave the first part of it; runs in a thread."""
+    """Return the answer, once the index gave the first part of it; runs in a thread."""
     results = primed(
         parts.services.lookup_stream(
             spool.batches(), with_olt_result=olt, retry_seconds_max=_AWAY_IN_BETWEEN_S_MAX

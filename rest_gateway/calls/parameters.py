@@ -1,41 +1,95 @@
-"""Which events, as query parameters that several routes share. Pure."""
+"""Parameters that several routes share: numbers in paths, selections, pages of a list."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from fastapi import Query
+from fastapi import Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from eventindex.columns import DSID_MAX
+from eventindex.columns import CANONICAL_UUID, DSID_MAX
+from eventindex.pairs import NUMBER_MAX
 from eventindex.run_lists import parse_run_list
 from eventindex.selection import SelectionArguments
 from rest_gateway.answers.schemas import Mask, Number
+from rest_gateway.answers.streams import link_to
+from rest_gateway.lists.negotiate import Form
 from rest_gateway.problems import invalid
 
-FUID_PATTERN = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
+FUID_PATTERN = f"^{CANONICAL_UUID}$"
 RUNS_PATTERN = "^[0-9]{1,19}(-[0-9]{1,19})?(,[0-9]{1,19}(-[0-9]{1,19})?)*$"
 # Of an address; a longer list goes by a client of the index.
 RUNS_LENGTH_MAX = 4_000
 RunNumber = Annotated[Number, Field(description="One run.")]
+PathNumber = Annotated[int, Path(ge=0, le=NUMBER_MAX)]
+PathFuid = Annotated[str, Path(pattern=FUID_PATTERN, description="UUID of a RAW file.")]
+PathDsid = Annotated[int, Path(ge=0, le=DSID_MAX)]
+# Of a row of PostgreSQL: a conflict, a dead letter.
+PathRowId = Annotated[int, Path(ge=1, le=2**63 - 1)]
 
 
-class Selection(BaseModel):
-    """Which events; what is left out does not restrict."""
+class Parameters(BaseModel):
+    """What a call takes; a name that it does not know is refused."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+EventForm = Literal["ndjson", "csv"]
+EVENT_FORMS = (Form.NDJSON, Form.CSV)
+
+
+class PageQuery(Parameters):
+    """Which page of a list."""
+
+    page_size: int = Field(100, ge=1, le=10_000, description="Rows on a page.")
+    page_token: str = Field("", max_length=4096, description="From `next` of the page before.")
+
+
+def next_page(request: Request, token: str) -> str | None:
+    """Return the address of the page behind this one; None where there is none."""
+    return link_to(request, page_token=token) if token else None
+
+
+class Ranges(Parameters):
+    """Runs and event numbers; what is left out does not restrict."""
 
     run: RunNumber | None = None
     run_first: Number | None = Field(None, description="First run, inclusive.")
     run_last: Number | None = Field(None, description="Last run, inclusive.")
+    event_first: Number | None = Field(None, description="First event number, inclusive.")
+    event_last: Number | None = Field(None, description="Last event number, inclusive.")
+
+    def check(self) -> None:
+        """See that what is given goes together.
+
+        Raises:
+            Problem: 400.
+        """
+        if self.run is not None and (self.run_first, self.run_last) != (None, None):
+            raise invalid("give run or run_first and run_last, not both", field="run")
+        check_range(self.run_first, self.run_last, "run_first", "run_last")
+        check_range(self.event_first, self.event_last, "event_first", "event_last")
+
+    @property
+    def run_bounds(self) -> tuple[int | None, int | None] | None:
+        """The bounds as the client takes them beside one run."""
+        return None if self.run is not None else (self.run_first, self.run_last)
+
+    @property
+    def event_bounds(self) -> tuple[int | None, int | None]:
+        """The bounds of the event numbers."""
+        return self.event_first, self.event_last
+
+
+class Selection(Ranges):
+    """Which events; what is left out does not restrict."""
+
     runs: str | None = Field(
         None,
         max_length=RUNS_LENGTH_MAX,
         pattern=RUNS_PATTERN,
         description="Runs and ranges of runs: 5,7-12.",
     )
-    event_first: Number | None = Field(None, description="First event number, inclusive.")
-    event_last: Number | None = Field(None, description="Last event number, inclusive.")
     dataset: int | None = Field(None, ge=0, le=DSID_MAX, description="Number of a dataset.")
     file: str | None = Field(None, pattern=FUID_PATTERN, description="UUID of a RAW file.")
     olt_all: Mask = Field(0, description="All bits of this mask are set in olt_result.")
@@ -47,23 +101,19 @@ SelectionQuery = Annotated[Selection, Query()]
 
 
 def arguments(selection: Selection) -> SelectionArguments:
-    """The selection as the client takes it.
+    """Return the selection as the client takes it.
 
     Raises:
         Problem: 400, bounds that contradict each other.
     """
-    run_range = (selection.run_first, selection.run_last)
-    if selection.run is not None and run_range != (None, None):
-        raise invalid("give run or run_first and run_last, not both", field="run")
-    check_range(selection.run_first, selection.run_last, "run_first", "run_last")
-    check_range(selection.event_first, selection.event_last, "event_first", "event_last")
+    selection.check()
     if both := selection.olt_all & selection.olt_none:
         raise invalid(f"olt_all and olt_none both have {both:#x}", field="olt_none", value=both)
     return {
         "run_ranges": None if selection.runs is None else _run_ranges(selection.runs),
         "run": selection.run,
-        "runs": None if selection.run is not None else run_range,
-        "events": (selection.event_first, selection.event_last),
+        "runs": selection.run_bounds,
+        "events": selection.event_bounds,
         "dataset": selection.dataset,
         "file": selection.file,
         "olt_all": selection.olt_all,
@@ -73,7 +123,7 @@ def arguments(selection: Selection) -> SelectionArguments:
 
 
 def _run_ranges(text: str) -> tuple[tuple[int, int], ...]:
-    """The runs of a list.
+    """Return the runs of a list.
 
     Raises:
         Problem: 400, a number out of range or a reversed range.

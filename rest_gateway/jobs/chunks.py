@@ -83,7 +83,7 @@ def _joined(parts: list[Pairs]) -> Pairs:
 
 
 def _cut(pairs: Pairs) -> list[Pairs]:
-    """Whole chunks, and behind them a rest that may be empty."""
+    """Return whole chunks, and behind them a rest that may be empty."""
     starts = range(0, len(pairs.runs) + 1, CHUNK_PAIRS)
     return [
         Pairs(pairs.runs[s : s + CHUNK_PAIRS], pairs.events[s : s + CHUNK_PAIRS]) for s in starts
@@ -95,7 +95,7 @@ def _to_bytes(pairs: Pairs, olt: bool) -> bytes:
 
 
 def _drained(buffer: BytesIO) -> bytes:
-    """What was written since the last time; the writer counts on by itself."""
+    """Return what was written since the last time; the writer counts on by itself."""
     data = buffer.getvalue()
     buffer.seek(0)
     buffer.truncate()

@@ -43,7 +43,7 @@ class JobRow(NamedTuple):
 
 
 def count_waiting(connection: Connection) -> int:
-    """How many jobs are received or wait for answers, over all gateways."""
+    """Return how many jobs are received or wait for answers, over all gateways."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT count(*) FROM http_job WHERE state IN ('receiving', 'queued') "
@@ -87,7 +87,7 @@ def enqueue(
     errors: Sequence[PairError],
     lifetime_s: int,
 ) -> None:
-    """The list is complete: from now on it waits for its answers. An empty one is done."""
+    """Mark a list as complete: it now waits for its answers. An empty one is done."""
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE http_job SET state = CASE WHEN %(chunks)s = 0 THEN 'done' ELSE 'queued' END, "
@@ -106,7 +106,7 @@ def enqueue(
 
 
 def find(connection: Connection, job_id: uuid.UUID) -> JobRow | None:
-    """A job that was received and has not expired; None where there is none."""
+    """Return a job that was received and has not expired; None where there is none."""
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT {_COLUMNS} FROM http_job WHERE job_id = %s AND expires > now() "
@@ -131,7 +131,7 @@ def cancel(connection: Connection, job_id: uuid.UUID) -> bool:
 def read_chunk(
     connection: Connection, job_id: uuid.UUID, chunk_no: int
 ) -> tuple[bytes, bytes] | None:
-    """Request and response of an answered chunk; None where the job is gone meanwhile."""
+    """Return request and response of an answered chunk; None where the job is gone meanwhile."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT request, response FROM http_job_chunk "

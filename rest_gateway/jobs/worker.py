@@ -62,7 +62,7 @@ class JobWorker:
         self._thread.start()
 
     def wake(self) -> None:
-        """A job is there: look at once (any thread)."""
+        """Look for a job at once (any thread)."""
         self._wake.set()
 
     def stop(self, timeout_s: float) -> None:
@@ -72,7 +72,7 @@ class JobWorker:
         self._thread.join(timeout_s)
 
     def problem(self) -> str | None:
-        """None while the thread lives."""
+        """Return none while the thread lives."""
         return None if self._thread.is_alive() else "the thread that works on jobs has ended"
 
     def _run(self) -> None:

@@ -34,7 +34,7 @@ class ByteLimit:
         self._count = 0
 
     def expanded(self) -> ByteLimit:
-        """The same limit for what is made of a compressed body, counted anew."""
+        """Return the same limit for what is made of a compressed body, counted anew."""
         return ByteLimit(self._bytes_max, self._setting, "the list without its compression")
 
     def check_length(self, request: Request) -> None:
@@ -48,7 +48,7 @@ class ByteLimit:
         self._count = 0
 
     def add(self, n_bytes: int) -> None:
-        """So many bytes have come.
+        """Count bytes that have come.
 
         Raises:
             Problem: 413.
@@ -73,7 +73,7 @@ class BodyReader:
         self._rest = b""
 
     def read1(self, size: int = -1) -> bytes:
-        """Up to `size` bytes as soon as there are some; nothing at the end."""
+        """Return up to `size` bytes as soon as there are some; nothing at the end."""
         if not self._rest:
             self._rest = asyncio.run_coroutine_threadsafe(self._next(), self._loop).result()
             self._limit.add(len(self._rest))
@@ -82,7 +82,7 @@ class BodyReader:
         return piece
 
     def read(self, size: int = -1) -> bytes:
-        """The same; the JSON parser asks again."""
+        """Return at least one byte of what is left; the JSON parser asks again."""
         return self.read1(size)
 
     async def _next(self) -> bytes:
@@ -101,7 +101,7 @@ class BodyReader:
 
 
 async def open_list(request: Request, kind: BodyKind, limit: ByteLimit) -> BinaryIO:
-    """The list in a request, to be read by another thread: the body, or the file in a form.
+    """Open the list in a request for another thread: the body, or the file in a form.
 
     Raises:
         Problem: 413 above the limit, 400 for a form without the file.
@@ -117,7 +117,7 @@ async def open_list(request: Request, kind: BodyKind, limit: ByteLimit) -> Binar
 
 
 async def _uploaded_file(request: Request, limit: ByteLimit) -> BinaryIO:
-    """The one file of a form; it waits on disk, where it is more than a MiB."""
+    """Return the one file of a form; it waits on disk, where it is more than a MiB."""
 
     async def receive() -> Message:
         message = await request.receive()

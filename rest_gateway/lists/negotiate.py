@@ -50,7 +50,7 @@ BODY_TYPES: Mapping[str, BodyKind] = {
 
 
 def answer_form(accept: str | None, asked: str | None, offered: Sequence[Form]) -> Form:
-    """The form of an answer: `format` where it is given, else what `Accept` likes best.
+    """Return the form of an answer: `format` where it is given, else what `Accept` likes best.
 
     Args:
         accept: the header; without one anything will do.
@@ -72,7 +72,7 @@ def answer_form(accept: str | None, asked: str | None, offered: Sequence[Form]) 
 
 
 def body_kind(content_type: str | None) -> BodyKind:
-    """What the body of a request is.
+    """Return what the body of a request is.
 
     Raises:
         Problem: 415, a list of pairs does not come in this type.
@@ -90,7 +90,7 @@ def body_kind(content_type: str | None) -> BodyKind:
 
 
 def _quality(accept: str, media_type: str) -> float:
-    """How much a header likes a type: that of its most specific range, 0 where none fits."""
+    """Return how much a header likes a type: that of its most specific range, 0 where none fits."""
     kind = media_type.partition("/")[0]
     ranges: dict[str, float] = {}
     for part in accept.split(","):

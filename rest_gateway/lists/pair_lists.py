@@ -41,7 +41,7 @@ class ListBlock:
 
 
 def list_columns(text: str | None) -> Columns | None:
-    """What the parameter `columns` says.
+    """Return what the parameter `columns` says.
 
     Raises:
         Problem: 400, it is not as `run,-,event`.
@@ -92,7 +92,7 @@ class _ShortNumbers:
         self._tail = b""
 
     def read(self, size: int = -1) -> bytes:
-        """The next bytes.
+        """Return the next bytes.
 
         Raises:
             Problem: 400, too many digits in a row.
@@ -142,7 +142,7 @@ def _block(good: list[tuple[int, int]], errors: list[PairError]) -> ListBlock:
 
 
 def _json_numbers(index: int, item: object, columns: Columns) -> tuple[int, int] | PairError:
-    """The two numbers of one element of `pairs`, or what is wrong with it."""
+    """Return the two numbers of one element of `pairs`, or what is wrong with it."""
     picked = columns.pick(item) if isinstance(item, list) else None
     if picked is None:
         detail, field = "not [run, event]", "pair"
@@ -206,7 +206,7 @@ def _json_elements(events: Iterator[tuple[str, Any]], values_max: int) -> Iterat
 
 
 def _json_pair(events: Iterator[tuple[str, Any]], values_max: int) -> list[object]:
-    """The values of one inner array; of a long one the first."""
+    """Return the values of one inner array; of a long one the first."""
     values: list[object] = []
     for event, value in events:
         if event == "end_array":

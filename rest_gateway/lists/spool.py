@@ -45,7 +45,7 @@ class ListCheck:
             raise self._refusal(f"more than {ERRORS_MAX:,} lines are no pairs; the first are named")
 
     def end(self) -> None:
-        """The list is complete.
+        """Mark the list as complete.
 
         Raises:
             Problem: 400 where there is nothing but errors.
@@ -61,7 +61,7 @@ class PairSpool:
     """The pairs of a list in a temporary file. Written once, then read once."""
 
     def __init__(self) -> None:
-        self._file: IO[bytes] = tempfile.SpooledTemporaryFile(_MEMORY_BYTES_MAX)  # noqa: SIM115
+        self._file: IO[bytes] = tempfile.SpooledTemporaryFile(_MEMORY_BYTES_MAX)  # noqa: SIM115  # closed by `close`
 
     def fill(self, blocks: Iterable[ListBlock], check: ListCheck) -> None:
         """Take a list to its end.

@@ -53,7 +53,7 @@ _EXAMPLES = {
 
 
 def problems_of(*statuses: int) -> Responses:
-    """The problems that a call may answer with: those of every call, and these."""
+    """Return the problems that a call may answer with: those of every call, and these."""
     found: Responses = {}
     for status in sorted({*_ALWAYS, *statuses}):
         found[status] = {"description": _TEXTS[status], **_PROBLEM}
@@ -63,7 +63,7 @@ def problems_of(*statuses: int) -> Responses:
 
 
 def document(model: type, description: str) -> Responses:
-    """A JSON document that has an ETag."""
+    """Return a JSON document that has an ETag."""
     etag = {"ETag": {"description": "For If-None-Match.", "schema": {"type": "string"}}}
     return {
         200: {"model": model, "description": description, "headers": etag},
@@ -72,7 +72,7 @@ def document(model: type, description: str) -> Responses:
 
 
 def streams(forms: Sequence[Form], description: str, **content: Any) -> Responses:
-    """A stream in one of several forms; `content` gives the schema of some of them by name."""
+    """Return a stream in one of several forms; `content` gives the schemas of some by name."""
     return {
         200: {
             "description": description,
@@ -82,7 +82,7 @@ def streams(forms: Sequence[Form], description: str, **content: Any) -> Response
 
 
 def columns_field() -> Any:
-    """The parameter that says what the columns of a list are."""
+    """Return the parameter that says what the columns of a list are."""
     return Field(
         None,
         max_length=1000,
@@ -93,7 +93,7 @@ def columns_field() -> Any:
 
 
 def list_body() -> dict[str, Any]:
-    """The body of a request with a list of pairs."""
+    """Return the body of a request with a list of pairs."""
     text = {"schema": {"type": "string"}, "example": "12345 4917\n1,99\n"}
     return {
         "requestBody": {

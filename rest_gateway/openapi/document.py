@@ -40,14 +40,14 @@ _REF = "#/components/schemas/{model}"
 
 
 def document(app: FastAPI) -> dict[str, Any]:
-    """The document, made once."""
+    """Return the document, made once."""
     if app.openapi_schema is None:
         app.openapi_schema = _make(app)
     return app.openapi_schema
 
 
 def methods(app: FastAPI, path: str) -> list[str]:
-    """What may be done at an address of the API; elsewhere there are pages to read."""
+    """Return what may be done at an address of the API; elsewhere there are pages to read."""
     for template, operations in document(app)["paths"].items():
         if compile_path(template)[0].match(path):
             names = {method.upper() for method in operations}

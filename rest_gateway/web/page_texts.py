@@ -22,13 +22,13 @@ Catalogue = dict[str, str | Plural]
 
 @cache
 def catalogue(language: str) -> Catalogue:
-    """All texts of a language by their keys; plurals are objects by CLDR category."""
+    """Return all texts of a language by their keys; plurals are objects by CLDR category."""
     found: Catalogue = json.loads((_FOLDER / f"{language}.json").read_text("utf-8"))
     return found
 
 
 def text(language: str, key: str) -> str:
-    """One text that is no plural."""
+    """Return one text that is no plural."""
     found = catalogue(language)[key]
     if not isinstance(found, str):
         raise TypeError(f"{key} is a plural")
@@ -36,12 +36,12 @@ def text(language: str, key: str) -> str:
 
 
 def names(group: str) -> list[str]:
-    """What a group of texts has one for: `reason.malformed` is `malformed` of `reason`."""
+    """Return what a group of texts has one for: `reason.malformed` is `malformed` of `reason`."""
     return [key.partition(".")[2] for key in catalogue(_DEFAULT) if key.startswith(f"{group}.")]
 
 
 def choose(chosen: str | None, accept_language: str) -> str:
-    """The language that a reader chose, else the first that the browser asks for, else English."""
+    """Return the language that a reader chose, else the browser's first, else English."""
     if chosen in LANGUAGES:
         return chosen
     wanted: list[tuple[float, str]] = []

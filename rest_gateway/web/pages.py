@@ -11,15 +11,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Cookie, Depends, Header
-from fastapi import Path as PathParameter
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from eventindex.columns import DSID_MAX
-from eventindex.pairs import NUMBER_MAX
-from rest_gateway.calls.parameters import FUID_PATTERN
+from rest_gateway.calls.parameters import PathDsid, PathFuid, PathNumber
 from rest_gateway.web import page_texts
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
@@ -52,7 +49,7 @@ class Assets(StaticFiles):
         super().__init__(directory=_WEB / "assets")
 
     async def get_response(self, path: str, scope: Scope) -> Any:
-        """The file, or 304."""
+        """Return the file, or 304."""
         answer = await super().get_response(path, scope)
         answer.headers["Cache-Control"] = "no-cache"
         return answer
@@ -96,65 +93,66 @@ ReaderDep = Annotated[Reader, Depends()]
 
 @router.get("/")
 def lookup(reader: ReaderDep) -> HTMLResponse:
-    """A list of pairs in, their RAW files out."""
+    """Return the page of lookups: a list of pairs in, their RAW files out."""
     return _page(reader, "lookup")
 
 
 @router.get("/runs")
 def runs(reader: ReaderDep) -> HTMLResponse:
-    """The runs of the index."""
+    """Return the page of runs."""
     return _page(reader, "runs")
 
 
 @router.get("/runs/{run_number}")
-def run(
-    reader: ReaderDep, run_number: Annotated[int, PathParameter(ge=0, le=NUMBER_MAX)]
-) -> HTMLResponse:
+def run(reader: ReaderDep, run_number: PathNumber) -> HTMLResponse:
     """One run: files, triggers, gaps."""
     return _page(reader, "run", menu="runs", subject=run_number)
 
 
 @router.get("/datasets")
 def datasets(reader: ReaderDep) -> HTMLResponse:
-    """The datasets of the index."""
+    """Return the page of datasets."""
     return _page(reader, "datasets")
 
 
 @router.get("/datasets/{dsid_raw}")
-def dataset(
-    reader: ReaderDep, dsid_raw: Annotated[int, PathParameter(ge=0, le=DSID_MAX)]
-) -> HTMLResponse:
+def dataset(reader: ReaderDep, dsid_raw: PathDsid) -> HTMLResponse:
     """One dataset and its files."""
     return _page(reader, "dataset", menu="datasets", subject=dsid_raw)
 
 
 @router.get("/files/{fuid_raw}")
-def file(
-    reader: ReaderDep, fuid_raw: Annotated[str, PathParameter(pattern=FUID_PATTERN)]
-) -> HTMLResponse:
+def file(reader: ReaderDep, fuid_raw: PathFuid) -> HTMLResponse:
     """One RAW file."""
     return _page(reader, "file", menu="runs", subject=fuid_raw.lower())
 
 
 @router.get("/live")
 def live(reader: ReaderDep) -> HTMLResponse:
-    """What is coming in now."""
+    """Return the page of what is coming in now."""
     return _page(reader, "live")
 
 
 @router.get("/cosmic")
 def cosmic(reader: ReaderDep) -> HTMLResponse:
-    """Telescope events."""
+    """Return the page of telescope events."""
     return _page(reader, "cosmic")
 
 
 @router.get("/conflicts")
 def conflicts(reader: ReaderDep) -> HTMLResponse:
-    """Events that were offered again with other values."""
+    """Return the page of events that were offered again with other values."""
     return _page(reader, "conflicts")
 
 
 @router.get("/dead-letters")
 def dead_letters(reader: ReaderDep) -> HTMLResponse:
-    """Refused messages."""
+    """Return the page of refused messages."""
     return _page(reader, "dead_letters", reasons=page_texts.names("reason"))
+
+
+@router.get("/docs")
+def docs() -> HTMLResponse:
+    """Show the OpenAPI document to people, by Swagger UI from this machine."""
+    page = _templates.get_template("docs.html").render()
+    return HTMLResponse(page, headers={"Cache-Control": "no-cache"})

@@ -19,7 +19,7 @@ from pyarrow import parquet
 
 from eventindex.cli import main
 from eventindex.cli.event_files.fields import FIELDS
-from eventindex.generate import WORKLOAD_W, Plan, generate, workload_w
+from eventindex.generate import Plan, generate
 
 MIX = ["--runs", 3, "--events", 5000, "--streams", 4, "--events-per-file", 300, "--datasets", 2,
        "--dsid", 7, "--seed", 11]  # fmt: skip
@@ -108,17 +108,16 @@ def test_the_manifest_counts_files_and_datasets(name: str):
     assert sorted(datasets) == [7, 8]
 
 
-def test_workload_w_by_name():
-    """--workload w is the benchmarks' workload; other options change it."""
-    assert run("generate", "-o", "w.parquet", "--workload", "w", "--runs", 1).exit_code == 0
+def test_options_are_the_plan():
+    """A file of some options has the events that Python yields by the same plan."""
+    options = ["--runs", 1, "--events", 200_000, "--event-first", 0, "--streams", 8, "--gaps", 0.2]
+    assert run("generate", "-o", "w.parquet", *options, "--triggers", "0.4,0.1").exit_code == 0
     table = parquet.read_table("w.parquet")
-    blocks = list(workload_w(1))
+    plan = Plan(1, 1, 200_000, 0, 0.2, 8, trigger_probabilities=(0.4, 0.1))
+    blocks = list(generate(plan))
     for name in ("event_number", "olt_result"):
         expected = np.concatenate([np.asarray(getattr(block, f"{name}s")) for block in blocks])
         assert (table[name].to_numpy() == expected).all()
-    assert (WORKLOAD_W.runs, WORKLOAD_W.events, WORKLOAD_W.streams) == (40, 500_000, 8)
-    small = ["--workload", "w", "--runs", 1, "--events", 100, "--gaps", 0]
-    assert "100 events" in run("generate", "-o", "s.csv", *small).stderr
 
 
 @pytest.mark.parametrize(
@@ -129,7 +128,6 @@ def test_workload_w_by_name():
         (["-o", "a.csv", "--manifest", "m.txt"], "--manifest m.txt"),
         (["-o", "a.csv", "--datasets", "3"], "3 datasets need as many streams, not 2"),
         (["-o", "a.csv", "--dsid", "2147483647", "--datasets", "2"], "dsid_raw is 2147483647"),
-        (["-o", "a.csv", "--workload", "x"], "'x' is not"),
     ],
 )
 def test_bad_usage(options: list[str], problem: str):
@@ -155,7 +153,7 @@ def test_memory_does_not_grow_with_the_size():
     """Four times the events take no more memory."""
     peaks_mib = []
     for runs in (5, 20):
-        options = ["generate", "-o", "w.parquet", "--workload", "w", "--runs", str(runs)]
+        options = ["generate", "-o", "w.parquet", "--events", "500000", "--runs", str(runs)]
         done = subprocess.run(
             [sys.executable, "-c", _GENERATE_AND_REPORT, *options],
             check=True,

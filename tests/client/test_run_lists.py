@@ -53,7 +53,7 @@ def test_every_form_is_read(text, ranges, not_used):
         ("9-7\n", "line 1: 9 to 7 is reversed"),
         (f"{2**63}\n", "is no run number from 0 to 2^63-1"),
         ("\xff", "is not UTF-8 at byte 1"),
-        ('{"7": [[1, 2]], "7": []}', "'7' is there twice"),
+        ('{"7": [[1, 2]], "7": []}', "key '7' is repeated"),
         ('{"7": [1, 2]}', "run 7: [1, 2] is no list of [first, last]"),
         ('{"seven": []}', "run: 'seven' is no run number"),
         ("[7, 8]", "no object of runs"),

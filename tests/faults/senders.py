@@ -36,7 +36,7 @@ Sent = tuple[Key, Value]
 def keys(first: int = 0, *, runs: int = RUNS) -> Iterator[Key]:
     """Events of a few runs in turn, each once; threads may share it."""
     # map over count is one step of the interpreter: no two threads get the same.
-    return map(lambda n: (n % runs, n // runs), count(first))  # noqa: C417
+    return map(lambda n: (n % runs, n // runs), count(first))  # noqa: C417  # as above
 
 
 def value_of(key: Key, seed: int = 0) -> Value:

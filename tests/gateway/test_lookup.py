@@ -376,7 +376,7 @@ def test_answers_are_packed_where_the_caller_likes_it(http):
 
 def test_answers_carry_security_headers(http):
     """No other site can frame, read or script an answer, errors and pages included."""
-    for path in (f"{API}/runs", f"{API}/nothing", "/docs", "/static/docs.js"):
+    for path in (f"{API}/runs", f"{API}/nothing", "/docs", "/assets/docs.js"):
         headers = http.get(path, headers={"Origin": "https://elsewhere.example"}).headers
         assert "default-src 'none'" in headers["content-security-policy"]
         assert "unsafe" not in headers["content-security-policy"]
@@ -470,7 +470,7 @@ def test_commands_say_that_a_dataset_is_not_there(stack, monkeypatch, arguments,
 
 READ = (
     "/", "/runs", "/runs/1", "/datasets", "/datasets/7", f"/files/{FILES[0]}", "/live", "/cosmic",
-    "/conflicts", "/dead-letters", "/docs", "/static/docs.js", "/assets/lib/pairs.js", "/nowhere",
+    "/conflicts", "/dead-letters", "/docs", "/assets/docs.js", "/assets/lib/pairs.js", "/nowhere",
     *(
         API + path
         for path in (

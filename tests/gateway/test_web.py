@@ -450,7 +450,7 @@ def test_telescope_records_without_some_fields_are_shown(page, publisher, stack)
     publisher.flush()
     page.goto("/cosmic?detector=30")
     events = page.locator("#events")
-    counted = lambda: page.reload() and events.get_by_text("2 events of 2").count()  # noqa: E731
+    counted = lambda: page.reload() and events.get_by_text("2 events of 2").count()  # noqa: E731  # asked twice
     wait_until(counted, what="both records")
     expect(events.get_by_role("row")).to_have_count(3)
     expect(page.get_by_role("alert")).to_have_count(0)

@@ -236,8 +236,8 @@ def test_mistakes_are_named(telescopes, stub, store_plain_file):
         ({"run_first": 9, "run_last": 9}, absent, ["run 9"]),
         ({"detector_id": "c"}, absent, ["'c'"]),
     ):
-        text = refusal(lambda: events(stub, **fields), code)  # noqa: B023
-        text += refusal(lambda: counts(stub, "COSMIC_COUNT_BY_RUN", **fields), code)  # noqa: B023
+        text = refusal(lambda: events(stub, **fields), code)  # noqa: B023  # called at once
+        text += refusal(lambda: counts(stub, "COSMIC_COUNT_BY_RUN", **fields), code)  # noqa: B023  # called at once
         for word in words:
             assert text.count(word) >= 2, fields
     assert "by=77" in refusal(lambda: counts(stub, 77), invalid)

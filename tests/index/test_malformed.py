@@ -215,7 +215,7 @@ def test_a_contract_with_a_method_that_nothing_implements_is_refused():
     """Handlers are not made for a part of a contract: the error names what is missing."""
 
     class Half:
-        async def Ingest(self, request):  # noqa: N802
+        async def Ingest(self, request):
             """One of the two methods."""
 
     contract = ingest_pb2.DESCRIPTOR.services_by_name["IngestService"]

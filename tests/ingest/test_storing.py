@@ -14,9 +14,8 @@ from event_store.errors import StoreError, StoreUnavailableError, UnansweredErro
 from event_store.model import DeadLetter, Outcome, RawFile
 from event_store.write.writer import KeptLetters
 from ingest_service.metrics import Metrics
-from ingest_service.model import CosmicFile, Decoded, Door, Kind, Reason, Submission
+from ingest_service.model import CosmicFile, Decoded, Door, Reason, Submission, Taken
 from ingest_service.pipeline.join import join
-from ingest_service.pipeline.search import Item
 from ingest_service.pipeline.storing import AbandonedError, Storing
 
 FILES = [RawFile(uuid.UUID(int=number), number) for number in range(3)]
@@ -58,7 +57,21 @@ class _Submission(Submission):
     door = Door.MQTT
 
     def __init__(self, source: str = "x") -> None:
-        super().__init__(Kind.JSON, "t", source, 1)
+        super().__init__("json", "t", source, 1)
+
+    def decode(self):
+        """Nobody decodes it here."""
+        raise NotImplementedError
+
+    def payload(self):
+        """Nobody reads it here."""
+        raise NotImplementedError
+
+    def finish(self, receipt):
+        """Nobody is told."""
+
+    def abandon(self):
+        """Nobody is told."""
 
 
 def decoded(events, *, arrays: bool = False) -> Decoded:
@@ -127,7 +140,7 @@ def test_join_numbers_the_files_of_telescopes():
 def test_poison_is_found_and_the_rest_is_stored(messages, refusal, arrays):
     """Of events stored together only those that the store refuses fail; order is kept."""
     items = [
-        Item(_Submission(), decoded([(run, index, 0) for run in runs], arrays=arrays))
+        Taken(_Submission(), decoded([(run, index, 0) for run in runs], arrays=arrays))
         for index, runs in enumerate(messages)
     ]
     store = _Store(refusal=refusal)
@@ -144,7 +157,7 @@ def test_poison_is_found_and_the_rest_is_stored(messages, refusal, arrays):
 def test_an_unanswered_batch_is_tried_three_times():
     """What may be the database's fault is not taken for the event's at once."""
     store = _Store(refusal=UnansweredError(DRIVER))
-    [receipt] = storing(store).store([Item(_Submission(), decoded([(POISON, 1, 0)]))])
+    [receipt] = storing(store).store([Taken(_Submission(), decoded([(POISON, 1, 0)]))])
     assert (store.failures, len(receipt.rejections)) == (3, 1)
 
 
@@ -159,7 +172,7 @@ def test_a_database_that_does_nothing_else_is_waited_for():
             raise StoreUnavailableError("away")
 
     store.probe = probe
-    storing(store).store([Item(_Submission(), decoded([(POISON, 1, 0)]))])
+    storing(store).store([Taken(_Submission(), decoded([(POISON, 1, 0)]))])
     assert failures == list(range(1, 13))
 
 
@@ -194,7 +207,7 @@ def test_a_dead_letter_that_cannot_be_stored_whole_is_cut():
 def test_store_that_is_away_is_tried_again():
     """An answer that comes late is an answer."""
     patient = storing(_Store(away=3))
-    receipts = patient.store([Item(_Submission(), decoded([(1, 1, 0)]))])
+    receipts = patient.store([Taken(_Submission(), decoded([(1, 1, 0)]))])
     assert [receipt.inserted for receipt in receipts] == [1]
     assert patient.database_problem is None
 
@@ -204,4 +217,4 @@ def test_waiting_can_be_given_up():
     patient = storing(_Store(away=10**9))
     patient.abandon()
     with pytest.raises(AbandonedError):
-        patient.store([Item(_Submission(), decoded([(1, 1, 0)]))])
+        patient.store([Taken(_Submission(), decoded([(1, 1, 0)]))])

@@ -40,3 +40,16 @@ def test_every_constant_has_a_user() -> None:
         if (words[path] if name.startswith("_") else everywhere)[name] < 2
     ]
     assert not unused
+
+
+def test_every_noqa_has_a_reason() -> None:
+    """Whoever silences the linter says why, behind it."""
+    tests = {path: path.read_text("utf-8") for path in (ROOT / "tests").rglob("*.py")}
+    bare = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path, text in {**MODULES, **tests}.items()
+        for number, line in enumerate(text.splitlines(), 1)
+        if re.search(r"# noqa\b(?!: [A-Z]+\d+(, [A-Z]+\d+)*  # \S)", line)
+        and "re.search" not in line
+    ]
+    assert not bare

@@ -65,7 +65,8 @@ def environment(trap: Trap, data: Path, **more: str) -> dict[str, str]:
     """What a shell of somebody with a proxy and other databases may hold."""
     kept = {n: v for n, v in os.environ.items() if not n.startswith("EVENTINDEX_")}
     proxies = dict.fromkeys(PROXIES, trap.url)
-    return {**kept, **PG_VARIABLES, **proxies, "EVENTINDEX_DATA_DIR": str(data), **more}
+    others = {"EVENTINDEX_DATA_DIR": str(data), "PROMETHEUS_MULTIPROC_DIR": str(data / "nowhere")}
+    return {**kept, **PG_VARIABLES, **proxies, **others, **more}
 
 
 @contextlib.contextmanager

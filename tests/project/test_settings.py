@@ -70,7 +70,10 @@ def test_variable_wins_over_env_file(monkeypatch: pytest.MonkeyPatch, tmp_path: 
         ({"TOKEN_LIFETIME_MAX_S": "0"}, "token_lifetime_max_s"),
         ({"TOKEN_CACHE_S": "0"}, "token_cache_s"),
         ({"MQTT_TLS_CERT": "c.pem"}, "EVENTINDEX_MQTT_TLS_CERT and EVENTINDEX_MQTT_TLS_KEY"),
-        ({"MQTT_URL": "tcp://broker:1883"}, "must start with mqtt:// or mqtts://"),
+        (
+            {"MQTT_URL": "tcp://broker:1883"},
+            "EVENTINDEX_MQTT_URL: not mqtt://host[:port] or mqtts://host[:port]",
+        ),
         ({"MQTT_VERSION": "4"}, "mqtt_version"),
         ({"MQTT_CLIENT_ID": ""}, "mqtt_client_id"),
         ({"MQTT_SHARE_GROUP": "a/b"}, "mqtt_share_group"),

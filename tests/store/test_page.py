@@ -22,7 +22,7 @@ from event_store.pages.format import (
     pack,
     unpack,
 )
-from event_store.pages.merge import Columns, FileTable, merge
+from event_store.pages.merge import BatchFiles, Columns, merge
 
 FILES = [RawFile(uuid.UUID(int=i + 1), i % 4) for i in range(9000)]
 
@@ -130,7 +130,7 @@ def offer(pages, ordered):
     if not ordered:
         return []
     used = sorted({file for _, file, _ in ordered})
-    table = FileTable([FILES[i] for i in used])
+    table = BatchFiles([FILES[i] for i in used])
     columns = Columns(
         np.array([number for number, _, _ in ordered], np.int64),
         np.array([used.index(file) for _, file, _ in ordered], np.intp),
@@ -160,7 +160,7 @@ def contents(pages):
 @pytest.mark.parametrize("n_stored", [0, 1])
 def test_numbers_of_files_are_indexes(n_stored):
     """Whatever numbers files has NumPy's index type: nothing is converted for each use."""
-    table = FileTable(FILES[:3])
+    table = BatchFiles(FILES[:3])
     assert table.number.dtype == np.intp
     offered = Columns(
         np.array([1, 2, 2]), table.number[np.array([0, 1, 2])], np.zeros(3, np.uint64)

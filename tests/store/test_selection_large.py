@@ -12,9 +12,10 @@ import numpy as np
 import psutil
 import pytest
 
+from benchmarks.workload import WORKLOAD_W
 from event_store.model import EventColumns, RawFile
 from event_store.write.writer import Store
-from eventindex.generate import WORKLOAD_W, generate
+from eventindex.generate import generate
 from eventindex.v1 import lookup_pb2, lookup_pb2_grpc
 from tests.store.test_selection import as_selection, brute_force
 from tests.support.processes import Service

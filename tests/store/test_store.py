@@ -160,7 +160,7 @@ def test_writers_of_the_same_runs_do_not_deadlock_or_lose(database_url):
                 runs = rng.integers(0, 20, 200)
                 events = [(int(run), int(rng.integers(0, 500)), 0, int(run)) for run in runs]
                 store.write(columns(events))
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:  # noqa: BLE001  # told by the test
             problems.append(error)
         finally:
             store.close()

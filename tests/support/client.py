@@ -1,7 +1,5 @@
 """Real gRPC servers with a dictionary behind, which can be cut, held and stopped at will."""
 
-# ruff: noqa: N802  # the names are the contract's; what they do is above each class
-
 from __future__ import annotations
 
 import threading

@@ -1,7 +1,5 @@
 """A real gRPC server that answers lists and changes from plain values, and breaks when told."""
 
-# ruff: noqa: N802  # the names are the contract's; what they do is above each class
-
 from __future__ import annotations
 
 import threading

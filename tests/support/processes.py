@@ -19,6 +19,8 @@ from pathlib import Path
 import psutil
 import psycopg2
 
+from tests.support import warm_start
+
 START_TIMEOUT_S = 30.0
 # Whatever http_proxy says: the pages are this machine's.
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -252,22 +254,20 @@ class Service:
             **{f"EVENTINDEX_{key.upper()}": str(value) for key, value in settings.items()},
         }
         self.log = Path(tempfile.mkstemp(prefix=f"{module}-", suffix=".log")[1])
-        self.process: subprocess.Popen | None = None
+        self.process: warm_start.Fork | None = None
         # Where it runs: a .env file is read there.
         self.directory: Path | None = None
 
     def start(self, *arguments: str, wait: str = "/readyz") -> Service:
         """Start, and wait until the page answers 200 ("" does not wait)."""
         environment = {k: v for k, v in os.environ.items() if not k.startswith("EVENTINDEX_")}
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", self.module, *arguments],
-                env=environment | self.settings,
-                cwd=self.directory,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        self.process = warm_start.start(
+            self.module,
+            list(arguments),
+            environment | self.settings,
+            directory=str(self.directory or Path.cwd()),
+            log=str(self.log),
+        )
         if wait:
             wait_until(lambda: self._answers(wait), what=f"{self.module} {wait}: {self.tail()}")
         return self

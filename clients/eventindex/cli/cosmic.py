@@ -26,7 +26,7 @@ Range = tuple[int | None, int | None] | None
 
 
 def _clock(row: CosmicEvent) -> str:
-    """The time of a record, with why it is doubtful."""
+    """Return the time of a record, with why it is doubtful."""
     if row.time is None:
         return ""
     problem = f" ({row.clock_problem.replace('_', ' ')})" if row.clock_problem else ""

@@ -16,6 +16,7 @@ from eventindex.cli.shared.listing import (
     Column,
     Layout,
     format_option,
+    order_and_limit,
     record_of,
     show_time,
     write_list,
@@ -51,15 +52,7 @@ def datasets() -> None:
 @datasets.command("list")
 @click.option("--state", type=click.Choice(list(_STATES)), help="In this state.")
 @click.option("--name", default="", metavar="PART", help="With this in the name.")
-@click.option(
-    "--order-by",
-    type=click.Choice([f"{name}{turn}" for name in _ORDERS for turn in ("", " desc")]),
-    default="dsid_raw",
-    show_default=True,
-    metavar="FIELD[ desc]",
-    help="dsid_raw, name, events or created.",
-)
-@click.option("--limit", type=click.IntRange(1), help="At most so many datasets.")
+@order_and_limit(*_ORDERS, noun="datasets")
 @format_option
 @connection_options
 def list_datasets(

@@ -16,6 +16,7 @@ from eventindex.cli.shared.listing import (
     Column,
     Layout,
     format_option,
+    order_and_limit,
     record_of,
     write_fields,
     write_list,
@@ -90,15 +91,7 @@ files.add_command(import_files)
     "--name", default="", metavar="PATTERN", help="Files with such a name: * is any text, ? one."
 )
 @click.option("--names", is_flag=True, help="Print names, sizes and addresses too.")
-@click.option(
-    "--order-by",
-    type=click.Choice([f"{name}{turn}" for name in _ORDERS for turn in ("", " desc")]),
-    default="run_number",
-    show_default=True,
-    metavar="FIELD[ desc]",
-    help="run_number, fuid_raw or events.",
-)
-@click.option("--limit", type=click.IntRange(1), help="At most so many lines.")
+@order_and_limit(*_ORDERS, noun="lines")
 @format_option
 @connection_options
 def list_files(

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import click
 import numpy as np
-from click.core import ParameterSource
 
 from eventindex.cli.event_files.manifest import Manifest
 from eventindex.cli.event_files.writing import EventWriter, open_writer, output_form
 from eventindex.cli.shared.common import counted, note
 from eventindex.cli.shared.progress import ProgressReport
 from eventindex.columns import DSID_MAX, EventColumns
-from eventindex.generate import WORKLOAD_W, Plan, generate
+from eventindex.generate import Plan, generate
 
-_WORKLOADS = {"w": WORKLOAD_W}
 # The plan's names of the options that have another.
 _PLAN_NAMES = {"gaps": "gap_fraction", "triggers": "trigger_probabilities", "dsid": "dsid_raw"}
 
@@ -42,11 +39,6 @@ _NUMBER = click.IntRange(0, 2**62)
     "form",
     type=click.Choice(["csv", "jsonl", "parquet"]),
     help="Default: by the file's name, csv where it does not tell.",
-)
-@click.option(
-    "--workload",
-    type=click.Choice(sorted(_WORKLOADS)),
-    help="Begin with the plan of a benchmark; other options change it.",
 )
 @click.option("--runs", type=_COUNT, default=10, show_default=True, help="Number of runs.")
 @click.option("--run-first", type=_NUMBER, default=1, show_default=True, help="First run.")
@@ -92,14 +84,10 @@ _NUMBER = click.IntRange(0, 2**62)
     metavar="FILE",
     help="Write the events of each file and dataset, .json or .csv, for `compare`.",
 )
-@click.pass_context
 def generate_command(
-    context: click.Context,
-    /,
     *,
     output: str,
     form: str | None,
-    workload: str | None,
     manifest: Path | None,
     **options: object,
 ) -> None:
@@ -108,7 +96,7 @@ def generate_command(
     Runs with gaps, several RAW files open at a time, random triggers; the same seed gives the
     same file. Memory does not grow with its size.
     """
-    plan = _plan(context, workload, options)
+    plan = _plan(options)
     form = output_form(output, form)
     if manifest is not None and manifest.suffix.lower() not in {".json", ".csv"}:
         raise click.UsageError(f"--manifest {manifest}: give a name with .json or .csv")
@@ -122,16 +110,11 @@ def generate_command(
     note(f"{counted(count, 'event')} in {time.monotonic() - started:.1f} s")
 
 
-def _plan(context: click.Context, workload: str | None, options: dict[str, object]) -> Plan:
-    """Return the plan of the options; those that were not given leave a workload as it is."""
-    values = {
-        _PLAN_NAMES.get(name, name): value
-        for name, value in options.items()
-        if workload is None or context.get_parameter_source(name) is not ParameterSource.DEFAULT
-    }
-    base = Plan() if workload is None else _WORKLOADS[workload]
+def _plan(options: dict[str, object]) -> Plan:
+    """Return the plan of the options."""
+    values = {_PLAN_NAMES.get(name, name): value for name, value in options.items()}
     try:
-        return replace(base, **values)  # type: ignore[arg-type]  # the options have the types
+        return Plan(**values)  # type: ignore[arg-type]  # the options have the types
     except ValueError as error:
         raise click.UsageError(str(error)) from error
 

@@ -5,12 +5,8 @@ Writes to a stream; asks nothing.
 
 from __future__ import annotations
 
-import csv
-import json
 import textwrap
 from collections import defaultdict
-from collections.abc import Sequence
-from io import StringIO
 from typing import Any, Protocol, TextIO
 
 import numpy as np
@@ -18,14 +14,11 @@ import numpy as np
 from eventindex.cli.lookup_jobs import CondorWriter, EntryListWriter, RangesWriter
 from eventindex.pairs import Int64
 from eventindex.results import DatasetState, LookupResult, RawFile
+from eventindex.text_rows import answer_fields, answer_lines, answer_objects
 
 FORMS = ("table", "csv", "json", "files", "entrylist", "condor", "ranges")
 # What is of no use without names.
 NAMED_FORMS = frozenset({"files", "entrylist", "condor"})
-
-
-_ID_FIELDS = ("fuid_raw", "dsid_raw", "dataset_state")
-_NAMED_FIELDS = (*_ID_FIELDS, "name", "bytes", "checksum", "url")
 
 
 class Writer(Protocol):
@@ -44,58 +37,28 @@ class CsvWriter:
     def __init__(self, out: TextIO, *, with_olt: bool, with_names: bool) -> None:
         self._out = out
         self._with_names = with_names
-        names = ",name,bytes,checksum,url" if with_names else ""
-        olt = ",olt_result" if with_olt else ""
-        out.write(f"run_number,event_number,fuid_raw,dsid_raw,dataset_state{names}{olt}\n")
+        out.write(",".join(answer_fields(olt=with_olt, names=with_names)) + "\n")
 
     def write(self, result: LookupResult) -> None:
         """Write the lines of a result."""
-        missing = ",,,,,," if self._with_names else ",,"
-        texts = _texts(result, missing, self._file)
-        if result.olt_results is None:
-            lines = [f"{run},{event},{file}\n" for run, event, file in _columns(result, texts)]
-        else:
-            olt = ["" if i == 0 else str(bits) for i, bits in _olt(result)]
-            rows = zip(_columns(result, texts), olt, strict=True)
-            lines = [f"{run},{event},{file},{bits}\n" for (run, event, file), bits in rows]
-        self._out.write("".join(lines))
+        self._out.write(answer_lines(result, names=self._with_names))
 
     def close(self) -> None:
-        """Nothing is left."""
-
-    def _file(self, file: RawFile) -> str:
-        text = f"{file.fuid_raw},{file.dsid_raw},{_state(file)}"
-        if not self._with_names:
-            return text
-        row = StringIO()
-        csv.writer(row, lineterminator="").writerow(
-            [file.name, file.bytes or "", file.checksum, file.url]
-        )
-        return f"{text},{row.getvalue()}"
+        """Do nothing: all is written."""
 
 
 class JsonWriter:
     """A JSON array with one object a line; null where the event was not found."""
 
-    def __init__(self, out: TextIO, *, with_olt: bool, with_names: bool) -> None:
+    def __init__(self, out: TextIO, *, with_names: bool) -> None:
         self._out = out
         self._with_names = with_names
-        self._with_olt = with_olt
         self._separator = "[\n"
 
     def write(self, result: LookupResult) -> None:
         """Write the objects of a result."""
-        fields = _NAMED_FIELDS if self._with_names else _ID_FIELDS
-        texts = _texts(result, _json_file(None, fields), lambda file: _json_file(file, fields))
-        rows = [
-            f'{{"run_number": {run}, "event_number": {event}, {file}'
-            for run, event, file in _columns(result, texts)
-        ]
-        if self._with_olt:
-            olt = ["null" if i == 0 else str(bits) for i, bits in _olt(result)]
-            rows = [f'{row}, "olt_result": {b}' for row, b in zip(rows, olt, strict=True)]
-        if rows:
-            self._out.write(self._separator + "},\n".join(rows) + "}")
+        if objects := answer_objects(result, names=self._with_names):
+            self._out.write(self._separator + ",\n".join(objects))
             self._separator = ",\n"
 
     def close(self) -> None:
@@ -129,7 +92,7 @@ class TableWriter:
         self._out.write("".join((self._form % row).rstrip() + "\n" for row in rows))
 
     def close(self) -> None:
-        """Nothing is left."""
+        """Do nothing: all is written."""
 
     def _start(self, result: LookupResult) -> str:
         run = max(3, len(str(result.run_numbers.max())))
@@ -195,20 +158,21 @@ class FilesWriter:
 
 def make_writer(form: str, out: TextIO, *, with_olt: bool, with_names: bool = False) -> Writer:
     """Return the writer of one of `FORMS`."""
-    of_pairs: dict[str, type[CsvWriter | JsonWriter | TableWriter]] = {
-        "csv": CsvWriter,
-        "json": JsonWriter,
-        "table": TableWriter,
-    }
-    if form in of_pairs:
-        return of_pairs[form](out, with_olt=with_olt, with_names=with_names)
-    of_files: dict[str, type[FilesWriter | EntryListWriter | CondorWriter | RangesWriter]] = {
-        "files": FilesWriter,
-        "entrylist": EntryListWriter,
-        "condor": CondorWriter,
-        "ranges": RangesWriter,
-    }
-    return of_files[form](out)
+    if form == "csv":
+        return CsvWriter(out, with_olt=with_olt, with_names=with_names)
+    if form == "json":
+        return JsonWriter(out, with_names=with_names)
+    if form == "table":
+        return TableWriter(out, with_olt=with_olt, with_names=with_names)
+    return _OF_FILES[form](out)
+
+
+_OF_FILES: dict[str, type[FilesWriter | EntryListWriter | CondorWriter | RangesWriter]] = {
+    "files": FilesWriter,
+    "entrylist": EntryListWriter,
+    "condor": CondorWriter,
+    "ranges": RangesWriter,
+}
 
 
 def _texts(result: LookupResult, missing: Any, form: Any) -> list[Any]:
@@ -227,17 +191,6 @@ def _olt(result: LookupResult) -> Any:
     return zip(result.file_indexes.tolist(), values, strict=True)
 
 
-def _state(file: RawFile) -> str:
-    return DatasetState(file.dataset_state).name.lower()
-
-
 def _mark(file: RawFile) -> str:
     """Return a mark for files that are going away."""
     return " retired" if file.dataset_state == DatasetState.RETIRED else ""
-
-
-def _json_file(file: RawFile | None, fields: Sequence[str]) -> str:
-    known = dict.fromkeys(fields) if file is None else {f: getattr(file, f) for f in fields}
-    if file is not None:
-        known["dataset_state"] = _state(file)
-    return json.dumps(known)[1:-1]

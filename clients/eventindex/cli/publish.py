@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -11,13 +10,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 import click
-import numpy as np
 
 from eventindex.addresses import find_address
 from eventindex.cli.event_files.text import BadRow, Defaults, EventBlock, FileFormatError, read_csv
 from eventindex.cli.server import missing_part
 from eventindex.cli.shared.common import EXIT_NOT_ALL, counted, note, open_input
 from eventindex.cli.shared.progress import ProgressReport
+from eventindex.text_rows import event_objects
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _EVENTS_PER_MESSAGE = 100
@@ -143,26 +142,9 @@ def _messages(
 
 def _arrays(block: EventBlock) -> Iterator[bytes]:
     """Yield the events of a block as JSON arrays."""
-    columns = block.columns
-    rows = zip(
-        np.asarray(columns.run_numbers).tolist(),
-        np.asarray(columns.event_numbers).tolist(),
-        np.asarray(columns.olt_results).tolist(),
-        np.asarray(columns.file_indexes).tolist(),
-        strict=True,
-    )
-    events = [
-        {
-            "run_number": run,
-            "event_number": event,
-            "olt_result": olt,
-            "dsid_raw": columns.files[index - 1].dsid_raw,
-            "fuid_raw": columns.files[index - 1].fuid_raw,
-        }
-        for run, event, olt, index in rows
-    ]
+    events = event_objects(block.columns).splitlines()
     for start in range(0, len(events), _EVENTS_PER_MESSAGE):
-        yield json.dumps(events[start : start + _EVENTS_PER_MESSAGE]).encode()
+        yield f"[{','.join(events[start : start + _EVENTS_PER_MESSAGE])}]".encode()
 
 
 def _paced(messages: Iterator[bytes], rate: float | None) -> Iterator[bytes]:

@@ -10,13 +10,13 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from eventindex.addresses import split_mqtt_url
 from eventindex.errors import EventIndexError
 
 _QUEUED_MAX = 1000
@@ -111,13 +111,14 @@ class Publisher:
             raise self._refusal
 
     def _connect(self, broker: Broker, version: MQTTProtocolVersion) -> paho.Client:
-        parts = urlsplit(broker.url)
-        if parts.scheme not in {"mqtt", "mqtts"} or not parts.hostname:
-            raise BrokerError(f"{broker.url!r} is not mqtt://host[:port] or mqtts://host[:port]")
+        try:
+            address = split_mqtt_url(broker.url)
+        except ValueError as error:
+            raise BrokerError(f"{broker.url!r}: {error}") from error
         client = paho.Client(CallbackAPIVersion.VERSION2, protocol=version)
-        if parts.username:
-            client.username_pw_set(unquote(parts.username), unquote(parts.password or ""))
-        if parts.scheme == "mqtts":
+        if address.username:
+            client.username_pw_set(address.username, address.password)
+        if address.tls:
             alpn = [broker.alpn] if broker.alpn else None
             client.tls_set(
                 _text(broker.ca), _text(broker.cert), _text(broker.key), alpn_protocols=alpn
@@ -125,10 +126,9 @@ class Publisher:
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_publish = self._on_publish
-        port = parts.port or (8883 if parts.scheme == "mqtts" else 1883)
-        where = f"{parts.hostname}:{port}"
+        where = f"{address.host}:{address.port}"
         try:
-            client.connect(parts.hostname, port, keepalive=30)
+            client.connect(address.host, address.port, keepalive=30)
         except OSError as error:
             raise BrokerError(f"broker {where}: {error.strerror or error}") from error
         client.loop_start()

@@ -12,6 +12,7 @@ from eventindex.cli.shared.listing import (
     Column,
     Layout,
     format_option,
+    order_and_limit,
     record_of,
     show_time,
     write_list,
@@ -38,15 +39,7 @@ _ORDERS = ("run_number", "events", "first_seen", "last_seen")
 @click.option("--run-first", type=number, help="From this run on.")
 @click.option("--run-last", type=number, help="Up to this run.")
 @click.option("--detector", help="Runs of one telescope.")
-@click.option(
-    "--order-by",
-    type=click.Choice([f"{name}{turn}" for name in _ORDERS for turn in ("", " desc")]),
-    default="run_number",
-    show_default=True,
-    metavar="FIELD[ desc]",
-    help="run_number, events, first_seen or last_seen.",
-)
-@click.option("--limit", type=click.IntRange(1), help="At most so many runs.")
+@order_and_limit(*_ORDERS, noun="runs")
 @format_option
 @connection_options
 def runs(

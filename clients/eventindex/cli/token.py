@@ -134,8 +134,8 @@ def _create_in_database(
     """Make a token as the ingest service does, without it."""
     try:
         # Not in the light install.
-        from event_store.errors import StoreError, StoreUnavailableError  # noqa: PLC0415
-        from ingest_service.admin.tokens import create_without_service  # noqa: PLC0415
+        from event_store.errors import StoreError, StoreUnavailableError  # noqa: PLC0415  # not in the light install
+        from ingest_service.admin.tokens import create_without_service  # noqa: PLC0415  # not in the light install
     except ModuleNotFoundError as error:
         raise missing_part("token create --database", error) from error
     url = find_address("database", url)

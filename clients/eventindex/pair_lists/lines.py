@@ -168,7 +168,7 @@ def shown(line: bytes) -> str:
 
 @cache
 def _regular(columns: Columns) -> re.Pattern[bytes]:
-    """Lines of `width` numbers of up to 18 digits, and blank lines, without anything else.
+    """Match lines of `width` numbers of up to 18 digits, and blank lines, and nothing else.
 
     Where the delimiter is known nothing else separates: "1,5;2" may be two numbers.
     """
@@ -182,7 +182,7 @@ def _regular(columns: Columns) -> re.Pattern[bytes]:
 
 @cache
 def _wide_line(columns: Columns) -> re.Pattern[bytes]:
-    """A line of a table without quotes and comments, whose two numbers are groups."""
+    """Return a line of a table without quotes and comments, whose two numbers are groups."""
     assert columns.delimiter  # noqa: S101  # for tables that have one
     delimiter = re.escape(columns.delimiter.encode())
     cells = [rb"[^\"#\r\n" + delimiter + rb"]*+"] * columns.width

@@ -168,7 +168,7 @@ class Raw(RawIOBase):
         self._source = source
 
     def readable(self) -> bool:
-        """Whether it can be read."""
+        """Return whether it can be read."""
         return True
 
     def readinto(self, buffer: Any) -> int:

@@ -59,7 +59,7 @@ def read_rows(source: Readable, kind: Kind) -> Iterator[dict[str, Any]]:
     if find_spec("pyarrow") is None:
         raise PairListError(needs_pyarrow(f"a list in {kind.value}"))
     import pyarrow as pa  # noqa: PLC0415  # may be missing
-    from pyarrow import ipc, parquet  # noqa: PLC0415
+    from pyarrow import ipc, parquet  # noqa: PLC0415  # may be missing
 
     with _on_disk(source) as file:
         try:
@@ -77,7 +77,7 @@ def read_rows(source: Readable, kind: Kind) -> Iterator[dict[str, Any]]:
 
 @contextmanager
 def _on_disk(source: Readable) -> Iterator[BinaryIO]:
-    """A copy that can be read from any place; tables are read from their end."""
+    """Make a copy that can be read from any place; tables are read from their end."""
     with tempfile.TemporaryFile() as copy:
         shutil.copyfileobj(source, copy, BLOCK_BYTES)
         copy.seek(0)
@@ -186,7 +186,7 @@ def _block(runs: Any, events: Any, first_row: int) -> PairBlock:
 def _numbers(column: Any) -> tuple[Int64, Any]:
     """Return a column as int64 and which of its rows are numbers of a list; the others are 0."""
     import pyarrow as pa  # noqa: PLC0415  # may be missing
-    from pyarrow import types  # noqa: PLC0415
+    from pyarrow import types  # noqa: PLC0415  # may be missing
 
     if types.is_dictionary(column.type):
         column = column.dictionary_decode()

@@ -182,7 +182,7 @@ def _read(tree: Any, paths: list[str], first: int, stop: int) -> Any:
 
 
 def _bounds(source: EventTree) -> Int64:
-    """The entries at which all branches begin a new basket, or the clusters of an RNTuple."""
+    """Return the entries where all branches begin a new basket, or the clusters of an RNTuple."""
     with guarded():
         if is_ntuple(source.tree):
             firsts = [cluster.num_first_entry for cluster in source.tree.cluster_summaries]

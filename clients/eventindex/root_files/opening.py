@@ -63,7 +63,7 @@ def require_uproot() -> Any:
 
 
 def is_address(text: str) -> bool:
-    """Whether a text is an address of remote storage, `root://…`, and no path."""
+    """Return whether a text is an address of remote storage, `root://…`, and no path."""
     return _ADDRESS.match(text) is not None
 
 
@@ -121,7 +121,7 @@ def branches_of(tree: Any) -> list[Branch]:
 
 
 def is_ntuple(tree: Any) -> bool:
-    """Whether it is an RNTuple rather than a TTree."""
+    """Return whether it is an RNTuple rather than a TTree."""
     return "RNTuple" in tree.classname
 
 

@@ -54,7 +54,7 @@ def open_output(path: Path, layout: Layout, left_out: Callable[[str], None]) -> 
 
 
 def is_parquet(path: Path) -> bool:
-    """Whether a file is Parquet by its name."""
+    """Return whether a file is Parquet by its name."""
     return path.suffix.lower() in {".parquet", ".pq"}
 
 

@@ -7,7 +7,7 @@ from queries import of, quantile, summed
 
 
 def panels() -> list[Panel]:
-    """The panels in the order of reading."""
+    """Return the panels in the order of reading."""
     calls = "eventindex_http_request_seconds"
     return [
         graph(

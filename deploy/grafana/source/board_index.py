@@ -7,7 +7,7 @@ from queries import of, or_zero, rate, ratio, summed
 
 
 def panels() -> list[Panel]:
-    """The panels in the order of reading."""
+    """Return the panels in the order of reading."""
     hits, misses = rate("eventindex_cache_hits_total"), rate("eventindex_cache_misses_total")
     return [
         state(

@@ -7,7 +7,7 @@ from queries import of, quantile, rate, ratio, summed, total
 
 
 def panels() -> list[Panel]:
-    """The panels in the order of reading."""
+    """Return the panels in the order of reading."""
     i = "eventindex_ingest"
     commit, events = f"{i}_commit_seconds", f"{i}_batch_events"
     return [

@@ -7,7 +7,7 @@ from queries import quantile, summed
 
 
 def panels() -> list[Panel]:
-    """The panels in the order of reading."""
+    """Return the panels in the order of reading."""
     calls = "eventindex_request_seconds"
     failed = ('code=~"INTERNAL|UNAVAILABLE|DATA_LOSS|UNKNOWN"',)
     return [

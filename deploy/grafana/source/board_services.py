@@ -9,7 +9,7 @@ ON_DISKS = 'fstype!~"tmpfs|ramfs|overlay|squashfs"'
 
 
 def panels() -> list[Panel]:
-    """The panels in the order of reading."""
+    """Return the panels in the order of reading."""
     jobs = 'job=~"ingest_service|index_service|rest_gateway"'
     return [
         state("Scraped", 12, "Prometheus reaches it.", (of("up"), "{{job}} {{instance}}")),

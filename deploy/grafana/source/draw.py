@@ -31,14 +31,14 @@ UNITS = {"percentunit": "%", "bytes": "MiB", "cps": "1/s", "reqps": "1/s", "shor
 def series(
     address: str, target: dict[str, Any], minutes: float
 ) -> Iterator[tuple[str, list[Any], list[float]]]:
-    """The lines of a query: legend, times, values."""
+    """Yield the lines of a query: legend, times, values."""
     end = time.time()
     step = max(minutes * 60 / STEPS, 5)
     interval = f"{max(RATE_MIN_S, 2 * step):.0f}s"
     expression = target["expr"].replace("$__rate_interval", interval).replace("$instance", ".*")
     asked = {"query": expression, "start": end - minutes * 60, "end": end, "step": step}
     query = urllib.parse.urlencode(asked)
-    with urllib.request.urlopen(f"{address}/api/v1/query_range?{query}", timeout=60) as answer:  # noqa: S310 - the caller's own Prometheus
+    with urllib.request.urlopen(f"{address}/api/v1/query_range?{query}", timeout=60) as answer:  # noqa: S310  # the caller's own Prometheus
         found = json.load(answer)["data"]["result"]
     for line in found:
         legend = target["legendFormat"]
@@ -49,7 +49,7 @@ def series(
 
 
 def draw(address: str, file: Path, minutes: float, folder: Path) -> None:
-    """One dashboard as one picture, its panels where Grafana has them."""
+    """Draw a dashboard as one picture, its panels where Grafana has them."""
     board = json.loads(file.read_text("utf-8"))
     rows = max(p["gridPos"]["y"] + p["gridPos"]["h"] for p in board["panels"])
     figure = plt.figure(figsize=(24 * COLUMN_INCHES, rows * ROW_INCHES + 0.5))
@@ -74,7 +74,7 @@ def title(axes: Any, panel: dict[str, Any]) -> float:
 
 
 def write_numbers(axes: Any, panel: dict[str, Any], lines: list[Any]) -> None:
-    """The latest number of each line."""
+    """Write the latest number of each line."""
     scale = title(axes, panel)
     axes.axis("off")
     texts = [f"{legend}  {values[-1] * scale:,.4g}" for legend, _, values in lines]
@@ -82,7 +82,7 @@ def write_numbers(axes: Any, panel: dict[str, Any], lines: list[Any]) -> None:
 
 
 def draw_lines(axes: Any, panel: dict[str, Any], lines: list[Any]) -> None:
-    """Lines over time, which add up where the panel says so."""
+    """Draw lines over time, which add up where the panel says so."""
     scale = title(axes, panel)
     for legend, times, values in lines:
         axes.plot(times, [value * scale for value in values], label=legend, linewidth=0.9)

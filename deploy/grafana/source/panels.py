@@ -12,7 +12,7 @@ Panel = dict[str, Any]
 
 
 def panel(kind: str, title: str, unit: str, width: int, text: str, *queries: Query) -> Panel:
-    """A panel without its place."""
+    """Return a panel without its place."""
     return {
         "type": kind,
         "title": title,
@@ -35,7 +35,7 @@ def panel(kind: str, title: str, unit: str, width: int, text: str, *queries: Que
 
 
 def graph(title: str, unit: str, width: int, text: str, *queries: Query) -> Panel:
-    """Lines over time."""
+    """Return a panel with lines over time."""
     made = panel("timeseries", title, unit, width, text, *queries)
     made["fieldConfig"]["defaults"]["custom"] = {
         "drawStyle": "line",
@@ -51,7 +51,7 @@ def graph(title: str, unit: str, width: int, text: str, *queries: Query) -> Pane
 
 
 def number(title: str, unit: str, width: int, text: str, *queries: Query, bad: float = 0) -> Panel:
-    """The latest number; red from `bad` on, where that is given."""
+    """Return a panel with the latest number; red from `bad` on, where that is given."""
     made = panel("stat", title, unit, width, text, *queries)
     steps: list[dict[str, Any]] = [{"color": "green" if bad else "text", "value": None}]
     if bad:
@@ -67,7 +67,7 @@ def number(title: str, unit: str, width: int, text: str, *queries: Query, bad: f
 
 
 def state(title: str, width: int, text: str, *queries: Query) -> Panel:
-    """Up or down."""
+    """Return a panel that says up or down."""
     made = number(title, "short", width, text, *queries)
     made["fieldConfig"]["defaults"] |= {
         "mappings": [
@@ -89,13 +89,13 @@ def state(title: str, width: int, text: str, *queries: Query) -> Panel:
 
 
 def stacked(made: Panel) -> Panel:
-    """The same with lines that add up."""
+    """Return the same panel with lines that add up."""
     made["fieldConfig"]["defaults"]["custom"]["stacking"] = {"mode": "normal"}
     return made
 
 
 def dashboard(name: str, title: str, instances: str, panels: list[Panel]) -> dict[str, Any]:
-    """A dashboard whose panels flow from left to right."""
+    """Return a dashboard whose panels flow from left to right."""
     x = y = height = 0
     for place, made in enumerate(panels, 1):
         grid = made["gridPos"]
@@ -132,7 +132,7 @@ def dashboard(name: str, title: str, instances: str, panels: list[Panel]) -> dic
 
 
 def instance_variable(instances: str) -> dict[str, Any]:
-    """Which instances a dashboard shows: all, or some of those that are scraped."""
+    """Return which instances a dashboard shows: all, or some of those that are scraped."""
     query = f"label_values(up{{{instances}}}, instance)"
     return {
         "name": "instance",

@@ -166,7 +166,7 @@ class _Joined(RawIOBase):
         self._stream = stream
 
     def readable(self) -> bool:
-        """Whether it can be read."""
+        """Return whether it can be read."""
         return True
 
     def readinto(self, buffer: Any) -> int:

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 
 from eventindex.columns import DSID_MAX, OLT_MAX, is_canonical_uuid
 from eventindex.pairs import NUMBER_MAX
+from eventindex.strict_json import STRICT, StrictJsonError
+from eventindex.text_rows import EVENT_FIELDS
 
-FIELDS = ("run_number", "event_number", "olt_result", "dsid_raw", "fuid_raw")
+FIELDS = EVENT_FIELDS
 NUMBER_MAXIMA = {
     "run_number": NUMBER_MAX,
     "event_number": NUMBER_MAX,
@@ -81,7 +83,9 @@ def parse_json_object(line: bytes) -> dict[str, object]:
         BadFieldError: not UTF-8, not JSON, no object, a repeated key, NaN or Infinity.
     """
     try:
-        value = _DECODER.decode(line.decode())
+        value = STRICT.decode(line.decode())
+    except StrictJsonError as error:
+        raise BadFieldError("", f"not JSON: {error}") from None
     except RecursionError:
         raise BadFieldError("", "nested too deeply") from None
     except json.JSONDecodeError as error:
@@ -98,25 +102,3 @@ def shorten(value: object) -> str:
     """Return a value as it may stand in a message."""
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _object(items: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(items)
-    if len(found) != len(items):
-        names = [name for name, _ in items]
-        repeated = next(name for name in names if names.count(name) > 1)
-        raise BadFieldError(repeated[:60], "is there twice")
-    return found
-
-
-def _constant(text: str) -> object:
-    raise BadFieldError("", f"not JSON: {text}")
-
-
-def _integer(text: str) -> int:
-    if len(text) > 1000:
-        raise BadFieldError("", f"a number of {len(text)} digits")
-    return int(text)
-
-
-_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant, parse_int=_integer)

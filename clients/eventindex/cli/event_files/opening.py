@@ -230,7 +230,7 @@ class _Decompressed(RawIOBase):
         self._stream = stream
 
     def readable(self) -> bool:
-        """Whether it can be read."""
+        """Return whether it can be read."""
         return True
 
     def readinto(self, buffer: Any) -> int:

@@ -63,7 +63,7 @@ class Defaults:
         return str(uuid.uuid5(uuid.NAMESPACE_URL, f"eventindex:load/{run_number}"))
 
     def has(self, name: str) -> bool:
-        """Whether a field need not be there."""
+        """Return whether a field need not be there."""
         given = {
             "olt_result": True,
             "fuid_raw": self.fuid_raw is not None or self.fuid_per_run,

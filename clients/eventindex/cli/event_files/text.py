@@ -7,6 +7,7 @@ and Parquet have a faster way, in `arrow_csv` and `arrow_events`.
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Iterator
 from io import TextIOWrapper
 from itertools import chain
@@ -50,6 +51,7 @@ __all__ = [
 _Numbered = tuple[int, EventRow, str]
 # What telescopes call the numbers of an event; their lines need not be JSON.
 _TELESCOPE_NAMES = (b'"RunNumber"', b'"EventNumber"')
+_KEY = re.compile(rb'"\w+"\s*:')
 
 
 class _Tap:
@@ -125,7 +127,8 @@ def read_json_lines(stream: BinaryIO, defaults: Defaults, report: Report) -> Ite
     """
     text = plain_text(stream)
     first = _first_byte(text)
-    if first == b"[":
+    # Lines of a telescope begin with ["Epoch": …, which is no array.
+    if first == b"[" and not _KEY.match(text.peek(64)):
         yield from _blocks(_array_rows(text, defaults, report), unit="element")
     else:
         lines = chain([first + text.readline()], text)

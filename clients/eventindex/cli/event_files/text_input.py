@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import codecs
 from io import BufferedReader, RawIOBase
-from typing import Any, BinaryIO
+from typing import Any
 
 _PIECE_BYTES = 256 * 1024
 _BUFFER_BYTES = 1024 * 1024
@@ -21,7 +21,7 @@ _MARKS = (
 )
 
 
-def plain_text(stream: Any) -> BinaryIO:
+def plain_text(stream: Any) -> BufferedReader:
     """Return a stream as UTF-8 text without a mark whose lines end in LF.
 
     Bytes of UTF-8 that are no text stay as they are; those of UTF-16 become escapes.
@@ -41,7 +41,7 @@ def plain_text(stream: Any) -> BinaryIO:
     return _buffered(stream, "utf-8")
 
 
-def _buffered(stream: Any, encoding: str) -> BinaryIO:
+def _buffered(stream: Any, encoding: str) -> BufferedReader:
     return BufferedReader(_PlainText(stream, encoding), _BUFFER_BYTES)
 
 
@@ -57,7 +57,7 @@ class _PlainText(RawIOBase):
         self._ends_in_cr = False
 
     def readable(self) -> bool:
-        """Whether it can be read."""
+        """Return whether it can be read."""
         return True
 
     def readinto(self, buffer: Any) -> int:

@@ -5,7 +5,6 @@ An edge to the file system; never reads.
 
 from __future__ import annotations
 
-import csv
 import gzip
 import sys
 from collections.abc import Iterator
@@ -16,12 +15,11 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol, TextIO
 
 import click
-import numpy as np
 
-from eventindex.cli.event_files.fields import FIELDS
 from eventindex.cli.event_files.opening import COMPRESSIONS, FORMATS, needs_pyarrow
 from eventindex.columns import EventColumns
 from eventindex.selection_results import Events
+from eventindex.text_rows import EVENT_HEADER, event_lines, event_objects
 
 _GZIP_LEVEL = 6
 
@@ -133,16 +131,10 @@ class _CsvEvents:
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
-        csv.writer(out, lineterminator="\n").writerow(FIELDS)
+        out.write(EVENT_HEADER)
 
     def write(self, block: EventColumns | Events) -> None:
-        files = [f"{file.dsid_raw},{file.fuid_raw}" for file in block.files]
-        self._out.write(
-            "".join(
-                f"{run},{event},{olt},{files[index - 1]}\n"
-                for run, event, index, olt in _rows(block)
-            )
-        )
+        self._out.write(event_lines(block))
 
 
 class _JsonEvents:
@@ -152,23 +144,4 @@ class _JsonEvents:
         self._out = out
 
     def write(self, block: EventColumns | Events) -> None:
-        files = [
-            f'"dsid_raw": {file.dsid_raw}, "fuid_raw": "{file.fuid_raw}"' for file in block.files
-        ]
-        self._out.write(
-            "".join(
-                f'{{"run_number": {run}, "event_number": {event}, "olt_result": {olt}, '
-                f"{files[index - 1]}}}\n"
-                for run, event, index, olt in _rows(block)
-            )
-        )
-
-
-def _rows(block: EventColumns | Events) -> Iterator[tuple[int, int, int, int]]:
-    return zip(
-        np.asarray(block.run_numbers).tolist(),
-        np.asarray(block.event_numbers).tolist(),
-        np.asarray(block.file_indexes).tolist(),
-        np.asarray(block.olt_results).tolist(),
-        strict=True,
-    )
+        self._out.write(event_objects(block))

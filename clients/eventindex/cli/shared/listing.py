@@ -40,6 +40,30 @@ format_option = click.option(
     show_default=True,
 )
 
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def order_and_limit(*fields: str, noun: str) -> Callable[[F], F]:
+    """Add --order-by one of these fields, the first where none is given, and --limit."""
+    words = f"{', '.join(fields[:-1])} or {fields[-1]}."
+
+    def add(command: F) -> F:
+        for option in (
+            click.option("--limit", type=click.IntRange(1), help=f"At most so many {noun}."),
+            click.option(
+                "--order-by",
+                type=click.Choice([f"{name}{turn}" for name in fields for turn in ("", " desc")]),
+                default=fields[0],
+                show_default=True,
+                metavar="FIELD[ desc]",
+                help=words,
+            ),
+        ):
+            command = option(command)
+        return command
+
+    return add
+
 
 @dataclass(frozen=True, slots=True)
 class Column(Generic[T]):

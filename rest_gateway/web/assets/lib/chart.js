@@ -1,8 +1,9 @@
 // Plots by uPlot, in the colours of the page, as wide as their place, drawn again when it changes.
 
-import uPlot from "../vendor/uplot/uPlot.esm.js";
 import { h } from "./dom.js";
 import { formatCompact } from "./texts.js";
+
+const { uPlot } = window;
 
 const HEIGHT_PX = 220;
 const TICKS_PX = 90;

@@ -27,12 +27,11 @@ _FUID_BYTES = FUID_DTYPE.itemsize
 
 # Measured with tracemalloc for a reply of 50 bytes: key, reply, list and dictionary entries.
 FILE_BYTES = 350
-# A dictionary keeps the size that it once had: so large, it is made anew when few of its entries
-# are left.
+# Dictionaries never shrink: above this size one is rebuilt when less than a quarter is left.
 _REBUILT_MIN, _REBUILT_SHARE = 1 << 12, 4
 
 
-class FileNumbers(Generic[Reply]):
+class CachedFiles(Generic[Reply]):
     """Numbers for (RAW file id, dataset), and the reply of each number."""
 
     def __init__(self, make_reply: MakeReply[Reply]) -> None:
@@ -55,7 +54,7 @@ class FileNumbers(Generic[Reply]):
         return len(self._numbers)
 
     def acquire(self, fuids: Fuids, dsids: Int32) -> Int32:
-        """The number of each file; counts one use of each."""
+        """Return the number of each file; counts one use of each."""
         parts = np.empty(len(fuids), _KEY_PARTS)
         parts["fuid"], parts["dsid"] = fuids, dsids
         keys: list[bytes] = parts.view(_KEY).tolist()
@@ -67,7 +66,7 @@ class FileNumbers(Generic[Reply]):
         return numbers
 
     def uses(self, numbers: Int32) -> Int32:
-        """How often each number is used."""
+        """Return how often each number is used."""
         return self._uses[numbers]
 
     def release(self, numbers: Int32) -> None:
@@ -94,7 +93,7 @@ class FileNumbers(Generic[Reply]):
                 self._replies[number] = self._reply(key)
 
     def answer(self, numbers: Int32) -> tuple[list[Reply], npt.NDArray[np.uint32]]:
-        """Number the files of one answer from 1.
+        """Give the files of one answer numbers from 1.
 
         Args:
             numbers: int32, shape (n,), 0 where there is no file.

@@ -7,8 +7,8 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from event_store.lookup import file_numbers
-from event_store.lookup.file_numbers import FileNumbers
+from event_store.lookup import cached_files
+from event_store.lookup.cached_files import CachedFiles
 from event_store.pages.format import FUID_DTYPE
 
 
@@ -26,7 +26,7 @@ def test_files_that_nobody_uses_any_more_take_little_memory():
     """Of many files that were used once a few bytes are left, and those in use are right."""
     tracemalloc.start()
     try:
-        files = FileNumbers(reply)
+        files = CachedFiles(reply)
         kept = acquire(files, 0, 10)
         files.release(acquire(files, 1000, 50_000))
         assert tracemalloc.get_traced_memory()[0] < 3 << 20
@@ -41,10 +41,10 @@ def test_files_that_nobody_uses_any_more_take_little_memory():
 
 def test_an_answer_that_fails_leaves_nothing_to_the_next(monkeypatch):
     """When memory runs out in the middle of an answer, its files are not in later ones."""
-    files = FileNumbers(reply)
+    files = CachedFiles(reply)
     numbers = acquire(files, 0, 10)
     with monkeypatch.context() as patch:
-        patch.setattr(file_numbers.np, "flatnonzero", lambda _: 1 / 0)
+        patch.setattr(cached_files.np, "flatnonzero", lambda _: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             files.answer(numbers)
     assert files.answer(numbers[3:5])[0] == [3, 4]

@@ -1,0 +1,92 @@
+"""Answers to a list of pairs, and events, as blocks of bytes: JSON, NDJSON or CSV. Pure.
+
+What in the list was no pair is named in the same answer.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Generator, Iterable, Sequence
+
+from eventindex import text_rows as rows
+from eventindex.results import LookupResult
+from eventindex.selection_results import Events
+from rest_gateway.lists.negotiate import Form
+from rest_gateway.lists.pair_lists import PairError
+
+Blocks = Generator[bytes, None, None]
+
+
+def answer_blocks(
+    results: Iterable[LookupResult],
+    form: Form,
+    *,
+    pairs: int,
+    errors: Sequence[PairError],
+    olt: bool,
+    names: bool = False,
+) -> Blocks:
+    """Yield the answer in pieces, one a result.
+
+    Args:
+        results: the answers, in order.
+        form: JSON, NDJSON or CSV.
+        pairs: how many pairs there are.
+        errors: what in the list was no pair.
+        olt: whether the results have `olt_result`.
+        names: whether what is noted of the files is told too.
+    """
+    if form is Form.JSON:
+        return _json(results, pairs, errors, names)
+    if form is Form.NDJSON:
+        return _ndjson(results, errors, names)
+    return _csv(results, errors, olt, names)
+
+
+def _json(
+    results: Iterable[LookupResult], pairs: int, errors: Sequence[PairError], names: bool
+) -> Blocks:
+    yield f'{{"pairs":{pairs},"errors":{rows.compact(list(errors))},"answers":['.encode()
+    found = 0
+    separator = "\n"
+    for result in results:
+        found += result.found
+        objects = rows.answer_objects(result, names=names)
+        if objects:
+            yield (separator + ",\n".join(objects)).encode()
+            separator = ",\n"
+    yield f'\n],"found":{found},"not_found":{pairs - found}}}\n'.encode()
+
+
+def _ndjson(results: Iterable[LookupResult], errors: Sequence[PairError], names: bool) -> Blocks:
+    for result in results:
+        yield "".join([f"{each}\n" for each in rows.answer_objects(result, names=names)]).encode()
+    for error in errors:
+        yield (rows.compact({"error": error}) + "\n").encode()
+
+
+def _csv(
+    results: Iterable[LookupResult], errors: Sequence[PairError], olt: bool, names: bool
+) -> Blocks:
+    """Yield the answers with a last column `error`, which the lines of bad pairs alone fill."""
+    fields = rows.answer_fields(olt=olt, names=names)
+    yield (",".join([*fields, "error"]) + "\n").encode()
+    for result in results:
+        yield rows.answer_lines(result, end=",\n", names=names).encode()
+    bad = io.StringIO()
+    writer = csv.writer(bad, lineterminator="\n")
+    for error in errors:
+        place = f"line {error['line']}" if "line" in error else error["pointer"]
+        text = f"{place}: {error['detail']}: {error['value']}"
+        writer.writerow([*[""] * len(fields), text])
+    yield bad.getvalue().encode()
+
+
+def event_blocks(batches: Iterable[Events], form: Form) -> Blocks:
+    """Yield events as NDJSON or CSV, a block for each batch."""
+    if form is Form.CSV:
+        yield rows.EVENT_HEADER.encode()
+    write = rows.event_lines if form is Form.CSV else rows.event_objects
+    for batch in batches:
+        yield write(batch).encode()
