@@ -99,7 +99,7 @@ def test_forms_of_other_catalogues_are_read(text, expected):
         (f"guid,name,size\n{A},a.root,1\n{B},b.root,-7\n", "bytes is '-7', not a number of bytes"),
         (f"guid,name\n{A},a.root\n{B}\n", "1 values for 2 columns"),
         (f"guid,name\n{A},a.root\n{B},../b\n", "name is '../b', with a part '..'"),
-        (f"{A} a.root\nb.root c.root\n", "no value is a file id"),
+        (f"{A} a.root\nb.root 5\n", "no value is a file id"),
         (f'{{"guid": "{A}", "name": "a.root"}}\n{{"guid": [1]}}\n', "a value is '[1]'"),
         (f'{{"guid": "{A}", "name": "a.root"}}\n{{"guid"\n', "no JSON"),
     ],

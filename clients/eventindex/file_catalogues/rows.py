@@ -74,6 +74,9 @@ def info_of_values(values: Sequence[str]) -> FileInfo:
             name = value
         elif not size and (_NUMBER.fullmatch(value) or _HUMAN_SIZE.fullmatch(value)):
             size = value
+        # Rucio's number of events comes last.
+        elif not _NUMBER.fullmatch(value):
+            raise RowError(f"{value[:60]!r} is one value too many: separate them by commas")
     if not fuid:
         raise RowError("no value is a file id")
     return _checked(fuid, name, _size(size), checksum)
