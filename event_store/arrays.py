@@ -44,7 +44,7 @@ def moved(values: Column, keep: npt.NDArray[np.bool_]) -> Column:
 
 
 def ragged(firsts: Int64, lengths: Int64) -> Int64:
-    """`lengths[0]` numbers from `firsts[0]` on, then `lengths[1]` from `firsts[1]` on, …"""
+    """Return `lengths[0]` numbers from `firsts[0]` on, `lengths[1]` from `firsts[1]` on, …"""
     ends = np.cumsum(lengths)
     places: Int64 = np.repeat(firsts - ends + lengths, lengths)
     places += np.arange(len(places))
@@ -52,7 +52,7 @@ def ragged(firsts: Int64, lengths: Int64) -> Int64:
 
 
 def starts(values: npt.NDArray[Any]) -> Places:
-    """Where runs of equal values begin: of n values, 0 and each place that differs from the last.
+    """Return where runs of equal values begin: 0 and each place that differs from the last.
 
     `np.flatnonzero(np.diff(values, prepend=…))` says the same and takes ten times as long.
     """
@@ -62,7 +62,7 @@ def starts(values: npt.NDArray[Any]) -> Places:
     return np.concatenate([np.zeros(1, np.intp), cuts])
 
 
-def numbered(used: npt.NDArray[np.bool_]) -> tuple[Places, Places]:
+def numbered(used: npt.NDArray[Any]) -> tuple[Places, Places]:
     """Return the places that are marked, and for each marked place its number among them."""
     places = np.flatnonzero(used)
     number = np.empty(len(used), np.intp)
@@ -80,14 +80,12 @@ def number_values(values: npt.NDArray[np.signedinteger[Any]], end: int) -> tuple
     if end > max(_MARKED_MAX, 4 * len(values)):
         found, place = np.unique(values, return_inverse=True)
         return found.astype(np.intp), place.astype(np.intp)
-    used = np.zeros(end, bool)
-    used[values] = True
-    found, number = numbered(used)
+    found, number = numbered(np.bincount(values, minlength=end))
     return found, number.take(values)
 
 
 def distinct(values: Int64) -> tuple[Int64, Places]:
-    """As `np.unique(values, return_inverse=True)`, without sorting where the range is small."""
+    """Do as `np.unique(values, return_inverse=True)`, without sorting where the range is small."""
     low = int(values.min())
     found, place = number_values(values - low, int(values.max()) - low + 1)
     return found + low, place

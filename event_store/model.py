@@ -23,6 +23,8 @@ UInt8: TypeAlias = npt.NDArray[np.uint8]
 NUMBER_MAX = 2**63 - 1
 DSID_MAX = 2**31 - 1
 COSMIC_DSID_FIRST = 2**30
+# 0001-01-01T00:00:00Z and 9999-12-31T23:59:59Z: what PostgreSQL, Python and protobuf all hold.
+UNIX_MIN_S, UNIX_MAX_S = -62_135_596_800, 253_402_300_799
 
 
 class RawFile(NamedTuple):
@@ -142,7 +144,7 @@ def fuid_text(fuid: bytes) -> str:
 
 
 def signed(bits: int) -> int:
-    """64 unsigned bits as PostgreSQL's bigint holds them: two's complement."""
+    """Return 64 unsigned bits as PostgreSQL's bigint holds them: two's complement."""
     return bits - (1 << 64) if bits >= 1 << 63 else bits
 
 

@@ -10,17 +10,18 @@ from typing import Any
 
 from event_store.database.connection import Connection
 from event_store.database.threads import DatabaseThreads
+from event_store.errors import NotFoundError
+from event_store.select.existence import require_detector
 from event_store.telescope.count import count
 from event_store.telescope.lookup import dataset_numbers, file_known, find_file, run_has_records
 from event_store.telescope.names import TelescopeFile
 from event_store.telescope.read import CosmicRow, CosmicScan, CosmicSelection
 from eventindex.v1 import lookup_pb2
 from index_service import cosmic_plan, cosmic_reply
-from index_service.errors import InvalidRequestError, NotFoundError
-from index_service.lists import require_detector
 from service_kit import checks
+from service_kit.errors import InvalidRequestError
 
-# Counts in a response.
+# Counts in one response.
 _GROUPS_MAX = 100_000
 
 
@@ -69,8 +70,8 @@ class Cosmic:
     async def ReadRawFile(
         self, request: lookup_pb2.ReadRawFileRequest
     ) -> AsyncIterator[lookup_pb2.ReadRawFileResponse]:
-        """Yield the lines of a telescope's RAW file in ascending event number."""
-        fuid = checks.fuid(request.fuid_raw)
+        """Return the lines of a telescope's RAW file in ascending event number."""
+        fuid = str(checks.fuid(request.fuid_raw))
         file = await self._threads.run(lambda connection: _find(connection, fuid))
         run = file.run_number
         scan = CosmicScan(CosmicSelection(run, run, detector_id=file.detector_id), file)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from event_store.telescope.read import CosmicSelection
 from eventindex.v1 import lookup_pb2
-from index_service.errors import InvalidRequestError
 from service_kit import checks
+from service_kit.errors import InvalidRequestError
 
 # The keys of `event_store.telescope.count.COUNT_KEYS`.
 _COUNTS: dict[int, str] = {

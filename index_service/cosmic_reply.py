@@ -10,7 +10,7 @@ from event_store.telescope.names import TelescopeFile, cosmic_fuid, line_of
 from event_store.telescope.read import CosmicRow
 from eventindex.v1 import event_pb2, lookup_pb2
 
-# Of the records in a message, which may hold 16 MiB.
+# Bytes of the records in one message; a message may have 16 MiB.
 _MESSAGE_BYTES_MAX = 4 * 1024 * 1024
 
 T = TypeVar("T")

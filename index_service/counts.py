@@ -31,9 +31,9 @@ from event_store.select.selection import (
     select,
 )
 from eventindex.v1 import lookup_pb2
-from index_service.errors import InvalidRequestError
 from index_service.events import check_exists, scanned
 from index_service.events_plan import plan_selection
+from service_kit.errors import InvalidRequestError
 
 COUNTS_MAX = 100_000
 

@@ -17,17 +17,15 @@ from event_store.database.connection import Connection
 from event_store.database.threads import DatabaseThreads
 from event_store.model import DatasetState, Int64, fuid_text
 from event_store.pages.copy import ScannedPage
-from event_store.select import scan
+from event_store.select.existence import require_dataset, require_file, require_run
 from event_store.select.scan import Scan
 from event_store.select.selection import Selection
 from event_store.select.stacked import Chosen, choose
 from event_store.write.catalogue import closed_states
 from eventindex.v1 import event_pb2, lookup_pb2
 from eventindex.wire import packed_field
-from index_service.errors import NotFoundError
 from index_service.events_plan import ListPlan, plan_list
 from index_service.file_names import Names
-from index_service.lists import require_dataset, require_run
 
 _FIELDS = event_pb2.EventBatch.DESCRIPTOR.fields_by_name
 _EVENT_NUMBERS = _FIELDS["event_numbers"].number
@@ -110,8 +108,7 @@ def check_exists(connection: Connection, selection: Selection) -> None:
         one = selection.run_first == selection.run_last
         require_run(cursor, selection.run_first if one else None)
         require_dataset(cursor, selection.dsid)
-        if selection.fuid is not None and not scan.file_exists(cursor, selection.fuid):
-            raise NotFoundError(f"RAW file {fuid_text(selection.fuid)} is not in the index")
+        require_file(cursor, selection.fuid)
 
 
 def batches(pages: Sequence[ScannedPage], planned: ListPlan) -> Iterator[Columns]:

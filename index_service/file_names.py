@@ -8,7 +8,7 @@ from event_store.database.connection import Connection
 from event_store.lookup.file_names import FileNames, KnownFile
 from event_store.select.lists import dataset_names
 from eventindex.v1 import event_pb2, lookup_pb2
-from index_service.errors import InvalidRequestError
+from service_kit.errors import InvalidRequestError
 from service_kit.file_urls import FileUrl
 from service_kit.settings import MESSAGE_BYTES_MAX, Settings
 

@@ -9,18 +9,19 @@ from psycopg2.extensions import cursor as Cursor
 
 from event_store.database.connection import Connection
 from event_store.database.threads import DatabaseThreads
+from event_store.errors import NotFoundError
 from event_store.select import lists
+from event_store.select.existence import require_dataset, require_detector, require_run
 from event_store.select.file_events import FileEvents, TooManyEventsError, read_file_events
-from event_store.select.scan import dataset_exists, run_exists
 from eventindex.v1 import event_pb2, lookup_pb2
 from index_service import lists_plan, lists_reply
-from index_service.errors import InvalidRequestError, NotFoundError
 from index_service.file_names import Names
 from service_kit import checks
+from service_kit.errors import InvalidRequestError
 from service_kit.messages import dataset_message
 from service_kit.settings import PAIRS_PER_MESSAGE_MAX
 
-# Runs and datasets of one file in a response.
+# Rows (run, dataset) of one file in one response.
 _FILE_ROWS_MAX = 50_000
 
 T = TypeVar("T")
@@ -71,7 +72,7 @@ class Catalogue:
         row = await self._fetch(lambda cursor: lists.get_dataset(cursor, dsid=dsid, name=name))
         if row is None:
             asked = f"name={name!r}" if dsid is None else f"dsid_raw={dsid}"
-            raise NotFoundError(f"{asked} is not a dataset of the index")
+            raise NotFoundError(f"{asked} is not in the index")
         return lookup_pb2.GetDatasetResponse(dataset=dataset_message(row))
 
     async def ListFiles(self, request: lookup_pb2.ListFilesRequest) -> lookup_pb2.ListFilesResponse:
@@ -133,7 +134,7 @@ class Catalogue:
         """Find the file that is asked for by its id or its name."""
         name = lists_plan.plan_file_name(request)
         if name is None:
-            return checks.fuid(request.fuid_raw)
+            return str(checks.fuid(request.fuid_raw))
         fuids = await self._fetch(lambda cursor: lists.fuids_of_name(cursor, name, 3))
         if not fuids:
             raise NotFoundError(f"name={name!r} is no file's")
@@ -153,36 +154,6 @@ class Catalogue:
                 return work(cursor)
 
         return await self._threads.run(run)
-
-
-def require_run(cursor: Cursor, run: int | None) -> None:
-    """Check that a run, where one was asked for by number, is in the index.
-
-    Raises:
-        NotFoundError: it is not.
-    """
-    if run is not None and not run_exists(cursor, run):
-        raise NotFoundError(f"run {run} is not in the index")
-
-
-def require_dataset(cursor: Cursor, dsid: int | None) -> None:
-    """Check that a dataset, where a list is filtered by one, is in the index.
-
-    Raises:
-        NotFoundError: it is not.
-    """
-    if dsid is not None and not dataset_exists(cursor, dsid):
-        raise NotFoundError(f"dsid_raw={dsid} is not in the index")
-
-
-def require_detector(cursor: Cursor, detector_id: str | None) -> None:
-    """Check that a detector, where one was asked for by name, is in the index.
-
-    Raises:
-        NotFoundError: it is not.
-    """
-    if detector_id and not lists.detector_known(cursor, detector_id):
-        raise NotFoundError(f"detector_id={detector_id!r} is not in the index")
 
 
 def _file_events(connection: Connection, fuid: str) -> list[FileEvents]:

@@ -9,8 +9,8 @@ from event_store.model import DatasetState
 from event_store.select.lists import CONFLICT_ORDER, DATASET_ORDERS, FILE_ORDERS, RUN_ORDERS, PageOf
 from eventindex.v1 import lookup_pb2
 from index_service import page_token
-from index_service.errors import InvalidRequestError
 from service_kit import checks
+from service_kit.errors import InvalidRequestError
 
 PAGE_SIZE_MAX = 10_000
 PAGE_SIZE_DEFAULT = 1000
@@ -168,13 +168,9 @@ def _order(order_by: str, orders: Mapping[str, Sequence[str]]) -> tuple[Sequence
 
 
 def _page(request: _ListRequest, columns: Sequence[str], descending: bool) -> PageOf:
-    if request.page_size > PAGE_SIZE_MAX:
-        raise InvalidRequestError(
-            f"page_size={request.page_size} is above the limit of {PAGE_SIZE_MAX}"
-        )
     return PageOf(
         columns,
         descending,
         page_token.decode(request, request.page_token, columns),
-        request.page_size or PAGE_SIZE_DEFAULT,
+        checks.at_most("page_size", request.page_size, PAGE_SIZE_MAX) or PAGE_SIZE_DEFAULT,
     )

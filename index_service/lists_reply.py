@@ -13,7 +13,7 @@ from eventindex.v1 import event_pb2, lookup_pb2
 from index_service import page_token
 from service_kit.messages import conflict_message, dataset_message
 
-# Of the rows in a response, which may hold 16 MiB.
+# Bytes of the rows in one response; a message may have 16 MiB.
 _RESPONSE_BYTES_MAX = 8 * 1024 * 1024
 
 Item = TypeVar("Item", bound=Message)

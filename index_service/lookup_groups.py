@@ -18,7 +18,8 @@ from event_store.database.threads import DatabaseThreads
 # A large group keeps its first callers waiting, and saves nothing more.
 GROUP_REQUESTS_MAX = 256
 GROUP_BYTES_MAX = 128 * 1024
-# Groups at once only take the interpreter from each other, unless one reads many pages.
+# Groups that run at once compete for the interpreter; a second one pays off only beside a group
+# that waits for the database.
 PATIENCE_S = 0.01
 GROUPS_AT_ONCE_MAX = 3
 

@@ -17,7 +17,7 @@ SMALL_PAIRS_MAX = 64
 
 
 def parts(asked: Sequence[Asked]) -> list[list[Placed]]:
-    """Which batches are looked up as one: a large one alone, small ones together."""
+    """Return which batches are looked up as one: a large one alone, small ones together."""
     large = []
     small: dict[bool, list[Placed]] = {}
     for placed in enumerate(asked):
@@ -30,7 +30,7 @@ def parts(asked: Sequence[Asked]) -> list[list[Placed]]:
 
 
 def join(part: Sequence[Placed]) -> Asked:
-    """One batch of all pairs of a part."""
+    """Return one batch of all pairs of a part."""
     asked = [one for _, one in part]
     if len(asked) == 1:
         return asked[0]

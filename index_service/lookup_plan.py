@@ -14,7 +14,8 @@ from event_store.lookup.batch import Asked
 from event_store.model import NUMBER_MAX, Int64
 from eventindex.v1 import lookup_pb2
 from eventindex.wire import count_varints, fields, varint_values
-from index_service.errors import InvalidRequestError
+from service_kit import checks
+from service_kit.errors import InvalidRequestError
 from service_kit.requests import parse
 from service_kit.settings import PAIRS_PER_MESSAGE_MAX
 
@@ -42,10 +43,8 @@ def plan_event(request: lookup_pb2.GetEventRequest) -> Asked:
     Raises:
         InvalidRequestError: a number out of range.
     """
-    run, event = request.run_number, request.event_number
-    for name, value in (("run_number", run), ("event_number", event)):
-        if value > NUMBER_MAX:
-            raise InvalidRequestError(f"{name}={value} is above 2^63-1")
+    run = checks.number("run_number", request.run_number)
+    event = checks.number("event_number", request.event_number)
     return Asked(
         np.array([run], np.int64),
         np.array([event], np.int64),

@@ -12,17 +12,17 @@ import numpy as np
 
 from event_store.database.connection import Connection
 from event_store.database.threads import DatabaseThreads
-from event_store.errors import StoreUnavailableError
+from event_store.errors import NotFoundError, StoreUnavailableError
 from event_store.lookup.batch import Answer, Asked
 from event_store.lookup.reader import Reader
 from eventindex.v1 import lookup_pb2
 from index_service import lookup_joining, lookup_plan, lookup_reply
-from index_service.errors import InvalidRequestError, NotFoundError
 from index_service.file_names import Names
 from index_service.lookup_groups import LookupGroups
+from service_kit.errors import InvalidRequestError
 from service_kit.in_order import InOrder
 
-# Of a stream, answers that are ready or in the making behind the one that is sent.
+# Answers of a stream that are ready or being made behind the one that is sent.
 ANSWERS_AHEAD_MAX = 4
 
 
@@ -46,7 +46,7 @@ class Lookups:
         self._groups = LookupGroups(threads, self._answer_all)
 
     async def Lookup(self, request: bytes) -> bytes:
-        """One batch of pairs."""
+        """Look up one batch of pairs."""
         return await self._groups.submit(request)
 
     async def LookupStream(self, requests: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -5,59 +5,62 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 from importlib.metadata import version
+from typing import Literal
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 
 from event_store.lookup.cache import CacheCounts, PageCache
 
-_PAIRS = Counter("eventindex_lookup_pairs", "Pairs looked up.", ["outcome"])
-_FOUND, _NOT_FOUND = _PAIRS.labels("found"), _PAIRS.labels("not_found")
-_REQUESTS = Histogram(
-    "eventindex_request_seconds",
-    "Time from the request to the end of the answer; a stream is one request.",
-    ["method", "code"],
-    buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 60, 600),
-)
-# The modes say what stands for all workers; with one worker they mean nothing.
-_BUILD = Gauge(
-    "eventindex_build_info",
-    "Which software runs.",
-    ["service", "version"],
-    multiprocess_mode="livemax",
-)
-_DATABASE_UP = Gauge(
-    "eventindex_database_up",
-    "1 when PostgreSQL answered the last question.",
-    multiprocess_mode="livemin",
-)
-_CACHE_BYTES = Gauge(
-    "eventindex_cache_bytes", "Memory that the held pages take.", multiprocess_mode="livesum"
-)
-_CACHE_BYTES_MAX = Gauge(
-    "eventindex_cache_bytes_max", "The bound of that memory.", multiprocess_mode="livesum"
-)
-_CACHE_PAGES = Gauge(
-    "eventindex_cache_pages", "Pages held, absent ones included.", multiprocess_mode="livesum"
-)
-_HITS = Counter("eventindex_cache_hits", "Pairs answered without reading their page.")
-_MISSES = Counter("eventindex_cache_misses", "Pairs whose page was read or checked.")
-_EVICTIONS = Counter("eventindex_cache_evictions", "Pages pushed out to make room.")
+# How the values of several workers become one.
+_OfWorkers = Literal["livemin", "livemax", "livesum"]
+_SECONDS_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 60, 600)
 
 
 class Metrics:
-    """Observations of the service, as calls."""
+    """Observations in, metrics out. All methods may be called from any thread."""
 
-    def __init__(self, cache: PageCache[bytes]) -> None:
+    def __init__(self, cache: PageCache[bytes], registry: CollectorRegistry = REGISTRY) -> None:
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(f"eventindex_{name}", text, labels, registry=registry)
+
+        def gauge(name: str, text: str, *labels: str, workers: _OfWorkers) -> Gauge:
+            return Gauge(
+                f"eventindex_{name}", text, labels, registry=registry, multiprocess_mode=workers
+            )
+
         self._cache = cache
         self._counted = CacheCounts()
         self._lock = threading.Lock()
-        _CACHE_BYTES_MAX.set(cache.bytes_max)
-        _BUILD.labels("index_service", version("eventindex")).set(1)
+        pairs = counter("lookup_pairs", "Pairs looked up.", "outcome")
+        self._found, self._not_found = pairs.labels("found"), pairs.labels("not_found")
+        self._requests = Histogram(
+            "eventindex_request_seconds",
+            "Time from the request to the end of the answer; a stream is one request.",
+            ("method", "code"),
+            buckets=_SECONDS_BUCKETS,
+            registry=registry,
+        )
+        self._database_up = gauge(
+            "database_up", "1 when PostgreSQL answered the last question.", workers="livemin"
+        )
+        self._cache_bytes = gauge(
+            "cache_bytes", "Memory that the held pages take.", workers="livesum"
+        )
+        self._cache_pages = gauge(
+            "cache_pages", "Pages held, absent ones included.", workers="livesum"
+        )
+        self._hits = counter("cache_hits", "Pairs answered without reading their page.")
+        self._misses = counter("cache_misses", "Pairs whose page was read or checked.")
+        self._evictions = counter("cache_evictions", "Pages pushed out to make room.")
+        bytes_max = gauge("cache_bytes_max", "The bound of that memory.", workers="livesum")
+        bytes_max.set(cache.bytes_max)
+        info = gauge("build_info", "Which software runs.", "service", "version", workers="livemax")
+        info.labels("index_service", version("eventindex")).set(1)
 
     def looked_up(self, found: int, not_found: int) -> None:
         """Note that a batch of pairs was answered."""
-        _FOUND.inc(found)
-        _NOT_FOUND.inc(not_found)
+        self._found.inc(found)
+        self._not_found.inc(not_found)
         self._cache_used()
 
     def _cache_used(self) -> None:
@@ -65,18 +68,18 @@ class Metrics:
         with self._lock:
             now, before = replace(self._cache.counts), self._counted
             self._counted = now
-        _HITS.inc(now.hits - before.hits)
+        self._hits.inc(now.hits - before.hits)
         if now.misses != before.misses or now.evictions != before.evictions:
-            _MISSES.inc(now.misses - before.misses)
-            _EVICTIONS.inc(now.evictions - before.evictions)
-            _CACHE_BYTES.set(self._cache.nbytes)
-            _CACHE_PAGES.set(len(self._cache))
+            self._misses.inc(now.misses - before.misses)
+            self._evictions.inc(now.evictions - before.evictions)
+            self._cache_bytes.set(self._cache.nbytes)
+            self._cache_pages.set(len(self._cache))
 
     def request(self, method: str, code: str, seconds: float) -> None:
         """Note that a call ended."""
-        _REQUESTS.labels(method, code).observe(seconds)
+        self._requests.labels(method, code).observe(seconds)
         self._cache_used()
 
     def database(self, up: bool) -> None:
         """Note whether PostgreSQL answered."""
-        _DATABASE_UP.set(up)
+        self._database_up.set(up)

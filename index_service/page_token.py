@@ -16,7 +16,7 @@ from datetime import datetime
 from google.protobuf.message import Message
 
 from event_store.select.lists import KEY_TYPES
-from index_service.errors import InvalidRequestError
+from service_kit.errors import InvalidRequestError
 
 TOKEN_CHARACTERS_MAX = 4096
 _INT64_MIN, _INT64_MAX = -(2**63), 2**63 - 1

@@ -4,28 +4,38 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
+
+import grpc
 
 from event_store.database import startup
 from event_store.database.connection import Connection
 from event_store.database.threads import DatabaseThreads
 from event_store.lookup.reader import Reader
-from index_service import metrics, registry
+from eventindex.v1 import lookup_pb2
+from index_service import metrics
 from index_service.cosmic import Cosmic
 from index_service.counts import EventCounts
 from index_service.events import EventLists
 from index_service.file_names import Names
+from index_service.gaps import RunGaps
 from index_service.lists import Catalogue
 from index_service.lookup_reply import encode_file
 from index_service.lookups import Lookups
+from service_kit import registry
 from service_kit.grpc_server import ManagedServer, check_exposure, stop_signal
 from service_kit.health import DatabaseQuestion, Probe, Pulse
 from service_kit.monitoring import MonitoringServer
 from service_kit.settings import Settings
 
 log = logging.getLogger(__name__)
+
+# Their columns are decoded by NumPy.
+_UNDECODED = frozenset({"Lookup", "LookupStream"})
+_CONTRACT = lookup_pb2.DESCRIPTOR.services_by_name["IndexService"]
 
 
 async def serve(settings: Settings) -> int:
@@ -40,13 +50,13 @@ async def serve(settings: Settings) -> int:
     check_exposure(settings, settings.index_metrics_address, tls=False)
     service = IndexService(settings)
     await service.open()
-    heart = Pulse()
+    pulse = Pulse()
     with MonitoringServer(
         settings.index_metrics_address,
-        live={"event loop": heart.problem},
+        live={"event loop": pulse.problem},
         ready={"database": service.probe.problem},
     ):
-        await service.run(stopping, heart.run())
+        await service.run(stopping, pulse.run())
     return 0
 
 
@@ -74,8 +84,9 @@ class IndexService:
             Cosmic(threads),
             EventLists(threads, names),
             EventCounts(threads),
+            RunGaps(threads),
         )
-        self._handlers = registry.handlers(parts, observer)
+        self._handlers = _handlers(parts, observer)
         connection = Connection(
             settings.database_url,
             settings.store_options,
@@ -106,7 +117,7 @@ class IndexService:
 
     async def run(self, stopping: asyncio.Event, watch: Coroutine[Any, Any, None]) -> None:
         """Serve until the event is set, then drain; `watch` runs beside until then."""
-        await self._server.start([registry.SERVICE.full_name])
+        await self._server.start([_CONTRACT.full_name])
         log.info("serving lookups on port %d", self._server.port)
         background = [asyncio.create_task(task) for task in (self.probe.run(), watch)]
         await stopping.wait()
@@ -115,3 +126,14 @@ class IndexService:
             task.cancel()
         await self._server.stop()
         self._threads.close()
+
+
+def _handlers(parts: Sequence[object], observer: registry.Observer) -> grpc.GenericRpcHandler:
+    """Return the methods of the contract, each of the part that has it."""
+    methods = {
+        name: getattr(part, name)
+        for part in parts
+        for name in _CONTRACT.methods_by_name
+        if hasattr(part, name)
+    }
+    return registry.handlers(_CONTRACT, SimpleNamespace(**methods), observer, _UNDECODED)

@@ -13,6 +13,7 @@ from importlib.metadata import version
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 
+from eventindex.v1 import admin_pb2
 from ingest_service.decode.topics import KINDS
 from ingest_service.model import ClockProblem, Door, Reason, Receipt
 from ingest_service.mqtt.broker_terms import Terms
@@ -144,6 +145,25 @@ class Metrics:
             self._received.labels(door).inc(count)
             self._pending.labels(door).inc(count)
 
+    def status(self) -> admin_pb2.IngestStatusResponse:
+        """Return what has come in since the start."""
+        return admin_pb2.IngestStatusResponse(doors=map(self._door_status, Door))
+
+    def _door_status(self, door: Door) -> admin_pb2.DoorStatus:
+        rejected = _by_label(self._rejected, door, "reason")
+        return admin_pb2.DoorStatus(
+            door=door,
+            received=_total(self._received, door),
+            inserted=_total(self._inserted, door),
+            duplicates=_total(self._duplicates, door),
+            conflicts=_total(self._conflicts, door),
+            rejected=sum(rejected.values()),
+            # Counted up and down by several threads, it may be below 0 for a moment.
+            pending=max(0, _total(self._pending, door)),
+            rejected_by_reason=rejected,
+            messages_by_kind=_by_label(self._messages, door, "kind"),
+        )
+
     def repaired(self, events: int) -> None:
         """Note that telescope records were repaired."""
         self._repaired.inc(events)
@@ -255,3 +275,17 @@ class Metrics:
     def broker_dropped(self, messages: int) -> None:
         """Note how many messages the broker has dropped since it started."""
         self._broker_dropped.set(messages)
+
+
+def _by_label(metric: Counter | Gauge, door: Door, label: str) -> dict[str, int]:
+    """Return the values of a metric at a door by another label; all in one without that."""
+    return {
+        sample.labels.get(label, ""): int(sample.value)
+        for family in metric.collect()
+        for sample in family.samples
+        if sample.labels["door"] == door and not sample.name.endswith("_created")
+    }
+
+
+def _total(metric: Counter | Gauge, door: Door) -> int:
+    return sum(_by_label(metric, door, "").values())

@@ -51,7 +51,7 @@ class RefusedError(ValueError):
         self.detail = detail
 
 
-class MalformedBatch(RefusedError):  # noqa: N818  # the name that the callers' texts use
+class MalformedBatchError(RefusedError):
     """A whole message that cannot be read; the text names the first bad index."""
 
     def __init__(self, detail: str, reason: Reason = Reason.MALFORMED) -> None:
@@ -157,7 +157,7 @@ class Submission(ABC):
 
     __slots__ = ("kind", "size_bytes", "source", "topic")
     door: Door
-    # Kept by the broker: it comes again at each subscription.
+    # A retained message: the broker sends it again at each subscription.
     retained = False
 
     def __init__(self, kind: str, topic: str, source: str, size_bytes: int) -> None:
@@ -172,7 +172,7 @@ class Submission(ABC):
         """Return the events.
 
         Raises:
-            MalformedBatch: nothing of the message can be read.
+            MalformedBatchError: nothing of the message can be read.
         """
 
     @abstractmethod

@@ -46,37 +46,95 @@ async def serve(settings: Settings) -> int:
     stop = _Stop(asyncio.get_running_loop())
     check_exposure(settings, settings.ingest_metrics_address, tls=False)
     probe_port(settings.ingest_metrics_address)
-    server = ManagedServer(
-        settings, settings.ingest_address, concurrent_rpcs_max=_CALLS_AT_ONCE_MAX
-    )
-    store = Store(settings.database_url, settings.store_options)
-    await asyncio.to_thread(check_at_start, store.check)
-    metrics = Metrics()
-    topics = Topics(settings)
-    pipeline = Pipeline(store, settings, metrics, stop)
-    door = IngestDoor(settings, pipeline.intake, metrics)
-    bridge = Bridge(settings, topics, pipeline.intake, metrics, stop) if settings.mqtt_url else None
-    threads = _admin_threads(settings)
-    replayer = Replayer(topics, door.submit)
-    admin = AdminDoor(settings, threads, replayer, metrics.files_refused)
-    server.server.add_generic_rpc_handlers(
-        (door.handlers(), registry.handlers(admin_door.SERVICE, admin, metrics))
-    )
-
+    service = IngestService(settings, stop)
+    await service.open()
     with MonitoringServer(
-        settings.ingest_metrics_address,
-        live=_live_checks(pipeline, bridge),
-        ready=_ready_checks(pipeline, bridge),
+        settings.ingest_metrics_address, live=service.live_checks(), ready=service.ready_checks()
     ):
-        pipeline.start()
-        await server.start([_INGEST.full_name, admin_door.SERVICE.full_name])
-        if bridge:
-            bridge.start()
-        log.info("serving gRPC on %s", settings.ingest_address)
-        await stop.requested.wait()
-        await _drain(settings, server, door, bridge, pipeline)
-        threads.close()
+        await service.run(stop.requested)
     return 1 if stop.crashed else 0
+
+
+class IngestService:
+    """The parts of the service; a part whose thread ends by mistake calls `on_crash`."""
+
+    def __init__(self, settings: Settings, on_crash: Callable[[], None]) -> None:
+        self._settings = settings
+        self._server = ManagedServer(
+            settings, settings.ingest_address, concurrent_rpcs_max=_CALLS_AT_ONCE_MAX
+        )
+        metrics = Metrics()
+        topics = Topics(settings)
+        self._store = Store(settings.database_url, settings.store_options)
+        self._pipeline = Pipeline(self._store, settings, metrics, on_crash)
+        intake = self._pipeline.intake
+        self._door = IngestDoor(settings, intake, metrics)
+        self._bridge: Bridge | None = None
+        if settings.mqtt_url:
+            self._bridge = Bridge(settings, topics, intake, metrics, on_crash)
+        self._admin_threads = DatabaseThreads(
+            settings.database_url,
+            settings.store_options,
+            _ADMIN_CONNECTIONS_MAX,
+            name="eventindex ingest_service admin",
+            autocommit=False,
+        )
+        replayer = Replayer(topics, self._door.submit)
+        admin = AdminDoor(
+            settings, self._admin_threads, replayer, metrics.status, metrics.files_refused
+        )
+        self._server.server.add_generic_rpc_handlers(
+            (self._door.handlers(), registry.handlers(admin_door.SERVICE, admin, metrics))
+        )
+
+    async def open(self) -> None:
+        """Look at the database.
+
+        Raises:
+            UnusableDatabaseError: it answers and cannot be used as it is.
+        """
+        await asyncio.to_thread(check_at_start, self._store.check)
+
+    def live_checks(self) -> dict[str, Check]:
+        """Return what tells that the threads make progress."""
+        checks: dict[str, Check] = {"writer": self._pipeline.pulse.problem}
+        if self._bridge:
+            checks["bridge"] = self._bridge.pulse.problem
+        return checks
+
+    def ready_checks(self) -> dict[str, Check]:
+        """Return what tells that events can be taken in and stored."""
+        checks: dict[str, Check] = {
+            "database": self._pipeline.database_problem,
+            "dead_letters": self._pipeline.dead_letters_problem,
+        }
+        if self._bridge:
+            checks["broker"] = self._bridge.broker_problem
+        return checks
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Serve until the event is set, then drain."""
+        self._pipeline.start()
+        await self._server.start([_INGEST.full_name, admin_door.SERVICE.full_name])
+        if self._bridge:
+            self._bridge.start()
+        log.info("serving gRPC on %s", self._settings.ingest_address)
+        await stopping.wait()
+        await self._drain()
+
+    async def _drain(self) -> None:
+        """Stop taking in, store and acknowledge what was taken in, then say goodbye."""
+        log.info("stopping: storing what was taken in")
+        await self._server.set_serving(serving=False)
+        if self._bridge:
+            self._bridge.stop_intake()
+        self._door.stop()
+        await asyncio.to_thread(self._pipeline.drain, self._settings.shutdown_grace_s)
+        if self._bridge:
+            await asyncio.to_thread(self._bridge.close)
+        await self._server.stop()
+        self._admin_threads.close()
+        log.info("stopped")
 
 
 class _Stop:
@@ -91,50 +149,3 @@ class _Stop:
         """Stop the service because one of its threads has ended."""
         self.crashed = True
         self._loop.call_soon_threadsafe(self.requested.set)
-
-
-async def _drain(
-    settings: Settings,
-    server: ManagedServer,
-    door: IngestDoor,
-    bridge: Bridge | None,
-    pipeline: Pipeline,
-) -> None:
-    """Stop taking in, store and acknowledge what was taken in, then say goodbye."""
-    log.info("stopping: storing what was taken in")
-    await server.set_serving(serving=False)
-    if bridge:
-        bridge.stop_intake()
-    door.stop()
-    await asyncio.to_thread(pipeline.drain, settings.shutdown_grace_s)
-    if bridge:
-        await asyncio.to_thread(bridge.close)
-    await server.stop()
-    log.info("stopped")
-
-
-def _live_checks(pipeline: Pipeline, bridge: Bridge | None) -> dict[str, Check]:
-    checks: dict[str, Check] = {"writer": pipeline.pulse.problem}
-    if bridge:
-        checks["bridge"] = bridge.pulse.problem
-    return checks
-
-
-def _ready_checks(pipeline: Pipeline, bridge: Bridge | None) -> dict[str, Check]:
-    checks: dict[str, Callable[[], str | None]] = {
-        "database": pipeline.database_problem,
-        "dead_letters": pipeline.dead_letters_problem,
-    }
-    if bridge:
-        checks["broker"] = bridge.broker_problem
-    return checks
-
-
-def _admin_threads(settings: Settings) -> DatabaseThreads:
-    return DatabaseThreads(
-        settings.database_url,
-        settings.store_options,
-        _ADMIN_CONNECTIONS_MAX,
-        name="eventindex ingest_service admin",
-        autocommit=False,
-    )

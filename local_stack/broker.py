@@ -24,7 +24,7 @@ AMQTT_NOTICE = (
 # Debian puts Mosquitto where the PATH of ordinary users does not look.
 _SYSTEM_PROGRAMS = ("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin")
 
-# Every 500 changes: at most so many messages are lost at a kill -9, at 21,000 messages/s; saving
+# Save every 500 changes: a kill -9 loses at most that many messages, at 21,000 messages/s. Saving
 # each change would cost six sevenths of that rate. A stop by SIGTERM saves everything.
 _MOSQUITTO = """\
 # Written by `eventindex up` at each start.

@@ -29,7 +29,7 @@ from local_stack.errors import ChildDiedError, StackError, StopRequestedError
 _TAIL_LINES = 15
 _TAIL_BYTES_MAX = 16 * 1024
 _POLL_S = 0.05
-# Two readings of one process' start time differ by less than this.
+# Two readings of the start time of the same process differ by less than this, seconds.
 _SAME_START_S = 1.0
 _CHILD_ENDED = b"\0"
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -117,8 +117,8 @@ class Family:
         self._grace_s = grace_s
         self._children: list[Child] = []
         self._ended: SimpleQueue[Child] = SimpleQueue()
-        # Signals and deaths are bytes in a socket: a signal that another thread takes, or that
-        # comes just before the main thread sleeps, would not end a wait on a lock.
+        # Signals and ended children arrive as bytes on a socket: a signal taken by another thread,
+        # or just before the main thread sleeps, would not end a wait on a lock.
         self._inbox, self._outbox = socket.socketpair()
         self._outbox.setblocking(False)
 
@@ -190,7 +190,7 @@ class Family:
     @contextlib.contextmanager
     def signals_noticed(self) -> Iterator[None]:
         """Let SIGINT, SIGTERM and SIGHUP end the waiting with StopRequestedError while entered."""
-        # The interpreter writes the signal's number; a handler must be there, but has no work.
+        # The interpreter writes the signal's number to the socket; the handler itself does nothing.
         fd_before = signal.set_wakeup_fd(self._outbox.fileno(), warn_on_full_buffer=False)
         before = {number: signal.signal(number, lambda *_: None) for number in _SIGNALS}
         try:

@@ -9,13 +9,11 @@ from __future__ import annotations
 import shlex
 import sys
 import time
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from prometheus_client.parser import text_string_to_metric_families
 
 import eventindex
 from event_store.errors import StoreError, StoreUnavailableError
@@ -37,7 +35,7 @@ from local_stack.samples import (
 from local_stack.stack import Stack
 from service_kit.settings import Settings
 
-_OUTCOMES = ("inserted", "duplicate", "conflict", "rejected")
+_OUTCOMES = ("inserted", "duplicates", "conflicts", "rejected")
 _LIMIT_S = 60.0
 _POLL_S = 0.05
 _TOKEN_LIFETIME_S = 600
@@ -46,23 +44,13 @@ _TOKEN_LIFETIME_S = 600
 def demonstrate(stack: Stack) -> None:
     """Send the samples, look them up, say so, and serve until stopped."""
     say_ready(stack)
-    before = _outcomes(stack)
-    batches = generated_events()
-    pairs = sample_pairs(batches)
-    n_events = len(pairs[0])
-    sent = _publish(stack, list(_messages(stack.settings, batches)))
-    say(
-        f"Sent {sent} MQTT messages: {len(TELESCOPE_EVENTS)} events of a cosmic-ray telescope "
-        f"(run {TELESCOPE_RUN})\nand {n_events - len(TELESCOPE_EVENTS):,} generated events "
-        f"(runs {RUNS[0]} to {RUNS[-1]})."
-    )
-    stored = _wait_until_stored(stack, before, n_events)
-    say(
-        f"Stored {stored['inserted']:,} new events; {stored['duplicate']:,} were there before, "
-        f"{stored['conflict']:,} in conflict, {stored['rejected']:,} rejected."
-    )
     tokens = stack.settings.require_tokens
-    _look_up(stack, *pairs, token=_short_token(stack) if tokens else None)
+    with eventindex.connect(
+        stack.endpoints.index,
+        ingest_address=stack.endpoints.ingest,
+        token=_short_token(stack) if tokens else None,
+    ) as client:
+        _store_and_look_up(stack, client)
     say("Try it from another terminal:")
     if tokens:
         create = f"{_command(stack.settings)} token create --subject you --scope admin"
@@ -74,6 +62,25 @@ def demonstrate(stack: Stack) -> None:
     say("Ctrl-C stops everything.")
     say(f"Open {stack.endpoints.http}")
     stack.wait()
+
+
+def _store_and_look_up(stack: Stack, client: eventindex.Client) -> None:
+    before = _outcomes(stack, client)
+    batches = generated_events()
+    pairs = sample_pairs(batches)
+    n_events = len(pairs[0])
+    sent = _publish(stack, list(_messages(stack.settings, batches)))
+    say(
+        f"Sent {sent} MQTT messages: {len(TELESCOPE_EVENTS)} events of a cosmic-ray telescope "
+        f"(run {TELESCOPE_RUN})\nand {n_events - len(TELESCOPE_EVENTS):,} generated events "
+        f"(runs {RUNS[0]} to {RUNS[-1]})."
+    )
+    stored = _wait_until_stored(stack, client, before, n_events)
+    say(
+        f"Stored {stored['inserted']:,} new events; {stored['duplicates']:,} were there before, "
+        f"{stored['conflicts']:,} in conflict, {stored['rejected']:,} rejected."
+    )
+    _look_up(client, *pairs)
 
 
 def _messages(settings: Settings, batches: Sequence[EventColumns]) -> Iterator[tuple[str, bytes]]:
@@ -96,33 +103,24 @@ def _publish(stack: Stack, messages: Sequence[tuple[str, bytes]]) -> int:
     return len(messages)
 
 
-def _outcomes(stack: Stack) -> dict[str, int]:
+def _outcomes(stack: Stack, client: eventindex.Client) -> dict[str, int]:
     """Return what ingest_service has counted over MQTT since it started, events by outcome."""
-    counts = dict.fromkeys(_OUTCOMES, 0)
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(stack.endpoints.ingest_metrics, timeout=5) as page:
-            families = list(text_string_to_metric_families(page.read().decode()))
-    except OSError as error:
-        # Where ingest_service has died, its own last words say more.
+        [mqtt] = [door for door in client.ingest_status(timeout=5) if door.door == "mqtt"]
+    except eventindex.EventIndexError as error:
+        # If ingest_service has died, report that instead: it says more.
         stack.family.wait(1)
-        raise StackError(f"{stack.endpoints.ingest_metrics}: {error}") from error
-    for family in families:
-        for sample in family.samples:
-            for outcome in _OUTCOMES:
-                if (
-                    sample.name == f"eventindex_ingest_{outcome}_events_total"
-                    and sample.labels.get("door") == "mqtt"
-                ):
-                    counts[outcome] += int(sample.value)
-    return counts
+        raise StackError(f"{stack.endpoints.ingest}: {error}") from error
+    return {outcome: getattr(mqtt, outcome) for outcome in _OUTCOMES}
 
 
-def _wait_until_stored(stack: Stack, before: Mapping[str, int], n_events: int) -> dict[str, int]:
+def _wait_until_stored(
+    stack: Stack, client: eventindex.Client, before: Mapping[str, int], n_events: int
+) -> dict[str, int]:
     stored: dict[str, int] = {}
 
     def all_stored() -> bool:
-        now = _outcomes(stack)
+        now = _outcomes(stack, client)
         stored.update({outcome: now[outcome] - before[outcome] for outcome in _OUTCOMES})
         return sum(stored.values()) >= n_events
 
@@ -131,7 +129,7 @@ def _wait_until_stored(stack: Stack, before: Mapping[str, int], n_events: int) -
 
 
 def _short_token(stack: Stack) -> str:
-    """Return a token for the lookup below; who may read the database's password may make one."""
+    """Return a token for the calls below; who may read the database's password may make one."""
     request = admin_pb2.CreateTokenRequest(
         subject="make run",
         scopes=["lookup"],
@@ -144,18 +142,13 @@ def _short_token(stack: Stack) -> str:
 
 
 def _look_up(
-    stack: Stack,
-    runs: npt.NDArray[np.int64],
-    events: npt.NDArray[np.int64],
-    *,
-    token: str | None,
+    client: eventindex.Client, runs: npt.NDArray[np.int64], events: npt.NDArray[np.int64]
 ) -> None:
     try:
-        with eventindex.connect(stack.endpoints.index, token=token) as index:
-            started = time.perf_counter()
-            result = index.lookup((runs, events))
-            seconds = time.perf_counter() - started
-            telescope = index.lookup([(TELESCOPE_RUN, event) for event in TELESCOPE_EVENTS])
+        started = time.perf_counter()
+        result = client.lookup((runs, events))
+        seconds = time.perf_counter() - started
+        telescope = client.lookup([(TELESCOPE_RUN, event) for event in TELESCOPE_EVENTS])
     except eventindex.EventIndexError as error:
         raise StackError(f"cannot look up the samples: {error}") from error
     say(f"Found {result.found:,} of {len(runs):,} (run, event) pairs over gRPC in {seconds:.2f} s:")

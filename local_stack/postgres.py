@@ -34,7 +34,7 @@ _OPTIONS = {
     "max_wal_size": "1GB",
     # Six for each worker of index_service, so enough for 48 of them.
     "max_connections": "300",
-    # A page that is written often leaves dead versions; a minute between visits is too long.
+    # Pages are rewritten often and leave dead versions: vacuum more often than once a minute.
     "autovacuum_naptime": "15s",
     "log_min_messages": "warning",
     "timezone": "UTC",

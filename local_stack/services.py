@@ -54,7 +54,7 @@ def service_spec(
     """Return how to run `ingest_service`, `index_service` or `rest_gateway`."""
     return ChildSpec(
         module,
-        # -P: a directory of the user's must not stand in for a module.
+        # -P: never import a module from the working directory.
         (sys.executable, "-P", "-m", module),
         stage=stage,
         account=Account("you"),

@@ -174,7 +174,7 @@ class _Starter:
         else:
             self.say(AMQTT_NOTICE)
             spec = prepare_amqtt(address, self.data.root)
-            # It leaves an MQTT 5 client without an answer; finding that out takes 15 s.
+            # This broker never answers an MQTT 5 client, and noticing that takes 15 s.
             in_use = BrokerInUse(url, "3.1.1")
         child = self.family.start(spec)
         self.family.wait_until_ready(child, lambda: broker_problem(address), limit_s=_START_S)

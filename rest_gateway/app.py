@@ -29,7 +29,7 @@ from rest_gateway.calls import (
     lookup,
 )
 from rest_gateway.head import HeadMiddleware
-from rest_gateway.limits import WatchMiddleware
+from rest_gateway.limits import LimitMiddleware
 from rest_gateway.metrics import Metrics
 from rest_gateway.openapi import document
 from rest_gateway.parts import API_PREFIX, Parts
@@ -65,7 +65,7 @@ def make_app(parts: Parts, observer: Metrics) -> FastAPI:
     app.add_middleware(GZipMiddleware, _GZIP_BYTES_MIN, _GZIP_LEVEL)
     app.add_middleware(SecurityMiddleware)
     app.add_middleware(
-        WatchMiddleware,
+        LimitMiddleware,
         observer=observer,
         requests_max=parts.settings.http_requests_at_once_max,
     )

@@ -32,10 +32,10 @@ from service_kit.settings import Settings
 
 log = logging.getLogger(__name__)
 
-# A request waits so long for an answer, and for a service that is away.
+# Longest wait for an answer, and for a service that is away.
 ANSWER_S_MAX = 30.0
 AWAY_S_MAX = 2.0
-# What does without the index waits so long for its word about a caller.
+# Longest wait for the index where only its verdict on the caller is asked for.
 _ADMISSION_S_MAX = 1.0
 
 T = TypeVar("T")
@@ -56,7 +56,7 @@ class Services(Client):
     """The client of requests: calls carry the caller's `Authorization`. Threads share it."""
 
     def _open(self, address: str) -> grpc.Channel:
-        # Not the token of this process: who asks without one is nobody.
+        # Without the process' own token: a request without one is anonymous.
         channel = MetadataChannel(channels.open_channel(address, self._tls), _callers_authorization)
         self._channels.append(channel)
         return channel
@@ -158,7 +158,7 @@ class JobServices(Client):
     """The client of jobs and of probes: calls carry the token of this process, where it has one."""
 
     def _open(self, address: str) -> grpc.Channel:
-        # The settings alone say which token, and the service has seen that the way is safe.
+        # The token is that of the settings; `service` checked at start that the connection is safe.
         channel = channels.open_channel(address, self._tls)
         if self._token:
             channel = with_token(

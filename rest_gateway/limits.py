@@ -15,7 +15,7 @@ from rest_gateway.parts import API_PREFIX
 _NONE = "none"
 
 
-class WatchMiddleware:
+class LimitMiddleware:
     """Counts requests, refuses one too many, and tells the observer how each ended."""
 
     def __init__(self, app: ASGIApp, observer: Metrics, requests_max: int) -> None:

@@ -4,42 +4,52 @@ from __future__ import annotations
 
 from importlib.metadata import version
 
-from prometheus_client import Counter, Gauge, Histogram, Info
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, Info
 
-_REQUESTS = Histogram(
-    "eventindex_http_request_seconds",
-    "Time from the request to the end of the answer.",
-    ["method", "route", "status"],
-    buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 60, 600),
-)
-_RUNNING = Gauge("eventindex_http_requests_running", "Requests that are being answered.")
-_JOB_PAIRS = Counter("eventindex_http_job_pairs", "Pairs of jobs looked up.", ["outcome"])
-_UP = {
-    "index": Gauge("eventindex_index_up", "1 when the index answered the last question."),
-    "database": Gauge("eventindex_database_up", "1 when PostgreSQL answered the last question."),
-}
-_BUILD = Info("eventindex_build", "Which software runs.")
+_SECONDS_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 60, 600)
 
 
 class Metrics:
-    """Observations of the service, as calls."""
+    """Observations in, metrics out. All methods may be called from any thread."""
 
-    def __init__(self) -> None:
-        _BUILD.info({"service": "rest_gateway", "version": version("eventindex")})
+    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        def gauge(name: str, text: str) -> Gauge:
+            return Gauge(f"eventindex_{name}", text, registry=registry)
+
+        self._requests = Histogram(
+            "eventindex_http_request_seconds",
+            "Time from the request to the end of the answer.",
+            ("method", "route", "status"),
+            buckets=_SECONDS_BUCKETS,
+            registry=registry,
+        )
+        self._running = gauge("http_requests_running", "Requests that are being answered.")
+        self._job_pairs = Counter(
+            "eventindex_http_job_pairs",
+            "Pairs of jobs looked up.",
+            ("outcome",),
+            registry=registry,
+        )
+        self._up = {
+            "index": gauge("index_up", "1 when the index answered the last question."),
+            "database": gauge("database_up", "1 when PostgreSQL answered the last question."),
+        }
+        build = Info("eventindex_build", "Which software runs.", registry=registry)
+        build.info({"service": "rest_gateway", "version": version("eventindex")})
 
     def running(self, change: int) -> None:
         """Note that a request began (1) or ended (-1)."""
-        _RUNNING.inc(change)
+        self._running.inc(change)
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
         """Note that a request of a route ended."""
-        _REQUESTS.labels(method, route, str(status)).observe(seconds)
+        self._requests.labels(method, route, str(status)).observe(seconds)
 
     def job_pairs(self, found: int, not_found: int) -> None:
         """Note that a part of a job was answered."""
-        _JOB_PAIRS.labels("found").inc(found)
-        _JOB_PAIRS.labels("not_found").inc(not_found)
+        self._job_pairs.labels("found").inc(found)
+        self._job_pairs.labels("not_found").inc(not_found)
 
     def backend(self, name: str, up: bool) -> None:
         """Note whether the index or the database answered."""
-        _UP[name].set(up)
+        self._up[name].set(up)

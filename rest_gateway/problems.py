@@ -20,7 +20,7 @@ MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 2
 _TYPE_PREFIX = "urn:eventindex:problem:"
 
-# The service's own words are about the request. The first that fits.
+# Errors whose text may be shown: it is about the request. The first class that fits counts.
 _OF_THE_REQUEST: Mapping[type[Exception], tuple[int, str]] = {
     client_errors.NameTakenError: (409, "name-taken"),
     client_errors.WrongStateError: (409, "wrong-state"),

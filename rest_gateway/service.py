@@ -26,7 +26,7 @@ from rest_gateway.parts import Parts
 from service_kit.auth import access_control
 from service_kit.grpc_server import UnsafeAddressError, check_exposure, probe_port, stop_signal
 from service_kit.health import DatabaseQuestion, Probe, Pulse
-from service_kit.monitoring import MonitoringServer
+from service_kit.monitoring import Check, MonitoringServer
 from service_kit.settings import Settings, is_loopback, split_address
 
 log = logging.getLogger(__name__)
@@ -45,60 +45,102 @@ async def serve(settings: Settings) -> int:
     """
     stopping = stop_signal(asyncio.get_running_loop())
     _check_addresses(settings)
-    options = settings.store_options
-    observer = Metrics()
-    services = connect_services(Services, settings)
-    own = connect_services(JobServices, settings)
-    threads = DatabaseThreads(
-        settings.database_url,
-        options,
-        settings.http_database_connections_max,
-        name=_NAME,
-        autocommit=False,
-    )
-    worker = JobWorker(
-        Connection(settings.database_url, options, autocommit=False, name=f"{_NAME} jobs"),
-        own,
-        settings.http_job_lifetime_s,
-        observer,
-    )
-    probe = Connection(settings.database_url, options, autocommit=True, name=f"{_NAME} probe")
-    question = DatabaseQuestion(
-        probe, "SELECT 1 FROM http_job LIMIT 1", partial(startup.check, rights=_RIGHTS)
-    )
-    await asyncio.to_thread(startup.check_at_start, question.check)
-    pulse = Pulse()
-    index = Probe("index", partial(index_problem, own), partial(observer.backend, "index"))
-    database = Probe("database", question, partial(observer.backend, "database"))
-    access = access_control(settings, settings.http_address)
-    app = make_app(
-        Parts(settings, services, JobDatabase(threads), worker, access, stopping), observer
-    )
-    # Each request that waits for an answer holds a thread.
-    anyio.to_thread.current_default_thread_limiter().total_tokens = (
-        settings.http_requests_at_once_max
-    )
+    service = Gateway(settings, stopping)
+    await service.open()
     with MonitoringServer(
-        settings.http_metrics_address,
-        live={"event loop": pulse.problem, "jobs": worker.problem},
-        ready={"index": index.problem, "database": database.problem},
+        settings.http_metrics_address, live=service.live_checks(), ready=service.ready_checks()
     ):
-        worker.start()
-        server = _Server(_uvicorn_config(settings, app))
-        background = [
-            asyncio.create_task(task)
-            for task in (pulse.run(), index.run(), database.run(), server.stop_after(stopping))
-        ]
-        log.info("serving HTTP on %s", settings.http_address)
+        await service.run(stopping)
+    return 0
+
+
+class Gateway:
+    """The parts of the service."""
+
+    def __init__(self, settings: Settings, stopping: asyncio.Event) -> None:
+        self._settings = settings
+        observer = Metrics()
+        self._services = connect_services(Services, settings)
+        self._own = connect_services(JobServices, settings)
+        self._threads = DatabaseThreads(
+            settings.database_url,
+            settings.store_options,
+            settings.http_database_connections_max,
+            name=_NAME,
+            autocommit=False,
+        )
+        self._worker = JobWorker(
+            self._connection("jobs", autocommit=False),
+            self._own,
+            settings.http_job_lifetime_s,
+            observer,
+        )
+        self._question = DatabaseQuestion(
+            self._connection("probe", autocommit=True),
+            "SELECT 1 FROM http_job LIMIT 1",
+            partial(startup.check, rights=_RIGHTS),
+        )
+        self._pulse = Pulse()
+        self._index = Probe(
+            "index", partial(index_problem, self._own), partial(observer.backend, "index")
+        )
+        self._database = Probe("database", self._question, partial(observer.backend, "database"))
+        self._access = access_control(settings, settings.http_address)
+        jobs = JobDatabase(self._threads)
+        parts = Parts(settings, self._services, jobs, self._worker, self._access, stopping)
+        self._app = make_app(parts, observer)
+
+    async def open(self) -> None:
+        """Look at the database.
+
+        Raises:
+            UnusableDatabaseError: it answers and cannot be used as it is.
+        """
+        await asyncio.to_thread(startup.check_at_start, self._question.check)
+
+    def live_checks(self) -> dict[str, Check]:
+        """Return what tells that the process makes progress."""
+        return {"event loop": self._pulse.problem, "jobs": self._worker.problem}
+
+    def ready_checks(self) -> dict[str, Check]:
+        """Return what tells that requests can be answered."""
+        return {"index": self._index.problem, "database": self._database.problem}
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Serve until the event is set, then drain."""
+        # Each request that waits for an answer holds a thread.
+        anyio.to_thread.current_default_thread_limiter().total_tokens = (
+            self._settings.http_requests_at_once_max
+        )
+        self._worker.start()
+        server = _Server(_uvicorn_config(self._settings, self._app))
+        beside = (
+            self._pulse.run(),
+            self._index.run(),
+            self._database.run(),
+            server.stop_after(stopping),
+        )
+        background = [asyncio.create_task(task) for task in beside]
+        log.info("serving HTTP on %s", self._settings.http_address)
         await server.serve()
         for task in background:
             task.cancel()
-        await asyncio.to_thread(worker.stop, settings.shutdown_grace_s)
-        threads.close()
-        for closing in (access, services, own):
+        await self._close()
+
+    async def _close(self) -> None:
+        await asyncio.to_thread(self._worker.stop, self._settings.shutdown_grace_s)
+        self._threads.close()
+        for closing in (self._access, self._services, self._own):
             if closing is not None:
                 closing.close()
-    return 0
+
+    def _connection(self, what_for: str, *, autocommit: bool) -> Connection:
+        return Connection(
+            self._settings.database_url,
+            self._settings.store_options,
+            autocommit=autocommit,
+            name=f"{_NAME} {what_for}",
+        )
 
 
 class _Server(uvicorn.Server):

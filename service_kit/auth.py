@@ -25,15 +25,16 @@ from service_kit.settings import Settings, is_loopback
 
 log = logging.getLogger(__name__)
 
-# Probes carry no token. Watch does need one: its streams would take the places of calls.
+# Probes carry no token. Watch needs one: each of its streams takes the place of a call.
 _OPEN = "/grpc.health.v1.Health/Check"
-# Any valid token will do for these, and none but an admin's for a service that is not listed.
+# Scopes by service or by method. A service that is not listed takes admin tokens only.
 _ANY: frozenset[str] = frozenset(Scope)
 _ADMIN: frozenset[str] = frozenset({Scope.ADMIN})
 _SCOPES: dict[str, frozenset[str]] = {
     "eventindex.v1.IndexService": frozenset({Scope.LOOKUP, Scope.ADMIN}),
     "eventindex.v1.IngestService": frozenset({Scope.INGEST, Scope.ADMIN}),
     "eventindex.v1.AdminService": _ADMIN,
+    "eventindex.v1.AdminService/IngestStatus": _ANY,
     "grpc.health.v1.Health": _ANY,
     "grpc.reflection.v1.ServerReflection": _ANY,
     "grpc.reflection.v1alpha.ServerReflection": _ANY,
@@ -75,7 +76,11 @@ def caller_subject() -> str:
 
 
 def access_rule(settings: Settings, address: str) -> AccessRule:
-    """Return whether calls at a gRPC address need a token: those that others reach do, unless…"""
+    """Return whether calls at a gRPC address need a token.
+
+    Where other machines reach it they do, unless a client certificate stands in for the token or
+    the settings allow anonymous calls.
+    """
     if settings.require_tokens:
         return AccessRule(True, "calls need a token (EVENTINDEX_REQUIRE_TOKENS)")
     if is_loopback(address):
@@ -98,7 +103,7 @@ class Access(aio.ServerInterceptor):
     """Lets those calls pass that bring a valid token with the scope of their service."""
 
     def __init__(self, settings: Settings) -> None:
-        # Of its own, so that calls that keep the database busy do not hold up this check.
+        # A connection of its own: calls that keep the others busy must not delay this check.
         self._threads = DatabaseThreads(
             settings.database_url, settings.store_options, 1, name="eventindex tokens"
         )
@@ -113,8 +118,8 @@ class Access(aio.ServerInterceptor):
         if handler_call_details.method == _OPEN:
             return await continuation(handler_call_details)
         secret = bearer_token(handler_call_details.invocation_metadata or ())
-        service = handler_call_details.method[1:].rpartition("/")[0]
-        found = await self.check(secret, service)
+        method = handler_call_details.method[1:]
+        found = await self.check(secret, method if method in _SCOPES else method.rpartition("/")[0])
         if isinstance(found, Refusal):
             return _refuse(found)
         _subject.set(found.subject)
@@ -125,7 +130,7 @@ class Access(aio.ServerInterceptor):
         self._threads.close()
 
     async def check(self, secret: str | None, service: str) -> AccessToken | Refusal:
-        """Return whether the bearer of a secret may call a service, named as in the contract."""
+        """Return whether the bearer of a secret may call a service, or a method with a rule."""
         if secret is None:
             return _NO_TOKEN
         try:
@@ -174,8 +179,8 @@ class TokenCache:
         known = self._known.get(digest)
         if known is not None and time.monotonic() < known[0]:
             return known[1]
-        # Many calls of one client come at once: one question is for all of them, and goes on when
-        # the call that began it is cancelled.
+        # Calls of one client arrive together and share one query, which goes on when the call that
+        # started it is cancelled.
         asked = self._asked.get(digest)
         if asked is None:
             asked = self._asked[digest] = asyncio.create_task(self._ask(digest))

@@ -1,4 +1,4 @@
-"""Checks that several requests share; each names the field and the value. Pure."""
+"""Checks of requests, for all services; each error names the field and the value. Pure."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from typing import NamedTuple, Protocol
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from event_store.model import DSID_MAX, NUMBER_MAX
-from index_service.errors import InvalidRequestError
+from event_store.model import DSID_MAX, NUMBER_MAX, UNIX_MAX_S, UNIX_MIN_S
+from eventindex.uuids import is_canonical_uuid
+from service_kit.errors import InvalidRequestError
 
 TEXT_CHARACTERS_MAX = 1000
-# 0001-01-01T00:00:00Z and 9999-12-31T23:59:59Z, as the protobuf type has it.
-_UNIX_MIN_S, _UNIX_MAX_S = -62_135_596_800, 253_402_300_799
 
 
 class RangeRequest(Protocol):
@@ -72,20 +71,26 @@ def number_range(request: RangeRequest, what: str) -> Range:
     return Range(first, last)
 
 
-def fuid(value: str) -> str:
-    """Return a RAW file id as canonical text in lower case.
+def at_most(name: str, value: int, limit: int) -> int:
+    """Return how much of something is asked for.
+
+    Raises:
+        InvalidRequestError: more than there may be.
+    """
+    if value > limit:
+        raise InvalidRequestError(f"{name}={value} is above the limit of {limit}")
+    return value
+
+
+def fuid(value: str) -> uuid.UUID:
+    """Return a RAW file id.
 
     Raises:
         InvalidRequestError: not 8-4-4-4-12 hexadecimal digits.
     """
-    try:
-        found = str(uuid.UUID(value))
-    except ValueError:
-        found = ""
-    # uuid.UUID takes braces, prefixes and missing hyphens too.
-    if not value or found != value.lower():
-        raise InvalidRequestError(f"fuid_raw={value[:60]!r} is not a UUID")
-    return found
+    if not is_canonical_uuid(value):
+        raise InvalidRequestError(f"fuid_raw={value[:60]!r} is not a UUID in canonical form")
+    return uuid.UUID(value)
 
 
 def text(name: str, value: str) -> str:
@@ -110,7 +115,7 @@ def unix_seconds(name: str, value: Timestamp, *, round_up: bool) -> int:
         InvalidRequestError: not in the years 1 to 9999.
     """
     seconds = value.seconds + (1 if round_up and value.nanos else 0)
-    if not _UNIX_MIN_S <= value.seconds <= _UNIX_MAX_S or not 0 <= value.nanos < 10**9:
+    if not UNIX_MIN_S <= value.seconds <= UNIX_MAX_S or not 0 <= value.nanos < 10**9:
         raise InvalidRequestError(
             f"{name}=({value.seconds} s, {value.nanos} ns) is not a time of the years 1 to 9999"
         )

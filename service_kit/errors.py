@@ -1,4 +1,4 @@
-"""What is wrong with a request, in the words the caller gets; mapped to a status in `registry`."""
+"""What is wrong with a request, in the words the caller gets; mapped to a status in `statuses`."""
 
 
 class InvalidRequestError(ValueError):
@@ -11,6 +11,10 @@ class MalformedRequestError(InvalidRequestError):
 
 class TooManyElementsError(MalformedRequestError):
     """A list of the message is longer than any legal one; counted before it became objects."""
+
+
+class StoppingError(Exception):
+    """The service stops before the call is done; says what the caller may do."""
 
 
 class IncompleteServiceError(Exception):

@@ -22,7 +22,7 @@ class InOrder(Generic[Q, A]):
         self._requests = requests
         self._begin = begin
         self._room = asyncio.Semaphore(ahead_max)
-        # None: there are no more.
+        # None marks the end.
         self._begun: asyncio.Queue[asyncio.Future[A] | None] = asyncio.Queue()
         self._reading: asyncio.Task[None] | None = None
         self._end: Exception | None = None

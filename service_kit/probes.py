@@ -19,6 +19,7 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from service_kit.errors import MalformedRequestError
 from service_kit.requests import parse
+from service_kit.statuses import status_of
 
 log = logging.getLogger(__name__)
 
@@ -76,8 +77,7 @@ def _handler(method: MethodDescriptor, call: Callable[..., Any]) -> grpc.RpcMeth
         try:
             return parse(kind, data)
         except MalformedRequestError as error:
-            log.warning("%s: %s", method.name, error)
-            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+            await context.abort(*status_of(method.name, error))
 
     async def one(data: bytes, context: _Context) -> Any:
         return await call(await read(data, context), context)

@@ -1,14 +1,12 @@
-"""A service's methods as gRPC handlers: observed, with errors mapped to a status once.
+"""A service's methods as gRPC handlers: observed, with errors mapped to statuses.
 
 Requests come from gRPC as bytes and are parsed here: gRPC itself would answer what is no message
-with UNKNOWN. Handlers may answer a message or its serialized bytes. What the driver said about a
-failure is logged and stays here.
+with UNKNOWN. Handlers may answer a message or its serialized bytes.
 """
 
 from __future__ import annotations
 
 import inspect
-import logging
 import time
 from collections.abc import AsyncIterator, Callable, Container
 from functools import partial
@@ -20,31 +18,9 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 from grpc import aio
 
-from event_store.errors import (
-    CorruptPageError,
-    NameTakenError,
-    NotFoundError,
-    StoreUnavailableError,
-    UnusableDatabaseError,
-    WrongStateError,
-)
-from service_kit.errors import (
-    IncompleteServiceError,
-    InvalidRequestError,
-    MalformedRequestError,
-)
+from service_kit.errors import IncompleteServiceError
 from service_kit.requests import parse, parse_all
-
-log = logging.getLogger(__name__)
-
-_STATUSES: dict[type[Exception], grpc.StatusCode] = {
-    InvalidRequestError: grpc.StatusCode.INVALID_ARGUMENT,
-    NotFoundError: grpc.StatusCode.NOT_FOUND,
-    NameTakenError: grpc.StatusCode.ALREADY_EXISTS,
-    WrongStateError: grpc.StatusCode.FAILED_PRECONDITION,
-}
-# The retry hint of the gRPC retry design (A6), milliseconds.
-_RETRY = ("grpc-retry-pushback-ms", "500")
+from service_kit.statuses import status_of
 
 
 class Observer(Protocol):
@@ -126,8 +102,9 @@ def _observed(
             response = await call(read(request))
             code = grpc.StatusCode.OK
         except Exception as error:  # noqa: BLE001  # whatever it is becomes a status
-            code, text = _status(name, error)
-            await context.abort(code, text, _hint(code))
+            status = status_of(name, error)
+            code = status.code
+            await context.abort(*status)
         else:
             return response
         finally:
@@ -149,30 +126,10 @@ def _observed_stream(
                 yield response
             code = grpc.StatusCode.OK
         except Exception as error:  # noqa: BLE001  # whatever it is becomes a status
-            code, text = _status(name, error)
-            await context.abort(code, text, _hint(code))
+            status = status_of(name, error)
+            code = status.code
+            await context.abort(*status)
         finally:
             observer.request(name, code.name, time.perf_counter() - began)
 
     return handle
-
-
-def _status(name: str, error: Exception) -> tuple[grpc.StatusCode, str]:
-    """Return the status of a domain error and the text that the caller gets."""
-    if isinstance(error, MalformedRequestError):
-        log.warning("%s: %s", name, error)
-    for kind, code in _STATUSES.items():
-        if isinstance(error, kind):
-            return code, str(error)
-    # One that answers and refuses is not away: to try again would not help.
-    if isinstance(error, StoreUnavailableError) and not isinstance(error, UnusableDatabaseError):
-        log.warning("%s: the database is away: %s", name, error)
-        return grpc.StatusCode.UNAVAILABLE, "the database does not answer; try again"
-    log.exception("%s failed", name, exc_info=error)
-    if isinstance(error, CorruptPageError):
-        return grpc.StatusCode.DATA_LOSS, "a stored page contradicts itself; see the service's log"
-    return grpc.StatusCode.INTERNAL, "internal error; see the service's log"
-
-
-def _hint(code: grpc.StatusCode) -> tuple[tuple[str, str], ...]:
-    return (_RETRY,) if code is grpc.StatusCode.UNAVAILABLE else ()

@@ -16,8 +16,9 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from event_store.database.connection import StoreOptions
-from eventindex.addresses import is_loopback, split_address, split_mqtt_url
 from eventindex.file_names import CHECKSUM_CHARACTERS_MAX, NAME_BYTES_MAX
+from eventindex.hosts import is_loopback, split_address, split_mqtt_url
+from eventindex.limits import MESSAGE_BYTES_MAX, PAIRS_PER_MESSAGE_MAX
 from eventindex.root_files.branches import CRITERIA_MAX
 from eventindex.root_files.opening import SECONDS_MAX as STORAGE_SECONDS_MAX
 from eventindex.run_lists import RUN_RANGES_MAX
@@ -37,8 +38,6 @@ __all__ = [
     "split_address",
 ]
 
-PAIRS_PER_MESSAGE_MAX = 100_000
-MESSAGE_BYTES_MAX = 16 * 1024 * 1024
 COSMIC_RECORD_BYTES_MAX = 64 * 1024
 REFUSED_ELEMENTS_MAX = 1_000
 FILES_PER_REQUEST_MAX = 10_000
@@ -378,7 +377,7 @@ class Settings(BaseSettings):
     @field_validator("token_file", mode="before")
     @classmethod
     def _none(cls, value: object) -> object:
-        # Compose and scripts set what they do not have to nothing.
+        # Compose and scripts set a variable that they have no value for to an empty text.
         return value or None
 
     @model_validator(mode="after")

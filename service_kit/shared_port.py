@@ -22,18 +22,18 @@ def held_port(address: str) -> Iterator[str]:
     Raises:
         PortTakenError: another process listens, or the address cannot be bound here.
     """
-    # A stranger that shares its port too would not be noticed by the bind below.
+    # The bind below succeeds even where another program shares this port, so ask first.
     probe_port(address)
     family, sockaddr = resolve(address)
     with socket.socket(family, socket.SOCK_STREAM) as holder:
-        # Also when connections of the service before this one are still being closed.
+        # Do not fail while connections of an earlier service on this port are still closing.
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         try:
             holder.bind(sockaddr)
         except OSError as error:
             raise PortTakenError.of(address, error) from error
-        # Taken back, so that nobody can bind the port in the ordinary way (seen on Linux 6.18).
+        # Switch it off again, so that no other program can bind the port (seen on Linux 6.18).
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
         host, _ = split_address(address)
         port = holder.getsockname()[1]

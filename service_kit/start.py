@@ -30,7 +30,7 @@ def run_service(
     Args:
         name: what stands before a complaint.
         serve: the service; returns its exit code.
-        given: settings that go before the environment.
+        given: values that override the environment.
     """
     try:
         settings = Settings.model_validate(dict(given))

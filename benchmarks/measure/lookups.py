@@ -81,7 +81,7 @@ def in_turn(
     size = len(drawn[0].runs)
     counts = {}
     for name, rate in rates.items():
-        # The first batch warms up; where it was quick, some more tell the pace.
+        # The first batch warms up; after a quick one some more are needed to estimate the rate.
         pace = rate(drawn[:1])
         if size / pace < sample_s:
             pace = rate(drawn[:_BATCHES_FIRST])

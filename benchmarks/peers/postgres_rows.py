@@ -146,7 +146,7 @@ class OneSelectAPair:
     """The same table, asked by one SELECT a pair."""
 
     name = "rows, a SELECT a pair"
-    # It knows no batches: larger ones show nothing new, and take seconds.
+    # It answers pair by pair: larger batches take seconds and show nothing new.
     pairs_max = 1_000
 
     def __init__(self, database_url: str) -> None:

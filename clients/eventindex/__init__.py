@@ -12,6 +12,7 @@ from eventindex.admin_results import (
     Criterion,
     DeadLetter,
     DeleteProgress,
+    DoorStatus,
     FileInfo,
     NotedFiles,
     RunCheck,
@@ -44,7 +45,18 @@ from eventindex.errors import (
     WrongStateError,
 )
 from eventindex.picking import pick
-from eventindex.results import Ack, DatasetState, Event, LookupResult, RawFile, Rejection, Run
+from eventindex.results import (
+    Ack,
+    DatasetState,
+    Event,
+    EventBin,
+    EventGap,
+    LookupResult,
+    RawFile,
+    Rejection,
+    Run,
+    RunGaps,
+)
 from eventindex.root_files.pick_report import FileOutcome, PickReport
 from eventindex.run_lists import RunList, read_run_list
 from eventindex.selection import mask_of
@@ -67,10 +79,13 @@ __all__ = [
     "DeadLetter",
     "DeadlineError",
     "DeleteProgress",
+    "DoorStatus",
     "Event",
+    "EventBin",
     "EventColumns",
     "EventCount",
     "EventCounts",
+    "EventGap",
     "EventIndexError",
     "Events",
     "FileContent",
@@ -89,6 +104,7 @@ __all__ = [
     "Rejection",
     "Run",
     "RunCheck",
+    "RunGaps",
     "RunList",
     "ServerError",
     "TdcChannel",

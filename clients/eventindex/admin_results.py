@@ -58,6 +58,35 @@ class AccessToken(NamedTuple):
     revoked: bool
 
 
+class DoorStatus(NamedTuple):
+    """What came in at a door, "mqtt" or "grpc", since the service started, in events."""
+
+    door: str
+    received: int
+    inserted: int
+    duplicates: int
+    conflicts: int
+    rejected: int
+    pending: int
+    rejected_by_reason: dict[str, int]
+    messages_by_kind: dict[str, int]
+
+
+def to_door_status(message: admin_pb2.DoorStatus) -> DoorStatus:
+    """Return the status of a door of the wire as a value."""
+    return DoorStatus(
+        message.door,
+        message.received,
+        message.inserted,
+        message.duplicates,
+        message.conflicts,
+        message.rejected,
+        message.pending,
+        dict(message.rejected_by_reason),
+        dict(message.messages_by_kind),
+    )
+
+
 def to_criterion(message: admin_pb2.Criterion) -> Criterion:
     """Return a criterion of the wire as a value."""
     return Criterion(message.bit, message.name, message.run_first)

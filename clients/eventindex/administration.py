@@ -10,12 +10,14 @@ from eventindex.admin_results import (
     Criterion,
     DeadLetter,
     DeleteProgress,
+    DoorStatus,
     FileInfo,
     NotedFiles,
     RunCheck,
     to_access_token,
     to_criterion,
     to_dead_letter,
+    to_door_status,
     to_noted_files,
     to_run_check,
 )
@@ -252,6 +254,12 @@ class Administration(DatasetQueries):
         request = admin_pb2.RevokeTokenRequest(token_id=token_id)
         return to_access_token(self._change(self._admin.RevokeToken, request, timeout).token)
 
+    def ingest_status(self, *, timeout: float | None = None) -> list[DoorStatus]:
+        """Return what has come in at each door of the ingest service since it started."""
+        request = admin_pb2.IngestStatusRequest()
+        answer = self._change(self._admin.IngestStatus, request, timeout)
+        return [to_door_status(message) for message in answer.doors]
+
     def verify(
         self, *, runs: Range | None = None, timeout: float | None = None
     ) -> Generator[RunCheck, None, None]:
@@ -288,7 +296,7 @@ class Administration(DatasetQueries):
                     return
                 request.run_first = message.run_number + 1
         except NotFoundError:
-            # Behind the last run there may be no other.
+            # The last run number has no successor.
             if not started:
                 raise
         finally:

@@ -25,10 +25,17 @@ from eventindex.addresses import find_address
 from eventindex.aio_stream import AsyncExchange
 from eventindex.channel import Tls
 from eventindex.errors import from_rpc_error
-from eventindex.lookup_messages import LookupCalls, Request, Response, encode
-from eventindex.lookups import numbered, pairs_max, slices, to_result
+from eventindex.lookup_messages import (
+    LookupCalls,
+    Request,
+    Response,
+    encode,
+    numbered,
+    pairs_max,
+    slices,
+)
 from eventindex.pairs import Pairs, PairsLike, to_pairs
-from eventindex.results import LookupResult, join
+from eventindex.results import LookupResult, join, to_result
 from eventindex.stream import StreamLimits
 from eventindex.token import find_token, metadata_of
 

@@ -23,7 +23,7 @@ from eventindex.catalogue_results import (
 from eventindex.connection import PAGE_ROWS
 from eventindex.datasets import DatasetQueries
 from eventindex.pairs import NUMBER_MAX
-from eventindex.results import Run, to_run
+from eventindex.results import Run, RunGaps, to_run, to_run_gaps
 from eventindex.selection import Range, bounds, checked_fuid, checked_number, run_bounds
 from eventindex.selection_results import Events
 from eventindex.v1 import lookup_pb2
@@ -81,6 +81,23 @@ class CatalogueQueries(DatasetQueries):
         )
         pages = self._pages(lambda q: self._unary(self._index.ListRuns, q, timeout), request)
         return (to_run(message) for page in pages for message in page.runs)
+
+    def run_gaps(self, run: int, *, gaps_max: int = 20, timeout: float | None = None) -> RunGaps:
+        """Return which event numbers a run lacks between its first and its last event.
+
+        Args:
+            run: the run.
+            gaps_max: name so many gaps, the widest first; at most 10,000.
+            timeout: seconds to wait; default as in `connect`.
+
+        Raises:
+            NotFoundError: the run is not in the index.
+        """
+        request = lookup_pb2.RunGapsRequest(
+            run_number=checked_number(run, "run", NUMBER_MAX),
+            gaps_max=checked_number(gaps_max, "gaps_max", 2**32 - 1),
+        )
+        return to_run_gaps(self._unary(self._index.RunGaps, request, timeout))
 
     def files(
         self,

@@ -19,12 +19,10 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from eventindex.addresses import is_loopback
 from eventindex.errors import UnavailableError
+from eventindex.hosts import is_loopback
+from eventindex.limits import MESSAGE_BYTES_MAX
 from eventindex.token import with_token
-
-MESSAGE_BYTES_MAX = 16 * 1024 * 1024
-PAIRS_PER_MESSAGE_MAX = 100_000
 
 # The servers allow a ping every 20 s. gRPC's own reconnect back-off grows to two minutes, which
 # would outlast `retry_seconds_max`.

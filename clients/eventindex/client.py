@@ -14,11 +14,10 @@ from eventindex.catalogue import CatalogueQueries
 from eventindex.channel import tls_of
 from eventindex.columns import EventColumns, SerializedBatch, serialize, to_cosmic_message
 from eventindex.event_queries import EventQueries
-from eventindex.lookup_messages import encode
-from eventindex.lookups import pairs_max, slices, to_requests, to_result
+from eventindex.lookup_messages import encode, pairs_max, slices, to_requests
 from eventindex.pairs import PairsLike, to_numbers, to_pairs
 from eventindex.picking import Picking
-from eventindex.results import Ack, Event, LookupResult, join, to_ack, to_event
+from eventindex.results import Ack, Event, LookupResult, join, to_ack, to_event, to_result
 from eventindex.stream import Exchange
 from eventindex.v1 import ingest_pb2, lookup_pb2
 

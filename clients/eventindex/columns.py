@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -10,18 +9,17 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from eventindex.channel import PAIRS_PER_MESSAGE_MAX
 from eventindex.file_names import problem_of
+from eventindex.limits import PAIRS_PER_MESSAGE_MAX
 from eventindex.numbers import Int64, UInt64, checked_integer, is_array, to_bits, to_numbers
 from eventindex.results import RawFile
+from eventindex.uuids import is_canonical_uuid
 from eventindex.v1 import event_pb2, ingest_pb2
 from eventindex.wire import packed_field
 
 DSID_MAX = 2**31 - 1
 OLT_MAX = 2**64 - 1
 _FIELDS = event_pb2.EventBatch.DESCRIPTOR.fields_by_name
-CANONICAL_UUID = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
-_CANONICAL = re.compile(CANONICAL_UUID, re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,11 +42,6 @@ class EventColumns:
 
     def __len__(self) -> int:
         return len(np.asarray(self.event_numbers))
-
-
-def is_canonical_uuid(text: str) -> bool:
-    """Return whether a text is a UUID as 8-4-4-4-12 hexadecimal digits, and nothing else."""
-    return _CANONICAL.fullmatch(text) is not None
 
 
 class SerializedBatch(NamedTuple):

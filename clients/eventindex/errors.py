@@ -56,7 +56,7 @@ class ServerError(EventIndexError):
     """The server failed or broke the contract."""
 
 
-# Every status that there is, but OK.
+# All statuses but OK.
 _BY_STATUS: dict[grpc.StatusCode, type[EventIndexError]] = {
     grpc.StatusCode.INVALID_ARGUMENT: InvalidRequestError,
     grpc.StatusCode.OUT_OF_RANGE: InvalidRequestError,
@@ -64,7 +64,7 @@ _BY_STATUS: dict[grpc.StatusCode, type[EventIndexError]] = {
     grpc.StatusCode.FAILED_PRECONDITION: WrongStateError,
     grpc.StatusCode.NOT_FOUND: NotFoundError,
     grpc.StatusCode.UNAVAILABLE: UnavailableError,
-    # Nobody here cancels a call that is still waited for: the server, or a proxy, dropped it.
+    # This client cancels no call that it waits for: the server, or a proxy, dropped it.
     grpc.StatusCode.CANCELLED: UnavailableError,
     grpc.StatusCode.DEADLINE_EXCEEDED: DeadlineError,
     grpc.StatusCode.UNAUTHENTICATED: AccessError,
@@ -76,7 +76,7 @@ _BY_STATUS: dict[grpc.StatusCode, type[EventIndexError]] = {
     grpc.StatusCode.UNKNOWN: ServerError,
     grpc.StatusCode.ABORTED: ServerError,
 }
-# Their text is the server's alone: it is about the request, wherever it was asked.
+# The server's text is enough: it is about the request, so the address is left out.
 _OF_THE_REQUEST = (InvalidRequestError, NotFoundError)
 
 

@@ -6,7 +6,7 @@ not in the shape that the service sends is decoded by the generated class. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -14,8 +14,8 @@ import grpc
 import numpy as np
 import numpy.typing as npt
 
-from eventindex.channel import PAIRS_PER_MESSAGE_MAX
-from eventindex.pairs import Pairs
+from eventindex.limits import PAIRS_PER_MESSAGE_MAX
+from eventindex.pairs import Pairs, PairsLike, to_pairs
 from eventindex.v1 import event_pb2, lookup_pb2
 from eventindex.wire import count_varints, fields, number_field, packed_field, varint_values
 from eventindex.wire_counts import check, may_have_more
@@ -28,6 +28,9 @@ _BATCH_ID, _FOUND, _NOT_FOUND, _INDEXES, _OLT, _FILES = (
     for name in ("batch_id", "found", "not_found", "file_indexes", "olt_results", "files")
 )
 _KINDS = {_BATCH_ID: int, _FOUND: int, _NOT_FOUND: int, _INDEXES: memoryview, _OLT: memoryview}
+
+# Of so many files the longest names and addresses fit a message.
+NAMED_PAIRS_MAX = 4_000
 
 
 class Request(NamedTuple):
@@ -59,6 +62,48 @@ class LookupCalls:
         self.LookupStream: grpc.StreamStreamMultiCallable[Request, Response] = (
             channel.stream_stream(f"/{_SERVICE}/LookupStream", attrgetter("data"), decode)
         )
+
+
+def pairs_max(with_file_names: bool) -> int:
+    """Return how many pairs a message takes whose answer always fits one."""
+    return NAMED_PAIRS_MAX if with_file_names else PAIRS_PER_MESSAGE_MAX
+
+
+def slices(pairs: Pairs, pairs_max: int = PAIRS_PER_MESSAGE_MAX) -> Iterator[Pairs]:
+    """Cut pairs into consecutive batches that fit a message."""
+    for start in range(0, len(pairs.runs), pairs_max):
+        part = slice(start, start + pairs_max)
+        yield Pairs(pairs.runs[part], pairs.events[part])
+
+
+def to_requests(
+    batches: Iterable[PairsLike], with_olt_result: bool, with_file_names: bool = False
+) -> Iterator[tuple[Request, Pairs]]:
+    """Yield a request for each batch, numbered from 1, with its pairs.
+
+    Raises:
+        ValueError: a batch that is no pairs or more than fit a message.
+    """
+    return (
+        numbered(number, batch, with_olt_result, with_file_names)
+        for number, batch in enumerate(batches, 1)
+    )
+
+
+def numbered(
+    number: int, batch: PairsLike, with_olt_result: bool, with_file_names: bool = False
+) -> tuple[Request, Pairs]:
+    """Return the request of a batch with its pairs.
+
+    Raises:
+        ValueError: a batch that is no pairs or more than fit a message.
+    """
+    pairs = to_pairs(batch)
+    if len(pairs.runs) > PAIRS_PER_MESSAGE_MAX:
+        raise ValueError(
+            f"batch {number} has {len(pairs.runs):,} pairs, above {PAIRS_PER_MESSAGE_MAX:,}"
+        )
+    return encode(number, pairs, with_olt_result, with_file_names), pairs
 
 
 def encode(

@@ -85,7 +85,7 @@ def rows_of_integers(rows: Sequence[Any]) -> bool:
 def _column(values: object, name: str, maximum: int) -> npt.NDArray[np.integer[Any]]:
     if not is_array(values):
         return _from_sequence(values, name, maximum)
-    # A float column is refused below with more words.
+    # A column of floats gets a clearer error below.
     if isinstance(values, np.ma.MaskedArray) or _kind(values) != "f":
         _refuse_missing(values, name)
     array = _to_numpy(values)
@@ -135,7 +135,7 @@ def _refuse_missing(values: object, name: str) -> None:
     """Refuse a column in which a value is masked or missing."""
     word, missing = _missing(values)
     if missing is not None and missing.any():
-        # Of a table the row counts.
+        # Name the row where the array has two dimensions.
         index = int(np.argwhere(missing)[0][0]) if missing.ndim else 0
         raise ValueError(f"{name} {index} is {word}, not an integer")
 

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from eventindex.errors import ServerError
 from eventindex.frames import Picked, to_arrow, to_pandas
 from eventindex.lookup_messages import Response, decode
 from eventindex.pairs import Int64, Pairs
@@ -74,6 +75,42 @@ class Run(NamedTuple):
     first_seen: datetime.datetime
     last_seen: datetime.datetime
     detector_id: str
+
+
+class EventGap(NamedTuple):
+    """Consecutive event numbers that the index does not hold."""
+
+    event_first: int
+    event_last: int
+
+    @property
+    def missing(self) -> int:
+        """How many there are."""
+        return self.event_last - self.event_first + 1
+
+
+class EventBin(NamedTuple):
+    """A part of a run's event numbers, and how many of them the index holds."""
+
+    event_first: int
+    event_last: int
+    events: int
+
+
+class RunGaps(NamedTuple):
+    """What is missing between the first and the last event of a run.
+
+    `missing` event numbers in `gaps` gaps, of which `widest` are the widest; `bins` is the range
+    in up to 100 equal parts.
+    """
+
+    event_first: int
+    event_last: int
+    events: int
+    missing: int
+    gaps: int
+    widest: list[EventGap]
+    bins: list[EventBin]
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,6 +313,19 @@ def to_run(message: lookup_pb2.Run) -> Run:
     )
 
 
+def to_run_gaps(message: lookup_pb2.RunGapsResponse) -> RunGaps:
+    """Turn a message into what is missing of a run."""
+    return RunGaps(
+        message.event_first,
+        message.event_last,
+        message.events,
+        message.missing,
+        message.gaps,
+        [EventGap(gap.first, gap.last) for gap in message.widest],
+        [EventBin(part.first, part.last, part.events) for part in message.bins],
+    )
+
+
 def to_ack(message: ingest_pb2.IngestAck) -> Ack:
     """Return an acknowledgement of the wire as a value."""
     rejections = tuple(Rejection(r.index, r.reason) for r in message.rejections)
@@ -287,3 +337,16 @@ def to_ack(message: ingest_pb2.IngestAck) -> Ack:
         rejections,
         message.refused_files,
     )
+
+
+def to_result(pairs: Pairs, response: Response, *, with_olt_result: bool) -> LookupResult:
+    """Return the answer to a batch.
+
+    Raises:
+        ServerError: not one answer for each pair.
+    """
+    if len(response.file_indexes) != len(pairs.runs):
+        raise ServerError(
+            f"{len(response.file_indexes)} answers to {len(pairs.runs)} pairs in a batch"
+        )
+    return LookupResult(pairs, response, with_olt_result=with_olt_result)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias, TypedDict
 
-from eventindex.columns import DSID_MAX, OLT_MAX, is_canonical_uuid
+from eventindex.columns import DSID_MAX, OLT_MAX
 from eventindex.numbers import NUMBER_MAX, checked_integer
 from eventindex.run_lists import RUN_RANGES_MAX
+from eventindex.uuids import is_canonical_uuid
 from eventindex.v1 import lookup_pb2
 
 Range: TypeAlias = tuple[int | None, int | None]

@@ -5,7 +5,6 @@ Never sends it where others could read it, and never prints it.
 
 from __future__ import annotations
 
-import codecs
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -13,8 +12,9 @@ from typing import Any
 
 import grpc
 
-from eventindex.addresses import is_loopback
 from eventindex.errors import AccessError
+from eventindex.hosts import is_loopback
+from eventindex.stored_text import encoding_of
 
 Metadata = tuple[tuple[str, str], ...]
 
@@ -47,13 +47,8 @@ def _decoded(data: bytes) -> str:
 
     Bytes that are none stay visible as characters that no token has.
     """
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        encoding = "utf-16"
-    elif b"\0" in data[:2]:
-        encoding = "utf-16-be" if data.startswith(b"\0") else "utf-16-le"
-    else:
-        encoding = "utf-8-sig"
-    return data.decode(encoding, "replace")
+    encoding, mark = encoding_of(data)
+    return data[len(mark) :].decode(encoding, "replace")
 
 
 def with_token(

@@ -22,11 +22,11 @@ _CONTINUED = 0x80
 # A varint of up to 4 bytes is worked on in an uint32, one of up to 8 in an uint64.
 _NARROW, _WIDE = 4, 8
 _WIDTH_MAX = 8
-# So many values take less time one by one, and so many bytes.
+# Below this many values, or bytes, the Python loop is faster.
 _FEW = 16
-# So many are worth to be taken apart by their width where they are sorted.
+# From here on sorted values are split by width.
 _MANY = 4096
-# No message of this index has more; each takes more memory than the two bytes that say it.
+# More fields than any message of ours: leave it to protobuf.
 _FIELDS_MAX = 16
 
 
@@ -152,7 +152,7 @@ def _blocks(last: npt.NDArray[np.bool_]) -> list[tuple[int, int, int]] | None:
         if not last[at + width - 1] or (blocks and width <= blocks[-1][2]):
             return None
         ends = last[at + width - 1 :: width]
-        # A wider varint breaks the beat at once.
+        # A wider varint shifts all bytes behind it: this way ends here.
         count = len(ends) if ends.all() else int(ends.argmin())
         if np.count_nonzero(last[at : at + count * width]) != count:
             return None

@@ -16,7 +16,7 @@ import numpy as np
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 
-from eventindex.channel import PAIRS_PER_MESSAGE_MAX
+from eventindex.limits import PAIRS_PER_MESSAGE_MAX
 from eventindex.wire import count_varints
 
 _VARINT, _FIXED64, _LENGTH_DELIMITED, _GROUP, _GROUP_END, _FIXED32 = range(6)
@@ -114,7 +114,7 @@ class _Counter:
             fields_left -= 1
             if fields_left < 0:
                 return f"the message has more than {FIELDS_MAX} fields"
-            # Short tags and lengths here: 100,000 files are as many turns.
+            # The common case, read without a call: 100,000 files take 100,000 turns of this loop.
             tag, at = (data[at], at + 1) if data[at] < _CONTINUED else self._number(at)
             if tag & 7 == _LENGTH_DELIMITED:
                 size, start = (data[at], at + 1) if data[at] < _CONTINUED else self._number(at)
@@ -153,7 +153,7 @@ class _Counter:
         """Return where the value of a field that has no length ends."""
         if wire == _VARINT:
             return at + 1 if self._data[at] < _CONTINUED else self._number(at)[1]
-        # What stands in a group is read as if it stood beside it: no message here has one.
+        # Fields inside a group count like those beside it: no message here has groups.
         sizes = {_FIXED64: 8, _FIXED32: 4, _GROUP: 0, _GROUP_END: 0}
         if wire not in sizes:
             raise _EndOfData

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from eventindex.channel import PAIRS_PER_MESSAGE_MAX
+from eventindex.limits import PAIRS_PER_MESSAGE_MAX
 from eventindex.v1 import event_pb2
 from eventindex.wire import count_varints, varint_values
 from eventindex.wire_counts import check
@@ -30,9 +30,9 @@ _COLUMNS = {
         )
     )
 }
-# So many files and runs are set aside one by one; each costs more memory than its bytes.
+# Up to this many files and runs are kept as objects; each takes more memory than its bytes.
 _HEAD_MAX = 200_000
-# A longer length, that of 4 GiB or written in more bytes than it takes, is left to protobuf.
+# A length written in more bytes than this is of 4 GiB or padded: leave it to protobuf.
 _LENGTH_BYTES_MAX = 5
 _HEAD = {_FIELDS[name].number << 3 | 2 for name in ("files", "run_numbers")}
 

@@ -156,7 +156,7 @@ class Connection:
             raw = self._raw = session.start(
                 self._url, name=self._name, timeout_s=self._options.connect_timeout_s
             )
-            # Watched from here on: a pooler may let the first statement wait.
+            # The stall timeout runs from here: a pooler may let the first statement wait.
             self.step()
             self._set_up(raw)
         except psycopg2.Error as error:
@@ -165,7 +165,7 @@ class Connection:
                 raise UnusableDatabaseError(f"{error.pgcode}: {first_line(error)}") from error
             raise
         except BaseException:
-            # Half set up, it would write without transactions.
+            # A half-prepared connection would write without transactions.
             self.close()
             raise
         return raw

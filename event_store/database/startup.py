@@ -56,7 +56,7 @@ WRITER_RIGHTS: Mapping[str, Collection[str]] = {
     "file_info_replaced": ("SELECT", "INSERT"),
 }
 
-# What the connection set for itself (see `database`) is not what the server has.
+# What the connection set for itself (see `connection`) is not what the server has.
 _SETTINGS = (
     "SELECT current_setting('server_version_num')::integer / 10000, current_user, "
     "(SELECT reset_val FROM pg_settings WHERE name = 'synchronous_commit'), "

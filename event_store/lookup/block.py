@@ -36,7 +36,7 @@ from event_store.pages.format import (
 )
 
 _PLANE_BYTES = SLOTS_PER_PAGE // 8
-# Their places, 1 to 128, and every sum of some planes fit a byte.
+# Up to here a file's place, 1 to 128, and each partial sum of its planes fit a byte.
 _STACKED_FILES_MAX = 128
 _ARRAY_HEAD_BYTES, _FUID_ITEM_BYTES, _DSID_ITEM_BYTES = 20, 20, 8
 # Number of columns, run, page and generation, then `n_events` and the sizes of slots and fuids.
@@ -97,7 +97,7 @@ class _Row(NamedTuple):
 
 
 def decode_block(messages: Sequence[bytes]) -> Arrived:
-    """Decode what `pagecopy.fetch_sql` reads: PostgreSQL sends a row a message.
+    """Decode what `copy.fetch_sql` reads: PostgreSQL sends a row a message.
 
     Raises:
         CorruptPageError: a page contradicts itself.

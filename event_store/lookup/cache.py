@@ -36,11 +36,11 @@ from event_store.pages.format import (
     PackedPage,
 )
 
-# Metadata of a row in all arrays here, and its share of the hash table.
+# What a row takes in the arrays here and in the hash table.
 ROW_BYTES = 64
 # A bytes object and its entry in the dictionary of planes.
 _OLT_BYTES = 150
-# Of the bound, what may be free and not yet given back: of rows, of values and of cells each.
+# Rows, values and cells may each keep this share of the bound free before it is given back.
 _SPARE_SHARE = 128
 _ROWS_A_STEP = 256
 _ROW_ARRAYS = (
@@ -76,7 +76,7 @@ class PageCache(Generic[Reply]):
         self._make_empty()
 
     def _make_empty(self) -> None:
-        # Absent pages are the smallest rows: they set how many there can be.
+        # As many rows as the bound holds of the smallest ones, which are absent pages.
         rows = max(64, min(self.bytes_max // (ROW_BYTES + 8), 2**31 - 1))
         self._table = PageTable(rows)
         self._extents = Extents(rows, self.bytes_max)
@@ -184,7 +184,7 @@ class PageCache(Generic[Reply]):
             self._remove(held[held >= 0])
             return self._put(block, stamps, with_olt=with_olt)
         except BaseException:
-            # Half a page would pass for one with fewer events.
+            # A half-stored page would look like one with fewer events.
             self.clear()
             raise
 
@@ -212,7 +212,7 @@ class PageCache(Generic[Reply]):
             self._olt_bytes += olt_bytes
         self._table.add(rows, block.runs, block.pages)
         self._trim()
-        # They may have moved.
+        # `_trim` may have renumbered the rows.
         return self.find(block.runs, block.pages)
 
     def _take_rows(self, n: int) -> Int32:

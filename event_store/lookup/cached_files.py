@@ -17,8 +17,8 @@ from event_store.lookup.batch import Reply
 from event_store.model import DatasetState, Int32
 from event_store.pages.format import FUID_DTYPE, Fuids
 
-# Makes what an answer holds for a file, for example an encoded message, from its id of 16 bytes,
-# dataset and the dataset's state.
+# Makes what an answer holds for a file (an encoded message, for example) from the file's id of
+# 16 bytes, its dataset and the dataset's state.
 MakeReply = Callable[[bytes, int, DatasetState], Reply]
 
 _KEY_PARTS = np.dtype([("fuid", FUID_DTYPE), ("dsid", "<i4")])
@@ -102,7 +102,7 @@ class CachedFiles(Generic[Reply]):
             The reply of each distinct file, and for each position its place among them from 1
             (uint32, shape (n,)), 0 where there is no file.
         """
-        # Assignment takes a third of the time by indexes of the machine's own size.
+        # Assigning by intp, NumPy's own index type, takes a third of the time.
         where = numbers.astype(np.intp)
         mark = self._mark
         try:

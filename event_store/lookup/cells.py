@@ -11,8 +11,8 @@ from event_store.arrays import mapped, take_last
 from event_store.model import Int32, UInt8
 from event_store.pages.format import SLOTS_PER_PAGE
 
-# Huge pages spare random accesses a miss of the processor's address table each. One is 2 MB:
-# a small cache would be over its bound by it.
+# Huge pages save a miss of the processor's address table at each random access. One is 2 MB, which
+# would put a small cache over its bound.
 _HUGE_PAGES_BYTES_MIN = 64 << 20
 
 

@@ -27,7 +27,7 @@ class Extents:
         self.length: Int32 = zeros(rows_max, np.int32)
         self._make_map(_cells_for(bytes_max // 4))
         self._end = 1
-        # Values that may be written before the live ones are moved together.
+        # Up to this many values are written before the live ones are moved together.
         self._room = _CELLS_MIN
         self._rows_end = 0
         self._live = 0
@@ -88,7 +88,7 @@ class Extents:
             end += len(source)
         self._end, self._room = end, _cells_for(self._live + n)
         if self._room > len(self.values):
-            # Pages that are larger than the bound.
+            # A single page may be larger than the bound.
             live = self.values[:end]
             self._make_map(self._room)
             self.values[:end] = live

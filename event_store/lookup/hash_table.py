@@ -91,7 +91,7 @@ class PageTable:
         self._allocate(max(1024, 4 * self._count))
 
     def _slot(self, runs: Int64 | int, pages: Int64) -> npt.NDArray[np.int64]:
-        # Arrays of one element wrap around in silence, scalars would warn.
+        # NumPy warns when a scalar overflows, and not for an array of one element.
         mixed = pages.view(np.uint64) * _MIX_PAGE
         mixed ^= np.atleast_1d(np.asarray(runs, np.int64)).view(np.uint64) * _MIX_RUN
         mixed ^= mixed >> np.uint64(29)
@@ -122,7 +122,7 @@ class PageTable:
             before = self._cells[at]
             free = before < 0
             self._cells[at[free]] = left[free]
-            # Of several rows for one cell the last one has it.
+            # Where several rows want one cell the last one gets it.
             entered = self._cells[at] == left
             self._used += int(np.count_nonzero(entered & (before == _EMPTY)))
             at, left = (at[~entered] + 1) & self._mask, left[~entered]

@@ -35,7 +35,7 @@ from event_store.model import Int64
 from event_store.pages import copy as pagecopy
 from event_store.write import catalogue
 
-# PostgreSQL plans the query of each run; pages are taken as they come.
+# Runs are few because PostgreSQL plans a query for each; pages are taken as they arrive.
 _PAGES_PER_QUERY_MAX, _RUNS_PER_QUERY_MAX = 4096, 64
 _NOT_HELD = -1
 _VERSION_KEY = -1
@@ -132,7 +132,7 @@ class Reader(Generic[Reply]):
             if another:
                 self.cache.clear()
                 self._server = connection.server
-            # Of two batches that noticed a change the later one's states count.
+            # When two batches notice a change, the states that were read later win.
             if closed is not None and (another or version > self._dataset_version):
                 self.cache.files.set_closed_datasets(closed)
                 self._dataset_version = version

@@ -107,7 +107,7 @@ def encode_rows(pages: Iterable[StoredPage]) -> bytes:
 
 
 def fetch_sql(wanted: Iterable[WantedPages], *, with_olt: bool) -> str:
-    """Return the COPY that reads pages, in the form that `decode_rows` and `pageblock` take.
+    """Return the COPY that reads pages, in the form that `decode_rows` and `lookup.block` take.
 
     The numbers stand in the text because COPY takes no parameters; they are integers of ours.
     Each run is a query of its own, which names the run as a constant: it goes to one shard.

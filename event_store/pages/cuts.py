@@ -12,7 +12,7 @@ _EVENTS_PER_PAGE_DENSE = 64
 
 
 def page_starts(events: Int64) -> Places:
-    """Where each page begins among ascending events."""
+    """Return where each page begins among ascending events."""
     if not len(events):
         return np.empty(0, np.intp)
     first, last = int(events[0]) >> SLOT_BITS, int(events[-1]) >> SLOT_BITS
@@ -28,7 +28,7 @@ def page_starts(events: Int64) -> Places:
 
 
 def page_starts_of_runs(runs: Int64, events: Int64) -> Places:
-    """Where each page begins among the ascending events of ascending runs."""
+    """Return where each page begins among the ascending events of ascending runs."""
     if not len(runs) or runs[0] == runs[-1]:
         return page_starts(events)
     pages = events >> SLOT_BITS

@@ -1,6 +1,6 @@
 """Pages, read and written on the cursor of the transaction that holds their runs.
 
-Never decides what a page looks like or which value wins; that is `page` and `merge`.
+Never decides what a page looks like or which value wins; that is `format` and `merge`.
 """
 
 from __future__ import annotations

@@ -310,20 +310,6 @@ def list_conflicts(
     return Rows(rows, bool(rows) and found.rows[0][-1] > len(rows))
 
 
-def detector_known(cursor: Cursor, detector_id: str) -> bool:
-    """Return whether a telescope of this name sent any event."""
-    # OFFSET 0: one look into an index for each run, never a scan of all records.
-    cursor.execute(
-        "SELECT EXISTS (SELECT FROM run WHERE detector_id = %s) OR EXISTS ("
-        "SELECT FROM run r WHERE r.detector_id IS NOT NULL AND EXISTS ("
-        "SELECT FROM cosmic_event c WHERE c.run_number = r.run_number AND c.detector_id = %s "
-        "OFFSET 0))",
-        (detector_id, detector_id),
-    )
-    row = cursor.fetchone()
-    return row is not None and bool(row[0])
-
-
 def _order(page: PageOf) -> str:
     direction = " DESC" if page.descending else ""
     return ", ".join(f"{column}{direction}" for column in page.columns)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from psycopg2.extensions import cursor as Cursor
 
-from event_store.database.connection import Connection, copy_out, fetch_one
+from event_store.database.connection import Connection, copy_out
 from event_store.pages import copy as pagecopy
 from event_store.pages.copy import ScannedPage, ScanRange
 from event_store.pages.format import SLOT_BITS
@@ -120,29 +120,6 @@ class Scan:
         if self._spans is None:
             return max(self._position.run, self._selection.run_first)
         return self._last_run + 1
-
-
-def run_exists(cursor: Cursor, run_number: int) -> bool:
-    """Return whether a run holds events."""
-    cursor.execute(
-        "SELECT EXISTS (SELECT FROM run WHERE run_number = %s AND n_events > 0)", (run_number,)
-    )
-    return bool(fetch_one(cursor)[0])
-
-
-def dataset_exists(cursor: Cursor, dsid: int) -> bool:
-    """Return whether a dataset is registered."""
-    cursor.execute("SELECT EXISTS (SELECT FROM dataset WHERE dsid_raw = %s)", (dsid,))
-    return bool(fetch_one(cursor)[0])
-
-
-def file_exists(cursor: Cursor, fuid: bytes) -> bool:
-    """Return whether any event lies in a RAW file (id of 16 bytes)."""
-    cursor.execute(
-        "SELECT EXISTS (SELECT FROM raw_file WHERE fuid_raw = %s::uuid AND n_events > 0)",
-        (fuid.hex(),),
-    )
-    return bool(fetch_one(cursor)[0])
 
 
 def _whole(selection: Selection) -> Span:

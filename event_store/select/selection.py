@@ -26,7 +26,7 @@ from event_store.pages.format import (
 )
 
 _DENSE_BYTES = SLOTS_PER_PAGE // 8
-# More wanted files than this in a page, and unpacking their indexes is quicker than the planes.
+# With more wanted files than this in a page, unpacking the file indexes is faster than masking.
 _FILES_BY_PLANES_MAX = 8
 
 

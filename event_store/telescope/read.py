@@ -16,7 +16,7 @@ from event_store.model import NUMBER_MAX
 from event_store.telescope.names import TelescopeFile
 
 ROWS_PER_PIECE_MAX = 500
-# Of payloads in a piece; one record always fits.
+# Bytes of payloads read at a time; one record always fits.
 BYTES_PER_PIECE_MAX = 4 * 1024 * 1024
 _RUNS_PER_STATEMENT_MAX = 200
 

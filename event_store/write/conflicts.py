@@ -19,7 +19,7 @@ from event_store.database.statements import execute_rows
 from event_store.model import CosmicRecord, EventColumns, signed
 from event_store.pages.merge import BatchFiles, Columns, Merged
 
-# An offer that once took the stored value's place and conflicts again is open again.
+# An offer that replaced the stored value and conflicts once more is an open conflict again.
 _REOPENED = ", ".join(
     f"{column} = CASE c.resolution WHEN 'kept' THEN c.{column} ELSE excluded.{column} END"
     for column in (
@@ -90,7 +90,7 @@ def record_conflicts(
     plain = [[*offer.row, offer.times] for offer in offers if offer.record_key is None]
     execute_rows(cursor, _UPSERT, plain, template=_PLAIN_ROW, step=step)
     differing = [offer for offer in offers if offer.record_key is not None]
-    # Sized by the row that it belongs to.
+    # Each statement is sized by the stored record that its row makes the server copy.
     sizes = iter([offer.stored_bytes for offer in differing])
     execute_rows(
         cursor,

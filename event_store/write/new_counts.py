@@ -65,7 +65,7 @@ class NewCounts:
     def _add_files_of_run(self, run: int, events: Int64, files: Places) -> None:
         size = len(self._table)
         first, last = np.full(size, NUMBER_MAX), np.zeros(size, np.int64)
-        # Of repeated indexes NumPy keeps the last assignment, and the events ascend.
+        # NumPy keeps the last assignment to a repeated index, and the events ascend.
         last[files] = events
         first[files[::-1]] = events[::-1]
         counts = np.bincount(files, minlength=size)

@@ -2,7 +2,7 @@
 
 Lock the runs, read the pages that the events fall into, merge in NumPy, write back what changed;
 a statement and a merge for many runs, where there are many. Never decides what a page looks like
-or which value wins; that is `page` and `merge`.
+or which value wins; that is `format` and `merge`.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class Transaction:
         self._runs = {row.run_number: row for row in locked}
         self._step()
         first, last = parts[0].first, parts[-1].last
-        # Of events with a closed dataset only the stored ones get another outcome.
+        # Events of a closed dataset keep this outcome unless they are stored already.
         outcome = np.full(last - first, Outcome.CLOSED_DATASET, np.uint8)
         batch = self._batch
         used, number = number_values(batch.file_index[first:last], len(batch.files))

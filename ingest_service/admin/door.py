@@ -24,6 +24,7 @@ from ingest_service.admin.replay import Replayer
 from ingest_service.admin.tokens import create_token
 from ingest_service.decode.clock_settings import clocks_of
 from ingest_service.decode.cosmic import decode_records
+from service_kit import checks
 from service_kit.auth import caller_subject
 from service_kit.messages import conflict_message, dataset_message
 from service_kit.settings import MESSAGE_BYTES_MAX, Settings
@@ -41,11 +42,14 @@ class AdminDoor:
         settings: Settings,
         threads: DatabaseThreads,
         replayer: Replayer,
+        status: Callable[[], admin_pb2.IngestStatusResponse],
         files_refused: Callable[[int], None],
     ) -> None:
+        """`status` tells what has come in, `files_refused` is told of files that were refused."""
         self._files_refused = files_refused
         self._threads = threads
         self._replayer = replayer
+        self._status = status
         self._clocks = clocks_of(settings)
         self._token_lifetime_max_s = settings.token_lifetime_max_s
 
@@ -61,7 +65,7 @@ class AdminDoor:
         self, request: admin_pb2.DeleteDatasetRequest
     ) -> AsyncIterator[admin_pb2.DeleteDatasetResponse]:
         """Remove a dataset's events; a message at once, after each transaction and at the end."""
-        dsid = admin_plan.plan_dsid(request.dsid_raw)
+        dsid = checks.dsid(request.dsid_raw)
         deletion = await self._threads.run(partial(delete.begin, dsid=dsid))
         removed = 0
         yield admin_pb2.DeleteDatasetResponse(events_left=deletion.events)
@@ -151,7 +155,7 @@ class AdminDoor:
         self, request: admin_pb2.DiscardDeadLetterRequest
     ) -> admin_pb2.DiscardDeadLetterResponse:
         """Remove a dead letter."""
-        number = admin_plan.plan_id("dead_letter_id", request.dead_letter_id)
+        number = checks.number("dead_letter_id", request.dead_letter_id)
         work = partial(datasets.delete_dead_letter, dead_letter_id=number)
         if not await self._threads.run(work, repeatable=False):
             raise NotFoundError(f"dead letter {number} does not exist")
@@ -161,7 +165,7 @@ class AdminDoor:
         self, request: admin_pb2.VerifyRequest
     ) -> AsyncIterator[admin_pb2.VerifyResponse]:
         """Count the events of each run again; one message a run, ascending."""
-        runs = admin_plan.plan_verify(request)
+        runs = checks.number_range(request, "run")
         stopped = threading.Event()
         run = await self._next_run(runs.first, runs.last)
         if run is None and runs.first == runs.last:
@@ -212,13 +216,20 @@ class AdminDoor:
             log.info("what was noted of %d files: replaced by %r", found.replaced, plan.replaced_by)
         return reply.noted_files_message(found)
 
+    async def IngestStatus(
+        self,
+        request: admin_pb2.IngestStatusRequest,  # noqa: ARG002  # there is nothing in it
+    ) -> admin_pb2.IngestStatusResponse:
+        """Return what has come in since the service started."""
+        return self._status()
+
     async def _next_run(self, first: int, last: int) -> int | None:
         if first > last:
             return None
         return await self._threads.run(partial(verify.next_run, run_first=first, run_last=last))
 
     async def _letter(self, dead_letter_id: int) -> datasets.LetterRow:
-        number = admin_plan.plan_id("dead_letter_id", dead_letter_id)
+        number = checks.number("dead_letter_id", dead_letter_id)
         return await self._threads.run(partial(datasets.get_dead_letter, dead_letter_id=number))
 
     def _record(self, offered: str, dataset_name: str) -> CosmicRecord | None:

@@ -7,12 +7,13 @@ from typing import NamedTuple
 
 from event_store.admin.datasets import DatasetChange
 from event_store.admin.tokens import Scope
-from event_store.model import DSID_MAX, NUMBER_MAX, DatasetState
+from event_store.model import NUMBER_MAX, DatasetState
 from event_store.select.criteria import Criterion
 from event_store.telescope.names import DATASET_PREFIX
 from eventindex.v1 import admin_pb2
 from ingest_service.decode.fields import describe
 from ingest_service.model import Reason
+from service_kit import checks
 from service_kit.errors import InvalidRequestError
 
 NAME_CHARACTERS_MAX = 255
@@ -35,13 +36,6 @@ class LettersPlan(NamedTuple):
     limit: int
 
 
-class RunRange(NamedTuple):
-    """Runs `first` to `last`, both included."""
-
-    first: int
-    last: int
-
-
 class TokenPlan(NamedTuple):
     """A checked token to be made; the scopes are distinct."""
 
@@ -57,7 +51,7 @@ def plan_dataset(request: admin_pb2.UpdateDatasetRequest) -> DatasetChange:
         InvalidRequestError: nothing to change, or a value that cannot be.
     """
     change = DatasetChange(
-        plan_dsid(request.dsid_raw),
+        checks.dsid(request.dsid_raw),
         _dataset_name(request) if request.HasField("name") else None,
         _state(request.state) if request.HasField("state") else None,
         _comment(request.comment) if request.HasField("comment") else None,
@@ -65,17 +59,6 @@ def plan_dataset(request: admin_pb2.UpdateDatasetRequest) -> DatasetChange:
     if (change.name, change.state, change.comment) == (None, None, None):
         raise InvalidRequestError("nothing to change: give name, state or comment")
     return change
-
-
-def plan_dsid(dsid: int) -> int:
-    """Check the number of a dataset.
-
-    Raises:
-        InvalidRequestError: it is above 2^31-1.
-    """
-    if dsid > DSID_MAX:
-        raise InvalidRequestError(f"dsid_raw={dsid} is above 2^31-1")
-    return dsid
 
 
 def plan_resolution(request: admin_pb2.ResolveConflictRequest, caller: str) -> tuple[int, str]:
@@ -94,7 +77,7 @@ def plan_resolution(request: admin_pb2.ResolveConflictRequest, caller: str) -> t
         admin_pb2.CONFLICT_RESOLUTION_REPLACE,
     }:
         raise InvalidRequestError(f"resolution={request.resolution} is neither KEEP nor REPLACE")
-    number = plan_id("conflict_id", request.conflict_id)
+    number = checks.number("conflict_id", request.conflict_id)
     return number, line("resolved_by", caller or request.resolved_by)
 
 
@@ -109,7 +92,7 @@ def plan_criterion(request: admin_pb2.SetCriterionRequest) -> Criterion:
         raise InvalidRequestError("criterion is missing")
     if criterion.bit > _BIT_MAX:
         raise InvalidRequestError(f"bit={criterion.bit} is above {_BIT_MAX}")
-    _check_run("run_first", criterion.run_first)
+    checks.number("run_first", criterion.run_first)
     return Criterion(criterion.bit, criterion.run_first, line("name", criterion.name))
 
 
@@ -119,10 +102,7 @@ def plan_letters(request: admin_pb2.ListDeadLettersRequest) -> LettersPlan:
     Raises:
         InvalidRequestError: a page size, token, reason or topic that cannot be.
     """
-    if request.page_size > LETTERS_PAGE_MAX:
-        raise InvalidRequestError(
-            f"page_size={request.page_size} is above the limit of {LETTERS_PAGE_MAX}"
-        )
+    page_size = checks.at_most("page_size", request.page_size, LETTERS_PAGE_MAX)
     if request.reason and request.reason not in list(Reason):
         raise InvalidRequestError(
             f"reason={describe(request.reason)} is none of {', '.join(Reason)}"
@@ -133,39 +113,13 @@ def plan_letters(request: admin_pb2.ListDeadLettersRequest) -> LettersPlan:
         _before(request.page_token),
         request.reason,
         request.topic,
-        request.page_size or LETTERS_PAGE_DEFAULT,
+        page_size or LETTERS_PAGE_DEFAULT,
     )
 
 
 def letters_token(dead_letter_id: int) -> str:
     """Return the token of the page after a dead letter."""
     return f"letter-{dead_letter_id}"
-
-
-def plan_id(name: str, value: int) -> int:
-    """Check the number of a conflict or a dead letter.
-
-    Raises:
-        InvalidRequestError: it is above 2^63-1.
-    """
-    if value > NUMBER_MAX:
-        raise InvalidRequestError(f"{name}={value} is above 2^63-1")
-    return value
-
-
-def plan_verify(request: admin_pb2.VerifyRequest) -> RunRange:
-    """Check a range of runs.
-
-    Raises:
-        InvalidRequestError: a number above 2^63-1, or a reversed range.
-    """
-    first = request.run_first
-    last = request.run_last if request.HasField("run_last") else NUMBER_MAX
-    _check_run("run_first", first)
-    _check_run("run_last", last)
-    if first > last:
-        raise InvalidRequestError(f"run_first={first} is above run_last={last}")
-    return RunRange(first, last)
 
 
 def plan_token(request: admin_pb2.CreateTokenRequest, lifetime_max_s: int) -> TokenPlan:
@@ -237,11 +191,6 @@ def line(field: str, value: str) -> str:
             f"{field}={describe(value)} is not 1 to {NAME_CHARACTERS_MAX} printable characters"
         )
     return value
-
-
-def _check_run(name: str, value: int) -> None:
-    if value > NUMBER_MAX:
-        raise InvalidRequestError(f"{name}={value} is above 2^63-1")
 
 
 def _before(token: str) -> int:

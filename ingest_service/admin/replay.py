@@ -13,7 +13,7 @@ from event_store.admin.datasets import LetterRow
 from event_store.errors import StoreUnavailableError
 from eventindex.v1 import ingest_pb2
 from ingest_service.decode.topics import Topics
-from ingest_service.model import MalformedBatch, Receipt, Rejection
+from ingest_service.model import MalformedBatchError, Receipt, Rejection
 from ingest_service.rpc.door import GrpcSubmission, acknowledgement
 from ingest_service.rpc.requests import Request
 
@@ -34,7 +34,7 @@ class Replayer:
         route = self._topics.route(letter.topic.encode())
         try:
             decoded = await asyncio.to_thread(route.decode, letter.payload)
-        except MalformedBatch as error:
+        except MalformedBatchError as error:
             return acknowledgement(
                 0, Receipt(rejections=[Rejection(0, error.reason, error.detail)])
             )

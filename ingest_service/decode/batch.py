@@ -14,7 +14,7 @@ from eventindex.file_names import problem_of
 from eventindex.v1 import event_pb2
 from eventindex.wire_counts import excess
 from ingest_service.decode.fields import describe, parse_fuid
-from ingest_service.model import Decoded, MalformedBatch, Reason, Rejection
+from ingest_service.model import Decoded, MalformedBatchError, Reason, Rejection
 from service_kit.settings import PAIRS_PER_MESSAGE_MAX
 
 _Indexes = npt.NDArray[np.intp]
@@ -29,24 +29,24 @@ def parse_batch(payload: bytes) -> event_pb2.EventBatch:
     """Return the message of a payload.
 
     Raises:
-        MalformedBatch: the payload is not an EventBatch, or has a list that is too long.
+        MalformedBatchError: the payload is not an EventBatch, or has a list that is too long.
     """
     too_much = excess(payload, event_pb2.EventBatch, PAIRS_PER_MESSAGE_MAX)
     if too_much:
-        raise MalformedBatch(
+        raise MalformedBatchError(
             f"{too_much}; a message holds at most {PAIRS_PER_MESSAGE_MAX}", Reason.TOO_LARGE
         )
     try:
         return event_pb2.EventBatch.FromString(payload)
     except DecodeError:
-        raise MalformedBatch("the payload is not an EventBatch") from None
+        raise MalformedBatchError("the payload is not an EventBatch") from None
 
 
 def decode_batch(batch: event_pb2.EventBatch) -> Decoded:
     """Return the columns of a batch and the events that are refused for a value out of range.
 
     Raises:
-        MalformedBatch: counts, column lengths, file ids or file indexes do not fit; the text
+        MalformedBatchError: counts, column lengths, file ids or file indexes do not fit; the text
             names the first bad index.
     """
     _check_counts(batch)
@@ -94,7 +94,7 @@ def _check_counts(batch: event_pb2.EventBatch) -> None:
     n = len(batch.event_numbers)
     for name, count in (("event_numbers", n), ("files", len(batch.files))):
         if count > PAIRS_PER_MESSAGE_MAX:
-            raise MalformedBatch(
+            raise MalformedBatchError(
                 f"{name} has {count} elements; a message holds at most {PAIRS_PER_MESSAGE_MAX}",
                 Reason.TOO_LARGE,
             )
@@ -106,9 +106,9 @@ def _check_counts(batch: event_pb2.EventBatch) -> None:
         raise _wrong_length("olt_results", len(batch.olt_results), n, "none or one each")
 
 
-def _wrong_length(name: str, length: int, events: int, rule: str) -> MalformedBatch:
+def _wrong_length(name: str, length: int, events: int, rule: str) -> MalformedBatchError:
     first_bad = min(length, events)
-    return MalformedBatch(
+    return MalformedBatchError(
         f"{name} has {length} elements for {events} events ({rule}): they differ from index "
         f"{first_bad} on"
     )
@@ -120,7 +120,7 @@ def _files(files: Sequence[event_pb2.RawFile]) -> tuple[list[RawFile], list[File
     for index, file in enumerate(files):
         fuid = parse_fuid(file.fuid_raw)
         if fuid is None:
-            raise MalformedBatch(
+            raise MalformedBatchError(
                 f"files[{index}].fuid_raw is {describe(file.fuid_raw)}, not a UUID in canonical "
                 "form"
             )
@@ -128,7 +128,7 @@ def _files(files: Sequence[event_pb2.RawFile]) -> tuple[list[RawFile], list[File
         if file.name or file.bytes or file.checksum:
             problem = problem_of(file.name, file.bytes, file.checksum)
             if problem:
-                raise MalformedBatch(f"files[{index}].{problem}")
+                raise MalformedBatchError(f"files[{index}].{problem}")
             infos.append(FileInfo(fuid, file.name, file.bytes, file.checksum))
     return found, infos
 
@@ -151,7 +151,7 @@ def _file_index(batch: event_pb2.EventBatch, n_files: int) -> _Indexes:
     offered = np.array(batch.file_indexes, dtype=np.int64)
     if len(offered) and not 1 <= offered.min() <= offered.max() <= n_files:
         first = int(np.flatnonzero((offered < 1) | (offered > n_files))[0])
-        raise MalformedBatch(
+        raise MalformedBatchError(
             f"file_indexes[{first}] is {offered[first]}; it counts from 1 to the {n_files} files "
             "of the batch"
         )
@@ -162,7 +162,7 @@ def _check_values(
     columns: _Columns, file_index: _Indexes, files: Sequence[RawFile]
 ) -> tuple[Int64 | None, list[Rejection]]:
     """Return the positions to keep (None: all) and a rejection for each of the others."""
-    # Beyond 2^63-1 the same bits are a negative int64.
+    # Values above 2^63-1 are negative when read as int64.
     bad = (columns.runs | columns.events).view(np.int64) < 0
     if any(file.dsid > DSID_MAX for file in files):
         bad |= np.array([file.dsid > DSID_MAX for file in files])[file_index]

@@ -9,12 +9,11 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from typing import NamedTuple
 
+from event_store.model import UNIX_MAX_S, UNIX_MIN_S
 from ingest_service.model import ClockProblem, Reason, RefusedError
 
 _DAY_S = 86_400
-# What a timestamp of the database and of Python can hold, Unix time.
-_YEAR_1_S, _YEAR_10000_S = -62_135_596_800, 253_402_300_800
-# A clock may be set to a time zone.
+# A telescope's clock may show local time, up to a day ahead of UTC.
 AHEAD_MAX_S = _DAY_S
 
 
@@ -46,7 +45,7 @@ class Clocks:
             RefusedError: it is not in the years 1 to 9999.
         """
         seconds = timestamp + self._epochs_s.get(detector_id, self._epoch_s)
-        if not _YEAR_1_S <= seconds < _YEAR_10000_S:
+        if not UNIX_MIN_S <= seconds <= UNIX_MAX_S:
             raise RefusedError(
                 Reason.OUT_OF_RANGE, f"Timestamp is {timestamp}, not in the years 1 to 9999"
             )

@@ -24,7 +24,7 @@ from ingest_service.decode.strict_json import StrictJsonError, single_value, tex
 from ingest_service.model import (
     CosmicFile,
     Decoded,
-    MalformedBatch,
+    MalformedBatchError,
     Reason,
     RefusedError,
     Rejection,
@@ -38,15 +38,15 @@ def decode_cosmic(payload: bytes, detector_id: str, clocks: Clocks) -> Decoded:
     """Return the events of a payload: one record, or one a line.
 
     Raises:
-        MalformedBatch: no record at all, too many lines, or a detector id that cannot be one.
+        MalformedBatchError: no record at all, too many lines, or a detector id that cannot be one.
     """
     whole = payload.strip()
     if not whole:
-        raise MalformedBatch("no record in the payload")
+        raise MalformedBatchError("no record in the payload")
     if b"\n" not in whole or _is_one_record(whole):
         return decode_records([whole], detector_id, clocks)
     if whole.count(b"\n") >= PAIRS_PER_MESSAGE_MAX:
-        raise MalformedBatch(
+        raise MalformedBatchError(
             f"more than {PAIRS_PER_MESSAGE_MAX} lines in a message", Reason.TOO_LARGE
         )
     lines = [line for line in map(bytes.strip, whole.split(b"\n")) if line]
@@ -68,15 +68,15 @@ def decode_records(
             record_bytes_max: a longer record is refused.
 
     Raises:
-        MalformedBatch: too many records, or a detector id that cannot be one.
+        MalformedBatchError: too many records, or a detector id that cannot be one.
     """
     if len(records) > PAIRS_PER_MESSAGE_MAX:
-        raise MalformedBatch(
+        raise MalformedBatchError(
             f"{len(records)} records; a message holds at most {PAIRS_PER_MESSAGE_MAX}",
             Reason.TOO_LARGE,
         )
     if detector_id and not is_detector_id(detector_id):
-        raise MalformedBatch(f"{describe(detector_id)} cannot be a detector id")
+        raise MalformedBatchError(f"{describe(detector_id)} cannot be a detector id")
     kept: list[_Event] = []
     positions: list[int] = []
     rejections: list[Rejection] = []

@@ -7,14 +7,13 @@ import uuid
 from functools import lru_cache
 
 from event_store.model import NUMBER_MAX
+from eventindex.uuids import is_canonical_uuid
 from ingest_service.model import Reason, RefusedError
 
 UINT64_MAX = 2**64 - 1
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 _SHOWN_MAX = 60
 
-# uuid.UUID itself would take braces, underscores and non-ASCII digits.
-_UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 # A level of a topic and a part of a dataset name: no separators, wildcards or control characters.
 _DETECTOR = re.compile(r"[^\x00-\x20\x7f-\xa0/+#\ud800-\udfff]{1,128}")
 
@@ -52,7 +51,8 @@ def number(name: str, value: object, low: int = 0, high: int = NUMBER_MAX) -> in
 @lru_cache(maxsize=65_536)
 def parse_fuid(text: str) -> uuid.UUID | None:
     """Return the UUID of a canonical ASCII text (either case), None for any other text."""
-    return uuid.UUID(text) if _UUID.fullmatch(text) else None
+    # uuid.UUID itself would take braces, underscores and non-ASCII digits.
+    return uuid.UUID(text) if is_canonical_uuid(text) else None
 
 
 def fuid(name: str, value: object) -> uuid.UUID:

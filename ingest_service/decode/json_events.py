@@ -20,7 +20,7 @@ from ingest_service.decode.strict_json import (
     text_of,
     value_at,
 )
-from ingest_service.model import Decoded, MalformedBatch, Reason, RefusedError, Rejection
+from ingest_service.model import Decoded, MalformedBatchError, Reason, RefusedError, Rejection
 from service_kit.settings import PAIRS_PER_MESSAGE_MAX
 
 _FIELDS = frozenset({"run_number", "event_number", "olt_result", "dsid_raw", "fuid_raw"})
@@ -45,7 +45,7 @@ class _Sent(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 
 _one = msgspec.json.Decoder(_Sent).decode
 _many = msgspec.json.Decoder(list[_Sent]).decode
-# Five keys and one string: msgspec lets the last of repeated keys win, but they have more quotes.
+# Five keys and one string have 12 quotes; a repeated key, which msgspec accepts, has more.
 _QUOTES = 12
 _QUOTES_OF_KEY, _QUOTES_OF_STRING = 2, 4
 _FAULTS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -55,7 +55,7 @@ def decode_json(payload: bytes) -> Decoded:
     """Return the events of a payload.
 
     Raises:
-        MalformedBatch: the payload is not JSON in UTF-8, or an array of too many events.
+        MalformedBatchError: the payload is not JSON in UTF-8, or an array of too many events.
     """
     good = _good_event(payload) if payload.startswith(b"{") else _good_events(payload)
     return _decode_any(payload) if good is None else good
@@ -155,7 +155,7 @@ def _decode_any(payload: bytes) -> Decoded:
             return _decode_elements(text, list(_elements(text, start)))
         return _decode_single(text, start)
     except StrictJsonError as error:
-        raise MalformedBatch(str(error)) from None
+        raise MalformedBatchError(str(error)) from None
 
 
 def _decode_single(text: str, start: int) -> Decoded:
@@ -209,7 +209,9 @@ def _elements(text: str, start: int) -> Iterator[tuple[_Span, _Event | RefusedEr
         if not text.startswith(",", after):
             raise StrictJsonError(f"expected ',' or ']' at character {after}")
         at = skip_blanks(text, after + 1)
-    raise MalformedBatch(f"an array of more than {PAIRS_PER_MESSAGE_MAX} events", Reason.TOO_LARGE)
+    raise MalformedBatchError(
+        f"an array of more than {PAIRS_PER_MESSAGE_MAX} events", Reason.TOO_LARGE
+    )
 
 
 def _element(text: str, at: int) -> tuple[_Event | RefusedError, int]:

@@ -6,47 +6,21 @@ Python's own decoder takes more than the standard, and some of what it takes it 
 from __future__ import annotations
 
 import json
-import math
 import re
 
+from eventindex.strict_json import STRICT, StrictJsonError
+
+__all__ = [
+    "StrictJsonError",
+    "end_of_value",
+    "single_value",
+    "skip_blanks",
+    "text_of",
+    "value_at",
+]
+
 _BLANKS = re.compile(r"[ \t\r\n]*")
-_DIGITS_MAX = 1_000
-
-
-class StrictJsonError(ValueError):
-    """Text that is not strict JSON; the message says where or why."""
-
-
-def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) == len(pairs):
-        return found
-    seen: set[str] = set()
-    repeated = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-    raise StrictJsonError(f"key {repeated[:60]!a} is repeated")
-
-
-def _constant(text: str) -> object:
-    raise StrictJsonError(f"{text} is not a JSON value")
-
-
-def _integer(text: str) -> int:
-    if len(text) > _DIGITS_MAX:
-        raise StrictJsonError(f"a number of {len(text)} digits")
-    return int(text)
-
-
-def _real(text: str) -> float:
-    value = float(text)
-    if math.isinf(value):
-        raise StrictJsonError(f"number {text[:60]} is out of range")
-    return value
-
-
-_STRICT = json.JSONDecoder(
-    object_pairs_hook=_object, parse_constant=_constant, parse_int=_integer, parse_float=_real
-)
-# Finds where a value ends, whatever numbers and keys it holds.
+# Used only to find where a value ends: takes any number and any keys.
 _LENIENT = json.JSONDecoder(parse_int=str, parse_float=str)
 
 
@@ -75,7 +49,7 @@ def value_at(text: str, at: int) -> tuple[object, int]:
         StrictJsonError: the text there is not strict JSON.
     """
     try:
-        return _STRICT.raw_decode(text, at)
+        return STRICT.raw_decode(text, at)
     except json.JSONDecodeError as error:
         raise StrictJsonError(f"{error.msg} at character {error.pos}") from None
     except RecursionError:

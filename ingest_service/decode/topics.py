@@ -14,13 +14,13 @@ from ingest_service.decode.clock_settings import clocks_of
 from ingest_service.decode.cosmic import decode_cosmic
 from ingest_service.decode.fields import is_detector_id
 from ingest_service.decode.json_events import decode_json
-from ingest_service.model import Decoded, MalformedBatch, Reason
+from ingest_service.model import Decoded, MalformedBatchError, Reason
 from service_kit.settings import Settings
 
-# Topics are the senders' to choose: remember a bounded number.
+# Senders choose the topics, so remember a bounded number of them.
 _REMEMBERED_MAX = 10_000
 
-# What the gRPC door takes too; a topic of no format counts as a batch.
+# The kinds that come over gRPC too. A message on an unknown topic counts as a batch.
 BATCH, COSMIC = "batch", "cosmic"
 
 
@@ -63,12 +63,14 @@ class Route(NamedTuple):
         """Return the events of a message; none of an empty one, which clears a retained message.
 
         Raises:
-            MalformedBatch: nothing of the message can be read, or the topic is none of ours.
+            MalformedBatchError: nothing of the message can be read, or the topic is none of ours.
         """
         if not payload:
             return Decoded(offered=0, runs=[], events=[], olt=[], file_index=[], files=[])
         if self.decoder is None:
-            raise MalformedBatch(f"nothing is defined for topic {self.topic!a}", Reason.BAD_TOPIC)
+            raise MalformedBatchError(
+                f"nothing is defined for topic {self.topic!a}", Reason.BAD_TOPIC
+            )
         return self.decoder(payload)
 
 

@@ -16,7 +16,7 @@ from paho.mqtt.enums import MQTTProtocolVersion
 
 from ingest_service.decode.topics import Route, Topics
 from ingest_service.metrics import Metrics
-from ingest_service.model import Decoded, Door, MalformedBatch, Reason, Receipt, Submission
+from ingest_service.model import Decoded, Door, MalformedBatchError, Reason, Receipt, Submission
 from ingest_service.mqtt.broker_watch import BrokerWatch
 from ingest_service.mqtt.connection import (
     BrokerError,
@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 _V5, _V311 = MQTTProtocolVersion.MQTTv5, MQTTProtocolVersion.MQTTv311
 _BACKOFF_FIRST_S = 0.25
-# A connection that lived so long was a good one: the next attempt comes at once.
+# After a connection that lasted this long the next attempt comes at once.
 _GOOD_S = 5.0
 _POLL_S = 1.0
 _ALARMS_MAX = 1_000
@@ -58,7 +58,7 @@ class MqttSubmission(Submission):
     def decode(self) -> Decoded:
         """Return the events; the topic says what the payload is."""
         if self.size_bytes > MESSAGE_BYTES_MAX:
-            raise MalformedBatch(
+            raise MalformedBatchError(
                 f"a message of {self.size_bytes} bytes; the limit is {MESSAGE_BYTES_MAX}",
                 Reason.TOO_LARGE,
             )
@@ -100,7 +100,7 @@ class Bridge:
         self._spoke_5 = False
         self._watch = BrokerWatch(settings, metrics, SessionMemory(settings))
         self._current: Connection | None = None
-        # The last connection that was paused: one line in the log for each is enough.
+        # The last connection that was paused: each pause is logged once a connection.
         self._paused: Connection | None = None
         self._alarmed: set[str] = set()
         self._intake_stopped = False
@@ -194,7 +194,7 @@ class Bridge:
 
     def _choose_version(self, error: BrokerError) -> None:
         """Fall back where MQTT 5 is refused, in words or by silence before it ever worked."""
-        # A broker of the old version may take a shared subscription for an ordinary filter.
+        # An MQTT 3.1.1 broker may take "$share/…" for an ordinary topic filter.
         if self._settings.mqtt_version != "auto" or self._settings.mqtt_share_group:
             return
         refused = isinstance(error, VersionRefusedError)

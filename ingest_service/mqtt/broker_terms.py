@@ -8,7 +8,7 @@ from paho.mqtt.properties import Properties
 
 from service_kit.settings import MESSAGE_BYTES_MAX, Settings
 
-# The longest packet of MQTT: what a broker takes that names no limit.
+# The longest MQTT packet: the limit of a broker that names none.
 _PACKET_BYTES_MAX = 268_435_460
 _RECEIVE_MAXIMUM = 65_535
 

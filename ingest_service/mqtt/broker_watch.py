@@ -18,10 +18,10 @@ from service_kit.settings import Settings
 
 log = logging.getLogger(__name__)
 
-# Mosquitto publishes it. AWS IoT Core has no $SYS: a broker may even end the connection over it.
+# Published by Mosquitto. AWS IoT Core has no $SYS and may end the connection over the subscription.
 _DROPPED = "$SYS/broker/publish/messages/dropped"
 _DROPPED_TOPIC = _DROPPED.encode()
-# Between two attempts to reach the memory of sessions while the database is away.
+# Wait this long before asking the database for the memory of sessions again.
 _NOTE_AGAIN_S = 5.0
 
 
@@ -34,7 +34,7 @@ class BrokerWatch:
         self._metrics = metrics
         self._memory = memory
         self._told: list[str] = []
-        # What the memory is still to be told, and when to try again.
+        # What is still to be written to the memory, and when to try again.
         self._unnoted: bool | None = None
         self._note_at = 0.0
         self._keeps = False
@@ -71,7 +71,7 @@ class BrokerWatch:
                     "the broker keeps no sessions: messages that are sent while this service is "
                     "away will be lost"
                 )
-        # A session that was lost just now begins anew.
+        # Once kept, always kept: a session that was lost now starts again and is kept too.
         self._keeps |= accepted.session_present
         self._unnoted = self._keeps
         self._served = True
@@ -96,7 +96,7 @@ class BrokerWatch:
                 known.seen.isoformat(timespec="seconds"),
                 known.broker,
             )
-        # From here on this process knows by itself.
+        # Say it once only: from now on this process sees for itself whether sessions are kept.
         self._found_at_start = True
 
     def subscribe(self, connection: Connection) -> None:

@@ -20,7 +20,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from eventindex.addresses import split_mqtt_url
+from eventindex.hosts import split_mqtt_url
 from ingest_service.mqtt.broker_terms import Terms, read_terms
 from ingest_service.mqtt.link import Message
 from ingest_service.mqtt.network import NetworkThread

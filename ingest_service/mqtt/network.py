@@ -119,11 +119,11 @@ class NetworkThread:
             return False
         if self._wake_in in readable:
             self._wake_in.recv(4096)
-            # Cleared before the work is looked at: what comes later wakes again.
+            # Clear first, then look for work: work that arrives later wakes the thread again.
             self._woken = False
         if client.socket() is None:
             return False
-        # Before what paho has to say: a SUBSCRIBE or DISCONNECT comes after them.
+        # Acknowledgements go before what paho sends: a SUBSCRIBE or DISCONNECT follows them.
         self._send_acks(link)
         if client.want_write() and client.loop_write() != _SUCCESS:
             return False

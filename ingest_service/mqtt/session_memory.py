@@ -14,7 +14,7 @@ class SessionMemory:
 
     def __init__(self, settings: Settings) -> None:
         self._client_id = settings.mqtt_client_id
-        # Without user and password.
+        # Leave out user and password.
         self._broker = urlsplit(settings.mqtt_url).netloc.rpartition("@")[2]
         self._connection = Connection(
             settings.database_url,

@@ -45,7 +45,7 @@ def tls_context(settings: Settings) -> ssl.SSLContext:
     ca = settings.mqtt_tls_ca
     context = ssl.create_default_context()
     if ca:
-        # The broker's CA alone: the system's are not asked then.
+        # With the broker's CA, those of the system are not trusted.
         context = _used("CA", ca, lambda: ssl.create_default_context(cafile=str(ca)))
     cert, key = settings.mqtt_tls_cert, settings.mqtt_tls_key
     if cert and key:
@@ -89,5 +89,5 @@ def _used(name: str, path: Path, use: Callable[[], _T]) -> _T:
 
 
 def _no_password() -> str:
-    # OpenSSL itself would ask on the terminal, and wait.
+    # Without this OpenSSL asks for the passphrase on the terminal and waits.
     raise ValueError("the key is encrypted, and a service has nobody to ask for its password")

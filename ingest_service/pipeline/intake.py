@@ -69,7 +69,7 @@ class Intake:
         callback()
 
     def wake(self) -> None:
-        """Let a waiting `take` return."""
+        """Let a waiting `take_all` return."""
         with self._changed:
             self._changed.notify_all()
 

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from ingest_service.metrics import Metrics
-from ingest_service.model import Decoded, Door, MalformedBatch, Submission, Taken
+from ingest_service.model import Decoded, Door, MalformedBatchError, Submission, Taken
 from ingest_service.pipeline.dead_letters import dead_letters
 from ingest_service.pipeline.intake import Intake
 from ingest_service.pipeline.storing import AbandonedError, EventStore, Storing
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 _IDLE_S = 1.0
 _LOOK_EVERY_S = 5.0
-# Senders that keep a window open send the next message within this time, if they can.
+# A sender that has more to send sends it within this time.
 _QUIET_S = 0.005
 
 
@@ -51,12 +51,12 @@ class Pipeline:
         self._metrics = metrics
         self._events_max = settings.batch_events_max
         self._age_s = settings.batch_age_max_ms / 1000
-        # While half of the broker's window is being stored, the other half comes in.
+        # Store half of the broker's window at a time, so that the other half comes in meanwhile.
         self._messages_max = max(1, settings.mqtt_receive_maximum // 2)
         self._draining = threading.Event()
         self._on_crash = on_crash
         self._looked = 0.0
-        # Out of the intake and not yet in a batch; the writer thread's alone.
+        # Taken out of the intake and not yet in a batch; used by the writer thread only.
         self._next_ones: deque[Submission] = deque()
 
     def start(self) -> None:
@@ -113,7 +113,7 @@ class Pipeline:
 
     def _step(self) -> bool:
         self.pulse.beat()
-        # Somebody discards them, here or by another service.
+        # Dead letters may have been discarded meanwhile, here or through another service.
         if self._storing.dead_letters_problem and (time.monotonic() - self._looked > _LOOK_EVERY_S):
             self._look_at_letters()
         taken = self._collect()
@@ -142,7 +142,7 @@ class Pipeline:
             decoded = _decode(submission)
             taken.append(Taken(submission, decoded))
             events += decoded.offered
-            # At the gRPC door somebody waits for the answer: take what is there, wait for nothing.
+            # A gRPC sender waits for the answer: take what is there, do not wait for more.
             hurry = hurry or submission.door is Door.GRPC
             wait_s = started + self._age_s - now
             if events >= self._events_max or len(taken) >= self._messages_max or wait_s <= 0:
@@ -197,5 +197,5 @@ class Pipeline:
 def _decode(submission: Submission) -> Decoded:
     try:
         return submission.decode()
-    except MalformedBatch as error:
+    except MalformedBatchError as error:
         return Decoded.refused(error, submission.payload())

@@ -11,7 +11,7 @@ from event_store.model import Outcome, UInt8
 from ingest_service.model import AnyFile, CosmicFile, Decoded, Reason, Receipt, Rejection, Taken
 from ingest_service.pipeline.search import CANNOT_STORE
 
-# What the driver said goes to the log alone.
+# The driver's own words go to the log only.
 _CANNOT_STORE = "the database does not take this event; the log of the service has the reason"
 
 

@@ -17,12 +17,12 @@ from ingest_service.model import Taken
 
 log = logging.getLogger(__name__)
 
-# Beside the outcomes that the store knows.
+# One more outcome, beside the store's own.
 CANNOT_STORE = len(Outcome)
-# A batch, and an event, that failed so often is not tried again.
+# A batch, or a single event, that failed this often is not tried again.
 FAILURES_MAX = 3
-# Others wait for a search: after so long, and enough halvings to find one event of 100,000 however
-# long each takes, a part that fails is refused as it is.
+# Everything else waits while we search. After this time, and after enough failures to find one bad
+# event among 100,000, a part that still fails is refused whole.
 SEARCH_S_MAX = 60.0
 SEARCH_FAILURES_MIN = 40
 
@@ -31,7 +31,7 @@ class CannotStoreError(Exception):
     """The database does everything else, and not this."""
 
 
-# Stores items, at most so many failures long; an outcome for each of their events.
+# Stores items, giving up after a number of failures; returns an outcome for each of their events.
 Attempt = Callable[[Sequence[Taken], int], UInt8]
 
 
@@ -63,7 +63,7 @@ class _Search:
             if self._failures == 1:
                 self._began = time.monotonic()
                 log.warning("a batch cannot be stored; looking for what of it: %s", error.__cause__)
-        # Outside of the handler: an error holds what it was raised with.
+        # Not inside the handler: the error would keep its frames, and what they hold, alive.
         return np.concatenate(
             [self.store(half, FAILURES_MAX if is_one_event(half) else 1) for half in halves(items)]
         )

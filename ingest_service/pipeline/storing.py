@@ -36,7 +36,7 @@ from ingest_service.pipeline.search import FAILURES_MAX, CannotStoreError, store
 log = logging.getLogger(__name__)
 
 _R = TypeVar("_R")
-# A dead letter that the database does not take keeps so much of its payload.
+# A dead letter that the database refuses is cut to this much of its payload.
 _CUT_BYTES = 64 * 1024
 
 

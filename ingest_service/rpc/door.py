@@ -17,12 +17,14 @@ from eventindex.v1 import ingest_pb2
 from ingest_service.decode.clock_settings import clocks_of
 from ingest_service.decode.topics import BATCH, COSMIC
 from ingest_service.metrics import Metrics
-from ingest_service.model import Decoded, Door, MalformedBatch, Receipt, Rejection, Submission
+from ingest_service.model import Decoded, Door, MalformedBatchError, Receipt, Rejection, Submission
 from ingest_service.pipeline.intake import Intake
 from ingest_service.rpc.requests import Request, read_batch, read_cosmic
 from service_kit import registry
+from service_kit.errors import InvalidRequestError, StoppingError
 from service_kit.in_order import InOrder
 from service_kit.settings import MESSAGE_BYTES_MAX, Settings
+from service_kit.statuses import status_of
 
 log = logging.getLogger(__name__)
 
@@ -31,20 +33,11 @@ _Read = Callable[[bytes], Awaitable[Request]]
 _SERVICE = ingest_pb2.DESCRIPTOR.services_by_name["IngestService"]
 # Beyond this, decoding in the event loop would hold up other streams.
 _BYTES_INLINE_MAX = 50_000
-# Sentences for each rejection as long as the acknowledgement stays a legal message.
+# Above this an acknowledgement names reasons by code alone, so that it stays a legal message.
 _REASONS_BYTES_MAX = MESSAGE_BYTES_MAX * 3 // 4
 
 
 _STOPPING = "the service is stopping: send what was not acknowledged again"
-
-
-class _EndError(Exception):
-    """How a stream ends after the acknowledgements of what went before."""
-
-    def __init__(self, code: grpc.StatusCode, text: str) -> None:
-        super().__init__(text)
-        self.code = code
-        self.text = text
 
 
 class GrpcSubmission(Submission):
@@ -103,7 +96,7 @@ class IngestDoor:
         """End every stream after the acknowledgements of what was taken in."""
         self._stopping = True
         for stream in self._streams:
-            stream.stop(_EndError(grpc.StatusCode.UNAVAILABLE, _STOPPING))
+            stream.stop(StoppingError(_STOPPING))
 
     def handlers(self) -> grpc.GenericRpcHandler:
         """Return the methods of the contract: requests come as bytes, parsed in other threads.
@@ -169,16 +162,13 @@ class IngestDoor:
         stream = InOrder(requests, begin, self._in_flight_max)
         self._streams.add(stream)
         if self._stopping:
-            stream.stop(_EndError(grpc.StatusCode.UNAVAILABLE, _STOPPING))
+            stream.stop(StoppingError(_STOPPING))
         try:
             async with aclosing(stream.answers()) as acks:
                 async for ack in acks:
                     yield _stored(ack)
-        except _EndError as end:
-            await context.abort(end.code, end.text)
-        except Exception:
-            log.exception("a stream could not be read")
-            await context.abort(grpc.StatusCode.INTERNAL, "the stream could not be read")
+        except Exception as error:  # noqa: BLE001  # whatever it is ends this stream alone
+            await context.abort(*status_of(_SERVICE.name, error))
         finally:
             self._streams.discard(stream)
 
@@ -187,10 +177,10 @@ class IngestDoor:
     ) -> GrpcSubmission:
         try:
             request = await read(payload)
-        except MalformedBatch as error:
+        except MalformedBatchError as error:
             log.warning("%s: a stream ends: %s", source, error.detail)
             self._metrics.message_refused(Door.GRPC, kind, error.reason)
-            raise _EndError(grpc.StatusCode.INVALID_ARGUMENT, error.detail) from None
+            raise InvalidRequestError(error.detail) from None
         submission = GrpcSubmission(kind, source, request, len(payload))
         await self.submit(submission)
         return submission
@@ -198,7 +188,7 @@ class IngestDoor:
 
 def _stored(ack: ingest_pb2.IngestAck | None) -> ingest_pb2.IngestAck:
     if ack is None:
-        raise _EndError(grpc.StatusCode.UNAVAILABLE, _STOPPING)
+        raise StoppingError(_STOPPING)
     return ack
 
 

@@ -10,7 +10,7 @@ from eventindex.v1 import event_pb2, ingest_pb2
 from ingest_service.decode.batch import decode_batch
 from ingest_service.decode.clocks import Clocks
 from ingest_service.decode.cosmic import decode_records
-from ingest_service.model import Decoded, MalformedBatch, Reason
+from ingest_service.model import Decoded, MalformedBatchError, Reason
 from service_kit.errors import MalformedRequestError, TooManyElementsError
 from service_kit.requests import M, parse
 
@@ -26,7 +26,7 @@ def read_batch(payload: bytes) -> Request:
     """Return the request of an `Ingest` stream.
 
     Raises:
-        MalformedBatch: nothing of it can be stored; names the batch.
+        MalformedBatchError: nothing of it can be stored; names the batch.
     """
     batch = _parse(event_pb2.EventBatch, payload)
     with _named(batch.batch_id):
@@ -37,7 +37,7 @@ def read_cosmic(payload: bytes, clocks: Clocks) -> Request:
     """Return the request of an `IngestCosmic` stream; `clocks` as in `decode_cosmic`.
 
     Raises:
-        MalformedBatch: nothing of it can be stored; names the batch.
+        MalformedBatchError: nothing of it can be stored; names the batch.
     """
     batch = _parse(ingest_pb2.CosmicBatch, payload)
     with _named(batch.batch_id):
@@ -49,14 +49,14 @@ def _parse(kind: type[M], payload: bytes) -> M:
     try:
         return parse(kind, payload)
     except TooManyElementsError as error:
-        raise MalformedBatch(str(error), Reason.TOO_LARGE) from None
+        raise MalformedBatchError(str(error), Reason.TOO_LARGE) from None
     except MalformedRequestError as error:
-        raise MalformedBatch(str(error)) from None
+        raise MalformedBatchError(str(error)) from None
 
 
 @contextmanager
 def _named(batch_id: int) -> Iterator[None]:
     try:
         yield
-    except MalformedBatch as error:
-        raise MalformedBatch(f"batch {batch_id}: {error.detail}", error.reason) from None
+    except MalformedBatchError as error:
+        raise MalformedBatchError(f"batch {batch_id}: {error.detail}", error.reason) from None

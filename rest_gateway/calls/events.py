@@ -28,7 +28,7 @@ from rest_gateway.problems import invalid
 
 router = APIRouter(tags=["events"])
 
-# Of what the index sends at once: a megabyte of text, and an answer that begins soon.
+# Events in a message of the index: about a megabyte of text, and an early first block.
 _BATCH_EVENTS = 10_000
 
 

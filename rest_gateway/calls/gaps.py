@@ -1,31 +1,19 @@
-"""Which event numbers of a run are missing: its events listed once, in flat memory."""
+"""Which event numbers of a run are missing."""
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Iterable
 from typing import Annotated
 
-import numpy as np
-import numpy.typing as npt
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
-from eventindex.results import Run
 from rest_gateway.answers.schemas import Count, Document, Number
 from rest_gateway.answers.streams import json_answer
 from rest_gateway.calls.parameters import Parameters, PathNumber
 from rest_gateway.openapi.contract import document, problems_of
 from rest_gateway.parts import ServicesDep
-from rest_gateway.problems import Problem
 
 router = APIRouter()
-
-# A few seconds of the index; a larger run is for a program that reads `GET /events`.
-EVENTS_MAX = 20_000_000
-_BINS = 100
-
-Int64 = npt.NDArray[np.int64]
 
 
 class GapsQuery(Parameters):
@@ -67,7 +55,7 @@ class Gaps(Document):
     "/runs/{run_number}/gaps",
     tags=["runs"],
     summary="The event numbers that a run lacks",
-    responses={**document(Gaps, "What is missing."), **problems_of(404, 413)},
+    responses={**document(Gaps, "What is missing."), **problems_of(404)},
 )
 def get_gaps(
     request: Request,
@@ -75,57 +63,21 @@ def get_gaps(
     run_number: PathNumber,
     query: Annotated[GapsQuery, Query()],
 ) -> Response:
-    """Count and name the gaps in a run's event numbers, of runs of up to 20 million events."""
-    run = services.run(run_number)
-    if run.events > EVENTS_MAX:
-        raise Problem(
-            413,
-            "too-large",
-            f"run {run_number} has {run.events:,} events, gaps are looked for in up to "
-            f"{EVENTS_MAX:,}",
-            limit=EVENTS_MAX,
-            unit="events",
-        )
-    batches = services.list_events(run=run_number)
-    return json_answer(request, find_gaps(run, (b.event_numbers for b in batches), query.limit))
-
-
-def find_gaps(run: Run, batches: Iterable[Int64], limit: int) -> Gaps:
-    """Return what is missing, from ascending event numbers of the run in batches."""
-    first, last = run.event_first, run.event_last
-    width = max((last - first) // _BINS + 1, 1)
-    bins = np.zeros((last - first) // width + 1, np.int64)
-    gaps = missing = events = 0
-    widest: list[tuple[int, int]] = []
-    before = np.empty(0, np.int64)
-    for numbers in batches:
-        known = numbers[(numbers >= first) & (numbers <= last)]
-        bins += np.bincount((known - first) // width, minlength=len(bins))
-        events += len(known)
-        steps = np.concatenate((before, known))
-        holes = np.diff(steps) - 1
-        places = np.flatnonzero(holes)
-        gaps += len(places)
-        missing += int(holes[places].sum())
-        if len(places) > limit:
-            places = places[np.argsort(-holes[places], kind="stable")[:limit]]
-        found = [(int(holes[place]), int(steps[place]) + 1) for place in places]
-        widest = heapq.nsmallest(limit, [*widest, *found], key=lambda gap: (-gap[0], gap[1]))
-        before = steps[-1:]
-    return Gaps(
-        run_number=run.run_number,
-        event_first=first,
-        event_last=last,
-        events=events,
-        missing=missing,
-        gaps=gaps,
-        widest=[Gap(event_first=at, event_last=at + n - 1, missing=n) for n, at in widest],
-        bins=[
-            Bin(
-                event_first=first + index * width,
-                event_last=min(first + (index + 1) * width - 1, last),
-                events=count,
-            )
-            for index, count in enumerate(bins.tolist())
-        ],
+    """Count and name the gaps in a run's event numbers."""
+    found = services.run_gaps(run_number, gaps_max=query.limit)
+    return json_answer(
+        request,
+        Gaps(
+            run_number=run_number,
+            event_first=found.event_first,
+            event_last=found.event_last,
+            events=found.events,
+            missing=found.missing,
+            gaps=found.gaps,
+            widest=[
+                Gap(event_first=gap.event_first, event_last=gap.event_last, missing=gap.missing)
+                for gap in found.widest
+            ],
+            bins=[Bin(**part._asdict()) for part in found.bins],
+        ),
     )

@@ -19,10 +19,10 @@ from rest_gateway.calls.parameters import Parameters
 from rest_gateway.jobs import store as job_store
 from rest_gateway.jobs.chunks import parquet_blocks, to_chunks, to_results
 from rest_gateway.jobs.store import JobRow
-from rest_gateway.lists.body import ByteLimit, open_list
 from rest_gateway.lists.negotiate import MEDIA_TYPES, Form, answer_form, body_kind
 from rest_gateway.lists.pair_lists import list_columns, read_list
 from rest_gateway.lists.spool import ListCheck
+from rest_gateway.lists.upload import ByteLimit, open_list
 from rest_gateway.openapi.contract import columns_field, document, list_body, problems_of, streams
 from rest_gateway.parts import API_PREFIX, Parts, PartsDep
 from rest_gateway.problems import Problem, unavailable

@@ -1,14 +1,13 @@
 """`GET /api/v1/live`: what ingest takes in now, as server-sent events.
 
-Numbers come from the metrics page of ingest_service, the latest runs from the index.
+Numbers come from ingest_service, the latest runs from the index.
 """
 
 from __future__ import annotations
 
 import logging
-import urllib.error
-import urllib.request
-from collections.abc import AsyncIterator
+from collections import Counter as Tally
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
 
@@ -16,14 +15,15 @@ import anyio
 from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 from fastapi.sse import format_sse_event
-from prometheus_client.parser import text_string_to_metric_families
 from pydantic import Field
 
+from eventindex.admin_results import DoorStatus
 from eventindex.errors import EventIndexError
 from eventindex.results import LookupResult
 from eventindex.v1 import lookup_pb2
 from rest_gateway.answers import schemas
 from rest_gateway.answers.schemas import Count, Document
+from rest_gateway.clients import Services
 from rest_gateway.openapi.contract import problems_of
 from rest_gateway.parts import Parts, PartsDep
 
@@ -35,9 +35,7 @@ _INTERVAL_S = 1.0
 _ANSWER_S_MAX = 2.0
 _RUNS = 20
 _EVENTS = 10
-_PREFIX = "eventindex_ingest_"
-_OUTCOMES = ("received", "inserted", "duplicate", "conflict", "rejected")
-# Nothing changed in the index when these did not.
+# While these stand still, the runs need not be asked for again.
 _CHANGES = ("inserted", "conflict")
 _EVENT = {
     "type": "object",
@@ -86,7 +84,7 @@ async def follow(parts: PartsDep) -> StreamingResponse:
     """Send counts since the start of ingest: rates are their differences.
 
     With several ingest services these are the counts of the one that
-    EVENTINDEX_INGEST_METRICS_ADDRESS names.
+    EVENTINDEX_INGEST_ADDRESS names.
     """
     await anyio.to_thread.run_sync(parts.services.check)
     return StreamingResponse(
@@ -107,7 +105,7 @@ async def _stream(parts: Parts) -> AsyncIterator[bytes]:
 
 def look(parts: Parts, last: Live | None) -> Live:
     """Return what there is now; runs are asked for again when something came."""
-    intake = _intake(parts.settings.ingest_metrics_address)
+    intake = _intake(parts.services)
     now = Live(time=datetime.now(UTC), intake=intake, runs=None, last_events=[])
     if last is not None and last.runs is not None and _same(intake, last.intake):
         return now.model_copy(update={"runs": last.runs, "last_events": last.last_events})
@@ -147,36 +145,31 @@ def _same(one: Intake | None, other: Intake | None) -> bool:
     return all(one.events[name] == other.events[name] for name in _CHANGES)
 
 
-def _intake(address: str) -> Intake | None:
-    """Return the counts of the metrics page, or None where nobody answers."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+def _intake(services: Services) -> Intake | None:
+    """Return the counts of ingest, or None where nobody answers."""
     try:
-        with opener.open(f"http://{address}/metrics", timeout=_ANSWER_S_MAX) as page:
-            return read_metrics(page.read().decode())
-    except (OSError, urllib.error.URLError, ValueError) as error:
-        log.debug("the metrics of ingest: %s", error)
+        return intake_of(services.ingest_status(timeout=_ANSWER_S_MAX))
+    except EventIndexError as error:
+        log.debug("ingest: %s", error)
         return None
 
 
-def read_metrics(text: str) -> Intake:
-    """Return the counts in a metrics page. Pure."""
-    intake = Intake(events=dict.fromkeys(_OUTCOMES, 0), pending=0, rejected={}, messages={})
-    for family in text_string_to_metric_families(text):
-        name = family.name.removeprefix(_PREFIX)
-        outcome = name.removesuffix("_events")
-        for sample in family.samples:
-            value = int(sample.value)
-            if name == "pending_events":
-                intake.pending += value
-            elif name == "received_messages":
-                _add(intake.messages, sample.labels.get("kind", ""), value)
-            elif outcome in intake.events and name != outcome:
-                intake.events[outcome] += value
-                if outcome == "rejected":
-                    _add(intake.rejected, sample.labels.get("reason", ""), value)
-    return intake
-
-
-def _add(counts: dict[str, int], name: str, value: int) -> None:
-    if value:
-        counts[name] = counts.get(name, 0) + value
+def intake_of(doors: Sequence[DoorStatus]) -> Intake:
+    """Return the counts of all doors. Pure."""
+    rejected: Tally[str] = Tally()
+    messages: Tally[str] = Tally()
+    for door in doors:
+        rejected.update(door.rejected_by_reason)
+        messages.update(door.messages_by_kind)
+    return Intake(
+        events={
+            "received": sum(door.received for door in doors),
+            "inserted": sum(door.inserted for door in doors),
+            "duplicate": sum(door.duplicates for door in doors),
+            "conflict": sum(door.conflicts for door in doors),
+            "rejected": sum(door.rejected for door in doors),
+        },
+        pending=sum(door.pending for door in doors),
+        rejected=dict(rejected),
+        messages=dict(messages),
+    )

@@ -9,14 +9,14 @@ import anyio
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
-from eventindex.lookups import NAMED_PAIRS_MAX, slices
+from eventindex.lookup_messages import NAMED_PAIRS_MAX, slices
 from rest_gateway.answers.blocks import answer_blocks
 from rest_gateway.answers.streams import primed, streamed
 from rest_gateway.calls.parameters import Parameters
-from rest_gateway.lists.body import ByteLimit, open_list
 from rest_gateway.lists.negotiate import MEDIA_TYPES, Form, answer_form, body_kind
 from rest_gateway.lists.pair_lists import list_columns, read_list
 from rest_gateway.lists.spool import ListCheck, PairSpool
+from rest_gateway.lists.upload import ByteLimit, open_list
 from rest_gateway.openapi.contract import columns_field, list_body, problems_of, streams
 from rest_gateway.parts import Parts, PartsDep
 

@@ -7,10 +7,11 @@ from typing import Annotated, Literal
 from fastapi import Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from eventindex.columns import CANONICAL_UUID, DSID_MAX
+from eventindex.columns import DSID_MAX
 from eventindex.pairs import NUMBER_MAX
 from eventindex.run_lists import parse_run_list
 from eventindex.selection import SelectionArguments
+from eventindex.uuids import CANONICAL_UUID
 from rest_gateway.answers.schemas import Mask, Number
 from rest_gateway.answers.streams import link_to
 from rest_gateway.lists.negotiate import Form
@@ -18,7 +19,7 @@ from rest_gateway.problems import invalid
 
 FUID_PATTERN = f"^{CANONICAL_UUID}$"
 RUNS_PATTERN = "^[0-9]{1,19}(-[0-9]{1,19})?(,[0-9]{1,19}(-[0-9]{1,19})?)*$"
-# Of an address; a longer list goes by a client of the index.
+# Addresses are short; for longer lists there is the client.
 RUNS_LENGTH_MAX = 4_000
 RunNumber = Annotated[Number, Field(description="One run.")]
 PathNumber = Annotated[int, Path(ge=0, le=NUMBER_MAX)]

@@ -10,9 +10,8 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from eventindex.lookup_messages import decode, encode
-from eventindex.lookups import to_result
 from eventindex.pairs import Pairs, to_pairs
-from eventindex.results import LookupResult
+from eventindex.results import LookupResult, to_result
 from eventindex.v1 import lookup_pb2
 from rest_gateway.lists.pair_lists import ListBlock
 from rest_gateway.lists.spool import ListCheck

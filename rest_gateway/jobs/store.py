@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from event_store.database.connection import Connection, fetch_one
 from rest_gateway.lists.pair_lists import PairError
 
-# A list that stopped coming is removed after so long; each of its chunks begins it anew.
+# An unfinished list is removed this long after its last chunk.
 RECEIVING_S_MAX = 3600
 _REMOVED_AT_ONCE = 1000
 

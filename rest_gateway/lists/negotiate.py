@@ -35,7 +35,7 @@ class BodyKind(StrEnum):
 
 BODY_TYPES: Mapping[str, BodyKind] = {
     "application/json": BodyKind.JSON,
-    # Which of its forms a list is in is told by its first bytes, whatever is said here.
+    # The first bytes of a list tell its form, not the content type.
     "text/plain": BodyKind.LIST,
     "text/csv": BodyKind.LIST,
     "application/x-ndjson": BodyKind.LIST,

@@ -105,7 +105,7 @@ def runs(reader: ReaderDep) -> HTMLResponse:
 
 @router.get("/runs/{run_number}")
 def run(reader: ReaderDep, run_number: PathNumber) -> HTMLResponse:
-    """One run: files, triggers, gaps."""
+    """Return the page of one run: files, triggers, gaps."""
     return _page(reader, "run", menu="runs", subject=run_number)
 
 
@@ -117,13 +117,13 @@ def datasets(reader: ReaderDep) -> HTMLResponse:
 
 @router.get("/datasets/{dsid_raw}")
 def dataset(reader: ReaderDep, dsid_raw: PathDsid) -> HTMLResponse:
-    """One dataset and its files."""
+    """Return the page of one dataset and its files."""
     return _page(reader, "dataset", menu="datasets", subject=dsid_raw)
 
 
 @router.get("/files/{fuid_raw}")
 def file(reader: ReaderDep, fuid_raw: PathFuid) -> HTMLResponse:
-    """One RAW file."""
+    """Return the page of one RAW file."""
     return _page(reader, "file", menu="runs", subject=fuid_raw.lower())
 
 

@@ -464,8 +464,6 @@ def test_what_is_not_there_is_one_line(filled: None, arguments: list[str]):
         (["dead-letters", "list", "--reason", "foo"], "foo"),
         (["criteria", "set", "0", ""], "name"),
         (["datasets", "rename", "7", "dsid-8"], "dsid-8"),
-        (["events", "--dataset", "77"], "77"),
-        (["files", "--dataset", "77"], "77"),
     ],
 )
 def test_what_the_service_calls_a_mistake_is_bad_usage(
@@ -478,6 +476,14 @@ def test_what_the_service_calls_a_mistake_is_bad_usage(
     assert line.startswith("eventindex: ")
     assert problem in line
     assert "127.0.0.1" not in line
+
+
+@pytest.mark.parametrize("command", ["events", "files"])
+def test_a_dataset_that_is_not_there_is_a_failure(filled: None, command: str):
+    """Asked for by its number: exit code 1 and one line, never an empty list."""
+    result = run(command, "--dataset", "77")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "eventindex: dsid_raw=77 is not in the index\n"
 
 
 def test_datasets_by_command(filled: None, tmp_path: Path):

@@ -156,7 +156,7 @@ def test_an_empty_file_is_called_empty(
 ):
     """A CSV file without a header is bad usage, from standard input too."""
     if not installed:
-        monkeypatch.setattr("eventindex.cli.event_files.opening.find_spec", lambda _: None)
+        monkeypatch.setattr("eventindex.stored_text.find_spec", lambda _: None)
     Path("empty.csv").write_bytes(text)
     for arguments in (["empty.csv"], ["-", "--format", "csv"]):
         result = run("load", *arguments, "--dry-run", text=text)
@@ -167,7 +167,7 @@ def test_an_empty_file_is_called_empty(
 @pytest.mark.usefixtures("services")
 def test_without_pyarrow(monkeypatch: pytest.MonkeyPatch):
     """CSV and gz need nothing more; Parquet and zst say what to install."""
-    monkeypatch.setattr("eventindex.cli.event_files.opening.find_spec", lambda _: None)
+    monkeypatch.setattr("eventindex.stored_text.find_spec", lambda _: None)
     Path("a.csv.gz").write_bytes(gzip.compress(csv_text(EVENTS)))
     assert "3,000 inserted" in run("load", "a.csv.gz").stderr
     Path("a.csv.zst").write_bytes(zst(csv_text(EVENTS)))

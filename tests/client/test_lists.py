@@ -322,6 +322,28 @@ def test_what_is_not_there_is_said(
         filled.count_events(**wrong)
 
 
+def test_gaps_of_a_run(client: eventindex.Client):
+    """run_gaps counts the event numbers that a run lacks, over pages of both kinds, exactly."""
+    page = 8192
+    events = np.concatenate([np.arange(5, 3 * page), [9 * page, 9 * page + 2], [40 * page]])
+    events = np.delete(events, [100, 101, 2 * page])
+    batch = EventColumns([RawFile(fuid(1), 7)], [1], events, np.ones(len(events), np.int64))
+    assert [ack.inserted for ack in client.ingest([batch])] == [len(events)]
+    found = client.run_gaps(1, gaps_max=3)
+    assert (found.event_first, found.event_last, found.events) == (5, 40 * page, len(events))
+    assert found.missing == 40 * page - 5 + 1 - len(events)
+    assert found.gaps == 5
+    assert [(gap.event_first, gap.event_last) for gap in found.widest] == [
+        (9 * page + 3, 40 * page - 1), (3 * page, 9 * page - 1), (105, 106),
+    ]  # fmt: skip
+    assert sum(gap.missing for gap in client.run_gaps(1).widest) == found.missing
+    assert sum(part.events for part in found.bins) == len(events)
+    with pytest.raises(eventindex.NotFoundError, match="run 2 is not in the index"):
+        client.run_gaps(2)
+    with pytest.raises(eventindex.EventIndexError, match="gaps_max=10001 is above the limit"):
+        client.run_gaps(1, gaps_max=10_001)
+
+
 def test_counts(filled: eventindex.Client):
     """count_events counts in all and by everything that it can count by."""
     assert filled.count_events() == (300, [])

@@ -14,7 +14,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import ipc, parquet
 
-from eventindex.pair_lists import source, tables
 from eventindex.pair_lists.text import BadLine, PairListError, parse_columns, read_pairs
 
 LINE_END = re.compile(r"\r\n|\r|\n")
@@ -353,8 +352,7 @@ def test_what_data_grows_to_is_told_before_it_is_held(new, codec):
 
 def test_without_pyarrow_the_extra_is_named(monkeypatch: pytest.MonkeyPatch):
     """What needs pyarrow says how it is installed."""
-    for module in (source, tables):
-        monkeypatch.setattr(module, "find_spec", lambda _: None)
+    monkeypatch.setattr("eventindex.stored_text.find_spec", lambda _: None)
     table = pa.table({"run": [1], "event": [2]})
     for data in (as_parquet(table), as_arrow(table), pa.compress(b"1 2\n", "zstd").to_pybytes()):
         assert "needs pyarrow: pip install 'eventindex[parquet]'" in refusal(data)

@@ -22,6 +22,7 @@ from eventindex.admin_results import (
     to_access_token,
     to_criterion,
     to_dead_letter,
+    to_door_status,
     to_run_check,
 )
 from eventindex.catalogue_results import (
@@ -33,9 +34,8 @@ from eventindex.catalogue_results import (
     to_file_of_run,
 )
 from eventindex.lookup_messages import decode
-from eventindex.lookups import to_result
 from eventindex.pairs import to_pairs
-from eventindex.results import to_ack, to_event, to_run
+from eventindex.results import to_ack, to_event, to_result, to_run
 from eventindex.selection_results import Events, to_counts
 from eventindex.v1 import admin_pb2, event_pb2, ingest_pb2, lookup_pb2
 from tests.support.client import Server, fuid
@@ -57,7 +57,11 @@ def filled(message: Any) -> Any:
     """A message whose every field is set."""
     for field in message.DESCRIPTOR.fields:
         if field.message_type is not None and field.message_type.GetOptions().map_entry:
-            filled(getattr(message, field.name)["BinIn0"])
+            values = getattr(message, field.name)
+            if field.message_type.fields_by_name["value"].message_type:
+                filled(values["BinIn0"])
+            else:
+                values["x"] = 1
         elif field.is_repeated:
             values = getattr(message, field.name)
             if field.message_type:
@@ -101,6 +105,7 @@ VALUES: list[Any] = [
     to_dataset(filled(lookup_pb2.Dataset())),
     to_dead_letter(filled(admin_pb2.DeadLetter())),
     eventindex.DeleteProgress(1, 2),
+    to_door_status(filled(admin_pb2.DoorStatus())),
     to_event(filled(lookup_pb2.GetEventResponse())),
     to_file_of_run(filled(lookup_pb2.FileOfRun())),
     to_run(filled(lookup_pb2.Run())),

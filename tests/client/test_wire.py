@@ -15,8 +15,8 @@ from eventindex.lookup_messages import decode
 from eventindex.pairs import to_pairs
 from eventindex.v1 import event_pb2, lookup_pb2
 from eventindex.wire import packed_field, varint_values, varints
-from index_service.errors import InvalidRequestError
 from index_service.lookup_plan import plan_lookup
+from service_kit.errors import InvalidRequestError
 
 values = st.lists(st.integers(0, 200) | st.integers(0, 2**64 - 1), max_size=50)
 bits = st.sampled_from([7, 14, 21, 28, 29, 32, 49, 56, 57, 63, 64])

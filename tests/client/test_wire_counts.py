@@ -17,7 +17,7 @@ from eventindex.v1 import event_pb2, lookup_pb2
 from eventindex.wire_counts import excess, may_have_more
 from ingest_service.decode.batch import parse_batch
 from ingest_service.decode.clocks import Clocks
-from ingest_service.model import MalformedBatch, Reason
+from ingest_service.model import MalformedBatchError, Reason
 from ingest_service.rpc.requests import read_cosmic
 
 BATCH = event_pb2.EventBatch
@@ -85,14 +85,14 @@ def test_lists_inside_of_messages_are_counted_together():
 )
 def test_a_batch_with_a_list_too_long_is_too_large(payload, sentence):
     """The reason is the list, named with the limit, in whatever way it was written."""
-    with pytest.raises(MalformedBatch, match=sentence) as error:
+    with pytest.raises(MalformedBatchError, match=sentence) as error:
         parse_batch(payload)
     assert error.value.reason is Reason.TOO_LARGE
 
 
 def test_telescope_records_too_many_are_too_large():
     """The same for the records of a telescope over gRPC."""
-    with pytest.raises(MalformedBatch, match="records has more than 100000 elements") as error:
+    with pytest.raises(MalformedBatchError, match="records has more than 100000 elements") as error:
         read_cosmic(b"\x1a\x00" * 200_000, Clocks(date(2000, 1, 1)))
     assert error.value.reason is Reason.TOO_LARGE
 
@@ -102,9 +102,9 @@ import json, resource, sys
 from eventindex.lookup_messages import decode as decode_answer
 from eventindex.v1 import admin_pb2
 from eventindex.wire_decode import decode_batch as decode_listed
-from index_service.plan import plan_lookup
-from ingest_service.decode_batch import parse_batch
-from ingest_service.grpc_requests import read_cosmic
+from index_service.lookup_plan import plan_lookup
+from ingest_service.decode.batch import parse_batch
+from ingest_service.rpc.requests import read_cosmic
 from service_kit import registry
 
 admin = {m.name: m for m in admin_pb2.DESCRIPTOR.services_by_name["AdminService"].methods}
@@ -115,7 +115,7 @@ decoders = {
     "batch": (parse_batch, [short(0x12), short(0x20), packed(0x22)]),
     "lookup": (plan_lookup, [short(0x18), packed(0x1A), packed(0x12) * 2]),
     "cosmic": (lambda data: read_cosmic(data, None), [short(0x1A)]),
-    "token": (registry._decoder(admin["CreateToken"]), [short(0x12)]),
+    "token": (registry._reader(admin["CreateToken"]), [short(0x12)]),
     "answer": (decode_answer, [short(0x12), short(0x18), packed(0x1A)]),
     "listed": (decode_listed, [short(0x12), short(0x20), packed(0x22)]),
 }

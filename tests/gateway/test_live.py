@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import UTC, datetime
 
 import httpx
-import numpy as np
 import pytest
 
-from eventindex.results import Run
-from rest_gateway.calls.gaps import find_gaps
-from rest_gateway.calls.live import read_metrics
+import eventindex
+from rest_gateway.calls.live import intake_of
 from rest_gateway.web import page_texts
 from tests.conftest import query
-from tests.support.gateway import RUN_MAX, Stack, database, full_stack
+from tests.support.gateway import RUN_MAX, Stack, database, full_stack, gateway
+from tests.support.processes import free_port
 
 API = "/api/v1"
 COUNTS = {"received": 95, "inserted": 94, "duplicate": 0, "conflict": 1, "rejected": 0}
@@ -30,29 +28,6 @@ PLURALS = {
 def stack(postgres, _template):
     with database(postgres, _template) as url, full_stack(url) as running:
         yield running
-
-
-def a_run(numbers: np.ndarray) -> Run:
-    """A run that holds these events."""
-    now = datetime.now(UTC)
-    return Run(1, len(numbers), int(numbers[0]), int(numbers[-1]), 1, 0, now, now, "")
-
-
-@pytest.mark.parametrize("batch", [1, 3, 1000])
-def test_gaps_are_what_is_missing(batch):
-    """However its events come, a run's gaps are the numbers between first and last without one."""
-    rng = np.random.default_rng(1)
-    numbers = np.flatnonzero(rng.random(2000) < 0.7).astype(np.int64) + 10**15
-    whole = set(range(int(numbers[0]), int(numbers[-1]) + 1))
-    batches = [numbers[at : at + batch] for at in range(0, len(numbers), batch)]
-    found = find_gaps(a_run(numbers), batches, limit=10_000)
-    named = [set(range(gap.event_first, gap.event_last + 1)) for gap in found.widest]
-    assert set().union(*named) == whole - set(numbers.tolist())
-    assert (found.gaps, found.missing) == (len(named), sum(map(len, named)))
-    assert [len(gap) for gap in named] == sorted(map(len, named), reverse=True)
-    assert sum(part.events for part in found.bins) == len(numbers) == found.events
-    few = find_gaps(a_run(numbers), batches, limit=3)
-    assert (few.widest, few.gaps) == (found.widest[:3], found.gaps)
 
 
 def test_gaps_of_a_run_over_http(stack: Stack):
@@ -81,11 +56,26 @@ def next_object(answer: httpx.Response) -> dict:
     return json.loads(data.removeprefix("data:"))
 
 
-def test_counts_are_read_from_the_metrics_of_ingest(stack: Stack):
-    """Events by outcome and reason, messages by kind; as many as were stored."""
-    intake = read_metrics(stack.ingest.page("/metrics")[1])
+def test_what_came_in_is_counted_by_door(stack: Stack):
+    """Events by outcome, messages by payload format; as many as were stored, and none over MQTT."""
+    with eventindex.connect(stack.index.address, ingest_address=stack.ingest.address) as client:
+        doors = {door.door: door for door in client.ingest_status()}
+    intake = intake_of(list(doors.values()))
     assert intake.events == COUNTS
     assert (intake.pending, intake.rejected) == (0, {})
+    assert intake.messages == doors["grpc"].messages_by_kind == {"batch": 5, "cosmic": 1}
+    assert doors["mqtt"].received == 0
+
+
+def test_live_without_ingest_shows_the_index(stack: Stack):
+    """Where ingest does not answer the counts are null, and the runs come all the same."""
+    with (
+        gateway(stack.url, stack.index.address, f"127.0.0.1:{free_port()}") as (_, http),
+        http.stream("GET", f"{API}/live") as answer,
+    ):
+        now = next_object(answer)
+    assert now["intake"] is None
+    assert now["runs"]
 
 
 def test_a_conflict_is_decided_once(stack: Stack):

@@ -9,7 +9,7 @@ import pytest
 
 from event_store.database.connection import StoreOptions
 from event_store.database.threads import DatabaseThreads
-from index_service.lookup_groups import Gathering
+from index_service.lookup_groups import LookupGroups
 
 
 @pytest.fixture
@@ -37,8 +37,8 @@ class Work:
 async def test_what_waits_is_one_group_and_keeps_its_order(threads):
     """Requests of one moment share a group; each caller gets its own answer or error."""
     work = Work()
-    gathering = Gathering(threads, work)
-    answers = [gathering.submit(request) for request in (b"a", b"bad", b"c")]
+    groups = LookupGroups(threads, work)
+    answers = [groups.submit(request) for request in (b"a", b"bad", b"c")]
     assert await answers[0] == b"A"
     with pytest.raises(ValueError, match="bad"):
         await answers[1]
@@ -49,10 +49,10 @@ async def test_what_waits_is_one_group_and_keeps_its_order(threads):
 async def test_a_group_under_way_is_not_joined_and_holds_nobody_up_for_long(threads):
     """A request that comes later is in a group of its own, answered beside a slow one."""
     work = Work()
-    gathering = Gathering(threads, work)
-    slow = gathering.submit(b"slow")
+    groups = LookupGroups(threads, work)
+    slow = groups.submit(b"slow")
     await asyncio.to_thread(work.began.wait, 20)
-    assert await asyncio.wait_for(gathering.submit(b"later"), 20) == b"LATER"
+    assert await asyncio.wait_for(groups.submit(b"later"), 20) == b"LATER"
     assert work.groups == [[b"slow"], [b"later"]]
     assert not slow.done()
     work.go.set()
@@ -61,10 +61,10 @@ async def test_a_group_under_way_is_not_joined_and_holds_nobody_up_for_long(thre
 
 async def test_nobody_waits_for_ever(threads):
     """Thousands of requests, each sent when the one before is answered, are all answered."""
-    gathering = Gathering(threads, Work())
+    groups = LookupGroups(threads, Work())
 
     async def caller() -> None:
         for _ in range(300):
-            assert await asyncio.wait_for(gathering.submit(b"x"), 20) == b"X"
+            assert await asyncio.wait_for(groups.submit(b"x"), 20) == b"X"
 
     await asyncio.gather(*(caller() for _ in range(8)))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from event_store.model import DSID_MAX, NUMBER_MAX
 from eventindex.v1 import event_pb2
 from ingest_service.decode.batch import decode_batch, parse_batch
-from ingest_service.model import MalformedBatch, Reason
+from ingest_service.model import MalformedBatchError, Reason
 
 FUID = "01234567-89ab-cdef-0123-456789abcdef"
 UINT64 = st.integers(0, 2**64 - 1) | st.integers(NUMBER_MAX - 1, NUMBER_MAX + 1)
@@ -71,13 +71,13 @@ def test_no_olt_results_mean_zero():
 )
 def test_structure_that_does_not_fit_names_the_first_bad_index(changes, text):
     """Wrong lengths, indexes and ids end the message with a sentence that says where."""
-    with pytest.raises(MalformedBatch, match=text):
+    with pytest.raises(MalformedBatchError, match=text):
         decode_batch(batch(**changes))
 
 
 def test_too_many_events_are_refused_before_they_are_touched():
     """A message holds at most 100,000 events, and says so."""
-    with pytest.raises(MalformedBatch, match="at most 100000") as error:
+    with pytest.raises(MalformedBatchError, match="at most 100000") as error:
         decode_batch(event_pb2.EventBatch(event_numbers=[1] * 100_001))
     assert error.value.reason is Reason.TOO_LARGE
 
@@ -85,7 +85,7 @@ def test_too_many_events_are_refused_before_they_are_touched():
 @pytest.mark.parametrize("payload", [b"\xff" * 10, b'{"run_number": 1}', b"\x0a\xff"])
 def test_payload_that_is_no_batch_is_malformed(payload):
     """Bytes of something else are one malformed message."""
-    with pytest.raises(MalformedBatch):
+    with pytest.raises(MalformedBatchError):
         decode_batch(parse_batch(payload))
 
 

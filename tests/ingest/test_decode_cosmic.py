@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ingest_service.decode.clocks import Clocks
 from ingest_service.decode.cosmic import decode_cosmic, decode_records
-from ingest_service.model import MalformedBatch, Reason
+from ingest_service.model import MalformedBatchError, Reason
 
 DUMP = (Path(__file__).parents[1] / "data" / "dump.dat").read_bytes()
 CLOCKS = Clocks(date(2000, 1, 1))
@@ -153,13 +153,13 @@ def test_line_that_is_no_record_is_rejected_alone(line):
 @pytest.mark.parametrize("payload", [b"", b" \n \n"])
 def test_payload_without_a_record_is_malformed(payload):
     """Nothing is one refused message."""
-    with pytest.raises(MalformedBatch, match="no record"):
+    with pytest.raises(MalformedBatchError, match="no record"):
         decode_cosmic(payload, "0", CLOCKS)
 
 
 def test_too_many_lines_are_refused():
     """A message holds at most 100,000 records, and says so."""
-    with pytest.raises(MalformedBatch, match="100000") as error:
+    with pytest.raises(MalformedBatchError, match="100000") as error:
         decode_cosmic(b"x\n" * 100_001, "0", CLOCKS)
     assert error.value.reason is Reason.TOO_LARGE
 
@@ -177,6 +177,6 @@ def test_any_payload_is_decoded_or_refused(payload):
     """No payload raises anything but a refusal."""
     try:
         decoded = decode_cosmic(payload, "0", CLOCKS)
-    except MalformedBatch:
+    except MalformedBatchError:
         return
     assert decoded.offered == len(decoded.runs) + len(decoded.rejections)

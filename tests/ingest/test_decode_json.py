@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from event_store.model import DSID_MAX, NUMBER_MAX
 from ingest_service.decode.json_events import _decode_any, decode_json
-from ingest_service.model import MalformedBatch, Reason
+from ingest_service.model import MalformedBatchError, Reason
 
 FUID = "01234567-89ab-cdef-0123-456789abcdef"
 GOOD = {"run_number": 1, "event_number": 2, "olt_result": 3, "dsid_raw": 4, "fuid_raw": FUID}
@@ -121,7 +121,7 @@ def test_missing_field_is_rejected_by_name(field):
 )
 def test_text_that_is_not_strict_json_is_malformed(payload):
     """What is not strict JSON is refused as a whole."""
-    with pytest.raises(MalformedBatch):
+    with pytest.raises(MalformedBatchError):
         decode_json(payload)
 
 
@@ -152,7 +152,7 @@ def test_empty_array_is_valid():
 
 def test_array_of_too_many_events_is_refused():
     """A message holds at most 100,000 events, and says so."""
-    with pytest.raises(MalformedBatch, match="more than 100000") as error:
+    with pytest.raises(MalformedBatchError, match="more than 100000") as error:
         decode_json(b"[" + b"1," * 100_000 + b"1]")
     assert error.value.reason is Reason.TOO_LARGE
 
@@ -162,7 +162,7 @@ def test_any_payload_is_decoded_or_refused(payload):
     """No payload raises anything but a refusal."""
     try:
         decoded = decode_json(payload)
-    except MalformedBatch:
+    except MalformedBatchError:
         return
     assert decoded.offered == len(decoded.runs) + len(decoded.rejections)
 
@@ -203,7 +203,7 @@ def test_fast_decoder_takes_nothing_that_the_strict_one_refuses(texts, is_array,
     def result(decode):
         try:
             decoded = decode(payload)
-        except MalformedBatch as error:
+        except MalformedBatchError as error:
             return str(error)
         pieces = [decoded.piece(position) for position in range(decoded.offered)]
         columns = (decoded.runs, decoded.events, decoded.olt, decoded.files)

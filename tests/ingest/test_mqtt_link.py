@@ -12,10 +12,14 @@ from hypothesis import strategies as st
 from ingest_service.mqtt.link import Link, MalformedPacketError, Message
 
 PINGRESP = b"\xd0\x00"
+# Around 2^14, where the length of a packet takes one byte more.
+LONG = st.builds(
+    lambda byte, n: byte * n, st.binary(min_size=1, max_size=1), st.integers(16_000, 17_000)
+)
 MESSAGES = st.builds(
     Message,
     st.binary(min_size=1, max_size=300),
-    st.binary(max_size=300) | st.binary(min_size=16_000, max_size=17_000),
+    st.binary(max_size=300) | LONG,
     st.just(1),
     st.integers(1, 65_535),
 ) | st.builds(Message, st.just(b"t"), st.binary(max_size=3), st.just(0), st.just(0))
@@ -57,7 +61,7 @@ def publish(message: Message, *, is_5: bool, properties: bytes = b"") -> bytes:
     body = struct.pack(">H", len(message.topic)) + message.topic
     body += struct.pack(">H", message.message_id) if message.qos else b""
     body += bytes([len(properties)]) + properties if is_5 else b""
-    return packet(0x30 | message.qos << 1, body + message.payload)
+    return packet(0x30 | message.qos << 1 | message.retained, body + message.payload)
 
 
 @given(st.data(), st.lists(MESSAGES, max_size=8), st.booleans())

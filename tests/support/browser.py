@@ -67,7 +67,6 @@ def web_stack(database_url: str, mqtt_url: str, **settings: object) -> Iterator[
         stack.callback(index.close)
         ingest.start()
         index.start()
-        counts = f"127.0.0.1:{ingest.metrics_port}"
         token = {}
         if "require_tokens" in settings:
             token = {"token": make_token(database_url, "lookup")}
@@ -78,7 +77,6 @@ def web_stack(database_url: str, mqtt_url: str, **settings: object) -> Iterator[
                 database_url,
                 index.address,
                 ingest.address,
-                ingest_metrics_address=counts,
                 **settings,
                 **token,
             )

@@ -65,10 +65,7 @@ def full_stack(url: str, **of_index: object) -> Iterator[Stack]:
         stack.callback(index.close)
         ingest.start()
         index.start()
-        counts = f"127.0.0.1:{ingest.metrics_port}"
-        service, http = stack.enter_context(
-            gateway(url, index.address, ingest.address, ingest_metrics_address=counts)
-        )
+        service, http = stack.enter_context(gateway(url, index.address, ingest.address))
         store_samples(index.address, ingest.address)
         yield Stack(url, ingest, index, service, http)
 

@@ -31,7 +31,7 @@ from eventindex.errors import NotFoundError
 from eventindex.pairs import NUMBER_MAX
 
 _BAD_ROWS_SHOWN = 20
-# Of one kind, on a terminal.
+# Differences of one kind that a terminal shows.
 _DIFFERENCES_SHOWN = 50
 
 

@@ -126,5 +126,5 @@ def compare_files(
 def _dsid(entry: Expected, dsids: Mapping[str, int]) -> int | None:
     if entry.dsid_raw is not None or entry.dataset is None:
         return entry.dsid_raw
-    # A dataset that the index does not have has no file either: a number that none can have.
+    # -1 is the number of no dataset: one that the index lacks has no files there.
     return dsids.get(entry.dataset, -1)

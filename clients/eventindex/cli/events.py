@@ -71,7 +71,7 @@ def events(
             batch_events_max=100_000,
             **selection.resolve(client),
         )
-        # The header waits for the first answer: a mistake leaves nothing behind.
+        # Wait for the first answer before the header: a wrong request writes nothing.
         first = next(found, None)
         closed: dict[int, DatasetState] = {}
         batches = _watch(found if first is None else chain([first], found), closed)

@@ -23,7 +23,7 @@ from eventindex.cli.shared.listing import (
 )
 from eventindex.cli.shared.selection_options import dataset, number
 from eventindex.client import Client
-from eventindex.columns import is_canonical_uuid
+from eventindex.uuids import is_canonical_uuid
 from eventindex.results import DatasetState, RawFile
 
 

@@ -14,9 +14,10 @@ from eventindex.cli.event_files.writing import EventWriter, open_writer, output_
 from eventindex.cli.shared.common import counted, note
 from eventindex.cli.shared.progress import ProgressReport
 from eventindex.columns import DSID_MAX, EventColumns
-from eventindex.generate import Plan, generate
+from eventindex.generate import Plan
+from eventindex.generate import generate as generate_events
 
-# The plan's names of the options that have another.
+# Options whose names differ from the plan's fields.
 _PLAN_NAMES = {"gaps": "gap_fraction", "triggers": "trigger_probabilities", "dsid": "dsid_raw"}
 
 
@@ -32,7 +33,7 @@ _COUNT = click.IntRange(min=1)
 _NUMBER = click.IntRange(0, 2**62)
 
 
-@click.command("generate", short_help="Write pseudo-data to a file.")
+@click.command(short_help="Write pseudo-data to a file.")
 @click.option("-o", "--output", required=True, metavar="FILE", help="File to write; - is stdout.")
 @click.option(
     "--format",
@@ -84,7 +85,7 @@ _NUMBER = click.IntRange(0, 2**62)
     metavar="FILE",
     help="Write the events of each file and dataset, .json or .csv, for `compare`.",
 )
-def generate_command(
+def generate(
     *,
     output: str,
     form: str | None,
@@ -104,7 +105,7 @@ def generate_command(
     started = time.monotonic()
     numbers = plan.runs * plan.events
     with open_writer(output, form) as writer, ProgressReport("generating", numbers) as progress:
-        count = _write_events(writer, generate(plan), counts, plan, progress)
+        count = _write_events(writer, generate_events(plan), counts, plan, progress)
     if manifest is not None and counts is not None:
         counts.write(manifest)
     note(f"{counted(count, 'event')} in {time.monotonic() - started:.1f} s")
@@ -136,7 +137,7 @@ def _write_events(
             counts.add(block)
         count += len(block)
         rate = count / max(time.monotonic() - started, 1e-3)
-        # Gaps are no events: what was drawn so far is told by the last event number.
+        # Progress counts event numbers, gaps included; the last one says how far it is.
         run = int(np.asarray(block.run_numbers)[0])
         event = int(np.asarray(block.event_numbers)[-1])
         drawn = (run - plan.run_first) * plan.events + event - plan.event_first + 1

@@ -29,11 +29,12 @@ from eventindex.cli.load_target import FileLoad, Refusals, ServiceTarget, Target
 from eventindex.cli.shared.common import EXIT_NOT_ALL, Failure, connection_options, note
 from eventindex.cli.shared.progress import ProgressReport
 from eventindex.client import Client
-from eventindex.columns import DSID_MAX, is_canonical_uuid
+from eventindex.columns import DSID_MAX
 from eventindex.pairs import NUMBER_MAX
 from eventindex.root_files.branches import ALIASES, Wanted
 from eventindex.root_files.errors import RootFileError
 from eventindex.root_files.opening import SECONDS_MAX
+from eventindex.uuids import is_canonical_uuid
 
 B = TypeVar("B", EventBlock, RecordBlock)
 

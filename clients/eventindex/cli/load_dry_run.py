@@ -8,7 +8,7 @@ from datetime import date
 import click
 
 from eventindex.cli.event_files.rows import EventBlock, RecordBlock
-from eventindex.cli.server import missing_part
+from eventindex.cli.shared.common import missing_part
 from eventindex.results import Ack, Rejection
 
 _EPOCH = date(2000, 1, 1)
@@ -36,14 +36,14 @@ class DryRun:
             # Not in the light install.
             from ingest_service.decode.clocks import Clocks  # noqa: PLC0415  # not in the light install
             from ingest_service.decode.cosmic import decode_records  # noqa: PLC0415  # not in the light install
-            from ingest_service.model import MalformedBatch  # noqa: PLC0415  # not in the light install
+            from ingest_service.model import MalformedBatchError  # noqa: PLC0415  # not in the light install
         except ModuleNotFoundError as error:
             raise missing_part("load --dry-run of telescope events", error) from error
         clocks = Clocks(_EPOCH)
         for block in blocks:
             try:
                 decoded = decode_records(block.records, self._detector, clocks)
-            except MalformedBatch as error:
+            except MalformedBatchError as error:
                 raise click.UsageError(str(error)) from error
             refused = tuple(Rejection(r.position, r.detail) for r in decoded.rejections)
             yield Ack(len(block) - len(refused), 0, 0, len(refused), refused)

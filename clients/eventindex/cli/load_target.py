@@ -95,7 +95,7 @@ class Refusals:
         self._progress = progress
         self._file = file
         self._shown = 0
-        # Rows are refused in the thread that reads and in the one that takes acknowledgements.
+        # Both the reading thread and the one that takes acknowledgements report refused rows.
         self._lock = threading.Lock()
         self._closed = False
 

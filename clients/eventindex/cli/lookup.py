@@ -22,7 +22,7 @@ from eventindex.cli.shared.common import (
 )
 from eventindex.cli.shared.selection_options import runs_file_option
 from eventindex.client import Client
-from eventindex.lookups import pairs_max, slices
+from eventindex.lookup_messages import pairs_max, slices
 from eventindex.pair_lists.text import BadLine, Columns, PairListError, parse_columns, read_pairs
 from eventindex.pairs import Pairs
 from eventindex.run_lists import RunList

@@ -13,15 +13,14 @@ import click
 
 from eventindex.addresses import find_address
 from eventindex.cli.event_files.text import BadRow, Defaults, EventBlock, FileFormatError, read_csv
-from eventindex.cli.server import missing_part
-from eventindex.cli.shared.common import EXIT_NOT_ALL, counted, note, open_input
+from eventindex.cli.shared.common import EXIT_NOT_ALL, counted, missing_part, note, open_input
 from eventindex.cli.shared.progress import ProgressReport
 from eventindex.text_rows import event_objects
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _EVENTS_PER_MESSAGE = 100
 _BAD_ROWS_SHOWN = 20
-# By the protocol.
+# MQTT has two bytes for its length.
 _TOPIC_BYTES_MAX = 65_535
 
 

@@ -16,8 +16,8 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from eventindex.addresses import split_mqtt_url
 from eventindex.errors import EventIndexError
+from eventindex.hosts import split_mqtt_url
 
 _QUEUED_MAX = 1000
 _CONNECT_SECONDS = 10.0

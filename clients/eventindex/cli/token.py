@@ -14,8 +14,13 @@ import click
 from eventindex.addresses import find_address
 from eventindex.admin_results import AccessToken, to_access_token
 from eventindex.administration import TOKEN_LIFETIME_SECONDS
-from eventindex.cli.server import missing_part
-from eventindex.cli.shared.common import Failure, RefusedUsage, connection_options, note
+from eventindex.cli.shared.common import (
+    Failure,
+    RefusedUsage,
+    connection_options,
+    missing_part,
+    note,
+)
 from eventindex.cli.shared.groups import ListGroup
 from eventindex.cli.shared.listing import (
     Column,

@@ -18,7 +18,7 @@ _EVENT_NAMES = frozenset(
     {"event", "eventnumber", "eventnum", "eventno", "eventnr", "eventid"}
     | {"evt", "evtnumber", "evtnum", "evtno", "evtnr", "evtid"}
 )
-# What may stand beside the two where blanks separate: any other sentence is no header.
+# The other words that a header separated by blanks may have; with any other it is a sentence.
 _LUMI_NAMES = frozenset({"lumi", "ls", "lumisection", "lumiblock", "luminosityblock", "lb", "lbn"})
 _NOT_IN_NAMES = re.compile(r"[\s_.-]+")
 _NAME = re.compile(r"[^\W\d]\w*")

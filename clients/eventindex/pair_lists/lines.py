@@ -18,19 +18,18 @@ from eventindex.pair_lists import columns as pair_columns
 from eventindex.pair_lists.columns import Columns
 from eventindex.pairs import NUMBER_MAX, Pairs
 from eventindex.printing import printable
+from eventindex.stored_text import SEPARATOR_LINE
 
 LINE_BYTES_MAX = 64 * 1024
 _SHOWN_CHARACTERS = 60
 
 _PLAIN = Columns()
 _NO_PAIR = ("not a run and an event number", "pair")
-# Possessive quantifiers: text that does not match is left at once. Up to 18 digits fit 63 bits.
+# Possessive quantifiers do not backtrack over text that does not match. 18 digits fit 63 bits.
 _BETWEEN = rb"(?:[ \t]++|[ \t]*+[,:/][ \t]*+)"
 _LINE = re.compile(r"\s*([0-9]+)(?:\s+|\s*[,:/]\s*)([0-9]+)\s*", re.ASCII)
 _DIGITS = re.compile(r"[0-9]+")
 _SEPARATORS = bytes.maketrans(b",:/;", b"    ")
-# Excel's word about the delimiter, which the header below says as well.
-_DELIMITER_LINE = re.compile(r"\"?sep=.\"?\s*", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +90,7 @@ class LineReader:
 
     def _read_whole(self, text: bytes) -> PairBlock:
         columns = self._columns
-        # NumPy makes a zero of text that is all blank.
+        # NumPy reads blank text as one zero.
         digits = b"" if text.isspace() else text.translate(_SEPARATORS)
         numbers = np.fromstring(digits, dtype=np.int64, sep=" ")
         self._header_allowed = self._header_allowed and not len(numbers)
@@ -107,7 +106,7 @@ class LineReader:
         if not self._header_allowed:
             return not (self._json and content.strip() in {b"]", b"["})
         header = _text(content[:LINE_BYTES_MAX])
-        if _DELIMITER_LINE.fullmatch(header):
+        if SEPARATOR_LINE.fullmatch(header):
             return False
         self._header_allowed = False
         if header.lstrip().startswith(("{", "[{")) or header.strip() == "[":
@@ -193,7 +192,7 @@ def _wide_line(columns: Columns) -> re.Pattern[bytes]:
 def _picked(text: bytes, columns: Columns) -> Pairs | None:
     """Return the pairs of regular lines of a table; None where one is not regular."""
     digits, count = _wide_line(columns).subn(rb"\1 \2 ", text)
-    # What did not match stays as it was, and so does its line end.
+    # A line that did not match keeps its line end.
     if not count or b"\r" in digits or b"\n" in digits:
         return None
     numbers = np.fromstring(digits, dtype=np.int64, sep=" ")
@@ -216,7 +215,7 @@ def _numbers(line: str, columns: Columns) -> tuple[str, str] | None:
     if columns.of_two and (match := _LINE.fullmatch(content)):
         pair = match.groups()
         return (pair[columns.run], pair[columns.event])
-    # In a wide table a # may be part of a text.
+    # A cell of a wide table may hold a #.
     texts = (content,) if columns.of_two or content == line else (line, content)
     for text in texts:
         for delimiter in _delimiters(columns):
@@ -231,7 +230,7 @@ def _delimiters(columns: Columns) -> Sequence[str]:
         return (columns.delimiter,)
     if columns.by_hand:
         return pair_columns.DELIMITERS
-    # A semicolon goes with decimal commas: without a word about it, it says too little.
+    # Where a semicolon separates, a comma may be a decimal point: it must be asked for.
     return [delimiter for delimiter in pair_columns.DELIMITERS if delimiter != ";"]
 
 

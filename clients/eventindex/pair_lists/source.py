@@ -6,28 +6,18 @@ Told by the first bytes, never by a name. Everything is undone while it is read;
 from __future__ import annotations
 
 import codecs
-import gzip
-import zlib
 from collections.abc import Callable
 from enum import Enum
-from importlib.util import find_spec
 from io import RawIOBase
 from typing import Any, Protocol
 
 from eventindex.pair_lists.columns import PairListError
+from eventindex.stored_text import damage_as, encoding_of, needs_pyarrow, open_codec
 
 # At least four bytes a line: a block has fewer pairs than a message takes.
 BLOCK_BYTES = 256 * 1024
 _HEAD_BYTES = 16
 
-_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
-_BOMS = (  # that of UTF-32 begins with that of UTF-16
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),
-    (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
-)
 _FOREIGN = (
     (b"PK\x03\x04", "a zip archive or a workbook of a spreadsheet"),
     (b"BZh91AY&SY", "a bzip2 file"),
@@ -42,7 +32,7 @@ _FOREIGN = (
     (b"\xd0\xcf\x11\xe0", "a workbook of a spreadsheet"),
 )
 _READ = "a list is text, Parquet or Arrow, as it is or as .gz or .zst"
-# More NULs than one in four bytes: no text, whatever is between.
+# Above this share of NUL bytes it is binary, even where some lines read as pairs.
 _NUL_SHARE_MAX = 0.25
 
 Grown = Callable[[int], None]
@@ -77,7 +67,7 @@ def open_source(stream: Any, grown: Grown | None = None) -> tuple[Readable, Kind
     kind = _kind(head)
     if kind is not Kind.TEXT:
         return source, kind
-    encoding, mark = _encoding(head)
+    encoding, mark = encoding_of(head)
     if encoding == "utf-8":
         if trouble := _foreign(head):
             raise PairListError(trouble)
@@ -95,23 +85,14 @@ def expanded(stream: Any, grown: Grown | None = None) -> tuple[Ahead, bytes]:
     """
     source = Ahead(stream)
     head = source.head(_HEAD_BYTES)
-    if head.startswith(_GZIP):
-        source = Ahead(_Expanded(gzip.GzipFile(fileobj=source), grown))  # type: ignore[call-overload]
-    elif head.startswith(_ZSTD):
-        if find_spec("pyarrow") is None:
-            raise PairListError(needs_pyarrow("a .zst list"))
-        import pyarrow as pa  # noqa: PLC0415  # may be missing
-
-        stream = pa.CompressedInputStream(pa.PythonFile(source, "r"), "zstd")
-        source = Ahead(_Expanded(stream, grown))
-    else:
+    try:
+        codec = open_codec(source, head)
+    except ModuleNotFoundError as error:
+        raise PairListError(needs_pyarrow("a .zst list")) from error
+    if codec is None:
         return source, head
+    source = Ahead(_Expanded(codec, grown))
     return source, source.head(_HEAD_BYTES)
-
-
-def needs_pyarrow(what: str) -> str:
-    """Return the sentence for what cannot be read without pyarrow."""
-    return f"{what} needs pyarrow: pip install 'eventindex[parquet]'"
 
 
 def binary_trouble(text: bytes, *, any_pair: bool) -> str | None:
@@ -128,7 +109,7 @@ class Ahead:
     closed = False
 
     def __init__(self, stream: Any) -> None:
-        # Every binary file of Python has it, though BinaryIO does not say so.
+        # All binary files of Python have read1; BinaryIO does not declare it.
         self._read1: Callable[[int], bytes] = stream.read1
         self._kept = b""
 
@@ -191,10 +172,8 @@ class _Expanded:
 
     def read1(self, size: int = -1, /) -> bytes:
         """Return up to `size` bytes as soon as there are some."""
-        try:
+        with damage_as(PairListError):
             piece: bytes = self._stream.read1(size)
-        except (OSError, EOFError, zlib.error, ValueError) as error:
-            raise PairListError(f"damaged compressed data: {error}") from error
         if self._grown is not None:
             self._grown(len(piece))
         return piece
@@ -228,21 +207,6 @@ def _kind(head: bytes) -> Kind:
     if head.startswith(b"ARROW1"):
         return Kind.ARROW_FILE
     return Kind.ARROW_STREAM if head.startswith(b"\xff\xff\xff\xff") else Kind.TEXT
-
-
-def _encoding(head: bytes) -> tuple[str, bytes]:
-    """Return the encoding of a text and its byte order mark.
-
-    Without a mark it is UTF-16 where every second of the first bytes is zero, and only these.
-    """
-    for mark, encoding in _BOMS:
-        if head.startswith(mark):
-            return encoding, mark
-    first = head[: len(head) // 2 * 2][:4]
-    for encoding, zeros, others in (("utf-16-le", 1, 0), ("utf-16-be", 0, 1)):
-        if first and not any(first[zeros::2]) and all(first[others::2]):
-            return encoding, b""
-    return "utf-8", b""
 
 
 def _foreign(head: bytes) -> str | None:

@@ -9,7 +9,6 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -17,8 +16,9 @@ import numpy as np
 from eventindex.pair_lists import columns as pair_columns
 from eventindex.pair_lists.columns import Columns, PairListError
 from eventindex.pair_lists.lines import BadLine, PairBlock
-from eventindex.pair_lists.source import BLOCK_BYTES, Grown, Kind, Readable, needs_pyarrow
+from eventindex.pair_lists.source import BLOCK_BYTES, Grown, Kind, Readable
 from eventindex.pairs import Int64, Pairs
+from eventindex.stored_text import has_pyarrow, needs_pyarrow
 
 _BATCH_ROWS = 65_536
 _NAMES = ("run_number", "event_number")
@@ -33,7 +33,7 @@ def read_table(
         PairListError: pyarrow is not installed, the table is damaged, or it has no two columns of
             integers that are named as those of a list.
     """
-    if find_spec("pyarrow") is None:
+    if not has_pyarrow():
         raise PairListError(needs_pyarrow(f"a list in {kind.value}"))
     import pyarrow as pa  # noqa: PLC0415  # may be missing
 
@@ -56,7 +56,7 @@ def read_rows(source: Readable, kind: Kind) -> Iterator[dict[str, Any]]:
     Raises:
         PairListError: pyarrow is not installed, or the table is damaged.
     """
-    if find_spec("pyarrow") is None:
+    if not has_pyarrow():
         raise PairListError(needs_pyarrow(f"a list in {kind.value}"))
     import pyarrow as pa  # noqa: PLC0415  # may be missing
     from pyarrow import ipc, parquet  # noqa: PLC0415  # may be missing

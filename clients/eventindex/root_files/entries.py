@@ -153,7 +153,7 @@ def read_entries(source: EventTree, layout: Layout, entries: Int64) -> Iterator[
             read = partial(_read, source.tree, paths, first, stop)
             picked = within(source.file.seconds_max, read)[entries[part] - first]
             fields = {layout.branches[path]: picked[path] for path in paths}
-            # Packed: what was not picked is let go.
+            # A copy without gaps, so that the entries that were not picked can be freed.
             events = ak.to_packed(ak.zip(fields, depth_limit=1))
         yield part, events
 

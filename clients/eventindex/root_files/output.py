@@ -8,12 +8,12 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
 from eventindex.root_files.entries import Layout
 from eventindex.root_files.opening import require_uproot
+from eventindex.stored_text import has_pyarrow, needs_pyarrow
 
 # Room for so many pieces of each branch before uproot has to write the tree's header again.
 _BASKETS = 64
@@ -130,8 +130,8 @@ def _make_tree(file: Any, layout: Layout, columns: dict[str, Any]) -> Any:
 @contextmanager
 def _open_parquet(path: Path, layout: Layout, left_out: Callable[[str], None]) -> Iterator[Writer]:
     del layout, left_out
-    if find_spec("pyarrow") is None:
-        raise ModuleNotFoundError("Parquet needs pyarrow: pip install 'eventindex[parquet]'")
+    if not has_pyarrow():
+        raise ModuleNotFoundError(needs_pyarrow("Parquet"))
     writer = _ParquetWriter(path)
     try:
         yield writer

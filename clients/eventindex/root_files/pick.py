@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 _EVENTS_PER_WRITE = 10_000
 # Pieces that are held while events of several are put in order.
 _PIECES_HELD_MAX = 4
-# Of the events of a piece; less than a piece has are held while an input file is read.
+# Events of a piece: at most so many are held while an input file is read.
 _PIECE_BYTES_MAX = 32 * 1024 * 1024
 
 Progress = Callable[[int, int, str], None]

@@ -281,3 +281,49 @@ class RevokeTokenResponse(_message.Message):
     TOKEN_FIELD_NUMBER: _ClassVar[int]
     token: Token
     def __init__(self, token: _Optional[_Union[Token, _Mapping]] = ...) -> None: ...
+
+class IngestStatusRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class IngestStatusResponse(_message.Message):
+    __slots__ = ("doors",)
+    DOORS_FIELD_NUMBER: _ClassVar[int]
+    doors: _containers.RepeatedCompositeFieldContainer[DoorStatus]
+    def __init__(self, doors: _Optional[_Iterable[_Union[DoorStatus, _Mapping]]] = ...) -> None: ...
+
+class DoorStatus(_message.Message):
+    __slots__ = ("door", "received", "inserted", "duplicates", "conflicts", "rejected", "pending", "rejected_by_reason", "messages_by_kind")
+    class RejectedByReasonEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    class MessagesByKindEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    DOOR_FIELD_NUMBER: _ClassVar[int]
+    RECEIVED_FIELD_NUMBER: _ClassVar[int]
+    INSERTED_FIELD_NUMBER: _ClassVar[int]
+    DUPLICATES_FIELD_NUMBER: _ClassVar[int]
+    CONFLICTS_FIELD_NUMBER: _ClassVar[int]
+    REJECTED_FIELD_NUMBER: _ClassVar[int]
+    PENDING_FIELD_NUMBER: _ClassVar[int]
+    REJECTED_BY_REASON_FIELD_NUMBER: _ClassVar[int]
+    MESSAGES_BY_KIND_FIELD_NUMBER: _ClassVar[int]
+    door: str
+    received: int
+    inserted: int
+    duplicates: int
+    conflicts: int
+    rejected: int
+    pending: int
+    rejected_by_reason: _containers.ScalarMap[str, int]
+    messages_by_kind: _containers.ScalarMap[str, int]
+    def __init__(self, door: _Optional[str] = ..., received: _Optional[int] = ..., inserted: _Optional[int] = ..., duplicates: _Optional[int] = ..., conflicts: _Optional[int] = ..., rejected: _Optional[int] = ..., pending: _Optional[int] = ..., rejected_by_reason: _Optional[_Mapping[str, int]] = ..., messages_by_kind: _Optional[_Mapping[str, int]] = ...) -> None: ...

@@ -104,6 +104,11 @@ class AdminServiceStub:
                 request_serializer=eventindex_dot_v1_dot_admin__pb2.NoteFilesRequest.SerializeToString,
                 response_deserializer=eventindex_dot_v1_dot_admin__pb2.NoteFilesResponse.FromString,
                 _registered_method=True)
+        self.IngestStatus = channel.unary_unary(
+                '/eventindex.v1.AdminService/IngestStatus',
+                request_serializer=eventindex_dot_v1_dot_admin__pb2.IngestStatusRequest.SerializeToString,
+                response_deserializer=eventindex_dot_v1_dot_admin__pb2.IngestStatusResponse.FromString,
+                _registered_method=True)
 
 
 class AdminServiceServicer:
@@ -203,6 +208,13 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def IngestStatus(self, request, context):
+        """What has come in since the service started; for any valid token.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -275,6 +287,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.NoteFiles,
                     request_deserializer=eventindex_dot_v1_dot_admin__pb2.NoteFilesRequest.FromString,
                     response_serializer=eventindex_dot_v1_dot_admin__pb2.NoteFilesResponse.SerializeToString,
+            ),
+            'IngestStatus': grpc.unary_unary_rpc_method_handler(
+                    servicer.IngestStatus,
+                    request_deserializer=eventindex_dot_v1_dot_admin__pb2.IngestStatusRequest.FromString,
+                    response_serializer=eventindex_dot_v1_dot_admin__pb2.IngestStatusResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -655,6 +672,33 @@ class AdminService:
             '/eventindex.v1.AdminService/NoteFiles',
             eventindex_dot_v1_dot_admin__pb2.NoteFilesRequest.SerializeToString,
             eventindex_dot_v1_dot_admin__pb2.NoteFilesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def IngestStatus(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/eventindex.v1.AdminService/IngestStatus',
+            eventindex_dot_v1_dot_admin__pb2.IngestStatusRequest.SerializeToString,
+            eventindex_dot_v1_dot_admin__pb2.IngestStatusResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -57,6 +57,8 @@ class AdminServiceStub:
     """Makes a token invalid for good."""
     NoteFiles: _grpc.UnaryUnaryMultiCallable[_admin_pb2.NoteFilesRequest, _admin_pb2.NoteFilesResponse]
     """Notes names, sizes and checksums of files; on request in place of those noted before."""
+    IngestStatus: _grpc.UnaryUnaryMultiCallable[_admin_pb2.IngestStatusRequest, _admin_pb2.IngestStatusResponse]
+    """What has come in since the service started; for any valid token."""
 
 @_typing.type_check_only
 class AdminServiceAsyncStub(AdminServiceStub):
@@ -85,6 +87,8 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """Makes a token invalid for good."""
     NoteFiles: _aio.UnaryUnaryMultiCallable[_admin_pb2.NoteFilesRequest, _admin_pb2.NoteFilesResponse]  # type: ignore[assignment]
     """Notes names, sizes and checksums of files; on request in place of those noted before."""
+    IngestStatus: _aio.UnaryUnaryMultiCallable[_admin_pb2.IngestStatusRequest, _admin_pb2.IngestStatusResponse]  # type: ignore[assignment]
+    """What has come in since the service started; for any valid token."""
 
 class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -194,5 +198,13 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.NoteFilesResponse, _abc.Awaitable[_admin_pb2.NoteFilesResponse]]:
         """Notes names, sizes and checksums of files; on request in place of those noted before."""
+
+    @_abc_1.abstractmethod
+    def IngestStatus(
+        self,
+        request: _admin_pb2.IngestStatusRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.IngestStatusResponse, _abc.Awaitable[_admin_pb2.IngestStatusResponse]]:
+        """What has come in since the service started; for any valid token."""
 
 def add_AdminServiceServicer_to_server(servicer: AdminServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -217,6 +217,50 @@ class ListRunsResponse(_message.Message):
     next_page_token: str
     def __init__(self, runs: _Optional[_Iterable[_Union[Run, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
+class RunGapsRequest(_message.Message):
+    __slots__ = ("run_number", "gaps_max")
+    RUN_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    GAPS_MAX_FIELD_NUMBER: _ClassVar[int]
+    run_number: int
+    gaps_max: int
+    def __init__(self, run_number: _Optional[int] = ..., gaps_max: _Optional[int] = ...) -> None: ...
+
+class EventRange(_message.Message):
+    __slots__ = ("first", "last")
+    FIRST_FIELD_NUMBER: _ClassVar[int]
+    LAST_FIELD_NUMBER: _ClassVar[int]
+    first: int
+    last: int
+    def __init__(self, first: _Optional[int] = ..., last: _Optional[int] = ...) -> None: ...
+
+class EventBin(_message.Message):
+    __slots__ = ("first", "last", "events")
+    FIRST_FIELD_NUMBER: _ClassVar[int]
+    LAST_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    first: int
+    last: int
+    events: int
+    def __init__(self, first: _Optional[int] = ..., last: _Optional[int] = ..., events: _Optional[int] = ...) -> None: ...
+
+class RunGapsResponse(_message.Message):
+    __slots__ = ("event_first", "event_last", "events", "missing", "gaps", "widest", "bins")
+    EVENT_FIRST_FIELD_NUMBER: _ClassVar[int]
+    EVENT_LAST_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    MISSING_FIELD_NUMBER: _ClassVar[int]
+    GAPS_FIELD_NUMBER: _ClassVar[int]
+    WIDEST_FIELD_NUMBER: _ClassVar[int]
+    BINS_FIELD_NUMBER: _ClassVar[int]
+    event_first: int
+    event_last: int
+    events: int
+    missing: int
+    gaps: int
+    widest: _containers.RepeatedCompositeFieldContainer[EventRange]
+    bins: _containers.RepeatedCompositeFieldContainer[EventBin]
+    def __init__(self, event_first: _Optional[int] = ..., event_last: _Optional[int] = ..., events: _Optional[int] = ..., missing: _Optional[int] = ..., gaps: _Optional[int] = ..., widest: _Optional[_Iterable[_Union[EventRange, _Mapping]]] = ..., bins: _Optional[_Iterable[_Union[EventBin, _Mapping]]] = ...) -> None: ...
+
 class Dataset(_message.Message):
     __slots__ = ("dsid_raw", "name", "state", "comment", "created", "events", "files")
     DSID_RAW_FIELD_NUMBER: _ClassVar[int]

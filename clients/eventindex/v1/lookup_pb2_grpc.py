@@ -65,6 +65,11 @@ class IndexServiceStub:
                 request_serializer=eventindex_dot_v1_dot_lookup__pb2.ListRunsRequest.SerializeToString,
                 response_deserializer=eventindex_dot_v1_dot_lookup__pb2.ListRunsResponse.FromString,
                 _registered_method=True)
+        self.RunGaps = channel.unary_unary(
+                '/eventindex.v1.IndexService/RunGaps',
+                request_serializer=eventindex_dot_v1_dot_lookup__pb2.RunGapsRequest.SerializeToString,
+                response_deserializer=eventindex_dot_v1_dot_lookup__pb2.RunGapsResponse.FromString,
+                _registered_method=True)
         self.ListDatasets = channel.unary_unary(
                 '/eventindex.v1.IndexService/ListDatasets',
                 request_serializer=eventindex_dot_v1_dot_lookup__pb2.ListDatasetsRequest.SerializeToString,
@@ -147,6 +152,13 @@ class IndexServiceServicer:
 
     def ListRuns(self, request, context):
         """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RunGaps(self, request, context):
+        """The event numbers that a run lacks; NOT_FOUND when the run is not in the index.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -236,6 +248,11 @@ def add_IndexServiceServicer_to_server(servicer, server):
                     servicer.ListRuns,
                     request_deserializer=eventindex_dot_v1_dot_lookup__pb2.ListRunsRequest.FromString,
                     response_serializer=eventindex_dot_v1_dot_lookup__pb2.ListRunsResponse.SerializeToString,
+            ),
+            'RunGaps': grpc.unary_unary_rpc_method_handler(
+                    servicer.RunGaps,
+                    request_deserializer=eventindex_dot_v1_dot_lookup__pb2.RunGapsRequest.FromString,
+                    response_serializer=eventindex_dot_v1_dot_lookup__pb2.RunGapsResponse.SerializeToString,
             ),
             'ListDatasets': grpc.unary_unary_rpc_method_handler(
                     servicer.ListDatasets,
@@ -440,6 +457,33 @@ class IndexService:
             '/eventindex.v1.IndexService/ListRuns',
             eventindex_dot_v1_dot_lookup__pb2.ListRunsRequest.SerializeToString,
             eventindex_dot_v1_dot_lookup__pb2.ListRunsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RunGaps(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/eventindex.v1.IndexService/RunGaps',
+            eventindex_dot_v1_dot_lookup__pb2.RunGapsRequest.SerializeToString,
+            eventindex_dot_v1_dot_lookup__pb2.RunGapsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -43,6 +43,8 @@ class IndexServiceStub:
     CountEvents: _grpc.UnaryUnaryMultiCallable[_lookup_pb2.CountEventsRequest, _lookup_pb2.CountEventsResponse]
     """Numbers of events of a selection."""
     ListRuns: _grpc.UnaryUnaryMultiCallable[_lookup_pb2.ListRunsRequest, _lookup_pb2.ListRunsResponse]
+    RunGaps: _grpc.UnaryUnaryMultiCallable[_lookup_pb2.RunGapsRequest, _lookup_pb2.RunGapsResponse]
+    """The event numbers that a run lacks; NOT_FOUND when the run is not in the index."""
     ListDatasets: _grpc.UnaryUnaryMultiCallable[_lookup_pb2.ListDatasetsRequest, _lookup_pb2.ListDatasetsResponse]
     GetDataset: _grpc.UnaryUnaryMultiCallable[_lookup_pb2.GetDatasetRequest, _lookup_pb2.GetDatasetResponse]
     """One dataset; NOT_FOUND when it is not in the index."""
@@ -71,6 +73,8 @@ class IndexServiceAsyncStub(IndexServiceStub):
     CountEvents: _aio.UnaryUnaryMultiCallable[_lookup_pb2.CountEventsRequest, _lookup_pb2.CountEventsResponse]  # type: ignore[assignment]
     """Numbers of events of a selection."""
     ListRuns: _aio.UnaryUnaryMultiCallable[_lookup_pb2.ListRunsRequest, _lookup_pb2.ListRunsResponse]  # type: ignore[assignment]
+    RunGaps: _aio.UnaryUnaryMultiCallable[_lookup_pb2.RunGapsRequest, _lookup_pb2.RunGapsResponse]  # type: ignore[assignment]
+    """The event numbers that a run lacks; NOT_FOUND when the run is not in the index."""
     ListDatasets: _aio.UnaryUnaryMultiCallable[_lookup_pb2.ListDatasetsRequest, _lookup_pb2.ListDatasetsResponse]  # type: ignore[assignment]
     GetDataset: _aio.UnaryUnaryMultiCallable[_lookup_pb2.GetDatasetRequest, _lookup_pb2.GetDatasetResponse]  # type: ignore[assignment]
     """One dataset; NOT_FOUND when it is not in the index."""
@@ -132,6 +136,14 @@ class IndexServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _lookup_pb2.ListRunsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_lookup_pb2.ListRunsResponse, _abc.Awaitable[_lookup_pb2.ListRunsResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def RunGaps(
+        self,
+        request: _lookup_pb2.RunGapsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_lookup_pb2.RunGapsResponse, _abc.Awaitable[_lookup_pb2.RunGapsResponse]]:
+        """The event numbers that a run lacks; NOT_FOUND when the run is not in the index."""
 
     @_abc_1.abstractmethod
     def ListDatasets(

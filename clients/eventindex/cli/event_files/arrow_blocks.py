@@ -24,8 +24,9 @@ from eventindex.cli.event_files.rows import (
     Row,
     checked_event,
 )
-from eventindex.columns import EventColumns, is_canonical_uuid
+from eventindex.columns import EventColumns
 from eventindex.results import RawFile
+from eventindex.uuids import is_canonical_uuid
 
 _Bools = npt.NDArray[np.bool_]
 _UInt64 = npt.NDArray[np.uint64]

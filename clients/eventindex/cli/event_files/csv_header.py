@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from eventindex.cli.event_files.rows import Defaults, FileFormatError, places
+from eventindex.stored_text import SEPARATOR_LINE
 
 EMPTY = "the file is empty"
 _DELIMITERS = (",", ";", "\t")
-# Excel's own way to say what separates.
-_SEP = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +40,7 @@ def read_shape(lines: Iterator[str], defaults: Defaults) -> CsvShape:
     first = next(lines, None)
     if first is None:
         raise FileFormatError(EMPTY)
-    said = _SEP.fullmatch(first.rstrip("\r\n"))
+    said = SEPARATOR_LINE.fullmatch(first)
     if said:
         first = next(lines, None)
         if first is None:
@@ -56,7 +54,7 @@ def read_shape(lines: Iterator[str], defaults: Defaults) -> CsvShape:
             return CsvShape(places(header, defaults), len(header), mark, before)
         except FileFormatError as error:
             refusals.append((first.count(mark), error))
-    # The one that separates most is meant; it says what is wrong.
+    # Report the error of the delimiter that occurs most often: it is the one that was meant.
     raise max(refusals, key=lambda each: each[0])[1]
 
 

@@ -21,10 +21,10 @@ from eventindex.columns import DSID_MAX
 from eventindex.pair_lists.columns import PairListError
 from eventindex.pair_lists.source import Kind, Raw, Readable, binary_trouble, open_source
 from eventindex.pairs import NUMBER_MAX
+from eventindex.stored_text import SEPARATOR_LINE
 
 FIELDS = ("fuid_raw", "dsid_raw", "dataset", "run_number", "events")
 
-_DELIMITER_LINE = re.compile(r"\"?sep=.\"?\s*", re.IGNORECASE)
 _DIGITS = re.compile(r"[0-9]{1,40}", re.ASCII)
 
 Report = Callable[[int, str], None]
@@ -106,7 +106,7 @@ def _text_records(
     raw = BufferedReader(Raw(source))
     text = TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", newline="")
     first = text.readline()
-    above = 1 if _DELIMITER_LINE.fullmatch(first) else 0
+    above = 1 if SEPARATOR_LINE.fullmatch(first) else 0
     if above:
         first = text.readline()
     if "\0" in first:
@@ -119,7 +119,7 @@ def _text_records(
             if not row:
                 continue
             cells = (cell.strip() or None for cell in row)
-            # A row of another length is told apart when its entry is made.
+            # A row of another length is refused when its entry is made.
             record: dict[str, object] = dict(zip(header, cells, strict=False))
             record[""] = None if len(row) == len(header) else f"{len(row)} fields"
             yield rows.line_num + above, record

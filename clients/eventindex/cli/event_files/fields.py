@@ -9,10 +9,11 @@ import json
 import re
 from dataclasses import dataclass
 
-from eventindex.columns import DSID_MAX, OLT_MAX, is_canonical_uuid
+from eventindex.columns import DSID_MAX, OLT_MAX
 from eventindex.pairs import NUMBER_MAX
 from eventindex.strict_json import STRICT, StrictJsonError
 from eventindex.text_rows import EVENT_FIELDS
+from eventindex.uuids import is_canonical_uuid
 
 FIELDS = EVENT_FIELDS
 NUMBER_MAXIMA = {

@@ -10,7 +10,7 @@ from eventindex.cli.event_files.rows import FileFormatError
 
 _PIECE_BYTES = 256 * 1024
 ELEMENT_BYTES_MAX = 16 * 1024 * 1024
-# A string, whose end may still be missing, or a mark outside of strings.
+# A string (group 1 is its closing quote, if it has come), or punctuation outside strings.
 _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*("?)|[\[\]{},]', re.DOTALL)
 
 

@@ -7,14 +7,11 @@ name.
 from __future__ import annotations
 
 import glob
-import gzip
 import shutil
 import tempfile
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from io import BufferedReader, RawIOBase
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -27,6 +24,7 @@ from eventindex.cli.shared.common import Failure, open_input
 from eventindex.root_files.errors import RootFileError
 from eventindex.root_files.names import files_of_address, files_of_directory
 from eventindex.root_files.opening import SECONDS_MAX, is_address
+from eventindex.stored_text import damage_as, has_pyarrow, needs_pyarrow, open_codec
 
 FORMATS = {
     ".csv": "csv",
@@ -39,7 +37,6 @@ FORMATS = {
     ".root": "root",
 }
 COMPRESSIONS = (".gz", ".zst")
-_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _BUFFER_BYTES = 1024 * 1024
 
 
@@ -142,12 +139,12 @@ def read_events(
     if file.form == "jsonl":
         return read_json_lines(opened.stream, defaults, report)
     if file.form == "parquet":
-        if find_spec("pyarrow") is None:
-            raise needs_pyarrow(f"{file.path}: Parquet")
+        if not has_pyarrow():
+            raise Failure(needs_pyarrow(f"{file.path}: Parquet"))
         from eventindex.cli.event_files.parquet_in import read_parquet  # noqa: PLC0415  # may be missing
 
         return read_parquet(opened.stream, defaults, report, opened.at)
-    if find_spec("pyarrow") is None:
+    if not has_pyarrow():
         return read_csv(opened.stream, defaults, report)
     from eventindex.cli.event_files.arrow_csv import read_csv_fast  # noqa: PLC0415  # may be missing
 
@@ -162,7 +159,7 @@ def check_file(file: InputFile, defaults: Defaults) -> None:
     """
     if file.form != "csv" or file.path == "-" or not Path(file.path).is_file():
         return
-    # Damage is for those who read the file to its end.
+    # A damaged file is reported when it is read to its end.
     with suppress(OSError), open_file(file) as opened:
         check_header(opened.stream, defaults)
 
@@ -170,11 +167,6 @@ def check_file(file: InputFile, defaults: Defaults) -> None:
 def read_telescope_records(opened: OpenFile) -> Iterator[RecordBlock]:
     """Yield the telescope records of a file."""
     return read_records(opened.stream)
-
-
-def needs_pyarrow(what: str) -> Failure:
-    """Return the failure of what cannot be done without pyarrow."""
-    return Failure(f"{what} needs pyarrow: pip install 'eventindex[parquet]'")
 
 
 def _expand(argument: str, form: str | None) -> list[str]:
@@ -207,20 +199,13 @@ def _remote_files(address: str) -> list[str]:
 
 
 def _decompressed(path: str, source: Any) -> BinaryIO:
-    head = source.peek(4)[:4]
-    if head.startswith(_GZIP):
-        return _checked(gzip.GzipFile(fileobj=source))
-    if head.startswith(_ZSTD):
-        if find_spec("pyarrow") is None:
-            raise needs_pyarrow(f"{path}: zst")
-        import pyarrow as pa  # noqa: PLC0415  # may be missing
-
-        return _checked(pa.CompressedInputStream(source, "zstd"))
-    return source  # type: ignore[no-any-return]
-
-
-def _checked(stream: Any) -> BinaryIO:
-    return BufferedReader(_Decompressed(stream), _BUFFER_BYTES)
+    try:
+        codec = open_codec(source, source.peek(4)[:4])
+    except ModuleNotFoundError as error:
+        raise Failure(needs_pyarrow(f"{path}: zst")) from error
+    if codec is None:
+        return source  # type: ignore[no-any-return]
+    return BufferedReader(_Decompressed(codec), _BUFFER_BYTES)
 
 
 class _Decompressed(RawIOBase):
@@ -235,9 +220,7 @@ class _Decompressed(RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         """Fill a buffer; 0 is the end."""
-        try:
+        with damage_as(OSError):
             piece = self._stream.read(len(buffer))
-        except (OSError, EOFError, zlib.error, ValueError) as error:
-            raise OSError(f"damaged compressed data: {error}") from error
         buffer[: len(piece)] = piece
         return len(piece)

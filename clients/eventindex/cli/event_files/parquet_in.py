@@ -19,7 +19,7 @@ from eventindex.cli.event_files.rows import (
 )
 
 _BLOCK_EVENTS = 50_000
-# A column of a row group is read in pieces of so much, so that large row groups cost no memory.
+# Bytes read of a column at once, so that memory does not grow with the row groups.
 _READ_BUFFER_BYTES = 1024 * 1024
 
 
@@ -66,7 +66,7 @@ def _open(stream: BinaryIO, defaults: Defaults) -> tuple[parquet.ParquetFile, di
         if pa.types.is_string(kind) or pa.types.is_binary(kind)
     ]
     stream.seek(0)
-    # Reading ahead would hold whole row groups.
+    # With pre_buffer whole row groups would be held.
     file = parquet.ParquetFile(
         stream, read_dictionary=text, buffer_size=_READ_BUFFER_BYTES, pre_buffer=False
     )

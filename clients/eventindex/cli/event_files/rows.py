@@ -129,7 +129,7 @@ def places(header: Sequence[str], defaults: Defaults) -> dict[str, int]:
     for place, column in enumerate(header):
         name = wanted.get(column)
         if name is None and (other := folded.get(column.strip().casefold())):
-            # With --columns a column of that very name is meant, and others are passed over.
+            # --columns names one column exactly; similar names are ignored.
             there = defaults.names and defaults.name(other) in header
             name = None if there else other
         if name in found:

@@ -49,7 +49,7 @@ __all__ = [
 ]
 
 _Numbered = tuple[int, EventRow, str]
-# What telescopes call the numbers of an event; their lines need not be JSON.
+# The names of the two numbers in lines of a telescope, which need not be JSON.
 _TELESCOPE_NAMES = (b'"RunNumber"', b'"EventNumber"')
 _KEY = re.compile(rb'"\w+"\s*:')
 
@@ -234,7 +234,7 @@ def _json_event(found: dict[str, object], defaults: Defaults) -> EventRow:
         unknown = next(key for key in found if key not in wanted)
         raise BadFieldError(unknown[:60], "is not a field of an event")
     for name in FIELDS:
-        # Only a file without the column may do without olt_result; a JSON object says it.
+        # A CSV file may lack the column olt_result; a JSON object must have it.
         may_lack = defaults.has(name) and name != "olt_result" and name not in defaults.names
         if name not in fields and not may_lack:
             raise BadFieldError(defaults.name(name), "is missing")

@@ -9,16 +9,10 @@ import codecs
 from io import BufferedReader, RawIOBase
 from typing import Any
 
+from eventindex.stored_text import encoding_of
+
 _PIECE_BYTES = 256 * 1024
 _BUFFER_BYTES = 1024 * 1024
-# The longer mark first: that of UTF-16-LE is a part of it.
-_MARKS = (
-    (codecs.BOM_UTF32_LE, "utf-32-le"),
-    (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
-    (codecs.BOM_UTF8, "utf-8"),
-)
 
 
 def plain_text(stream: Any) -> BufferedReader:
@@ -29,19 +23,8 @@ def plain_text(stream: Any) -> BufferedReader:
     if not hasattr(stream, "peek"):
         stream = BufferedReader(stream)
     head = stream.peek(4)[:4]
-    for mark, encoding in _MARKS:
-        if head.startswith(mark):
-            stream.read(len(mark))
-            return _buffered(stream, encoding)
-    # Without a mark: the text of events is ASCII.
-    if len(head) >= 2 and head[0] and not head[1]:
-        return _buffered(stream, "utf-16-le")
-    if len(head) >= 2 and not head[0] and head[1]:
-        return _buffered(stream, "utf-16-be")
-    return _buffered(stream, "utf-8")
-
-
-def _buffered(stream: Any, encoding: str) -> BufferedReader:
+    encoding, mark = encoding_of(head)
+    stream.read(len(mark))
     return BufferedReader(_PlainText(stream, encoding), _BUFFER_BYTES)
 
 

@@ -9,16 +9,17 @@ import gzip
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from importlib.util import find_spec
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, TextIO
 
 import click
 
-from eventindex.cli.event_files.opening import COMPRESSIONS, FORMATS, needs_pyarrow
+from eventindex.cli.event_files.opening import COMPRESSIONS, FORMATS
+from eventindex.cli.shared.common import Failure
 from eventindex.columns import EventColumns
 from eventindex.selection_results import Events
+from eventindex.stored_text import has_pyarrow, needs_pyarrow
 from eventindex.text_rows import EVENT_HEADER, event_lines, event_objects
 
 _GZIP_LEVEL = 6
@@ -59,8 +60,8 @@ def open_writer(output: str, form: str) -> Iterator[EventWriter]:
         Failure: the format or the compression needs a package that is not installed.
     """
     if form == "parquet":
-        if find_spec("pyarrow") is None:
-            raise needs_pyarrow(f"{output}: Parquet")
+        if not has_pyarrow():
+            raise Failure(needs_pyarrow(f"{output}: Parquet"))
         from eventindex.cli.event_files.parquet_out import ParquetEvents  # noqa: PLC0415  # may be missing
 
         with _open_bytes(output) as stream, ParquetEvents(stream) as parquet:
@@ -84,8 +85,8 @@ def _open_bytes(output: str) -> Iterator[Any]:
             packed = gzip.GzipFile("", "wb", _GZIP_LEVEL, file, mtime=0)
             yield stack.enter_context(packed)
         elif suffix == ".zst":
-            if find_spec("pyarrow") is None:
-                raise needs_pyarrow(f"{output}: zst")
+            if not has_pyarrow():
+                raise Failure(needs_pyarrow(f"{output}: zst"))
             import pyarrow as pa  # noqa: PLC0415  # may be missing
 
             yield stack.enter_context(pa.CompressedOutputStream(file, "zstd"))

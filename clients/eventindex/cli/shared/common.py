@@ -45,6 +45,14 @@ class RefusedUsage(Failure):
     exit_code = EXIT_USAGE
 
 
+def missing_part(command: str, error: ModuleNotFoundError) -> Failure:
+    """Return the failure of a command whose modules are not installed."""
+    return Failure(
+        f"`{command}` needs the server parts: pip install 'eventindex[server]' "
+        f"({error.name} is missing)"
+    )
+
+
 class Cli(click.Group):
     """A group of commands whose errors are one line, never a traceback."""
 
@@ -53,7 +61,7 @@ class Cli(click.Group):
         try:
             return super().invoke(ctx)
         except WrongStateError as error:
-            # Not the command is wrong: the same may work later.
+            # The command is right and may work later: no bad usage.
             raise Failure(_one_line(error)) from error
         except InvalidRequestError as error:
             raise RefusedUsage(_one_line(error)) from error

@@ -36,7 +36,7 @@ class ProgressReport:
                 TimeRemainingColumn(),
                 console=self._console,
                 transient=True,
-                # Else what is printed to a file meanwhile would go to the terminal.
+                # Otherwise rich sends to the terminal what is printed to a file.
                 redirect_stdout=False,
                 redirect_stderr=False,
             )

@@ -88,7 +88,7 @@ export function bits(mask) {
   return set.join(", ") || "–";
 }
 
-/** Call `work` with a bar or cell's share of 1 as the custom property --share. */
+/** Set --share, 0 to 1, on an element: the length of its bar, or the shade of a cell. */
 export function withShare(element, share) {
   element.style.setProperty("--share", share);
   return element;

@@ -1,41 +1,11 @@
-"""Commands that need the server parts: `up` and `migrate`. Imports them only when they are run."""
+"""`eventindex migrate`: the tables of the index, brought up to date."""
 
 from __future__ import annotations
 
 import click
 
 from eventindex.addresses import find_address
-from eventindex.cli.shared.common import Failure
-
-
-def missing_part(command: str, error: ModuleNotFoundError) -> Failure:
-    """Return the failure of a command whose modules are not installed."""
-    return Failure(
-        f"`{command}` needs the server parts: pip install 'eventindex[server]' "
-        f"({error.name} is missing)"
-    )
-
-
-def load_up_command() -> click.Command:
-    """Return `up`, or a command that says what to install."""
-    try:
-        from local_stack.command import up_command  # noqa: PLC0415  # not in the light install
-    except ModuleNotFoundError as error:
-        return _stand_in(missing_part("up", error))
-    return up_command
-
-
-def _stand_in(failure: Failure) -> click.Command:
-    def fail() -> None:
-        raise failure
-
-    settings = {"ignore_unknown_options": True, "allow_extra_args": True}
-    return click.Command(
-        "up",
-        context_settings=settings,
-        callback=fail,
-        help="Run PostgreSQL, a broker and all services (needs the server parts).",
-    )
+from eventindex.cli.shared.common import Failure, missing_part
 
 
 @click.command()

@@ -18,9 +18,9 @@ from starlette.types import Message
 from rest_gateway.lists.negotiate import BodyKind
 from rest_gateway.problems import Problem, invalid, short, too_large
 
-# A list is expanded by what its first bytes are; these say no more than they do.
+# Content types of compressed data: the first bytes tell the compression, not these.
 _ENCODINGS = frozenset({"", "identity", "gzip", "x-gzip", "zstd"})
-# Half the time that a proxy usually waits; a list of any size that keeps coming is not hurried.
+# Half of what proxies usually wait; a body that keeps coming may take any time.
 _SILENCE_S_MAX = 30.0
 
 
@@ -129,7 +129,7 @@ async def _uploaded_file(request: Request, limit: ByteLimit) -> BinaryIO:
     except (MultiPartException, ClientDisconnect) as error:
         raise invalid(f"the form cannot be read: {error}") from error
     except Exception as error:
-        # Starlette turns its own complaint into an HTTPException where there is an application.
+        # Inside an application Starlette raises an HTTPException instead.
         if isinstance(error, Problem) or not hasattr(error, "detail"):
             raise
         raise invalid(f"the form cannot be read: {error.detail}") from error

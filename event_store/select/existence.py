@@ -1,0 +1,71 @@
+"""What is asked for by number or name must be there: an empty answer would hide a mistake."""
+
+from __future__ import annotations
+
+from psycopg2.extensions import cursor as Cursor
+
+from event_store.database.connection import fetch_one
+from event_store.errors import NotFoundError
+from event_store.model import fuid_text
+
+
+def require_run(cursor: Cursor, run_number: int | None) -> None:
+    """Check that a run, where one is asked for, holds events.
+
+    Raises:
+        NotFoundError: it does not.
+    """
+    if run_number is not None and not _holds(
+        cursor, "EXISTS (SELECT FROM run WHERE run_number = %s AND n_events > 0)", run_number
+    ):
+        raise NotFoundError(f"run {run_number} is not in the index")
+
+
+def require_dataset(cursor: Cursor, dsid: int | None) -> None:
+    """Check that a dataset, where one is asked for, is registered.
+
+    Raises:
+        NotFoundError: it is not.
+    """
+    if dsid is not None and not _holds(
+        cursor, "EXISTS (SELECT FROM dataset WHERE dsid_raw = %s)", dsid
+    ):
+        raise NotFoundError(f"dsid_raw={dsid} is not in the index")
+
+
+def require_file(cursor: Cursor, fuid: bytes | None) -> None:
+    """Check that a RAW file (id of 16 bytes), where one is asked for, has events.
+
+    Raises:
+        NotFoundError: it has none.
+    """
+    if fuid is not None and not _holds(
+        cursor,
+        "EXISTS (SELECT FROM raw_file WHERE fuid_raw = %s::uuid AND n_events > 0)",
+        fuid.hex(),
+    ):
+        raise NotFoundError(f"fuid_raw={fuid_text(fuid)} is not in the index")
+
+
+def require_detector(cursor: Cursor, detector_id: str | None) -> None:
+    """Check that a telescope, where one is asked for by name, sent any event.
+
+    Raises:
+        NotFoundError: it did not.
+    """
+    # OFFSET 0: one look into an index for each run, never a scan of all records.
+    if detector_id and not _holds(
+        cursor,
+        "EXISTS (SELECT FROM run WHERE detector_id = %s) OR EXISTS ("
+        "SELECT FROM run r WHERE r.detector_id IS NOT NULL AND EXISTS ("
+        "SELECT FROM cosmic_event c WHERE c.run_number = r.run_number AND c.detector_id = %s "
+        "OFFSET 0))",
+        detector_id,
+        detector_id,
+    ):
+        raise NotFoundError(f"detector_id={detector_id!r} is not in the index")
+
+
+def _holds(cursor: Cursor, condition: str, *values: object) -> bool:
+    cursor.execute(f"SELECT {condition}", values)
+    return bool(fetch_one(cursor)[0])

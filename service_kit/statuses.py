@@ -1,0 +1,64 @@
+"""From an error to the status that ends a call, for the methods of all services.
+
+What the driver said about a failure is logged and stays here.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import NamedTuple
+
+import grpc
+
+from event_store.errors import (
+    CorruptPageError,
+    NameTakenError,
+    NotFoundError,
+    StoreUnavailableError,
+    UnusableDatabaseError,
+    WrongStateError,
+)
+from service_kit.errors import InvalidRequestError, MalformedRequestError, StoppingError
+
+log = logging.getLogger(__name__)
+
+# Their text is for the caller.
+_STATUSES: dict[type[Exception], grpc.StatusCode] = {
+    InvalidRequestError: grpc.StatusCode.INVALID_ARGUMENT,
+    NotFoundError: grpc.StatusCode.NOT_FOUND,
+    NameTakenError: grpc.StatusCode.ALREADY_EXISTS,
+    WrongStateError: grpc.StatusCode.FAILED_PRECONDITION,
+    StoppingError: grpc.StatusCode.UNAVAILABLE,
+}
+# The retry hint of the gRPC retry design (A6), milliseconds.
+_RETRY = ("grpc-retry-pushback-ms", "500")
+
+
+class Status(NamedTuple):
+    """What `abort` of a call takes."""
+
+    code: grpc.StatusCode
+    text: str
+    trailing_metadata: tuple[tuple[str, str], ...]
+
+
+def status_of(name: str, error: Exception) -> Status:
+    """Return how a call of the method `name` ends by an error; logs what the caller is not told."""
+    code, text = _code_and_text(name, error)
+    return Status(code, text, (_RETRY,) if code is grpc.StatusCode.UNAVAILABLE else ())
+
+
+def _code_and_text(name: str, error: Exception) -> tuple[grpc.StatusCode, str]:
+    if isinstance(error, MalformedRequestError):
+        log.warning("%s: %s", name, error)
+    for kind, code in _STATUSES.items():
+        if isinstance(error, kind):
+            return code, str(error)
+    # One that answers and refuses is not away: to try again would not help.
+    if isinstance(error, StoreUnavailableError) and not isinstance(error, UnusableDatabaseError):
+        log.warning("%s: the database is away: %s", name, error)
+        return grpc.StatusCode.UNAVAILABLE, "the database does not answer; try again"
+    log.exception("%s failed", name, exc_info=error)
+    if isinstance(error, CorruptPageError):
+        return grpc.StatusCode.DATA_LOSS, "a stored page contradicts itself; see the service's log"
+    return grpc.StatusCode.INTERNAL, "internal error; see the service's log"
