@@ -30,7 +30,7 @@ class FileUrl:
         self.needs_run = "run" in fields
 
     def __bool__(self) -> bool:
-        """Whether there are addresses."""
+        """Return whether there are addresses."""
         return bool(self._template)
 
     def of(self, *, fuid: str, name: str, dataset: str = "", run: int | None = None) -> str:

@@ -44,7 +44,7 @@ def filled(known: FileInfo, offer: FileInfo) -> FileInfo:
 
 
 def contradicts(offer: FileInfo, noted: FileInfo) -> bool:
-    """Whether an offer gives another value than the one that is noted. Pure."""
+    """Return whether an offer gives another value than the one that is noted. Pure."""
     return filled(offer, noted) != filled(noted, offer)
 
 

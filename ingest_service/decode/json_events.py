@@ -86,7 +86,7 @@ def _good_events(payload: bytes) -> Decoded | None:
 
 
 def _quotes(sent: _Sent) -> int:
-    """How many quotes an event has that names each of its fields once."""
+    """Count the quotes of an event that names each of its fields once."""
     if sent.file_name is sent.file_bytes is sent.file_checksum:
         return _QUOTES
     return (

@@ -23,8 +23,8 @@ from eventindex.cli.shared.listing import (
 )
 from eventindex.cli.shared.selection_options import dataset, number
 from eventindex.client import Client
-from eventindex.uuids import is_canonical_uuid
 from eventindex.results import DatasetState, RawFile
+from eventindex.uuids import is_canonical_uuid
 
 
 def _mark(file: RawFile) -> str:

@@ -116,7 +116,7 @@ class _Totals:
 
     @property
     def done(self) -> int:
-        """How many files were dealt with."""
+        """Return how many files were dealt with."""
         return self.noted + self.unchanged + self.replaced + self.refused
 
     def add(self, noted: NotedFiles) -> None:

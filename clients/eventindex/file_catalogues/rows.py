@@ -34,7 +34,7 @@ def key_of(title: str) -> str:
 
 
 def is_head(titles: Sequence[str]) -> bool:
-    """Whether words are the titles of columns: one of them is that of the file's id."""
+    """Return whether words are the titles of columns: one of them is that of the file's id."""
     return any(key_of(title) in _FUID for title in titles)
 
 
