@@ -37,6 +37,15 @@ class RawFile(NamedTuple):
     dsid: int
 
 
+class FileInfo(NamedTuple):
+    """What a file is called in its storage, its size and checksum; "" and 0 are not known."""
+
+    fuid: uuid.UUID
+    name: str = ""
+    bytes: int = 0
+    checksum: str = ""
+
+
 class DatasetState(IntEnum):
     """Whether a dataset takes new events; the numbers are those of the wire contract."""
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +27,7 @@ from event_store.write.catalogue import closed_states
 from eventindex.v1 import event_pb2, lookup_pb2
 from eventindex.wire import packed_field
 from index_service.events_plan import NAMES_MAX, ListPlan, plan_list, plan_names
+from index_service.file_names import Names
 from index_service.lists import chosen_collection
 
 _FIELDS = event_pb2.EventBatch.DESCRIPTOR.fields_by_name
@@ -54,8 +56,9 @@ class Columns:
 class EventLists:
     """The methods of IndexService that list events."""
 
-    def __init__(self, threads: DatabaseThreads) -> None:
+    def __init__(self, threads: DatabaseThreads, names: Names) -> None:
         self._threads = threads
+        self._names = names
 
     async def ListEvents(self, request: lookup_pb2.ListEventsRequest) -> AsyncIterator[bytes]:
         """Yield the events of a selection, ascending; the next pages are read while these leave."""
@@ -68,11 +71,23 @@ class EventLists:
         async with aclosing(scanned(self._threads, pages)) as pieces:
             async for found in pieces:
                 for columns in await asyncio.to_thread(_all_batches, found, planned):
-                    yield encode(columns if left is None else columns.first(left), states)
+                    part = columns if left is None else columns.first(left)
+                    if request.with_file_names:
+                        yield await self._threads.run(partial(self._encode_named, part, states))
+                    else:
+                        yield encode(part, states)
                     if left is not None:
                         left -= len(columns.events)
                         if left <= 0:
                             return
+
+    def _encode_named(
+        self, columns: Columns, states: Mapping[int, DatasetState], connection: Connection
+    ) -> bytes:
+        def fill(files: Sequence[event_pb2.RawFile]) -> None:
+            self._names.fill(connection, files, [columns.run_number] * len(files))
+
+        return encode(columns, states, fill)
 
 
 async def scanned(
@@ -148,8 +163,15 @@ def _all_batches(pages: Sequence[ScannedPage], planned: ListPlan) -> list[Column
     return list(batches(pages, planned))
 
 
-def encode(columns: Columns, states: Mapping[int, DatasetState]) -> bytes:
-    """Serialize the EventBatch of some events; `states` names the datasets that are not open."""
+def encode(
+    columns: Columns,
+    states: Mapping[int, DatasetState],
+    fill: Callable[[Sequence[event_pb2.RawFile]], None] | None = None,
+) -> bytes:
+    """Serialize the EventBatch of some events; `states` names the datasets that are not open.
+
+    `fill` puts in what is noted of the files.
+    """
     used, index = number_values(columns.files, len(columns.keys))
     head = event_pb2.EventBatch(
         files=[
@@ -162,6 +184,8 @@ def encode(columns: Columns, states: Mapping[int, DatasetState]) -> bytes:
         ],
         run_numbers=[columns.run_number],
     )
+    if fill is not None:
+        fill(head.files)
     return b"".join(
         (
             head.SerializeToString(),

@@ -22,8 +22,9 @@ from event_store.select.collections import (
 )
 from event_store.select.existence import require_dataset, require_detector, require_run
 from event_store.select.file_events import FileEvents, TooManyEventsError, read_file_events
-from eventindex.v1 import lookup_pb2
+from eventindex.v1 import event_pb2, lookup_pb2
 from index_service import lists_plan, lists_reply
+from index_service.file_names import Names
 from service_kit import checks
 from service_kit.errors import InvalidRequestError
 from service_kit.messages import collection_message, dataset_message
@@ -38,8 +39,9 @@ T = TypeVar("T")
 class Catalogue:
     """Answers from the tables beside the pages."""
 
-    def __init__(self, threads: DatabaseThreads) -> None:
+    def __init__(self, threads: DatabaseThreads, names: Names) -> None:
         self._threads = threads
+        self._names = names
 
     async def ListRuns(self, request: lookup_pb2.ListRunsRequest) -> lookup_pb2.ListRunsResponse:
         """Return a page of runs."""
@@ -102,9 +104,15 @@ class Catalogue:
                 run_number=planned.run,
                 dsid=planned.dsid,
                 collection=collection,
+                name_pattern=planned.name_pattern,
             )
 
-        return lists_reply.files_response(request, planned.page, await self._fetch(fetch))
+        rows = await self._fetch(fetch)
+        if not request.with_file_names:
+            return lists_reply.files_response(request, planned.page, rows)
+        files = [lists_reply.raw_file(row) for row in rows.rows]
+        await self._fill_names(files, [row.run_number for row in rows.rows])
+        return lists_reply.files_response(request, planned.page, rows, files)
 
     async def ListConflicts(
         self, request: lookup_pb2.ListConflictsRequest
@@ -127,7 +135,7 @@ class Catalogue:
 
     async def GetFile(self, request: lookup_pb2.GetFileRequest) -> lookup_pb2.GetFileResponse:
         """Return a RAW file over its runs, and on request its events."""
-        fuid = str(checks.fuid(request.fuid_raw))
+        fuid = await self._fuid(request)
         rows = await self._fetch(lambda cursor: lists.file_rows(cursor, fuid, _FILE_ROWS_MAX + 1))
         if not rows:
             raise NotFoundError(f"fuid_raw={fuid} is not in the index")
@@ -135,14 +143,35 @@ class Catalogue:
             raise InvalidRequestError(
                 f"fuid_raw={fuid} has events in more than {_FILE_ROWS_MAX:,} runs: use ListFiles"
             )
+        files = [lists_reply.raw_file(row) for row in rows]
+        if request.with_file_names:
+            await self._fill_names(files, [row.run_number for row in rows])
         if not request.with_events:
-            return lists_reply.file_response(rows, [])
+            return lists_reply.file_response(rows, files, [])
         _check_size(fuid, sum(row.n_events for row in rows))
         collections = await self._fetch(lambda cursor: collections_of_file(cursor, fuid))
         events = await self._threads.run(
             lambda connection: _file_events(connection, fuid, collections)
         )
-        return lists_reply.file_response(rows, lists_reply.batches(fuid, rows, events))
+        return lists_reply.file_response(rows, files, lists_reply.batches(rows, files, events))
+
+    async def _fuid(self, request: lookup_pb2.GetFileRequest) -> str:
+        """Find the file that is asked for by its id or its name."""
+        name = lists_plan.plan_file_name(request)
+        if name is None:
+            return str(checks.fuid(request.fuid_raw))
+        fuids = await self._fetch(lambda cursor: lists.fuids_of_name(cursor, name, 3))
+        if not fuids:
+            raise NotFoundError(f"name={name!r} is no file's")
+        if len(fuids) > 1:
+            raise InvalidRequestError(
+                f"name={name!r} is the name of several files: ask for one of fuid_raw="
+                f"{', '.join(fuids[:2])}{', …' if len(fuids) > 2 else ''}"
+            )
+        return fuids[0]
+
+    async def _fill_names(self, files: list[event_pb2.RawFile], runs: list[int | None]) -> None:
+        await self._threads.run(lambda connection: self._names.fill(connection, files, runs))
 
     async def ListCollections(
         self, request: lookup_pb2.ListCollectionsRequest

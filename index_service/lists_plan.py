@@ -47,6 +47,7 @@ class FilesPlan(NamedTuple):
     page: PageOf
     run: int | None
     dsid: int | None
+    name_pattern: str
 
 
 class ConflictsPlan(NamedTuple):
@@ -117,7 +118,23 @@ def plan_files(request: lookup_pb2.ListFilesRequest) -> FilesPlan:
         _page(request, *_order(request.order_by, FILE_ORDERS)),
         _run_number(request),
         checks.dsid(request.dsid_raw) if request.HasField("dsid_raw") else None,
+        checks.text("name_pattern", request.name_pattern),
     )
+
+
+def plan_file_name(request: lookup_pb2.GetFileRequest) -> str | None:
+    """Check a question for one file; returns its name, None where its id is given.
+
+    Raises:
+        InvalidRequestError: both are given, or a name that cannot be.
+    """
+    if not request.name:
+        return None
+    if request.fuid_raw:
+        raise InvalidRequestError(
+            f"fuid_raw={request.fuid_raw[:60]!r} and name={request.name[:60]!r}: give one"
+        )
+    return checks.text("name", request.name)
 
 
 def plan_conflicts(request: lookup_pb2.ListConflictsRequest) -> ConflictsPlan:

@@ -36,10 +36,14 @@ def datasets_response(
 
 
 def files_response(
-    request: lookup_pb2.ListFilesRequest, page: PageOf, found: Rows[FileRow]
+    request: lookup_pb2.ListFilesRequest,
+    page: PageOf,
+    found: Rows[FileRow],
+    named: Sequence[event_pb2.RawFile] | None = None,
 ) -> lookup_pb2.ListFilesResponse:
-    """Return a page of RAW files."""
-    files, token = _fill(request, page, found, _file)
+    """Return a page of RAW files; `named` are those of the rows where names are asked for."""
+    files_of_rows = iter(named or map(raw_file, found.rows))
+    files, token = _fill(request, page, found, lambda row: _file(row, next(files_of_rows)))
     return lookup_pb2.ListFilesResponse(files=files, next_page_token=token)
 
 
@@ -52,25 +56,26 @@ def conflicts_response(
 
 
 def file_response(
-    rows: Sequence[FileRow], events: Iterable[event_pb2.EventBatch]
+    rows: Sequence[FileRow],
+    files: Sequence[event_pb2.RawFile],
+    events: Iterable[event_pb2.EventBatch],
 ) -> lookup_pb2.GetFileResponse:
     """Return a RAW file over its runs."""
-    return lookup_pb2.GetFileResponse(runs=map(_file, rows), events=events)
+    return lookup_pb2.GetFileResponse(runs=map(_file, rows, files), events=events)
 
 
 def batches(
-    fuid: str, rows: Sequence[FileRow], found: Iterable[FileEvents]
+    rows: Sequence[FileRow], files: Sequence[event_pb2.RawFile], found: Iterable[FileEvents]
 ) -> list[event_pb2.EventBatch]:
     """Return the events of a RAW file, a batch for each run and dataset, numbered from 1."""
-    states = {row.dsid_raw: _state(row.state) for row in rows}
+    keys = [(row.run_number, row.dsid_raw) for row in rows]
+    by_key = dict(zip(keys, files, strict=True))
+    # What was stored since the rows were read is the same file's.
+    first = files[0]
     return [
         event_pb2.EventBatch(
             batch_id=batch_id,
-            files=[
-                event_pb2.RawFile(
-                    fuid_raw=fuid, dsid_raw=part.dsid, dataset_state=states.get(part.dsid)
-                )
-            ],
+            files=[by_key.get((part.run_number, part.dsid)) or _in_dataset(first, part.dsid)],
             run_numbers=[part.run_number],
             event_numbers=part.events.tolist(),
             file_indexes=[1] * len(part.events),
@@ -113,11 +118,20 @@ def _run(row: RunRow) -> lookup_pb2.Run:
     return run
 
 
-def _file(row: FileRow) -> lookup_pb2.FileOfRun:
+def raw_file(row: FileRow) -> event_pb2.RawFile:
+    """Return the file of a row, without what is noted of it."""
+    return event_pb2.RawFile(
+        fuid_raw=row.fuid_raw, dsid_raw=row.dsid_raw, dataset_state=_state(row.state)
+    )
+
+
+def _in_dataset(file: event_pb2.RawFile, dsid: int) -> event_pb2.RawFile:
+    return event_pb2.RawFile(fuid_raw=file.fuid_raw, dsid_raw=dsid)
+
+
+def _file(row: FileRow, file: event_pb2.RawFile) -> lookup_pb2.FileOfRun:
     return lookup_pb2.FileOfRun(
-        file=event_pb2.RawFile(
-            fuid_raw=row.fuid_raw, dsid_raw=row.dsid_raw, dataset_state=_state(row.state)
-        ),
+        file=file,
         run_number=row.run_number,
         events=row.n_events,
         event_first=row.first_event,

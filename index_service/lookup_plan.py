@@ -20,9 +20,16 @@ from service_kit.requests import parse
 from service_kit.settings import PAIRS_PER_MESSAGE_MAX
 
 _FIELDS = lookup_pb2.LookupRequest.DESCRIPTOR.fields_by_name
-_BATCH_ID, _RUNS, _EVENTS, _WITH_OLT, _COLLECTION = (
+_BATCH_ID, _RUNS, _EVENTS, _WITH_OLT, _COLLECTION, _WITH_NAMES = (
     _FIELDS[name].number
-    for name in ("batch_id", "run_numbers", "event_numbers", "with_olt_result", "collection")
+    for name in (
+        "batch_id",
+        "run_numbers",
+        "event_numbers",
+        "with_olt_result",
+        "collection",
+        "with_file_names",
+    )
 )
 _KNOWN = {
     _BATCH_ID: int,
@@ -30,6 +37,7 @@ _KNOWN = {
     _EVENTS: memoryview,
     _WITH_OLT: int,
     _COLLECTION: memoryview,
+    _WITH_NAMES: int,
 }
 
 
@@ -51,8 +59,13 @@ def plan_event(request: lookup_pb2.GetEventRequest) -> Asked:
     """
     run = checks.number("run_number", request.run_number)
     event = checks.number("event_number", request.event_number)
-    pair = np.array([run], np.int64), np.array([event], np.int64)
-    return Asked(*pair, with_olt=True, collection=request.collection or RAW_NAME)
+    return Asked(
+        np.array([run], np.int64),
+        np.array([event], np.int64),
+        with_olt=True,
+        collection=request.collection or RAW_NAME,
+        with_names=request.with_file_names,
+    )
 
 
 def _plan_columns(request: bytes) -> Asked | None:
@@ -79,6 +92,7 @@ def _plan_columns(request: bytes) -> Asked | None:
         bool(by_number.get(_WITH_OLT)),
         by_number.get(_BATCH_ID, 0),
         name.decode() or RAW_NAME,
+        bool(by_number.get(_WITH_NAMES)),
     )
 
 
@@ -91,6 +105,7 @@ def _plan_message(data: bytes) -> Asked:
         request.with_olt_result,
         request.batch_id,
         request.collection or RAW_NAME,
+        request.with_file_names,
     )
 
 

@@ -41,6 +41,16 @@ def _around_fuid(dsid: int, state: DatasetState) -> tuple[bytes, bytes]:
     return before, after
 
 
+def runs_of_files(asked: Asked, answer: Answer[bytes]) -> list[int]:
+    """Return for each file of an answer the run of the first pair that is in it."""
+    indexes, places = np.unique(answer.file_indexes, return_index=True)
+    places = places[indexes > 0]
+    runs: list[int] = (
+        asked.runs[places] if len(asked.runs) > 1 else asked.runs.repeat(len(places))
+    ).tolist()
+    return runs
+
+
 def encode_lookup(asked: Asked, answer: Answer[bytes]) -> bytes:
     """Return the LookupResponse to a batch, serialized."""
     found = int(np.count_nonzero(answer.file_indexes))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -12,12 +13,13 @@ import numpy as np
 from event_store.database.connection import Connection
 from event_store.database.threads import DatabaseThreads
 from event_store.errors import NotFoundError, StoreUnavailableError
-from event_store.lookup.batch import Asked
+from event_store.lookup.batch import Answer, Asked
 from event_store.lookup.reader import Reader
 from event_store.select.collections import collection_number
 from event_store.select.existence import elsewhere, run_exists
 from eventindex.v1 import lookup_pb2
 from index_service import lookup_joining, lookup_plan, lookup_reply
+from index_service.file_names import Names
 from index_service.lookup_groups import LookupGroups
 from service_kit.errors import InvalidRequestError
 from service_kit.in_order import InOrder
@@ -36,8 +38,11 @@ class Observer(Protocol):
 class Lookups:
     """Answers from the reader's cache and the database."""
 
-    def __init__(self, reader: Reader[bytes], threads: DatabaseThreads, observer: Observer) -> None:
+    def __init__(
+        self, reader: Reader[bytes], threads: DatabaseThreads, observer: Observer, names: Names
+    ) -> None:
         self._reader = reader
+        self._names = names
         self._threads = threads
         self._observer = observer
         self._groups = LookupGroups(threads, self._answer_all)
@@ -60,9 +65,12 @@ class Lookups:
     async def GetEvent(self, request: lookup_pb2.GetEventRequest) -> lookup_pb2.GetEventResponse:
         """Look up one event with all its fields."""
         planned = lookup_plan.plan_event(request)
-        [answer] = await self._threads.run(
-            lambda connection: self._reader.lookup_all(connection, [planned])
-        )
+
+        def fetch(connection: Connection) -> Answer[bytes]:
+            [answer] = self._reader.lookup_all(connection, [planned])
+            return self._named(connection, planned, answer) if planned.with_names else answer
+
+        answer = await self._threads.run(fetch)
         if not answer.files:
             where = await self._threads.run(lambda connection: _elsewhere(connection, planned))
             raise NotFoundError(
@@ -94,10 +102,15 @@ class Lookups:
         answers = self._reader.lookup_all(connection, [lookup_joining.join(part) for part in parts])
         for part, answer in zip(parts, answers, strict=True):
             for (place, one), own in zip(part, lookup_joining.split(answer, part), strict=True):
-                replies[place] = lookup_reply.encode_lookup(one, own)
+                named = self._named(connection, one, own) if one.with_names else own
+                replies[place] = lookup_reply.encode_lookup(one, named)
             found = int(np.count_nonzero(answer.file_indexes))
             self._observer.looked_up(found, len(answer.file_indexes) - found)
         return replies
+
+    def _named(self, connection: Connection, asked: Asked, answer: Answer[bytes]) -> Answer[bytes]:
+        runs = lookup_reply.runs_of_files(asked, answer) if self._names.needs_run else None
+        return replace(answer, files=self._names.encoded(connection, answer.files, runs))
 
 
 def _elsewhere(connection: Connection, asked: Asked) -> str:

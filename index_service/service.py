@@ -20,6 +20,7 @@ from index_service import metrics
 from index_service.cosmic import Cosmic
 from index_service.counts import EventCounts
 from index_service.events import EventLists
+from index_service.file_names import Names
 from index_service.gaps import RunGaps
 from index_service.lists import Catalogue
 from index_service.lookup_reply import encode_file
@@ -77,11 +78,12 @@ class IndexService:
             settings.database_connections_max,
             name="eventindex index_service",
         )
+        names = Names(settings)
         parts = (
-            Lookups(reader, threads, observer),
-            Catalogue(threads),
+            Lookups(reader, threads, observer, names),
+            Catalogue(threads, names),
             Cosmic(threads),
-            EventLists(threads),
+            EventLists(threads, names),
             EventCounts(threads),
             Overlaps(threads),
             RunGaps(threads),

@@ -68,6 +68,10 @@ class Metrics:
             "ingest_dead_letters_left", "Dead letters that were not stored for lack of room."
         )
         self._letters_bytes = gauge("ingest_dead_letters_bytes", "What the dead letters take.")
+        self._files_refused = counter(
+            "ingest_refused_files",
+            "Files that came with another name, size or checksum than was noted before.",
+        )
         self._batch_events = histogram(
             "ingest_batch_events", "Events that were stored together.", _EVENTS_BUCKETS
         )
@@ -201,6 +205,10 @@ class Metrics:
     def dead_letter(self, reason: str) -> None:
         """Note that a dead letter was stored."""
         self._letters.labels(reason).inc()
+
+    def files_refused(self, files: int) -> None:
+        """Files came with other values than were noted before, which stay."""
+        self._files_refused.inc(files)
 
     def dead_letters_left(self, letters: int) -> None:
         """Note that there was no room for dead letters."""

@@ -11,7 +11,15 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from event_store.model import RAW_NAME, CosmicRecord, Int32, Int64, RawFile, UInt64
+from event_store.model import (
+    RAW_NAME,
+    CosmicRecord,
+    FileInfo,
+    Int32,
+    Int64,
+    RawFile,
+    UInt64,
+)
 
 # The longest MQTT packet: the limit of a broker that names none.
 _PACKET_BYTES_MAX = 268_435_460
@@ -100,6 +108,7 @@ class Decoded:
         rejections: the refused events, in ascending position.
         cosmic: telescope records by index into the columns.
         repaired: records whose brackets were repaired.
+        file_infos: names, sizes and checksums that came with the files.
         piece: the event at a position of the message as a payload of its own.
         collection: the name of the collection of all events, or a list with one for each.
     """
@@ -114,6 +123,7 @@ class Decoded:
     rejections: Sequence[Rejection] = ()
     cosmic: Mapping[int, CosmicRecord] = field(default_factory=dict)
     repaired: int = 0
+    file_infos: Sequence[FileInfo] = ()
     piece: Callable[[int], bytes] = _no_piece
     collection: str | list[str] = RAW_NAME
 
@@ -158,6 +168,8 @@ class Receipt:
     duplicates: int = 0
     conflicts: int = 0
     rejections: Sequence[Rejection] = ()
+    # Files whose name, size or checksum was noted before with another value.
+    refused_files: int = 0
 
 
 class Submission(ABC):

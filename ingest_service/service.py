@@ -80,7 +80,9 @@ class IngestService:
             autocommit=False,
         )
         replayer = Replayer(topics, self._door.submit)
-        admin = AdminDoor(settings, self._admin_threads, replayer, metrics.status)
+        admin = AdminDoor(
+            settings, self._admin_threads, replayer, metrics.status, metrics.files_refused
+        )
         self._server.server.add_generic_rpc_handlers(
             (self._door.handlers(), registry.handlers(admin_door.SERVICE, admin, metrics))
         )

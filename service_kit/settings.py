@@ -16,13 +16,19 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from event_store.database.connection import StoreOptions
+from eventindex.file_names import CHECKSUM_CHARACTERS_MAX, NAME_BYTES_MAX
 from eventindex.hosts import is_loopback, split_address, split_mqtt_url
 from eventindex.limits import MESSAGE_BYTES_MAX, PAIRS_PER_MESSAGE_MAX
+from eventindex.root_files.branches import CRITERIA_MAX
+from eventindex.root_files.opening import SECONDS_MAX as STORAGE_SECONDS_MAX
+from eventindex.run_lists import RUN_RANGES_MAX
 from service_kit.epochs import parse_epochs
+from service_kit.file_urls import fields_of
 from service_kit.topic_prefixes import check_topic_prefixes
 
 __all__ = [
     "COSMIC_RECORD_BYTES_MAX",
+    "FILES_PER_REQUEST_MAX",
     "FIXED_LIMITS",
     "INGEST_BATCHES_IN_FLIGHT_MAX",
     "MESSAGE_BYTES_MAX",
@@ -38,6 +44,7 @@ REFUSED_ELEMENTS_MAX = 1_000
 INGEST_BATCHES_IN_FLIGHT_MAX = 4
 DATABASE_CONNECT_TIMEOUT_S = 5
 DATABASE_IDLE_IN_TRANSACTION_TIMEOUT_MS = 30_000
+FILES_PER_REQUEST_MAX = 10_000
 CACHE_BYTES_MIN = 1024 * 1024
 INDEX_WORKERS_MAX = 256
 
@@ -103,6 +110,19 @@ class Settings(BaseSettings):
         ge=CACHE_BYTES_MIN,
         description="Memory of the page cache of index_service, bytes, all workers together: each "
         "has an equal share.",
+    )
+    file_names_bytes_max: int = Field(
+        32 * 1024 * 1024,
+        ge=0,
+        description="Memory of the names of files that each worker of index_service remembers, "
+        "bytes.",
+    )
+    file_url: str = Field(
+        "",
+        max_length=1024,
+        description="How the address of a file is made, such as root://host//store/{name}: with "
+        "{name} as it was noted, {fuid}, {dataset} (its name), {collection} (raw) and {run}. One "
+        "of which one of them is not known has none. Empty: no addresses.",
     )
     index_workers: int = Field(
         0,
@@ -370,6 +390,7 @@ class Settings(BaseSettings):
         if self.mqtt_share_group and self.mqtt_version == "3.1.1":
             raise ValueError("EVENTINDEX_MQTT_SHARE_GROUP needs MQTT 5, not 3.1.1")
         parse_epochs(self.cosmic_epochs)
+        fields_of(self.file_url)
         check_topic_prefixes(
             {
                 f"EVENTINDEX_{name.upper()}": getattr(self, name)
@@ -428,5 +449,13 @@ FIXED_LIMITS = {
     "Longest wait for a connection to PostgreSQL": f"{DATABASE_CONNECT_TIMEOUT_S} s",
     "PostgreSQL ends a writer that holds a run and is silent for": (
         f"{DATABASE_IDLE_IN_TRANSACTION_TIMEOUT_MS:,} ms"
+    ),
+    "Files that are noted by one call of AdminService": f"{FILES_PER_REQUEST_MAX:,}",
+    "Name of a file, in UTF-8": f"{NAME_BYTES_MAX:,} bytes",
+    "Checksum of a file": f"{CHECKSUM_CHARACTERS_MAX} characters",
+    "Criteria of a ROOT file, the bits of a mask": f"{CRITERIA_MAX}",
+    "Ranges of runs in a selection": f"{RUN_RANGES_MAX:,}",
+    "Answer of a storage with ROOT files, where `--storage-timeout` does not say otherwise": (
+        f"{STORAGE_SECONDS_MAX:g} seconds"
     ),
 }

@@ -56,7 +56,7 @@ start with a message that names it.
 _LIMITS = """
 ## Fixed limits
 
-These are part of the wire contract and cannot be set.
+No setting changes these.
 
 | what | limit |
 |---|---|

@@ -13,6 +13,8 @@ from eventindex.admin_results import (
     DeadLetter,
     DeleteProgress,
     DoorStatus,
+    FileInfo,
+    NotedFiles,
     RunCheck,
 )
 from eventindex.catalogue_results import (
@@ -77,6 +79,7 @@ __all__ = [
     "EventIndexError",
     "Events",
     "FileContent",
+    "FileInfo",
     "FileOfRun",
     "FileOutcome",
     "ForbiddenError",
@@ -85,6 +88,7 @@ __all__ = [
     "LookupResult",
     "NameTakenError",
     "NotFoundError",
+    "NotedFiles",
     "PickReport",
     "RawFile",
     "Rejection",

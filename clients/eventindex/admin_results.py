@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from eventindex.catalogue_results import to_time
@@ -127,4 +128,43 @@ def to_access_token(message: admin_pb2.Token) -> AccessToken:
         to_time(message, "created"),
         to_time(message, "expires"),
         message.revoked,
+    )
+
+
+class FileInfo(NamedTuple):
+    """What is noted of a file; "" and 0 are not known."""
+
+    fuid_raw: str
+    name: str = ""
+    bytes: int = 0
+    checksum: str = ""
+
+
+class NotedFiles(NamedTuple):
+    """How many files were noted; of the refused each with what is noted of it and stays."""
+
+    noted: int
+    unchanged: int
+    replaced: int
+    refused: list[tuple[FileInfo, FileInfo]]
+
+
+def to_noted_files(offered: Sequence[FileInfo], message: admin_pb2.NoteFilesResponse) -> NotedFiles:
+    """Return what became of files that were to be noted."""
+    return NotedFiles(
+        message.noted,
+        message.unchanged,
+        message.replaced,
+        [
+            (
+                offered[refused.index],
+                FileInfo(
+                    refused.noted.fuid_raw,
+                    refused.noted.name,
+                    refused.noted.bytes,
+                    refused.noted.checksum,
+                ),
+            )
+            for refused in message.refused
+        ],
     )

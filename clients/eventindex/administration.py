@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator
+from itertools import islice
 
 from eventindex.admin_results import (
     AccessToken,
@@ -10,11 +11,14 @@ from eventindex.admin_results import (
     DeadLetter,
     DeleteProgress,
     DoorStatus,
+    FileInfo,
+    NotedFiles,
     RunCheck,
     to_access_token,
     to_criterion,
     to_dead_letter,
     to_door_status,
+    to_noted_files,
     to_run_check,
 )
 from eventindex.catalogue_results import (
@@ -32,14 +36,50 @@ from eventindex.pairs import NUMBER_MAX
 from eventindex.results import Ack, DatasetState, to_ack
 from eventindex.selection import Range, bounds, checked_number
 from eventindex.silence import Call
-from eventindex.v1 import admin_pb2
+from eventindex.v1 import admin_pb2, event_pb2
 
 _ID_MAX = 2**64 - 1
+NOTED_FILES_MAX = 10_000
 TOKEN_LIFETIME_SECONDS = 30 * 24 * 3600
 
 
 class Administration(DatasetQueries):
     """Changes collections, datasets, conflicts, criteria, letters, tokens; verifies the counts."""
+
+    def note_files(
+        self,
+        files: Iterable[FileInfo],
+        *,
+        replace: bool = False,
+        replaced_by: str = "",
+        timeout: float | None = None,
+    ) -> Generator[NotedFiles, None, None]:
+        """Note names, sizes and checksums of any number of files; yields a result a call.
+
+        What was noted before stays, unless it is replaced. Noting again is harmless.
+
+        Args:
+            files: with id, and of name, bytes and checksum what is known.
+            replace: put other values in the place of those noted before.
+            replaced_by: who does, for the record; with tokens the subject of the token counts.
+            timeout: seconds for each 10,000 files.
+
+        Raises:
+            InvalidRequestError: a value that cannot be; names it.
+        """
+        numbered = iter(files)
+        while part := list(islice(numbered, NOTED_FILES_MAX)):
+            request = admin_pb2.NoteFilesRequest(
+                files=[
+                    event_pb2.RawFile(
+                        fuid_raw=f.fuid_raw, name=f.name, bytes=f.bytes, checksum=f.checksum
+                    )
+                    for f in part
+                ],
+                replace=replace,
+                replaced_by=replaced_by,
+            )
+            yield to_noted_files(part, self._unary(self._admin.NoteFiles, request, timeout))
 
     def update_dataset(
         self,

@@ -26,8 +26,15 @@ from eventindex.aio_stream import AsyncExchange
 from eventindex.channel import Tls
 from eventindex.collection_names import RAW
 from eventindex.errors import from_rpc_error
-from eventindex.limits import PAIRS_PER_MESSAGE_MAX
-from eventindex.lookup_messages import LookupCalls, Request, Response, encode, numbered, slices
+from eventindex.lookup_messages import (
+    LookupCalls,
+    Request,
+    Response,
+    encode,
+    numbered,
+    pairs_max,
+    slices,
+)
 from eventindex.pairs import Pairs, PairsLike, to_pairs
 from eventindex.results import LookupResult, join, to_result
 from eventindex.stream import StreamLimits
@@ -61,21 +68,23 @@ class AsyncClient:
         *,
         with_olt_result: bool = False,
         collection: str = RAW,
+        with_file_names: bool = False,
         timeout: float | None = None,  # noqa: ASYNC109  # as in `Client`; gRPC keeps it
     ) -> LookupResult:
         """Find the RAW files of any number of (run, event) pairs; see `Client.lookup`."""
         columns = to_pairs(pairs)
-        if len(columns.runs) > PAIRS_PER_MESSAGE_MAX:
+        if len(columns.runs) > pairs_max(with_file_names):
             parts = self.lookup_stream(
-                slices(columns),
+                slices(columns, pairs_max(with_file_names)),
                 with_olt_result=with_olt_result,
                 collection=collection,
+                with_file_names=with_file_names,
                 timeout=timeout,
             )
             return join(columns, [part async for part in parts])
         seconds = self._limits.answer_seconds_max if timeout is None else timeout
         retry = channels.retrying_async(min(self._limits.retry_seconds_max, seconds))
-        request = encode(1, columns, with_olt_result, collection)
+        request = encode(1, columns, with_olt_result, collection, with_file_names)
         response: Response = await retry(
             partial(self._attempt, request, time.monotonic() + seconds)
         )
@@ -87,6 +96,7 @@ class AsyncClient:
         *,
         with_olt_result: bool = False,
         collection: str = RAW,
+        with_file_names: bool = False,
         batches_in_flight_max: int = 8,
         timeout: float | None = None,
         retry_seconds_max: float | None = None,
@@ -96,8 +106,8 @@ class AsyncClient:
         Args:
             batches: an asynchronous iterable, or a plain one, whose batches are then taken in
                 another thread.
-            with_olt_result, collection, batches_in_flight_max, timeout, retry_seconds_max: as
-                there.
+            with_olt_result, collection, with_file_names, batches_in_flight_max, timeout,
+            retry_seconds_max: as there.
         """
         default = self._limits
         limits = StreamLimits(
@@ -106,7 +116,9 @@ class AsyncClient:
             default.retry_seconds_max if retry_seconds_max is None else retry_seconds_max,
         )
         return self._stream(
-            _requests(batches, with_olt_result, collection), with_olt_result, limits
+            _requests(batches, with_olt_result, collection, with_file_names),
+            with_olt_result,
+            limits,
         )
 
     async def close(self) -> None:
@@ -194,12 +206,12 @@ def connect(
 
 
 async def _requests(
-    batches: Batches, with_olt_result: bool, collection: str
+    batches: Batches, with_olt_result: bool, collection: str, with_file_names: bool
 ) -> AsyncIterator[tuple[Request, Pairs]]:
     number = 0
     async for batch in _each(batches):
         number += 1
-        yield numbered(number, batch, with_olt_result, collection)
+        yield numbered(number, batch, with_olt_result, collection, with_file_names)
 
 
 async def _each(batches: Batches) -> AsyncIterator[PairsLike]:

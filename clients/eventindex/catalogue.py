@@ -113,6 +113,8 @@ class CatalogueQueries(DatasetQueries):
         *,
         run: int | None = None,
         dataset: int | str | None = None,
+        name: str = "",
+        with_file_names: bool = False,
         order_by: str = "",
         collection: str = "",
         timeout: float | None = None,
@@ -122,6 +124,8 @@ class CatalogueQueries(DatasetQueries):
         Args:
             run: files of one run only.
             dataset: files of one dataset only, by number or name.
+            name: files with such a name only: * is any text, ? one character.
+            with_file_names: ask for what is noted of the files too.
             order_by: "run_number" (default), "fuid_raw" or "events"; " desc" turns it round.
             collection: the collection that holds them; without it that of the dataset, or "raw".
             timeout: seconds for each page.
@@ -135,24 +139,45 @@ class CatalogueQueries(DatasetQueries):
             dsid_raw=self._dsid(dataset),
             order_by=order_by,
             collection=collection,
+            name_pattern=name,
+            with_file_names=with_file_names,
         )
         pages = self._pages(lambda q: self._unary(self._index.ListFiles, q, timeout), request)
         return (to_file_of_run(message) for page in pages for message in page.files)
 
     def get_file(
-        self, fuid_raw: str, *, with_events: bool = False, timeout: float | None = None
+        self,
+        fuid_raw: str | None = None,
+        *,
+        name: str = "",
+        with_events: bool = False,
+        with_file_names: bool = False,
+        timeout: float | None = None,
     ) -> FileContent:
         """Return a RAW file's runs and, if asked for, its events.
 
         The events come in one message; those of a file that is too large for it come from
         `list_events(file=...)`.
 
+        Args:
+            fuid_raw: its id.
+            name: its whole name, in place of the id.
+            with_events: ask for its events too.
+            with_file_names: ask for what is noted of it too.
+            timeout: seconds to wait.
+
         Raises:
-            NotFoundError: the index has no event of this file.
-            ValueError: the file id is no UUID.
+            NotFoundError: the index has no event of this file, or no file has the name.
+            InvalidRequestError: several files have the name; names some.
+            ValueError: the file id is no UUID, or neither or both of id and name are given.
         """
+        if (fuid_raw is None) == (not name):
+            raise ValueError("give fuid_raw or name")
         request = lookup_pb2.GetFileRequest(
-            fuid_raw=checked_fuid(fuid_raw), with_events=with_events
+            fuid_raw=None if fuid_raw is None else checked_fuid(fuid_raw),
+            name=name,
+            with_events=with_events,
+            with_file_names=with_file_names,
         )
         message = self._unary(self._index.GetFile, request, timeout)
         return FileContent(

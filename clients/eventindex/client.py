@@ -16,8 +16,7 @@ from eventindex.channel import tls_of
 from eventindex.collection_names import RAW, distinct_names, wire_name
 from eventindex.columns import EventColumns, SerializedBatch, serialize, to_cosmic_message
 from eventindex.event_queries import EventQueries
-from eventindex.limits import PAIRS_PER_MESSAGE_MAX
-from eventindex.lookup_messages import encode, slices, to_requests
+from eventindex.lookup_messages import encode, pairs_max, slices, to_requests
 from eventindex.pairs import Pairs, PairsLike, to_numbers, to_pairs
 from eventindex.picking import Picking
 from eventindex.results import Ack, Event, LookupResult, join, to_ack, to_event, to_result
@@ -39,6 +38,7 @@ class Client(EventQueries, CatalogueQueries, Administration, Picking):
         *,
         with_olt_result: bool = False,
         collection: str = RAW,
+        with_file_names: bool = False,
         timeout: float | None = None,
     ) -> LookupResult: ...
 
@@ -49,6 +49,7 @@ class Client(EventQueries, CatalogueQueries, Administration, Picking):
         *,
         with_olt_result: bool = False,
         collection: list[str] | tuple[str, ...],
+        with_file_names: bool = False,
         timeout: float | None = None,
     ) -> dict[str, LookupResult]: ...
 
@@ -58,6 +59,7 @@ class Client(EventQueries, CatalogueQueries, Administration, Picking):
         *,
         with_olt_result: bool = False,
         collection: str | list[str] | tuple[str, ...] = RAW,
+        with_file_names: bool = False,
         timeout: float | None = None,
     ) -> LookupResult | dict[str, LookupResult]:
         """Find the RAW files of any number of (run, event) pairs.
@@ -69,8 +71,9 @@ class Client(EventQueries, CatalogueQueries, Administration, Picking):
             with_olt_result: ask for the online filter's bits too.
             collection: the collection that is asked, or a list of several: then the result is a
                 dictionary with one for each. `collections_of` tells which hold some runs.
+            with_file_names: ask for names, sizes, checksums and addresses of the files too.
             timeout: seconds to wait, default as in `connect`; for each 100,000 pairs where
-                there are more.
+                there are more, for each 4,000 with names.
 
         Raises:
             ValueError: a pair that is no pair of numbers from 0 to 2^63-1, or one that is masked
@@ -79,23 +82,29 @@ class Client(EventQueries, CatalogueQueries, Administration, Picking):
         """
         columns = to_pairs(pairs)
         if isinstance(collection, str):
-            return self._lookup_in(collection, columns, with_olt_result, timeout)
+            return self._lookup_in(collection, columns, with_olt_result, with_file_names, timeout)
         return {
-            name: self._lookup_in(name, columns, with_olt_result, timeout)
+            name: self._lookup_in(name, columns, with_olt_result, with_file_names, timeout)
             for name in distinct_names(collection)
         }
 
     def _lookup_in(
-        self, collection: str, columns: Pairs, with_olt_result: bool, timeout: float | None
+        self,
+        collection: str,
+        columns: Pairs,
+        with_olt_result: bool,
+        with_file_names: bool,
+        timeout: float | None,
     ) -> LookupResult:
-        if len(columns.runs) <= PAIRS_PER_MESSAGE_MAX:
-            request = encode(1, columns, with_olt_result, collection)
+        if len(columns.runs) <= pairs_max(with_file_names):
+            request = encode(1, columns, with_olt_result, collection, with_file_names)
             response = self._unary(self._lookups.Lookup, request, timeout)
             return to_result(columns, response, with_olt_result=with_olt_result)
         parts = self.lookup_stream(
-            slices(columns),
+            slices(columns, pairs_max(with_file_names)),
             with_olt_result=with_olt_result,
             collection=collection,
+            with_file_names=with_file_names,
             timeout=timeout,
         )
         return join(columns, list(parts))
@@ -106,6 +115,7 @@ class Client(EventQueries, CatalogueQueries, Administration, Picking):
         *,
         with_olt_result: bool = False,
         collection: str = RAW,
+        with_file_names: bool = False,
         batches_in_flight_max: int = 8,
         timeout: float | None = None,
         retry_seconds_max: float | None = None,
@@ -120,6 +130,8 @@ class Client(EventQueries, CatalogueQueries, Administration, Picking):
             batches: an iterable of any length; each batch as in `lookup`, up to 100,000 pairs.
             with_olt_result: ask for the online filter's bits too.
             collection: the collection that is asked.
+            with_file_names: ask for what is noted of the files too; then 4,000 pairs in a batch
+                always have an answer that fits a message.
             batches_in_flight_max: batches that were read and not yet answered.
             timeout: longest wait for one result, seconds; default as in `connect`.
             retry_seconds_max: how long to try again when the server is away, since the last
@@ -132,7 +144,7 @@ class Client(EventQueries, CatalogueQueries, Administration, Picking):
             DeadlineError: no result in time.
         """
         limits = self._stream_limits(batches_in_flight_max, timeout, retry_seconds_max)
-        requests = to_requests(batches, with_olt_result, collection)
+        requests = to_requests(batches, with_olt_result, collection, with_file_names)
         exchange = Exchange(self._lookups.LookupStream, requests, limits, self._address)
         return exchange.answers(partial(to_result, with_olt_result=with_olt_result))
 
@@ -142,9 +154,10 @@ class Client(EventQueries, CatalogueQueries, Administration, Picking):
         event_number: int,
         *,
         collection: str = RAW,
+        with_file_names: bool = False,
         timeout: float | None = None,
     ) -> Event:
-        """Return one event with all its fields.
+        """Return one event with all its fields, and what is noted of its file if asked.
 
         Raises:
             NotFoundError: it is not in the index.
@@ -153,7 +166,10 @@ class Client(EventQueries, CatalogueQueries, Administration, Picking):
         (run,) = to_numbers([run_number], "run_number").tolist()
         (event,) = to_numbers([event_number], "event_number").tolist()
         request = lookup_pb2.GetEventRequest(
-            run_number=run, event_number=event, collection=wire_name(collection)
+            run_number=run,
+            event_number=event,
+            collection=wire_name(collection),
+            with_file_names=with_file_names,
         )
         return to_event(self._unary(self._index.GetEvent, request, timeout))
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eventindex.collection_names import RAW, wire_name
+from eventindex.file_names import problem_of
 from eventindex.limits import PAIRS_PER_MESSAGE_MAX
 from eventindex.numbers import Int64, UInt64, checked_integer, is_array, to_bits, to_numbers
 from eventindex.results import RawFile
@@ -109,7 +110,13 @@ def _file_message(index: int, file: RawFile) -> event_pb2.RawFile:
     if not isinstance(fuid, str) or not is_canonical_uuid(fuid):
         raise ValueError(f"fuid_raw of file {index} is {fuid!r}, not a UUID")
     dsid = checked_integer(file.dsid_raw, f"dsid_raw of file {index}", DSID_MAX)
-    return event_pb2.RawFile(fuid_raw=fuid, dsid_raw=dsid)
+    message = event_pb2.RawFile(fuid_raw=fuid, dsid_raw=dsid)
+    if file.name or file.bytes or file.checksum:
+        problem = problem_of(file.name, file.bytes, file.checksum)
+        if problem:
+            raise ValueError(f"file {index}: {problem}")
+        message.name, message.bytes, message.checksum = file.name, file.bytes, file.checksum
+    return message
 
 
 def _file_indexes(batch: EventColumns, count: int) -> Int64:

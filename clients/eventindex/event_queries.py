@@ -32,6 +32,7 @@ class EventQueries(DatasetQueries, Connection):
         after: tuple[int, int] | None = None,
         events_max: int = 0,
         batch_events_max: int = 0,
+        with_file_names: bool = False,
         timeout: float | None = None,
         **selection: Unpack[SelectionArguments],
     ) -> Generator[Events, None, None]:
@@ -44,6 +45,7 @@ class EventQueries(DatasetQueries, Connection):
             after: (run, event) to go on behind.
             events_max: stop after so many events; 0 is no limit.
             batch_events_max: events in a batch at most; 0 is the server's choice.
+            with_file_names: ask for what is noted of the files too.
             timeout: longest wait for one batch, seconds; default as in `connect`.
             **selection: which events, see `SelectionArguments`.
 
@@ -56,6 +58,7 @@ class EventQueries(DatasetQueries, Connection):
             selection=to_selection(selection, self._dsid(selection.get("dataset"))),
             batch_events_max=checked_number(batch_events_max, "batch_events_max", 2**32 - 1),
             events_max=checked_number(events_max, "events_max", NUMBER_MAX),
+            with_file_names=with_file_names,
         )
         if after is not None:
             if not isinstance(after, tuple) or len(after) != 2:

@@ -30,6 +30,9 @@ _BATCH_ID, _FOUND, _NOT_FOUND, _INDEXES, _OLT, _FILES = (
 )
 _KINDS = {_BATCH_ID: int, _FOUND: int, _NOT_FOUND: int, _INDEXES: memoryview, _OLT: memoryview}
 
+# Of so many files the longest names and addresses fit a message.
+NAMED_PAIRS_MAX = 4_000
+
 
 class Request(NamedTuple):
     """A serialized LookupRequest."""
@@ -62,15 +65,23 @@ class LookupCalls:
         )
 
 
-def slices(pairs: Pairs) -> Iterator[Pairs]:
+def pairs_max(with_file_names: bool) -> int:
+    """Return how many pairs a message takes whose answer always fits one."""
+    return NAMED_PAIRS_MAX if with_file_names else PAIRS_PER_MESSAGE_MAX
+
+
+def slices(pairs: Pairs, pairs_max: int = PAIRS_PER_MESSAGE_MAX) -> Iterator[Pairs]:
     """Cut pairs into consecutive batches that fit a message."""
-    for start in range(0, len(pairs.runs), PAIRS_PER_MESSAGE_MAX):
-        part = slice(start, start + PAIRS_PER_MESSAGE_MAX)
+    for start in range(0, len(pairs.runs), pairs_max):
+        part = slice(start, start + pairs_max)
         yield Pairs(pairs.runs[part], pairs.events[part])
 
 
 def to_requests(
-    batches: Iterable[PairsLike], with_olt_result: bool, collection: str = RAW
+    batches: Iterable[PairsLike],
+    with_olt_result: bool,
+    collection: str = RAW,
+    with_file_names: bool = False,
 ) -> Iterator[tuple[Request, Pairs]]:
     """Yield a request for each batch, numbered from 1, with its pairs.
 
@@ -78,13 +89,17 @@ def to_requests(
         ValueError: a batch that is no pairs or more than fit a message.
     """
     return (
-        numbered(number, batch, with_olt_result, collection)
+        numbered(number, batch, with_olt_result, collection, with_file_names)
         for number, batch in enumerate(batches, 1)
     )
 
 
 def numbered(
-    number: int, batch: PairsLike, with_olt_result: bool, collection: str = RAW
+    number: int,
+    batch: PairsLike,
+    with_olt_result: bool,
+    collection: str = RAW,
+    with_file_names: bool = False,
 ) -> tuple[Request, Pairs]:
     """Return the request of a batch with its pairs.
 
@@ -96,10 +111,16 @@ def numbered(
         raise ValueError(
             f"batch {number} has {len(pairs.runs):,} pairs, above {PAIRS_PER_MESSAGE_MAX:,}"
         )
-    return encode(number, pairs, with_olt_result, collection), pairs
+    return encode(number, pairs, with_olt_result, collection, with_file_names), pairs
 
 
-def encode(batch_id: int, pairs: Pairs, with_olt_result: bool, collection: str = RAW) -> Request:
+def encode(
+    batch_id: int,
+    pairs: Pairs,
+    with_olt_result: bool,
+    collection: str = RAW,
+    with_file_names: bool = False,
+) -> Request:
     """Serialize a batch; a run number that all share is sent once."""
     runs, events = pairs
     one_run = len(runs) > 0 and bool((runs == runs[0]).all())
@@ -112,6 +133,7 @@ def encode(batch_id: int, pairs: Pairs, with_olt_result: bool, collection: str =
                 packed_field(_ASKED["event_numbers"].number, events),
                 number_field(_ASKED["with_olt_result"].number, with_olt_result),
                 _collection_field(collection),
+                number_field(_ASKED["with_file_names"].number, with_file_names),
             )
         ),
     )

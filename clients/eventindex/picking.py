@@ -21,7 +21,7 @@ def pick(
     pairs: PairsLike,
     output: str | Path,
     *,
-    files: str | Path | Sequence[str | Path],
+    files: str | Path | Sequence[str | Path] = (),
     branches: Sequence[str] | None = None,
     tree: str | None = None,
     columns: dict[str, str] | None = None,
@@ -41,7 +41,8 @@ def pick(
         pairs: as in `Client.lookup`; an event that is there twice is picked once.
         output: a ROOT file, or a Parquet file by its ending; a directory with `per_file`.
         files: paths, patterns, directories and addresses where the files may be; which is which
-            is told by the UUID that ROOT wrote into each.
+            is told by the UUID that ROOT wrote into each. What is not there is opened at its
+            address (EVENTINDEX_FILE_URL).
         branches: names and patterns; None: all.
         tree: the tree, where several hold events.
         columns: the branches of run and event, where they have other names: {"run": "RunNo"}.
@@ -81,7 +82,7 @@ class Picking:
         self,
         pairs: PairsLike,
         *,
-        files: str | Path | Sequence[str | Path],
+        files: str | Path | Sequence[str | Path] = (),
         branches: Sequence[str] | None = None,
         tree: str | None = None,
         columns: dict[str, str] | None = None,

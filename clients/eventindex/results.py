@@ -38,11 +38,19 @@ class DatasetState(IntEnum):
 
 
 class RawFile(NamedTuple):
-    """A RAW file: its UUID as text, its dataset, and the dataset's state at the time of asking."""
+    """A RAW file: its UUID as text, its dataset, and the dataset's state at the time of asking.
+
+    Where names were asked for, `name`, `bytes` and `checksum` are what is noted of it and `url` is
+    where a job finds it; "" and 0 are not known.
+    """
 
     fuid_raw: str
     dsid_raw: int
     dataset_state: DatasetState = DatasetState.UNKNOWN
+    name: str = ""
+    bytes: int = 0
+    checksum: str = ""
+    url: str = ""
 
 
 class Event(NamedTuple):
@@ -63,13 +71,17 @@ class Rejection:
 
 
 class Ack(NamedTuple):
-    """A batch is committed; what became of its events."""
+    """A batch is committed; what became of its events.
+
+    `refused_files` are those with another name, size or checksum than was noted before.
+    """
 
     inserted: int
     duplicates: int
     conflicts: int
     rejected: int
     rejections: tuple[Rejection, ...]
+    refused_files: int = 0
 
 
 class WithFiles:
@@ -146,7 +158,8 @@ class LookupResult(WithFiles):
     def to_pandas(self) -> Any:
         """Return a pandas frame: run_number, event_number, fuid_raw, dsid_raw, dataset_state.
 
-        With `olt_result` where it was asked for. The file's columns are missing values where the
+        With `olt_result` where it was asked for, and `file_name` and `file_url` where names were
+        and a file has one. The file's columns are missing values where the
         event was not found.
 
         Raises:
@@ -173,6 +186,9 @@ class LookupResult(WithFiles):
                 self.file_indexes, [file.dataset_state.name.lower() for file in files]
             ),
         }
+        if any(file.name or file.url for file in files):
+            columns["file_name"] = Picked(self.file_indexes, [file.name for file in files])
+            columns["file_url"] = Picked(self.file_indexes, [file.url for file in files])
         if self.olt_results is not None:
             columns["olt_result"] = self.olt_results
         return columns
@@ -208,19 +224,26 @@ def join(pairs: Pairs, parts: Sequence[LookupResult]) -> LookupResult:
 
 def to_file(message: event_pb2.RawFile) -> RawFile:
     """Return a file of the wire as a value."""
-    return RawFile(message.fuid_raw, message.dsid_raw, DatasetState(message.dataset_state))
+    return RawFile(
+        message.fuid_raw,
+        message.dsid_raw,
+        DatasetState(message.dataset_state),
+        message.name,
+        message.bytes,
+        message.checksum,
+        message.url,
+    )
 
 
 def to_event(message: lookup_pb2.GetEventResponse) -> Event:
     """Return an event of the wire as a value."""
     event = message.event
     file = message.file if message.HasField("file") else event_pb2.RawFile()
-    state = DatasetState(file.dataset_state)
     return Event(
         event.run_number,
         event.event_number,
         event.olt_result,
-        RawFile(event.fuid_raw, event.dsid_raw, state),
+        to_file(file)._replace(fuid_raw=event.fuid_raw, dsid_raw=event.dsid_raw),
     )
 
 
@@ -228,7 +251,12 @@ def to_ack(message: ingest_pb2.IngestAck) -> Ack:
     """Return an acknowledgement of the wire as a value."""
     rejections = tuple(Rejection(r.index, r.reason) for r in message.rejections)
     return Ack(
-        message.inserted, message.duplicates, message.conflicts, message.rejected, rejections
+        message.inserted,
+        message.duplicates,
+        message.conflicts,
+        message.rejected,
+        rejections,
+        message.refused_files,
     )
 
 

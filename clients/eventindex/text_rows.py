@@ -6,8 +6,11 @@ file ids are strings.
 
 from __future__ import annotations
 
+import csv
+import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -17,22 +20,29 @@ from eventindex.selection_results import Events
 
 EVENT_FIELDS = ("run_number", "event_number", "olt_result", "dsid_raw", "fuid_raw")
 ANSWER_FIELDS = ("run_number", "event_number", "fuid_raw", "dsid_raw", "dataset_state")
+# Where names are asked for.
+NAME_FIELDS = ("name", "bytes", "checksum", "url")
 EVENT_HEADER = ",".join(EVENT_FIELDS) + "\n"
 
 
-def answer_fields(*, olt: bool) -> tuple[str, ...]:
+def answer_fields(*, olt: bool, names: bool = False) -> tuple[str, ...]:
     """Return the names of the columns of answers."""
-    return (*ANSWER_FIELDS, "olt_result") if olt else ANSWER_FIELDS
+    named = (*ANSWER_FIELDS, *NAME_FIELDS) if names else ANSWER_FIELDS
+    return (*named, "olt_result") if olt else named
 
 
-def answer_lines(result: LookupResult, *, end: str = "\n") -> str:
+def answer_lines(result: LookupResult, *, end: str = "\n", names: bool = False) -> str:
     """Return the answers to a batch as CSV; the file's columns are empty where nothing was found.
 
     Args:
         result: the answers.
         end: what each line ends with.
+        names: whether what is noted of the files is told too.
     """
     files = [",,", *(f"{f.fuid_raw},{f.dsid_raw},{state_name(f)}" for f in result.files)]
+    if names:
+        known = ["," * (len(NAME_FIELDS) - 1), *map(_name_cells, result.files)]
+        files = [f"{file},{cells}" for file, cells in zip(files, known, strict=True)]
     if result.olt_results is None:
         return "".join([f"{run},{event},{files[i]}{end}" for run, event, i in _pairs(result)])
     olt = result.olt_results.tolist()
@@ -44,9 +54,10 @@ def answer_lines(result: LookupResult, *, end: str = "\n") -> str:
     )
 
 
-def answer_objects(result: LookupResult) -> list[str]:
+def answer_objects(result: LookupResult, *, names: bool = False) -> list[str]:
     """Return the answers to a batch as JSON objects; null where nothing was found."""
-    files = [_answer_file(None), *map(_answer_file, result.files)]
+    fields = (*ANSWER_FIELDS[2:], *NAME_FIELDS) if names else ANSWER_FIELDS[2:]
+    files = [_answer_file(file, fields) for file in (None, *result.files)]
     if result.olt_results is None:
         return [
             f'{{"run_number":{run},"event_number":{event},{files[i]}}}'
@@ -95,6 +106,17 @@ def _pairs(rows: LookupResult | EventColumns | Events) -> Iterator[tuple[int, in
     return zip(*(np.asarray(column).tolist() for column in columns), strict=True)
 
 
-def _answer_file(file: RawFile | None) -> str:
-    values = (None,) * 3 if file is None else (file.fuid_raw, file.dsid_raw, state_name(file))
-    return compact(dict(zip(ANSWER_FIELDS[2:], values, strict=True)))[1:-1]
+def _answer_file(file: RawFile | None, fields: Sequence[str]) -> str:
+    known: dict[str, Any] = dict.fromkeys(fields)
+    if file is not None:
+        # What is not known of a file is null, as is the file of an event that is not there.
+        known = {field: getattr(file, field) or None for field in fields}
+        known |= {"dsid_raw": file.dsid_raw, "dataset_state": state_name(file)}
+    return compact(known)[1:-1]
+
+
+def _name_cells(file: RawFile) -> str:
+    out = io.StringIO()
+    cells = [getattr(file, field) or "" for field in NAME_FIELDS]
+    csv.writer(out, lineterminator="").writerow(cells)
+    return out.getvalue()

@@ -36,6 +36,8 @@ READER_RIGHTS: Mapping[str, Collection[str]] = {
     "cosmic_event": _READ,
     "olt_criterion": _READ,
     "access_token": _READ,
+    "file_info": _READ,
+    "file_info_version": _READ,
 }
 WRITER_RIGHTS: Mapping[str, Collection[str]] = {
     "run": (*_CHANGE, "DELETE"),
@@ -51,6 +53,9 @@ WRITER_RIGHTS: Mapping[str, Collection[str]] = {
     "olt_criterion": _CHANGE,
     "access_token": _CHANGE,
     "broker_session": (*_CHANGE, "DELETE"),
+    "file_info": _CHANGE,
+    "file_info_version": ("SELECT", "UPDATE"),
+    "file_info_replaced": ("SELECT", "INSERT"),
 }
 
 # What the connection set for itself (see `connection`) is not what the server has.

@@ -45,6 +45,7 @@ class Asked(NamedTuple):
     with_olt: bool
     batch_id: int = 0
     collection: str = RAW_NAME
+    with_names: bool = False
 
 
 class PendingOlt(NamedTuple):

@@ -6,7 +6,7 @@ not shift it. Counts come from the tables that the writing transaction keeps. Ne
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Generic, NamedTuple, TypeVar
@@ -246,6 +246,14 @@ def list_datasets(
     )
 
 
+def dataset_names(cursor: Cursor, dsids: Collection[int]) -> dict[int, str]:
+    """Return the names of datasets."""
+    cursor.execute(
+        "SELECT dsid_raw, name FROM dataset WHERE dsid_raw = ANY (%s::bigint[])", (list(dsids),)
+    )
+    return dict(cursor.fetchall())
+
+
 def list_files(
     cursor: Cursor,
     page: PageOf,
@@ -253,20 +261,46 @@ def list_files(
     run_number: int | None,
     dsid: int | None,
     collection: int | None,
+    name_pattern: str = "",
 ) -> Rows[FileRow]:
-    """Files of a collection (None: of all) that have events, one row for each run and dataset."""
-    conditions, values = ["n_events > 0"], []
+    """Return files of a collection (None: of all) that have events, a row for each run and dataset.
+
+    `name_pattern` "" takes any name.
+    """
+    conditions: list[str] = ["n_events > 0"]
+    values: list[object] = []
     filters = (("run_number", run_number), ("dsid_raw", dsid), ("collection_id", collection))
     for column, value in filters:
         if value is not None:
             conditions.append(f"{column} = %s")
             values.append(value)
+    if name_pattern:
+        conditions.append(
+            "fuid_raw IN (SELECT fuid FROM file_info WHERE name <> '' AND name LIKE %s)"
+        )
+        values.append(like_pattern(name_pattern))
     inner = (
         "SELECT run_number, fuid_raw, dsid_raw, n_events, first_event, last_event, collection_id "
         f"FROM raw_file WHERE {' AND '.join(conditions)}"
     )
     sql = f"{_FILE_ROWS} FROM ({{page}}) p {_FILE_STATE} ORDER BY {_order(page)}"
     return _read(cursor, sql, inner, values, page=page, make=FileRow)
+
+
+def like_pattern(pattern: str) -> str:
+    """Return a pattern with * and ? as LIKE has it. Pure."""
+    for special in "\\%_":
+        pattern = pattern.replace(special, f"\\{special}")
+    return pattern.replace("*", "%").replace("?", "_")
+
+
+def fuids_of_name(cursor: Cursor, name: str, limit: int) -> list[str]:
+    """Return the files with a name, at most `limit` of them."""
+    cursor.execute(
+        "SELECT fuid::text FROM file_info WHERE name <> '' AND name = %s ORDER BY fuid LIMIT %s",
+        (name, limit),
+    )
+    return [fuid for (fuid,) in cursor.fetchall()]
 
 
 def file_rows(cursor: Cursor, fuid_raw: str, limit: int) -> list[FileRow]:

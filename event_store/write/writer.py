@@ -6,6 +6,7 @@ Registers what is new, and cuts a batch into transactions (`plan`), of which eac
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -16,9 +17,9 @@ from psycopg2.extensions import cursor as Cursor
 from event_store.database import startup
 from event_store.database.connection import Connection, StoreOptions
 from event_store.errors import StoreError, StoreUnavailableError
-from event_store.model import RAW, RAW_NAME, DeadLetter, EventColumns, Outcome, UInt8
+from event_store.model import RAW, RAW_NAME, DeadLetter, EventColumns, FileInfo, Outcome, UInt8
 from event_store.select.collections import can_be_a_name, collection_numbers
-from event_store.write import catalogue
+from event_store.write import catalogue, file_infos
 from event_store.write.dead_letters import (
     insert_dead_letters,
     kept_letters_bytes,
@@ -62,6 +63,7 @@ class Store:
         self._known_datasets: set[int] = set()
         self._collections: dict[str, int] = {RAW_NAME: RAW}
         self._cosmic_datasets: dict[str, int] = {}
+        self._known_files: dict[uuid.UUID, FileInfo] = {}
 
     def write(self, batch: EventColumns, on_progress: Callable[[], None] = lambda: None) -> UInt8:
         """Store a batch of n events; committed when this returns.
@@ -132,6 +134,30 @@ class Store:
         self._cosmic_datasets.update(numbers)
         self._known_datasets.update(numbers.values())
         return self._cosmic_datasets
+
+    def note_files(self, offers: Sequence[FileInfo]) -> frozenset[FileInfo]:
+        """Note names, sizes and checksums of files; returns the offers that contradict others.
+
+        What was noted first stays. Committed when this returns; offering again is harmless.
+
+        Raises:
+            StoreUnavailableError: try again.
+            StoreError: the database refuses a value.
+        """
+        known = self._known_files
+        new = [
+            offer
+            for offer in offers
+            if (noted := known.get(offer.fuid)) is None or file_infos.filled(offer, noted) != noted
+        ]
+        noted_now: dict[uuid.UUID, FileInfo] = {}
+        for piece in file_infos.info_pieces(new):
+            with self._cursor() as cursor:
+                noted_now |= file_infos.note(cursor, piece)
+        if len(known) + len(noted_now) > _NAMES_REMEMBERED_MAX:
+            known.clear()
+        known |= noted_now
+        return file_infos.refused(new, noted_now)
 
     def add_dead_letters(
         self, letters: Sequence[DeadLetter], bytes_max: int = _NO_LIMIT
@@ -229,6 +255,7 @@ class Store:
         """Look names and numbers up again."""
         self._known_datasets.clear()
         self._cosmic_datasets.clear()
+        self._known_files.clear()
         self._collections = {RAW_NAME: RAW}
 
     @contextmanager

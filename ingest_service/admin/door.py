@@ -11,7 +11,15 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 
-from event_store.admin import collections, datasets, delete, resolve, tokens, verify
+from event_store.admin import (
+    collections,
+    datasets,
+    delete,
+    file_infos,
+    resolve,
+    tokens,
+    verify,
+)
 from event_store.database.threads import DatabaseThreads
 from event_store.errors import NotFoundError, WrongStateError
 from event_store.model import CosmicRecord
@@ -19,6 +27,7 @@ from event_store.telescope.names import telescope_of
 from eventindex.v1 import admin_pb2
 from ingest_service.admin import collections_plan, reply
 from ingest_service.admin import plan as admin_plan
+from ingest_service.admin.files import plan_files
 from ingest_service.admin.replay import Replayer
 from ingest_service.admin.tokens import create_token
 from ingest_service.decode.clock_settings import clocks_of
@@ -42,8 +51,10 @@ class AdminDoor:
         threads: DatabaseThreads,
         replayer: Replayer,
         status: Callable[[], admin_pb2.IngestStatusResponse],
+        files_refused: Callable[[int], None],
     ) -> None:
-        """`status` tells what has come in."""
+        """`status` tells what has come in, `files_refused` is told of files that were refused."""
+        self._files_refused = files_refused
         self._threads = threads
         self._replayer = replayer
         self._status = status
@@ -252,6 +263,17 @@ class AdminDoor:
         token = await self._threads.run(partial(tokens.revoke, token_id=token_id))
         log.info("token %d of %r: revoked by %r", token_id, token.subject, caller_subject())
         return admin_pb2.RevokeTokenResponse(token=reply.token_message(token))
+
+    async def NoteFiles(self, request: admin_pb2.NoteFilesRequest) -> admin_pb2.NoteFilesResponse:
+        """Note names, sizes and checksums of files."""
+        plan = plan_files(request, caller_subject())
+        found = await self._threads.run(
+            partial(file_infos.note_files, offers=plan.files, replaced_by=plan.replaced_by)
+        )
+        self._files_refused(len(found.refused))
+        if found.replaced:
+            log.info("what was noted of %d files: replaced by %r", found.replaced, plan.replaced_by)
+        return reply.noted_files_message(found)
 
     async def IngestStatus(
         self,

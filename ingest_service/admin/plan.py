@@ -78,7 +78,7 @@ def plan_resolution(request: admin_pb2.ResolveConflictRequest, caller: str) -> t
     }:
         raise InvalidRequestError(f"resolution={request.resolution} is neither KEEP nor REPLACE")
     number = checks.number("conflict_id", request.conflict_id)
-    return number, _line("resolved_by", caller or request.resolved_by)
+    return number, line("resolved_by", caller or request.resolved_by)
 
 
 def plan_criterion(request: admin_pb2.SetCriterionRequest) -> Criterion:
@@ -93,7 +93,7 @@ def plan_criterion(request: admin_pb2.SetCriterionRequest) -> Criterion:
     if criterion.bit > _BIT_MAX:
         raise InvalidRequestError(f"bit={criterion.bit} is above {_BIT_MAX}")
     checks.number("run_first", criterion.run_first)
-    return Criterion(criterion.bit, criterion.run_first, _line("name", criterion.name))
+    return Criterion(criterion.bit, criterion.run_first, line("name", criterion.name))
 
 
 def plan_letters(request: admin_pb2.ListDeadLettersRequest) -> LettersPlan:
@@ -128,7 +128,7 @@ def plan_token(request: admin_pb2.CreateTokenRequest, lifetime_max_s: int) -> To
     Raises:
         InvalidRequestError: a subject, scope or lifetime that cannot be.
     """
-    subject = _line("subject", request.subject)
+    subject = line("subject", request.subject)
     if not request.scopes:
         raise InvalidRequestError(f"scopes is empty: give some of {', '.join(Scope)}")
     for scope in request.scopes:
@@ -154,7 +154,7 @@ def plan_token_id(token_id: str) -> int:
 
 
 def _dataset_name(request: admin_pb2.UpdateDatasetRequest) -> str:
-    name = _line("name", request.name)
+    name = line("name", request.name)
     automatic = _AUTOMATIC_NAME.fullmatch(name)
     if automatic and name != f"dsid-{request.dsid_raw}":
         raise InvalidRequestError(f"name={name!r} is kept for a dataset that nobody named yet")
@@ -188,8 +188,12 @@ def plan_comment(comment: str) -> str:
     return comment
 
 
-def _line(field: str, value: str) -> str:
-    """Return text of one line without spaces around it."""
+def line(field: str, value: str) -> str:
+    """Return text of one line without spaces around it.
+
+    Raises:
+        InvalidRequestError: it is none.
+    """
     if not (
         0 < len(value) <= NAME_CHARACTERS_MAX and value.isprintable() and value == value.strip()
     ):

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from event_store.admin.datasets import LetterRow
+from event_store.admin.file_infos import NotedFiles
 from event_store.admin.tokens import AccessToken
 from event_store.admin.verify import Verified
 from event_store.select.criteria import Criterion
-from eventindex.v1 import admin_pb2
+from eventindex.v1 import admin_pb2, event_pb2
 from ingest_service.admin.plan import LettersPlan, letters_token
 from service_kit.settings import MESSAGE_BYTES_MAX
 
@@ -78,3 +79,24 @@ def token_message(token: AccessToken) -> admin_pb2.Token:
     message.created.FromDatetime(token.created)
     message.expires.FromDatetime(token.expires)
     return message
+
+
+def noted_files_message(found: NotedFiles) -> admin_pb2.NoteFilesResponse:
+    """Return what became of files that were to be noted."""
+    return admin_pb2.NoteFilesResponse(
+        noted=found.noted,
+        unchanged=found.unchanged,
+        replaced=found.replaced,
+        refused=[
+            admin_pb2.RefusedFile(
+                index=index,
+                noted=event_pb2.RawFile(
+                    fuid_raw=str(info.fuid),
+                    name=info.name,
+                    bytes=info.bytes,
+                    checksum=info.checksum,
+                ),
+            )
+            for index, info in found.refused.items()
+        ],
+    )

@@ -9,7 +9,16 @@ import numpy as np
 import numpy.typing as npt
 from google.protobuf.message import DecodeError
 
-from event_store.model import DSID_MAX, NUMBER_MAX, RAW_NAME, Int64, RawFile, UInt64
+from event_store.model import (
+    DSID_MAX,
+    NUMBER_MAX,
+    RAW_NAME,
+    FileInfo,
+    Int64,
+    RawFile,
+    UInt64,
+)
+from eventindex.file_names import problem_of
 from eventindex.v1 import event_pb2
 from eventindex.wire_counts import excess
 from ingest_service.decode.fields import describe, parse_fuid
@@ -49,7 +58,7 @@ def decode_batch(batch: event_pb2.EventBatch) -> Decoded:
             names the first bad index.
     """
     _check_counts(batch)
-    files = _files(batch.files)
+    files, infos = _files(batch.files)
     columns = _columns(batch)
     file_index = _file_index(batch, len(files))
     good, rejections = _check_values(columns, file_index, files)
@@ -60,6 +69,7 @@ def decode_batch(batch: event_pb2.EventBatch) -> Decoded:
         olt=columns.olt,
         file_index=file_index.astype(np.int32),
         files=files,
+        file_infos=infos,
         piece=lambda position: one_event_batch(batch, columns, file_index, position),
         collection=batch.collection or RAW_NAME,
     )
@@ -114,8 +124,9 @@ def _wrong_length(name: str, length: int, events: int, rule: str) -> MalformedBa
     )
 
 
-def _files(files: Sequence[event_pb2.RawFile]) -> list[RawFile]:
-    found = []
+def _files(files: Sequence[event_pb2.RawFile]) -> tuple[list[RawFile], list[FileInfo]]:
+    found: list[RawFile] = []
+    infos: list[FileInfo] = []
     for index, file in enumerate(files):
         fuid = parse_fuid(file.fuid_raw)
         if fuid is None:
@@ -124,7 +135,12 @@ def _files(files: Sequence[event_pb2.RawFile]) -> list[RawFile]:
                 "form"
             )
         found.append(RawFile(fuid, file.dsid_raw))
-    return found
+        if file.name or file.bytes or file.checksum:
+            problem = problem_of(file.name, file.bytes, file.checksum)
+            if problem:
+                raise MalformedBatchError(f"files[{index}].{problem}")
+            infos.append(FileInfo(fuid, file.name, file.bytes, file.checksum))
+    return found, infos
 
 
 def _columns(batch: event_pb2.EventBatch) -> _Columns:

@@ -10,7 +10,8 @@ from functools import cache
 
 import msgspec
 
-from event_store.model import DSID_MAX, NUMBER_MAX, RAW_NAME, RawFile
+from event_store.model import DSID_MAX, NUMBER_MAX, RAW_NAME, FileInfo, RawFile
+from eventindex.file_names import problem_of
 from ingest_service.decode.fields import UINT64_MAX, describe, fuid, number, parse_fuid
 from ingest_service.decode.strict_json import (
     StrictJsonError,
@@ -24,8 +25,11 @@ from service_kit.settings import PAIRS_PER_MESSAGE_MAX
 
 _FIELDS = frozenset({"run_number", "event_number", "olt_result", "dsid_raw", "fuid_raw"})
 _COLLECTION = "collection"
+# What may be known of the event's file.
+_FILE_FIELDS = frozenset({"file_name", "file_bytes", "file_checksum"})
+_OPTIONAL_FIELDS = _FILE_FIELDS | {_COLLECTION}
 _Span = tuple[int, int]
-_Event = tuple[int, int, int, RawFile, str]
+_Event = tuple[int, int, int, RawFile, FileInfo | None, str]
 
 
 class _Sent(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -37,12 +41,16 @@ class _Sent(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     dsid_raw: int
     fuid_raw: str
     collection: str | None = None
+    file_name: str | msgspec.UnsetType = msgspec.UNSET
+    file_bytes: int | msgspec.UnsetType = msgspec.UNSET
+    file_checksum: str | msgspec.UnsetType = msgspec.UNSET
 
 
 _one = msgspec.json.Decoder(_Sent).decode
 _many = msgspec.json.Decoder(list[_Sent]).decode
 # Five keys and one string have 12 quotes; a repeated key, which msgspec accepts, has more.
-_QUOTES, _QUOTES_OF_COLLECTION = 12, 4
+_QUOTES = 12
+_QUOTES_OF_KEY, _QUOTES_OF_STRING = 2, 4
 _FAULTS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -63,11 +71,7 @@ def _good_event(payload: bytes) -> Decoded | None:
     except _FAULTS:
         return None
     event = _checked(sent) if payload.count(b'"') == _quotes(sent) else None
-    if event is None:
-        return None
-    run, number_, olt, file, collection = event
-    piece = lambda _: payload  # noqa: E731  # one line
-    return Decoded(1, [run], [number_], [olt], [0], [file], piece=piece, collection=collection)
+    return None if event is None else _decoded([event], 1, lambda _: payload)
 
 
 def _good_events(payload: bytes) -> Decoded | None:
@@ -81,25 +85,39 @@ def _good_events(payload: bytes) -> Decoded | None:
     events = [event for event in map(_checked, sent) if event is not None]
     if len(events) < len(sent):
         return None
+    return _decoded(events, len(events), _piece_of(payload))
+
+
+def _quotes(sent: _Sent) -> int:
+    """Count the quotes of an event that names each of its fields once."""
+    if sent.file_name is sent.file_bytes is sent.file_checksum and sent.collection is None:
+        return _QUOTES
+    return (
+        _QUOTES
+        + _QUOTES_OF_STRING * (sent.collection is not None)
+        + _QUOTES_OF_STRING * (sent.file_name is not msgspec.UNSET)
+        + _QUOTES_OF_KEY * (sent.file_bytes is not msgspec.UNSET)
+        + _QUOTES_OF_STRING * (sent.file_checksum is not msgspec.UNSET)
+    )
+
+
+def _decoded(events: list[_Event], offered: int, piece: Callable[[int], bytes]) -> Decoded:
     return Decoded(
-        len(events),
+        offered,
         [event[0] for event in events],
         [event[1] for event in events],
         [event[2] for event in events],
         list(range(len(events))),
         [event[3] for event in events],
-        piece=_piece_of(payload),
+        file_infos=list({event[4]: None for event in events if event[4] is not None}),
+        piece=piece,
         collection=_collections(events),
     )
 
 
-def _quotes(sent: _Sent) -> int:
-    return _QUOTES if sent.collection is None else _QUOTES + _QUOTES_OF_COLLECTION
-
-
 def _collections(events: list[_Event]) -> str | list[str]:
     """Return the collection of all events, or that of each where they differ."""
-    names = [event[4] for event in events]
+    names = [event[5] for event in events]
     one = names[0] if names else RAW_NAME
     return one if names.count(one) == len(names) else names
 
@@ -127,11 +145,23 @@ def _checked(sent: _Sent) -> _Event | None:
         or not 0 <= sent.dsid_raw <= DSID_MAX
     ):
         return None
+    if sent.file_name is sent.file_bytes is sent.file_checksum:
+        info = None
+    else:
+        info = FileInfo(
+            file,
+            "" if sent.file_name is msgspec.UNSET else sent.file_name,
+            0 if sent.file_bytes is msgspec.UNSET else sent.file_bytes,
+            "" if sent.file_checksum is msgspec.UNSET else sent.file_checksum,
+        )
+        if problem_of(*info[1:]):
+            return None
     return (
         sent.run_number,
         sent.event_number,
         sent.olt_result,
         RawFile(file, sent.dsid_raw),
+        info,
         RAW_NAME if sent.collection is None else sent.collection,
     )
 
@@ -151,11 +181,10 @@ def _decode_single(text: str, start: int) -> Decoded:
     value, end = value_at(text, start)
     _expect_end(text, end)
     try:
-        run, event, olt, file, collection = _event(value)
+        event = _event(value)
     except RefusedError as error:
         return _nothing(text, error)
-    piece = lambda _: text.encode()  # noqa: E731  # one line
-    return Decoded(1, [run], [event], [olt], [0], [file], piece=piece, collection=collection)
+    return _decoded([event], 1, lambda _: text.encode())
 
 
 def _nothing(text: str, error: RefusedError) -> Decoded:
@@ -175,18 +204,12 @@ def _decode_elements(text: str, elements: list[tuple[_Span, _Event | RefusedErro
         else:
             kept.append(found)
             positions.append(position)
-    return Decoded(
-        offered=len(elements),
-        runs=[event[0] for event in kept],
-        events=[event[1] for event in kept],
-        olt=[event[2] for event in kept],
-        file_index=list(range(len(kept))),
-        files=[event[3] for event in kept],
-        positions=positions,
-        rejections=rejections,
-        piece=lambda position: text[slice(*elements[position][0])].encode(),
-        collection=_collections(kept),
+    decoded = _decoded(
+        kept, len(elements), lambda position: text[slice(*elements[position][0])].encode()
     )
+    decoded.positions = positions
+    decoded.rejections = rejections
+    return decoded
 
 
 def _elements(text: str, start: int) -> Iterator[tuple[_Span, _Event | RefusedError]]:
@@ -227,7 +250,7 @@ def _element(text: str, at: int) -> tuple[_Event | RefusedError, int]:
 def _event(value: object) -> _Event:
     if not isinstance(value, dict):
         raise RefusedError(Reason.WRONG_TYPE, f"an event is an object, not {describe(value)}")
-    if value.keys() - {_COLLECTION} != _FIELDS:
+    if value.keys() - _OPTIONAL_FIELDS != _FIELDS:
         raise RefusedError(Reason.WRONG_FIELDS, _field_problem(value))
     run, event, olt, dsid = (
         value["run_number"],
@@ -235,11 +258,13 @@ def _event(value: object) -> _Event:
         value["olt_result"],
         value["dsid_raw"],
     )
+    file = RawFile(fuid("fuid_raw", value["fuid_raw"]), number("dsid_raw", dsid, 0, DSID_MAX))
     return (
         number("run_number", run, 0, NUMBER_MAX),
         number("event_number", event, 0, NUMBER_MAX),
         number("olt_result", olt, 0, UINT64_MAX),
-        RawFile(fuid("fuid_raw", value["fuid_raw"]), number("dsid_raw", dsid, 0, DSID_MAX)),
+        file,
+        _info(value, file) if value.keys() & _FILE_FIELDS else None,
         _collection(value.get(_COLLECTION, RAW_NAME)),
     )
 
@@ -250,11 +275,27 @@ def _collection(value: object) -> str:
     return value
 
 
+def _info(value: dict[str, object], file: RawFile) -> FileInfo:
+    name, checksum = (_text(field, value) for field in ("file_name", "file_checksum"))
+    size_bytes = number("file_bytes", value.get("file_bytes", 0), 0, NUMBER_MAX)
+    problem = problem_of(name, size_bytes, checksum)
+    if problem:
+        raise RefusedError(Reason.OUT_OF_RANGE, f"file_{problem}")
+    return FileInfo(file.fuid, name, size_bytes, checksum)
+
+
+def _text(field: str, value: dict[str, object]) -> str:
+    text = value.get(field, "")
+    if not isinstance(text, str):
+        raise RefusedError(Reason.WRONG_TYPE, f"{field} is {describe(text)}, not a text")
+    return text
+
+
 def _field_problem(value: dict[str, object]) -> str:
     missing = sorted(_FIELDS - value.keys())
     if missing:
         return f"{missing[0]} is missing"
-    unknown = min(value.keys() - _FIELDS - {_COLLECTION})
+    unknown = min(value.keys() - _FIELDS - _OPTIONAL_FIELDS)
     return f"{describe(unknown)} is not a field of an event"
 
 

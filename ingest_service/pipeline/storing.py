@@ -25,7 +25,7 @@ from tenacity import (
 
 from event_store.database.statements import pieces
 from event_store.errors import StoreError, StoreUnavailableError, UnansweredError
-from event_store.model import RAW_NAME, DeadLetter, EventColumns, Outcome, UInt8
+from event_store.model import RAW_NAME, DeadLetter, EventColumns, FileInfo, Outcome, UInt8
 from event_store.write.dead_letters import letter_bytes
 from event_store.write.writer import KeptLetters
 from ingest_service.metrics import Metrics
@@ -54,6 +54,9 @@ class EventStore(Protocol):
 
     def collections(self, names: Iterable[str]) -> dict[str, int]:
         """Return the numbers of at least those of these collections that there are."""
+
+    def note_files(self, offers: Sequence[FileInfo]) -> frozenset[FileInfo]:
+        """Note names, sizes and checksums of files; returns the offers that contradict others."""
 
     def cosmic_datasets(self, names: Sequence[str]) -> dict[str, int]:
         """Return the number of at least these telescope datasets."""
@@ -123,7 +126,31 @@ class Storing:
         def attempt(part: Sequence[Taken], failures_max: int) -> UInt8:
             return self._patiently(partial(self._write, part), failures_max)
 
-        return receipts(items, store_what_can_be(with_events, attempt))
+        refused = self._note_files(with_events)
+        found = receipts(items, store_what_can_be(with_events, attempt))
+        if refused:
+            for item, receipt in zip(items, found, strict=True):
+                receipt.refused_files = len(refused.intersection(item.decoded.file_infos))
+        return found
+
+    def _note_files(self, items: Sequence[Taken]) -> frozenset[FileInfo]:
+        """Note what came with the files, before their events; returns what is refused."""
+        offers = list({info: None for item in items for info in item.decoded.file_infos})
+        if not offers:
+            return frozenset()
+        try:
+            refused = self._patiently(partial(self._store.note_files, offers), FAILURES_MAX)
+        except CannotStoreError as error:
+            log.exception("names of files cannot be stored", exc_info=error.__cause__)
+            refused = frozenset(offers)
+        if refused:
+            self._metrics.files_refused(len(refused))
+            log.warning(
+                "%d files came with another name, size or checksum than noted before, which stays; "
+                "the first: %s %r, %d bytes, checksum %r",
+                *(len(refused), *min(refused)),
+            )
+        return refused
 
     def keep_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
         """Store dead letters, however long it takes; without room for them they are counted.

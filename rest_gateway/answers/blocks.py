@@ -25,6 +25,7 @@ def answer_blocks(
     pairs: int,
     errors: Sequence[PairError],
     olt: bool,
+    names: bool = False,
 ) -> Blocks:
     """Yield the answer in pieces, one a result.
 
@@ -34,40 +35,45 @@ def answer_blocks(
         pairs: how many pairs there are.
         errors: what in the list was no pair.
         olt: whether the results have `olt_result`.
+        names: whether what is noted of the files is told too.
     """
     if form is Form.JSON:
-        return _json(results, pairs, errors)
+        return _json(results, pairs, errors, names)
     if form is Form.NDJSON:
-        return _ndjson(results, errors)
-    return _csv(results, errors, olt)
+        return _ndjson(results, errors, names)
+    return _csv(results, errors, olt, names)
 
 
-def _json(results: Iterable[LookupResult], pairs: int, errors: Sequence[PairError]) -> Blocks:
+def _json(
+    results: Iterable[LookupResult], pairs: int, errors: Sequence[PairError], names: bool
+) -> Blocks:
     yield f'{{"pairs":{pairs},"errors":{rows.compact(list(errors))},"answers":['.encode()
     found = 0
     separator = "\n"
     for result in results:
         found += result.found
-        objects = rows.answer_objects(result)
+        objects = rows.answer_objects(result, names=names)
         if objects:
             yield (separator + ",\n".join(objects)).encode()
             separator = ",\n"
     yield f'\n],"found":{found},"not_found":{pairs - found}}}\n'.encode()
 
 
-def _ndjson(results: Iterable[LookupResult], errors: Sequence[PairError]) -> Blocks:
+def _ndjson(results: Iterable[LookupResult], errors: Sequence[PairError], names: bool) -> Blocks:
     for result in results:
-        yield "".join([f"{each}\n" for each in rows.answer_objects(result)]).encode()
+        yield "".join([f"{each}\n" for each in rows.answer_objects(result, names=names)]).encode()
     for error in errors:
         yield (rows.compact({"error": error}) + "\n").encode()
 
 
-def _csv(results: Iterable[LookupResult], errors: Sequence[PairError], olt: bool) -> Blocks:
+def _csv(
+    results: Iterable[LookupResult], errors: Sequence[PairError], olt: bool, names: bool
+) -> Blocks:
     """Yield the answers with a last column `error`, which the lines of bad pairs alone fill."""
-    fields = rows.answer_fields(olt=olt)
+    fields = rows.answer_fields(olt=olt, names=names)
     yield (",".join([*fields, "error"]) + "\n").encode()
     for result in results:
-        yield rows.answer_lines(result, end=",\n").encode()
+        yield rows.answer_lines(result, end=",\n", names=names).encode()
     bad = io.StringIO()
     writer = csv.writer(bad, lineterminator="\n")
     for error in errors:

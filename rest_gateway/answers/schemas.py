@@ -79,6 +79,12 @@ class Answer(Document):
     fuid_raw: str | None = Field(description="UUID of the RAW file that holds the event.")
     dsid_raw: int | None = Field(description="Number of the dataset.")
     dataset_state: State | None = None
+    name: Annotated[
+        str | None, Field(description="Only with with_file_names=true, as the next three.")
+    ] = None
+    bytes: int | None = None
+    checksum: str | None = None
+    url: str | None = None
     olt_result: int | None = Field(None, description="Only with olt_result=true.")
 
 
@@ -198,6 +204,12 @@ class FileOfRun(Document):
     events: Count
     event_first: Count
     event_last: Count
+    name: str | None = Field(
+        None, description="Its name in its storage; with with_file_names=true, as the next three."
+    )
+    bytes: int | None = Field(None, description="Its size.")
+    checksum: str | None = None
+    url: str | None = Field(None, description="Where a job finds it.")
 
 
 class Files(Document):

@@ -62,9 +62,21 @@ class FilesQuery(PageQuery):
 
     run: Number | None = Field(None, description="Files of one run.")
     dataset: int | None = Field(None, ge=0, le=DSID_MAX, description="Files of one dataset.")
+    name: str = Field(
+        "", max_length=1024, description="Files with such a name: * is any text, ? one character."
+    )
+    with_file_names: bool = Field(
+        False, description="Answer name, bytes, checksum and url of the files too."
+    )
     order_by: Literal[
         "run_number", "run_number desc", "fuid_raw", "fuid_raw desc", "events", "events desc"
     ] = "run_number"
+
+
+class FileQuery(Parameters):
+    """What to tell of one RAW file."""
+
+    with_file_names: bool = Field(False, description="Answer name, bytes, checksum and url too.")
 
 
 class ConflictsQuery(PageQuery):
@@ -164,6 +176,8 @@ def list_files(
             page_token=query.page_token,
             run_number=query.run,
             dsid_raw=query.dataset,
+            name_pattern=query.name,
+            with_file_names=query.with_file_names,
             order_by=query.order_by,
         )
     )
@@ -179,9 +193,14 @@ def list_files(
     summary="One RAW file",
     responses={**document(schemas.File, "The file."), **problems_of(404)},
 )
-def get_file(request: Request, services: ServicesDep, fuid_raw: PathFuid) -> Response:
+def get_file(
+    request: Request,
+    services: ServicesDep,
+    fuid_raw: PathFuid,
+    query: Annotated[FileQuery, Query()],
+) -> Response:
     """Say of which runs a RAW file holds events."""
-    content = services.get_file(fuid_raw)
+    content = services.get_file(fuid_raw, with_file_names=query.with_file_names)
     runs = [file_document(file) for file in content.runs]
     return json_answer(request, schemas.File(fuid_raw=runs[0].fuid_raw, runs=runs))
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import anyio
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
+from eventindex.lookup_messages import NAMED_PAIRS_MAX, slices
 from rest_gateway.answers.blocks import answer_blocks
 from rest_gateway.answers.streams import primed, streamed
 from rest_gateway.calls.parameters import Parameters
@@ -25,6 +27,9 @@ class LookupQuery(Parameters):
     """How to answer a list."""
 
     olt_result: bool = Field(False, description="Answer the online filter's bits too.")
+    with_file_names: bool = Field(
+        False, description="Answer name, bytes, checksum and url of the files too."
+    )
     columns: str | None = columns_field()
     format: Literal["json", "ndjson", "csv"] | None = Field(
         None, description="The form of the answer, instead of Accept."
@@ -73,22 +78,31 @@ async def lookup(
         await anyio.to_thread.run_sync(
             lambda: spool.fill(read_list(stream, kind, columns, limit.expanded().add), check)
         )
-        return await anyio.to_thread.run_sync(
-            _answer, parts, spool, check, answer, query.olt_result
-        )
+        return await anyio.to_thread.run_sync(partial(_answer, parts, spool, check, answer, query))
     except BaseException:
         spool.close()
         raise
 
 
-def _answer(parts: Parts, spool: PairSpool, check: ListCheck, form: Form, olt: bool) -> Response:
+def _answer(
+    parts: Parts, spool: PairSpool, check: ListCheck, form: Form, query: LookupQuery
+) -> Response:
     """Return the answer, once the index gave the first part of it; runs in a thread."""
+    olt, names = query.olt_result, query.with_file_names
+    batches = spool.batches()
+    if names:
+        batches = (part for batch in batches for part in slices(batch, NAMED_PAIRS_MAX))
     results = primed(
         parts.services.lookup_stream(
-            spool.batches(), with_olt_result=olt, retry_seconds_max=_AWAY_IN_BETWEEN_S_MAX
+            batches,
+            with_olt_result=olt,
+            with_file_names=names,
+            retry_seconds_max=_AWAY_IN_BETWEEN_S_MAX,
         )
     )
-    blocks = answer_blocks(results, form, pairs=check.pairs, errors=check.errors, olt=olt)
+    blocks = answer_blocks(
+        results, form, pairs=check.pairs, errors=check.errors, olt=olt, names=names
+    )
     headers: dict[str, Any] = {
         "EventIndex-Pairs": str(check.pairs),
         "EventIndex-Bad-Lines": str(len(check.errors)),

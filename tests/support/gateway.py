@@ -56,12 +56,12 @@ def gateway(url: str, index: str, ingest: str = "127.0.0.1:1", **settings: objec
 
 
 @contextmanager
-def full_stack(url: str) -> Iterator[Stack]:
-    """All services with the sample events."""
+def full_stack(url: str, **of_index: object) -> Iterator[Stack]:
+    """All services with the sample events; some settings of index_service."""
     with ExitStack() as stack:
         ingest = Service("ingest_service", database_url=url)
         stack.callback(ingest.close)
-        index = Service("index_service", database_url=url)
+        index = Service("index_service", database_url=url, **of_index)
         stack.callback(index.close)
         ingest.start()
         index.start()

@@ -1,4 +1,4 @@
-"""`eventindex files`: the RAW files of the index, and the lines of a telescope's."""
+"""`eventindex files`: the RAW files of the index, their names, and the lines of a telescope's."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from itertools import islice
 import click
 
 from eventindex.catalogue_results import FileOfRun
+from eventindex.cli.files_import import import_files
 from eventindex.cli.shared.common import connection_options
 from eventindex.cli.shared.groups import ListGroup
 from eventindex.cli.shared.listing import (
@@ -23,6 +24,7 @@ from eventindex.cli.shared.listing import (
 from eventindex.cli.shared.selection_options import dataset, number
 from eventindex.client import Client
 from eventindex.results import DatasetState, RawFile
+from eventindex.uuids import is_canonical_uuid
 
 
 def _mark(file: RawFile) -> str:
@@ -53,18 +55,42 @@ _FIELDS = (
     "event_last",
 )
 _LAYOUT = Layout(_COLUMNS, _FIELDS, record_of)
+_NAME_FIELDS = ("name", "bytes", "checksum", "url")
+
+
+def _named_record(row: FileOfRun) -> dict[str, object]:
+    known = {field: getattr(row.file, field) for field in _NAME_FIELDS}
+    return record_of(row) | known
+
+
+_NAMED_LAYOUT = Layout(
+    [
+        *_COLUMNS,
+        Column("size", lambda row: f"{row.file.bytes:,}" if row.file.bytes else "", right=True),
+        Column("name", lambda row: row.file.url or row.file.name, fold=True),
+    ],
+    (*_FIELDS, *_NAME_FIELDS),
+    _named_record,
+)
 _RUNS_LAYOUT = Layout(_NUMBERS, _FIELDS, record_of)
 _ORDERS = ("run_number", "fuid_raw", "events")
 
 
-@click.group(cls=ListGroup, short_help="RAW files: list, show, cat.")
+@click.group(cls=ListGroup, short_help="RAW files: list, show, import, cat.")
 def files() -> None:
-    """RAW files: list (when nothing else is said), show, cat."""
+    """RAW files: list (when nothing else is said), show, import, cat."""
+
+
+files.add_command(import_files)
 
 
 @files.command("list")
 @click.option("--run", type=number, help="Files of this run.")
 @click.option("--dataset", type=dataset, help="Files of this dataset, by number or name.")
+@click.option(
+    "--name", default="", metavar="PATTERN", help="Files with such a name: * is any text, ? one."
+)
+@click.option("--names", is_flag=True, help="Print names, sizes and addresses too.")
 @order_and_limit(*_ORDERS, noun="lines")
 @format_option
 @connection_options
@@ -73,33 +99,53 @@ def list_files(
     connect: Callable[[], Client],
     run: int | None,
     dataset: int | str | None,
+    name: str,
+    names: bool,
     order_by: str,
     limit: int | None,
     form: str,
 ) -> None:
     """List the RAW files, a line for each run that they hold events of."""
     with connect() as client:
-        found = client.files(run=run, dataset=dataset, order_by=order_by)
-        write_list(islice(found, limit), _LAYOUT, form)
+        with_names = names or bool(name)
+        found = client.files(
+            run=run,
+            dataset=dataset,
+            name=name,
+            with_file_names=with_names,
+            order_by=order_by,
+        )
+        write_list(islice(found, limit), _NAMED_LAYOUT if with_names else _LAYOUT, form)
 
 
 @files.command()
-@click.argument("fuid", type=click.UUID)
+@click.argument("file", metavar="FUID | NAME")
 @format_option
 @connection_options
-def show(connect: Callable[[], Client], fuid: uuid.UUID, form: str) -> None:
-    """Show the dataset and the runs of a RAW file.
+def show(connect: Callable[[], Client], file: str, form: str) -> None:
+    """Show the dataset and the runs of a RAW file, by its id or its whole name.
 
     `eventindex events --file FUID` gives its events.
     """
     with connect() as client:
-        content = client.get_file(str(fuid))
+        fuid = file if is_canonical_uuid(file) else None
+        content = client.get_file(fuid, name="" if fuid else file, with_file_names=True)
     if form == "table":
         datasets = {
             run.file.dsid_raw: f"{run.file.dsid_raw} ({run.file.dataset_state.name.lower()})"
             for run in content.runs
         }
-        write_fields([("file", str(fuid)), ("dataset", ", ".join(datasets.values()))])
+        known = content.runs[0].file
+        write_fields(
+            [
+                ("file", known.fuid_raw),
+                ("dataset", ", ".join(datasets.values())),
+                *([("name", known.name)] if known.name else []),
+                *([("size", f"{known.bytes:,} bytes")] if known.bytes else []),
+                *([("checksum", known.checksum)] if known.checksum else []),
+                *([("address", known.url)] if known.url else []),
+            ]
+        )
         click.echo()
     write_list(content.runs, _RUNS_LAYOUT, form)
 

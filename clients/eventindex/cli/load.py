@@ -153,14 +153,15 @@ def load(
     after an interruption load it again.
 
     A ROOT file (.root, a root:// address, or a directory of them) holds a tree with a run and an
-    event number; its own UUID is fuid_raw. Files that cannot be read are named, the others go on.
+    event number; its own UUID is fuid_raw, and its name (the path below a directory that is FILE)
+    and size are noted. Files that cannot be read are named, the others go on.
 
     Exit code: 0 all were stored or known, 3 some were refused, 1 failure, 2 bad usage.
     """
     if fuid and fuid_per_run:
         raise click.UsageError("--fuid and --fuid-per-run exclude each other")
     inputs = find_inputs(files, form)
-    roots = RootInputs(_wanted(names, tree, run, criteria), dsid, storage_seconds_max)
+    roots = RootInputs(_wanted(names, tree, run, criteria), dsid, storage_seconds_max, files)
     _check_root_options(inputs, names, fuid is not None or fuid_per_run, roots.wanted)
     defaults = Defaults(fuid, fuid_per_run, dsid, run, names)
     if collection != RAW and any(file.form == "dat" for file in inputs):

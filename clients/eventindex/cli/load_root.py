@@ -22,6 +22,7 @@ from eventindex.results import RawFile
 from eventindex.root_files.branches import Wanted
 from eventindex.root_files.errors import CriteriaError, RootFileError
 from eventindex.root_files.events import EventTree, Step, find_tree, problem_of, read_steps
+from eventindex.root_files.names import storable_name
 from eventindex.root_files.opening import is_address, open_root, require_uproot
 
 FORM = "root"
@@ -38,12 +39,14 @@ class RootInputs:
         wanted: what to read from them.
         dsid_raw: the dataset of their events.
         seconds_max: longest wait for remote storage.
+        places: what was named on the command line.
         unreadable: how many were named and passed over.
     """
 
     wanted: Wanted
     dsid_raw: int | None
     seconds_max: float
+    places: tuple[str, ...] = ()
     unreadable: int = 0
     _criteria: tuple[str, tuple[str, ...]] | None = field(default=None)
 
@@ -122,7 +125,12 @@ class RootInputs:
 
     def blocks(self, tree: EventTree, opened: OpenFile, report: Report) -> Iterator[EventBlock]:
         """Yield the events of a tree; bad entries are reported."""
-        file = RawFile(tree.file.uuid, self.dsid_raw or 0)
+        file = RawFile(
+            tree.file.uuid,
+            self.dsid_raw or 0,
+            name=storable_name(tree.file.address, self.places),
+            bytes=tree.file.size_bytes,
+        )
         for step in read_steps(tree, self.wanted.run_number):
             yield _block(step, tree, file, report)
             opened.at((step.entry_first + len(step.events)) / tree.entries)

@@ -124,6 +124,10 @@ class Refusals:
             entry = {"file": path, "line": bad.line, "reason": bad.problem, "row": bad.row}
             self._file.write(json.dumps(entry, default=_as_json) + "\n")
 
+    def tell(self, text: str) -> None:
+        """Print a line that is no refusal of a row."""
+        self._progress.line(f"eventindex: {text}")
+
     def add_unnamed(self, path: str, count: int) -> None:
         """Count rows that the service refused without saying which."""
         with self._lock:
@@ -140,11 +144,15 @@ class FileLoad:
     refusals: Refusals
     in_flight: deque[tuple[Block, int]] = field(default_factory=deque)
     bytes_done: int = 0
+    named_otherwise: bool = False
 
     def acknowledge(self, ack: Ack) -> None:
         """Settle the oldest block in flight."""
         block, self.bytes_done = self.in_flight.popleft()
         self.totals.add(ack)
+        if ack.refused_files and not self.named_otherwise:
+            self.named_otherwise = True
+            self.refusals.tell(f"{self.path}: another name or size is noted of it, which stays")
         for rejection in ack.rejections:
             index = rejection.index
             bad = BadRow(int(block.lines[index]), rejection.reason, block.row(index), block.unit)

@@ -5,17 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
-from functools import partial
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import click
 import numpy as np
 
 from eventindex import collection_names
 from eventindex.cli.lookup_collections import CollectionsWriter, Missing, collections_of
-from eventindex.cli.lookup_output import make_writer
+from eventindex.cli.lookup_output import FORMS, make_writer
 from eventindex.cli.shared.common import (
     EXIT_NOT_ALL,
     EXIT_USAGE,
@@ -27,7 +26,7 @@ from eventindex.cli.shared.common import (
 from eventindex.cli.shared.selection_options import runs_file_option
 from eventindex.client import Client
 from eventindex.collection_names import ALL, RAW
-from eventindex.lookup_messages import slices
+from eventindex.lookup_messages import pairs_max, slices
 from eventindex.pair_lists.text import BadLine, Columns, PairListError, parse_columns, read_pairs
 from eventindex.pairs import Pairs
 from eventindex.run_lists import RunList
@@ -47,11 +46,14 @@ def _parse_columns(_: click.Context, __: click.Parameter, value: str | None) -> 
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["table", "csv", "json", "files"]),
+    type=click.Choice(FORMS),
     default="table",
     show_default=True,
-    help="What to print; files groups the events by RAW file.",
+    help="What to print. files: the addresses of the RAW files where they are known, else their "
+    "events by file. entrylist: file, run and event a line, for a TEntryList. condor: JSON, a file "
+    "a line, for HTCondor. ranges: run:event-run:event, as CRAB takes them.",
 )
+@click.option("--names", is_flag=True, help="Print names and addresses of the files too.")
 @click.option(
     "--columns",
     callback=_parse_columns,
@@ -74,6 +76,7 @@ def lookup(
     connect: Callable[[], Client],
     pairs: tuple[str, ...],
     form: str,
+    names: bool,
     columns: Columns | None,
     collection: str,
     olt: bool,
@@ -91,14 +94,17 @@ def lookup(
     Exit code: 0 all were found, 3 some were not, 1 failure, 2 bad usage or lines that are no
     pairs; the other lines are answered first.
     """
-    names = distinct_names(collection)
-    several = len(names) > 1 or names == [ALL]
-    if several and (olt or form == "files"):
-        raise click.UsageError("--olt and --format files are for one collection")
+    collections = distinct_names(collection)
+    several = len(collections) > 1 or collections == [ALL]
+    if several and (olt or names or form in {"files", *NAMED_FORMS}):
+        raise click.UsageError("--olt, --names and formats of files are for one collection")
     with open_pairs(pairs) as stream, connect() as client:
         source = _Source(stream, columns, run_list)
-        look = partial(_look_in_several, form=form) if several else _look_in_one(form, olt)
-        found, missing = look(client, source, names)
+        if several:
+            found, missing = _look_in_several(client, source, collections, form)
+        else:
+            output = _Output(form, collections[0], with_olt=olt, with_names=names)
+            found, missing = _look_in_one(client, source, output)
     source.report()
     if source.left_out and not quiet:
         note(f"{counted(source.left_out, 'pair')} left out: their runs are not in --runs-file")
@@ -122,23 +128,37 @@ def distinct_names(collection: str) -> list[str]:
         raise click.UsageError(f"--collection: {error}") from error
 
 
-def _look_in_one(form: str, olt: bool) -> Callable[[Client, _Source, list[str]], tuple[int, int]]:
-    def look(client: Client, source: _Source, names: list[str]) -> tuple[int, int]:
-        results = client.lookup_stream(source.batches(), with_olt_result=olt, collection=names[0])
-        writer = make_writer(form, sys.stdout, olt)
-        found, missing = 0, Missing()
-        not_found = 0
-        for result in results:
-            writer.write(result)
-            found += result.found
-            not_found += result.not_found
-            missing.add(result)
-            sys.stdout.flush()
-        writer.close()
-        missing.explain(client, names[0])
-        return found, not_found
+class _Output(NamedTuple):
+    """What is asked of one collection, and how it is printed."""
 
-    return look
+    form: str
+    collection: str
+    with_olt: bool
+    with_names: bool
+
+
+def _look_in_one(client: Client, source: _Source, output: _Output) -> tuple[int, int]:
+    with_names = output.with_names or output.form in NAMED_FORMS
+    results = client.lookup_stream(
+        (part for batch in source.batches() for part in slices(batch, pairs_max(with_names))),
+        with_olt_result=output.with_olt,
+        collection=output.collection,
+        with_file_names=with_names,
+    )
+    writer = make_writer(
+        output.form, sys.stdout, with_olt=output.with_olt, with_names=output.with_names
+    )
+    found, missing = 0, Missing()
+    not_found = 0
+    for result in results:
+        writer.write(result)
+        found += result.found
+        not_found += result.not_found
+        missing.add(result)
+        sys.stdout.flush()
+    writer.close()
+    missing.explain(client, output.collection)
+    return found, not_found
 
 
 def _look_in_several(

@@ -11,9 +11,14 @@ from typing import Any, Protocol, TextIO
 
 import numpy as np
 
+from eventindex.cli.lookup_jobs import CondorWriter, EntryListWriter, RangesWriter
 from eventindex.pairs import Int64
 from eventindex.results import DatasetState, LookupResult, RawFile
 from eventindex.text_rows import answer_fields, answer_lines, answer_objects
+
+FORMS = ("table", "csv", "json", "files", "entrylist", "condor", "ranges")
+# What is of no use without names.
+NAMED_FORMS = frozenset({"files", "entrylist", "condor"})
 
 
 class Writer(Protocol):
@@ -29,13 +34,14 @@ class Writer(Protocol):
 class CsvWriter:
     """One line a pair; the file's columns are empty where the event was not found."""
 
-    def __init__(self, out: TextIO, with_olt: bool) -> None:
+    def __init__(self, out: TextIO, *, with_olt: bool, with_names: bool) -> None:
         self._out = out
-        out.write(",".join(answer_fields(olt=with_olt)) + "\n")
+        self._with_names = with_names
+        out.write(",".join(answer_fields(olt=with_olt, names=with_names)) + "\n")
 
     def write(self, result: LookupResult) -> None:
         """Write the lines of a result."""
-        self._out.write(answer_lines(result))
+        self._out.write(answer_lines(result, names=self._with_names))
 
     def close(self) -> None:
         """Do nothing: all is written."""
@@ -44,13 +50,14 @@ class CsvWriter:
 class JsonWriter:
     """A JSON array with one object a line; null where the event was not found."""
 
-    def __init__(self, out: TextIO) -> None:
+    def __init__(self, out: TextIO, *, with_names: bool) -> None:
         self._out = out
+        self._with_names = with_names
         self._separator = "[\n"
 
     def write(self, result: LookupResult) -> None:
         """Write the objects of a result."""
-        if objects := answer_objects(result):
+        if objects := answer_objects(result, names=self._with_names):
             self._out.write(self._separator + ",\n".join(objects))
             self._separator = ",\n"
 
@@ -62,8 +69,9 @@ class JsonWriter:
 class TableWriter:
     """Columns for people; their widths are those that the first result needs."""
 
-    def __init__(self, out: TextIO, with_olt: bool) -> None:
+    def __init__(self, out: TextIO, *, with_olt: bool, with_names: bool) -> None:
         self._out = out
+        self._with_names = with_names
         self._with_olt = with_olt
         self._form = ""
 
@@ -78,6 +86,9 @@ class TableWriter:
         if self._with_olt:
             olt = ["" if i == 0 else f"{bits:#x}" for i, bits in _olt(result)]
             rows = [(*row, bits) for row, bits in zip(rows, olt, strict=True)]
+        if self._with_names:
+            names = _texts(result, "", lambda f: f.url or f.name)
+            rows = [(*row, name) for row, name in zip(rows, names, strict=True)]
         self._out.write("".join((self._form % row).rstrip() + "\n" for row in rows))
 
     def close(self) -> None:
@@ -92,12 +103,18 @@ class TableWriter:
         if self._with_olt:
             form += "  %s"
             titles.append("olt")
+        if self._with_names:
+            form += "  %s"
+            titles.append("name")
         self._out.write((form % tuple(titles)).rstrip() + "\n")
         return form
 
 
 class FilesWriter:
-    """Each RAW file once, with its events by run; those not found come last. Holds all pairs."""
+    """The address of each RAW file, a line each; where one of them is not known, its events too.
+
+    Those by run, and what was not found last. Holds all pairs.
+    """
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
@@ -115,9 +132,14 @@ class FilesWriter:
     def close(self) -> None:
         """Write the files in the order in which they came."""
         missing = self._events.pop(None, None)
+        addresses = [file.url for file in self._events if file is not None]
+        if addresses and all(addresses):
+            self._out.write("".join(f"{url}\n" for url in dict.fromkeys(addresses)))
+            return
         for file, parts in self._events.items():
             assert file is not None  # noqa: S101  # None was taken out
-            self._write(f"{file.fuid_raw}  dataset {file.dsid_raw}{_mark(file)}", parts)
+            name = f"  {file.url or file.name}" if file.name else ""
+            self._write(f"{file.fuid_raw}  dataset {file.dsid_raw}{_mark(file)}{name}", parts)
         if missing:
             self._write("not found", missing)
 
@@ -134,13 +156,23 @@ class FilesWriter:
             self._out.write("\n".join(lines) + "\n")
 
 
-def make_writer(form: str, out: TextIO, with_olt: bool) -> Writer:
-    """Return the writer of a format: table, csv, json or files."""
+def make_writer(form: str, out: TextIO, *, with_olt: bool, with_names: bool = False) -> Writer:
+    """Return the writer of one of `FORMS`."""
     if form == "csv":
-        return CsvWriter(out, with_olt)
+        return CsvWriter(out, with_olt=with_olt, with_names=with_names)
     if form == "json":
-        return JsonWriter(out)
-    return FilesWriter(out) if form == "files" else TableWriter(out, with_olt)
+        return JsonWriter(out, with_names=with_names)
+    if form == "table":
+        return TableWriter(out, with_olt=with_olt, with_names=with_names)
+    return _OF_FILES[form](out)
+
+
+_OF_FILES: dict[str, type[FilesWriter | EntryListWriter | CondorWriter | RangesWriter]] = {
+    "files": FilesWriter,
+    "entrylist": EntryListWriter,
+    "condor": CondorWriter,
+    "ranges": RangesWriter,
+}
 
 
 def _texts(result: LookupResult, missing: Any, form: Any) -> list[Any]:

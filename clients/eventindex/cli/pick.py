@@ -53,9 +53,9 @@ def _names(_: click.Context, __: click.Parameter, value: str | None) -> tuple[st
     "--files",
     "places",
     multiple=True,
-    required=True,
     metavar="PLACE",
-    help="Where the files may be: a directory, pattern, path or address. May be repeated.",
+    help="Where the files may be: a directory, pattern, path or address. May be repeated. What is "
+    "not there is opened at the address that the index has of it.",
 )
 @click.option("--branches", callback=_names, metavar="NAME,...", help="These, or patterns of them.")
 @click.option("--tree", metavar="NAME", help="Tree, where several hold events.")
@@ -114,9 +114,9 @@ def pick(
 ) -> None:
     """Copy the events of LIST out of the ROOT files that hold them.
 
-    LIST is what `lookup` reads. The index says which file holds each event; the files are known by
-    the UUIDs that ROOT wrote into them. After an interruption pick again: files that are done are
-    not read again.
+    LIST is what `lookup` reads. The index says which file holds each event, and where that is where
+    it knows names and EVENTINDEX_FILE_URL; below --files the files are known by the UUIDs that ROOT
+    wrote into them. After an interruption pick again: files that are done are not read again.
 
     Exit code: 0 all were picked, 3 some events, files or branches were not, 1 failure, 2 bad usage.
     """

@@ -6,8 +6,11 @@ The edge to file systems; opens no file.
 from __future__ import annotations
 
 import glob
-from pathlib import Path
+from collections.abc import Iterable
+from pathlib import Path, PurePath
+from urllib.parse import urlsplit
 
+from eventindex.file_names import name_problem
 from eventindex.root_files.errors import RootFileError
 from eventindex.root_files.opening import guarded, is_address
 from eventindex.root_files.waiting import within
@@ -55,6 +58,25 @@ def expand(text: str, seconds_max: float) -> list[str]:
     if not found:
         raise RootFileError("no ROOT files there")
     return found
+
+
+def storable_name(path: str, places: Iterable[str]) -> str:
+    """Return what a file is called in the index; "" where no name can be like that.
+
+    Args:
+        path: of the file, or its address.
+        places: what somebody named: of a file below one of these, the path from there on counts,
+            of another one its last part alone.
+    """
+    name = PurePath(urlsplit(path).path).name if is_address(path) else Path(path).name
+    for place in places:
+        if not is_address(path) and not is_address(place) and Path(place).is_dir():
+            try:
+                name = Path(path).relative_to(place).as_posix()
+            except ValueError:
+                continue
+            break
+    return "" if name_problem(name) else name
 
 
 def _remote_glob(address: str) -> list[str]:

@@ -113,9 +113,15 @@ class _Job:
         """Pick the events of all files into the work directory."""
         self._places = places
         report = PickReport((places.pairs.runs, places.pairs.events))
-        result = self._client.lookup(places.pairs)
+        result = self._client.lookup(places.pairs, with_file_names=True)
         report.not_found = result.missing()
-        wanted = {file.fuid_raw: at for file, at in result.by_file().items() if len(at)}
+        wanted: dict[str, Int64] = {}
+        urls: dict[str, str] = {}
+        for file, at in result.by_file().items():
+            # A file may hold events of several datasets.
+            known = wanted.get(file.fuid_raw)
+            wanted[file.fuid_raw] = at if known is None else np.sort(np.append(known, at))
+            urls[file.fuid_raw] = file.url
         located = locate(
             self._options.files,
             wanted,
@@ -128,7 +134,9 @@ class _Job:
         outcomes: dict[str, FileOutcome] = {}
         with ThreadPoolExecutor(self._options.files_together, "eventindex-pick") as pool:
             tasks = {
-                pool.submit(self._one_file, uuid, located.addresses.get(uuid, ""), at): uuid
+                pool.submit(
+                    self._one_file, uuid, located.addresses.get(uuid) or urls[uuid], at
+                ): uuid
                 for uuid, at in wanted.items()
             }
             try:
@@ -234,7 +242,8 @@ class _Job:
 
     def _read(self, uuid: str, address: str, wanted: PairPlaces) -> PickedFile:
         if not address:
-            raise RootFileError("no file with this UUID was found")
+            looked = "no file with this UUID was found, and " if self._options.files else ""
+            raise RootFileError(f"{looked}the index has no address of it")
         with open_root(address, self._options.seconds_max) as file:
             if file.uuid != uuid:
                 raise RootFileError(f"has the UUID {file.uuid}, not {uuid}")

@@ -22,7 +22,8 @@ class PickOptions:
     """How to pick.
 
     Attributes:
-        files: paths, patterns, directories and addresses to look for the files in.
+        files: paths, patterns, directories and addresses to look for the files in; what is not
+            there, or all where there are none, is opened at the address that the index has of it.
         branches: names and patterns; None: all branches.
         wanted: the tree and the branches of run and event number, as in `load`.
         order: of the events in the output: as in the list, or as in the files.

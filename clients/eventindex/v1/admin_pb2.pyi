@@ -290,6 +290,36 @@ class ListTokensResponse(_message.Message):
     tokens: _containers.RepeatedCompositeFieldContainer[Token]
     def __init__(self, tokens: _Optional[_Iterable[_Union[Token, _Mapping]]] = ...) -> None: ...
 
+class NoteFilesRequest(_message.Message):
+    __slots__ = ("files", "replace", "replaced_by")
+    FILES_FIELD_NUMBER: _ClassVar[int]
+    REPLACE_FIELD_NUMBER: _ClassVar[int]
+    REPLACED_BY_FIELD_NUMBER: _ClassVar[int]
+    files: _containers.RepeatedCompositeFieldContainer[_event_pb2.RawFile]
+    replace: bool
+    replaced_by: str
+    def __init__(self, files: _Optional[_Iterable[_Union[_event_pb2.RawFile, _Mapping]]] = ..., replace: _Optional[bool] = ..., replaced_by: _Optional[str] = ...) -> None: ...
+
+class RefusedFile(_message.Message):
+    __slots__ = ("index", "noted")
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    NOTED_FIELD_NUMBER: _ClassVar[int]
+    index: int
+    noted: _event_pb2.RawFile
+    def __init__(self, index: _Optional[int] = ..., noted: _Optional[_Union[_event_pb2.RawFile, _Mapping]] = ...) -> None: ...
+
+class NoteFilesResponse(_message.Message):
+    __slots__ = ("noted", "unchanged", "replaced", "refused")
+    NOTED_FIELD_NUMBER: _ClassVar[int]
+    UNCHANGED_FIELD_NUMBER: _ClassVar[int]
+    REPLACED_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_FIELD_NUMBER: _ClassVar[int]
+    noted: int
+    unchanged: int
+    replaced: int
+    refused: _containers.RepeatedCompositeFieldContainer[RefusedFile]
+    def __init__(self, noted: _Optional[int] = ..., unchanged: _Optional[int] = ..., replaced: _Optional[int] = ..., refused: _Optional[_Iterable[_Union[RefusedFile, _Mapping]]] = ...) -> None: ...
+
 class RevokeTokenRequest(_message.Message):
     __slots__ = ("token_id",)
     TOKEN_ID_FIELD_NUMBER: _ClassVar[int]

@@ -114,6 +114,11 @@ class AdminServiceStub:
                 request_serializer=eventindex_dot_v1_dot_admin__pb2.RevokeTokenRequest.SerializeToString,
                 response_deserializer=eventindex_dot_v1_dot_admin__pb2.RevokeTokenResponse.FromString,
                 _registered_method=True)
+        self.NoteFiles = channel.unary_unary(
+                '/eventindex.v1.AdminService/NoteFiles',
+                request_serializer=eventindex_dot_v1_dot_admin__pb2.NoteFilesRequest.SerializeToString,
+                response_deserializer=eventindex_dot_v1_dot_admin__pb2.NoteFilesResponse.FromString,
+                _registered_method=True)
         self.IngestStatus = channel.unary_unary(
                 '/eventindex.v1.AdminService/IngestStatus',
                 request_serializer=eventindex_dot_v1_dot_admin__pb2.IngestStatusRequest.SerializeToString,
@@ -233,6 +238,13 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def NoteFiles(self, request, context):
+        """Notes names, sizes and checksums of files; on request in place of those noted before.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def IngestStatus(self, request, context):
         """What has come in since the service started; for any valid token.
         """
@@ -322,6 +334,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.RevokeToken,
                     request_deserializer=eventindex_dot_v1_dot_admin__pb2.RevokeTokenRequest.FromString,
                     response_serializer=eventindex_dot_v1_dot_admin__pb2.RevokeTokenResponse.SerializeToString,
+            ),
+            'NoteFiles': grpc.unary_unary_rpc_method_handler(
+                    servicer.NoteFiles,
+                    request_deserializer=eventindex_dot_v1_dot_admin__pb2.NoteFilesRequest.FromString,
+                    response_serializer=eventindex_dot_v1_dot_admin__pb2.NoteFilesResponse.SerializeToString,
             ),
             'IngestStatus': grpc.unary_unary_rpc_method_handler(
                     servicer.IngestStatus,
@@ -761,6 +778,33 @@ class AdminService:
             '/eventindex.v1.AdminService/RevokeToken',
             eventindex_dot_v1_dot_admin__pb2.RevokeTokenRequest.SerializeToString,
             eventindex_dot_v1_dot_admin__pb2.RevokeTokenResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def NoteFiles(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/eventindex.v1.AdminService/NoteFiles',
+            eventindex_dot_v1_dot_admin__pb2.NoteFilesRequest.SerializeToString,
+            eventindex_dot_v1_dot_admin__pb2.NoteFilesResponse.FromString,
             options,
             channel_credentials,
             insecure,

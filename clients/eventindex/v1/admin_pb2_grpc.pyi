@@ -63,6 +63,8 @@ class AdminServiceStub:
     """The newest first, at most 10,000."""
     RevokeToken: _grpc.UnaryUnaryMultiCallable[_admin_pb2.RevokeTokenRequest, _admin_pb2.RevokeTokenResponse]
     """Makes a token invalid for good."""
+    NoteFiles: _grpc.UnaryUnaryMultiCallable[_admin_pb2.NoteFilesRequest, _admin_pb2.NoteFilesResponse]
+    """Notes names, sizes and checksums of files; on request in place of those noted before."""
     IngestStatus: _grpc.UnaryUnaryMultiCallable[_admin_pb2.IngestStatusRequest, _admin_pb2.IngestStatusResponse]
     """What has come in since the service started; for any valid token."""
 
@@ -99,6 +101,8 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """The newest first, at most 10,000."""
     RevokeToken: _aio.UnaryUnaryMultiCallable[_admin_pb2.RevokeTokenRequest, _admin_pb2.RevokeTokenResponse]  # type: ignore[assignment]
     """Makes a token invalid for good."""
+    NoteFiles: _aio.UnaryUnaryMultiCallable[_admin_pb2.NoteFilesRequest, _admin_pb2.NoteFilesResponse]  # type: ignore[assignment]
+    """Notes names, sizes and checksums of files; on request in place of those noted before."""
     IngestStatus: _aio.UnaryUnaryMultiCallable[_admin_pb2.IngestStatusRequest, _admin_pb2.IngestStatusResponse]  # type: ignore[assignment]
     """What has come in since the service started; for any valid token."""
 
@@ -228,6 +232,14 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.RevokeTokenResponse, _abc.Awaitable[_admin_pb2.RevokeTokenResponse]]:
         """Makes a token invalid for good."""
+
+    @_abc_1.abstractmethod
+    def NoteFiles(
+        self,
+        request: _admin_pb2.NoteFilesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.NoteFilesResponse, _abc.Awaitable[_admin_pb2.NoteFilesResponse]]:
+        """Notes names, sizes and checksums of files; on request in place of those noted before."""
 
     @_abc_1.abstractmethod
     def IngestStatus(

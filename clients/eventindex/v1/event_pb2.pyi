@@ -19,14 +19,22 @@ DATASET_STATE_FROZEN: DatasetState
 DATASET_STATE_RETIRED: DatasetState
 
 class RawFile(_message.Message):
-    __slots__ = ("fuid_raw", "dsid_raw", "dataset_state")
+    __slots__ = ("fuid_raw", "dsid_raw", "dataset_state", "name", "bytes", "checksum", "url")
     FUID_RAW_FIELD_NUMBER: _ClassVar[int]
     DSID_RAW_FIELD_NUMBER: _ClassVar[int]
     DATASET_STATE_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    BYTES_FIELD_NUMBER: _ClassVar[int]
+    CHECKSUM_FIELD_NUMBER: _ClassVar[int]
+    URL_FIELD_NUMBER: _ClassVar[int]
     fuid_raw: str
     dsid_raw: int
     dataset_state: DatasetState
-    def __init__(self, fuid_raw: _Optional[str] = ..., dsid_raw: _Optional[int] = ..., dataset_state: _Optional[_Union[DatasetState, str]] = ...) -> None: ...
+    name: str
+    bytes: int
+    checksum: str
+    url: str
+    def __init__(self, fuid_raw: _Optional[str] = ..., dsid_raw: _Optional[int] = ..., dataset_state: _Optional[_Union[DatasetState, str]] = ..., name: _Optional[str] = ..., bytes: _Optional[int] = ..., checksum: _Optional[str] = ..., url: _Optional[str] = ...) -> None: ...
 
 class Event(_message.Message):
     __slots__ = ("run_number", "event_number", "olt_result", "dsid_raw", "fuid_raw")

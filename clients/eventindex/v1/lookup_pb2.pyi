@@ -40,18 +40,20 @@ COSMIC_COUNT_BY_HOUR: CosmicCountBy
 COSMIC_COUNT_BY_DETECTOR: CosmicCountBy
 
 class LookupRequest(_message.Message):
-    __slots__ = ("batch_id", "run_numbers", "event_numbers", "with_olt_result", "collection")
+    __slots__ = ("batch_id", "run_numbers", "event_numbers", "with_olt_result", "collection", "with_file_names")
     BATCH_ID_FIELD_NUMBER: _ClassVar[int]
     RUN_NUMBERS_FIELD_NUMBER: _ClassVar[int]
     EVENT_NUMBERS_FIELD_NUMBER: _ClassVar[int]
     WITH_OLT_RESULT_FIELD_NUMBER: _ClassVar[int]
     COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    WITH_FILE_NAMES_FIELD_NUMBER: _ClassVar[int]
     batch_id: int
     run_numbers: _containers.RepeatedScalarFieldContainer[int]
     event_numbers: _containers.RepeatedScalarFieldContainer[int]
     with_olt_result: bool
     collection: str
-    def __init__(self, batch_id: _Optional[int] = ..., run_numbers: _Optional[_Iterable[int]] = ..., event_numbers: _Optional[_Iterable[int]] = ..., with_olt_result: _Optional[bool] = ..., collection: _Optional[str] = ...) -> None: ...
+    with_file_names: bool
+    def __init__(self, batch_id: _Optional[int] = ..., run_numbers: _Optional[_Iterable[int]] = ..., event_numbers: _Optional[_Iterable[int]] = ..., with_olt_result: _Optional[bool] = ..., collection: _Optional[str] = ..., with_file_names: _Optional[bool] = ...) -> None: ...
 
 class LookupResponse(_message.Message):
     __slots__ = ("batch_id", "files", "file_indexes", "olt_results", "found", "not_found")
@@ -70,14 +72,16 @@ class LookupResponse(_message.Message):
     def __init__(self, batch_id: _Optional[int] = ..., files: _Optional[_Iterable[_Union[_event_pb2.RawFile, _Mapping]]] = ..., file_indexes: _Optional[_Iterable[int]] = ..., olt_results: _Optional[_Iterable[int]] = ..., found: _Optional[int] = ..., not_found: _Optional[int] = ...) -> None: ...
 
 class GetEventRequest(_message.Message):
-    __slots__ = ("run_number", "event_number", "collection")
+    __slots__ = ("run_number", "event_number", "collection", "with_file_names")
     RUN_NUMBER_FIELD_NUMBER: _ClassVar[int]
     EVENT_NUMBER_FIELD_NUMBER: _ClassVar[int]
     COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    WITH_FILE_NAMES_FIELD_NUMBER: _ClassVar[int]
     run_number: int
     event_number: int
     collection: str
-    def __init__(self, run_number: _Optional[int] = ..., event_number: _Optional[int] = ..., collection: _Optional[str] = ...) -> None: ...
+    with_file_names: bool
+    def __init__(self, run_number: _Optional[int] = ..., event_number: _Optional[int] = ..., collection: _Optional[str] = ..., with_file_names: _Optional[bool] = ...) -> None: ...
 
 class GetEventResponse(_message.Message):
     __slots__ = ("event", "file")
@@ -128,18 +132,20 @@ class EventSelection(_message.Message):
     def __init__(self, run_first: _Optional[int] = ..., run_last: _Optional[int] = ..., event_first: _Optional[int] = ..., event_last: _Optional[int] = ..., dsid_raw: _Optional[int] = ..., fuid_raw: _Optional[str] = ..., olt_all: _Optional[int] = ..., olt_any: _Optional[int] = ..., olt_none: _Optional[int] = ..., collection: _Optional[str] = ..., also_in: _Optional[_Iterable[str]] = ..., not_in: _Optional[_Iterable[str]] = ..., olt_from: _Optional[str] = ..., runs: _Optional[_Iterable[_Union[RunRange, _Mapping]]] = ...) -> None: ...
 
 class ListEventsRequest(_message.Message):
-    __slots__ = ("selection", "after_run_number", "after_event_number", "batch_events_max", "events_max")
+    __slots__ = ("selection", "after_run_number", "after_event_number", "batch_events_max", "events_max", "with_file_names")
     SELECTION_FIELD_NUMBER: _ClassVar[int]
     AFTER_RUN_NUMBER_FIELD_NUMBER: _ClassVar[int]
     AFTER_EVENT_NUMBER_FIELD_NUMBER: _ClassVar[int]
     BATCH_EVENTS_MAX_FIELD_NUMBER: _ClassVar[int]
     EVENTS_MAX_FIELD_NUMBER: _ClassVar[int]
+    WITH_FILE_NAMES_FIELD_NUMBER: _ClassVar[int]
     selection: EventSelection
     after_run_number: int
     after_event_number: int
     batch_events_max: int
     events_max: int
-    def __init__(self, selection: _Optional[_Union[EventSelection, _Mapping]] = ..., after_run_number: _Optional[int] = ..., after_event_number: _Optional[int] = ..., batch_events_max: _Optional[int] = ..., events_max: _Optional[int] = ...) -> None: ...
+    with_file_names: bool
+    def __init__(self, selection: _Optional[_Union[EventSelection, _Mapping]] = ..., after_run_number: _Optional[int] = ..., after_event_number: _Optional[int] = ..., batch_events_max: _Optional[int] = ..., events_max: _Optional[int] = ..., with_file_names: _Optional[bool] = ...) -> None: ...
 
 class CountEventsRequest(_message.Message):
     __slots__ = ("selection", "by")
@@ -346,20 +352,24 @@ class FileOfRun(_message.Message):
     def __init__(self, file: _Optional[_Union[_event_pb2.RawFile, _Mapping]] = ..., run_number: _Optional[int] = ..., events: _Optional[int] = ..., event_first: _Optional[int] = ..., event_last: _Optional[int] = ..., collection: _Optional[str] = ...) -> None: ...
 
 class ListFilesRequest(_message.Message):
-    __slots__ = ("page_size", "page_token", "run_number", "dsid_raw", "order_by", "collection")
+    __slots__ = ("page_size", "page_token", "run_number", "dsid_raw", "order_by", "collection", "with_file_names", "name_pattern")
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     RUN_NUMBER_FIELD_NUMBER: _ClassVar[int]
     DSID_RAW_FIELD_NUMBER: _ClassVar[int]
     ORDER_BY_FIELD_NUMBER: _ClassVar[int]
     COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    WITH_FILE_NAMES_FIELD_NUMBER: _ClassVar[int]
+    NAME_PATTERN_FIELD_NUMBER: _ClassVar[int]
     page_size: int
     page_token: str
     run_number: int
     dsid_raw: int
     order_by: str
     collection: str
-    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., run_number: _Optional[int] = ..., dsid_raw: _Optional[int] = ..., order_by: _Optional[str] = ..., collection: _Optional[str] = ...) -> None: ...
+    with_file_names: bool
+    name_pattern: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., run_number: _Optional[int] = ..., dsid_raw: _Optional[int] = ..., order_by: _Optional[str] = ..., collection: _Optional[str] = ..., with_file_names: _Optional[bool] = ..., name_pattern: _Optional[str] = ...) -> None: ...
 
 class ListFilesResponse(_message.Message):
     __slots__ = ("files", "next_page_token")
@@ -370,12 +380,16 @@ class ListFilesResponse(_message.Message):
     def __init__(self, files: _Optional[_Iterable[_Union[FileOfRun, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class GetFileRequest(_message.Message):
-    __slots__ = ("fuid_raw", "with_events")
+    __slots__ = ("fuid_raw", "with_events", "with_file_names", "name")
     FUID_RAW_FIELD_NUMBER: _ClassVar[int]
     WITH_EVENTS_FIELD_NUMBER: _ClassVar[int]
+    WITH_FILE_NAMES_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
     fuid_raw: str
     with_events: bool
-    def __init__(self, fuid_raw: _Optional[str] = ..., with_events: _Optional[bool] = ...) -> None: ...
+    with_file_names: bool
+    name: str
+    def __init__(self, fuid_raw: _Optional[str] = ..., with_events: _Optional[bool] = ..., with_file_names: _Optional[bool] = ..., name: _Optional[str] = ...) -> None: ...
 
 class GetFileResponse(_message.Message):
     __slots__ = ("runs", "events")

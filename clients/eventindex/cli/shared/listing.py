@@ -26,6 +26,8 @@ from eventindex.results import RawFile
 T = TypeVar("T")
 
 _ROWS = 1000
+# Of a file of which nothing more was asked.
+_ID_FIELDS = ("fuid_raw", "dsid_raw", "dataset_state")
 # Lines of a pipe or file are never folded.
 _PIPE_WIDTH = 100_000
 _GAP = 2
@@ -219,7 +221,10 @@ def _widths(rows: Iterable[Sequence[str]]) -> list[int]:
 def _flat(items: Iterable[tuple[str, object]]) -> Iterator[tuple[str, object]]:
     for name, value in items:
         if isinstance(value, RawFile):
-            yield from _flat(value._asdict().items())
+            known = value._asdict()
+            if not (value.name or value.bytes or value.checksum or value.url):
+                known = {name: known[name] for name in _ID_FIELDS}
+            yield from _flat(known.items())
         else:
             yield name, plain(value)
 

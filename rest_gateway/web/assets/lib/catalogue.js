@@ -1,7 +1,7 @@
 // What several pages show of runs, datasets and files.
 
 import { getJson } from "./api.js";
-import { badge, datasetLink, fileLink, h, runLink } from "./dom.js";
+import { badge, datasetLink, h, namedFile, runLink } from "./dom.js";
 import { pagedTable } from "./table.js";
 import { known, t } from "./texts.js";
 
@@ -34,7 +34,7 @@ export async function getSubject(path) {
 /** The files of a run or of a dataset, page by page. */
 export function filesTable(place, { run, dataset }) {
   const columns = [
-    { title: t("field.file"), sort: "fuid_raw", cell: (file) => fileLink(file.fuid_raw) },
+    { title: t("field.file"), sort: "fuid_raw", cell: (file) => namedFile(file.fuid_raw, file) },
     run
       ? { title: t("field.dataset"), id: true, cell: (file) => datasetLink(file.dsid_raw) }
       : { title: t("field.run"), id: true, sort: "run_number", cell: (file) => runLink(file.run_number) },
@@ -47,7 +47,7 @@ export function filesTable(place, { run, dataset }) {
     stack: true,
     none: t("files.none"),
     async load(order, next) {
-      const page = await (next ? getJson(next) : getJson("/files", { run, dataset, order_by: order, page_size: 50 }));
+      const page = await (next ? getJson(next) : getJson("/files", { run, dataset, with_file_names: true, order_by: order, page_size: 50 }));
       return { rows: page.files, next: page.next };
     },
   }).reload();

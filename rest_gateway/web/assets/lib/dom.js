@@ -21,6 +21,9 @@ export const link = (href, ...children) => h("a", { href }, ...children);
 export const runLink = (run) => link(`/runs/${run}`, String(run));
 export const datasetLink = (dsid) => link(`/datasets/${dsid}`, String(dsid));
 export const fileLink = (fuid) => h("a", { href: `/files/${fuid}`, class: "fuid" }, fuid);
+/** A file by its id, and under it what is known of where it is. */
+export const namedFile = (fuid, { name, url }) =>
+  name || url ? h("span", {}, fileLink(fuid), h("br"), h("span", { class: "quiet fuid" }, url || name)) : fileLink(fuid);
 export const badge = (text, kind = "") => h("span", { class: `badge ${kind}` }, text);
 export const button = (text, onclick, attributes = {}) =>
   h("button", { type: "button", onclick, ...attributes }, text);

@@ -23,6 +23,7 @@ const results = byId("results");
 const send = byId("send");
 const dropped = byId("dropped");
 const columns = byId("columns");
+const names = byId("names");
 // A file that is not in the text area: its text, or the file itself where only the gateway reads it.
 let kept = null;
 
@@ -96,7 +97,7 @@ async function lookUp() {
     const csv = await (
       await ask("/lookup", {
         method: "POST",
-        parameters: { format: "csv", olt_result: true, columns: columns.value.trim() },
+        parameters: { format: "csv", olt_result: true, with_file_names: names.checked, columns: columns.value.trim() },
         headers: { "Content-Type": whole ? "application/octet-stream" : "text/plain" },
         body: whole ? kept.file : text,
       })
@@ -114,17 +115,37 @@ async function lookUp() {
   announce(heading.textContent);
 }
 
-/** Columns of the answer by their order: run, event, file, dataset, state, bits; and bad lines. */
+/** Columns of the answer by the names in its first line, and what is wrong with bad lines. */
 function readAnswers(csv) {
+  const [head, ...lines] = csv.split("\n").filter(Boolean);
+  const titles = head.split(",");
   const rows = [];
   const errors = [];
-  for (const line of csv.split("\n").slice(1)) {
-    if (!line) continue;
-    const [run, event, fuid, dsid, state, olt] = line.split(",", 6);
-    if (run) rows.push({ run, event, fuid, dsid, state, olt });
-    else errors.push(line.slice(6).replace(/^"|"$/g, "").replaceAll('""', '"'));
+  for (const line of lines) {
+    const cells = cellsOf(line);
+    const row = Object.fromEntries(titles.map((title, place) => [title, cells[place]]));
+    if (row.run_number)
+      rows.push({
+        run: row.run_number,
+        event: row.event_number,
+        fuid: row.fuid_raw,
+        dsid: row.dsid_raw,
+        state: row.dataset_state,
+        olt: row.olt_result,
+        name: row.name ?? "",
+        url: row.url ?? "",
+      });
+    else errors.push(row.error);
   }
   return { rows, errors };
+}
+
+/** The cells of a line of CSV; only names and errors are ever in quotes. */
+function cellsOf(line) {
+  if (!line.includes('"')) return line.split(",");
+  return [...line.matchAll(/(?:^|,)(?:"((?:[^"]|"")*)"|([^,]*))/g)].map(([, quoted, plain]) =>
+    quoted === undefined ? plain : quoted.replaceAll('""', '"'),
+  );
 }
 
 /** Which of the pairs are in conflict, as a set of "run event", and whether all were compared. */

@@ -1,6 +1,6 @@
 // The answers to a list: by file and by pair, with what needs a look on top.
 
-import { badge, bits, button, copyButton, datasetLink, fileLink, h, link, runLink, save } from "../lib/dom.js";
+import { badge, bits, button, copyButton, datasetLink, h, link, namedFile, runLink, save } from "../lib/dom.js";
 import { stateBadge } from "../lib/catalogue.js";
 import { table } from "../lib/table.js";
 import { t } from "../lib/texts.js";
@@ -27,6 +27,7 @@ export function showAnswers({ rows, errors, conflicts, csv, share }) {
       { class: "row" },
       button(t("lookup.download"), () => save("lookup.csv", csv), { class: "main" }),
       copyButton(t("lookup.copy_files"), () => files.map((each) => each.fuid).join("\n")),
+      files.some((each) => each.url) ? copyButton(t("lookup.copy_urls"), () => files.map((each) => each.url).filter(Boolean).join("\n")) : null,
       share,
     ),
     ...views(files, rows, inConflict),
@@ -81,7 +82,7 @@ function views(files, rows, inConflict) {
 
 function fileTable(files) {
   const columns = [
-    { title: t("field.file"), cell: (file) => fileLink(file.fuid) },
+    { title: t("field.file"), cell: (file) => namedFile(file.fuid, file) },
     { title: t("field.dataset"), id: true, cell: (file) => datasetLink(file.dsid) },
     { title: t("field.state"), cell: (file) => stateBadge(file.state) },
     { title: t("field.pairs"), number: true, cell: (file) => file.rows.length },
@@ -107,7 +108,7 @@ function pairTable(rows, inConflict) {
     { title: t("field.run"), id: true, cell: (row) => runLink(row.run) },
     { title: t("field.event"), id: true, cell: (row) => row.event },
     { title: t("field.answer"), cell: (row) => answerBadge(row, inConflict(row)) },
-    { title: t("field.file"), cell: (row) => (row.fuid ? fileLink(row.fuid) : "") },
+    { title: t("field.file"), cell: (row) => (row.fuid ? namedFile(row.fuid, row) : "") },
     { title: t("field.dataset"), id: true, cell: (row) => (row.dsid ? datasetLink(row.dsid) : "") },
     { title: t("field.bits"), cell: (row) => (row.fuid ? bits(row.olt) : "") },
   ];

@@ -1,0 +1,1 @@
+"""Lists of files that other catalogues write: their forms, and what a row of them says."""
