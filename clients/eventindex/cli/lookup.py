@@ -14,7 +14,7 @@ import numpy as np
 
 from eventindex import collection_names
 from eventindex.cli.lookup_collections import CollectionsWriter, Missing, collections_of
-from eventindex.cli.lookup_output import FORMS, make_writer
+from eventindex.cli.lookup_output import FORMS, NAMED_FORMS, make_writer
 from eventindex.cli.shared.common import (
     EXIT_NOT_ALL,
     EXIT_USAGE,
