@@ -144,7 +144,7 @@ class Reader(Generic[Reply]):
         return {name: self._place(number) for name, number in numbers.items()}
 
     def _place(self, collection: int) -> CollectionPlace:
-        """Where the pages of a collection are in the cache."""
+        """Return where the pages of a collection are in the cache."""
         if collection == RAW:
             return IN_RAW
         with self._lock:

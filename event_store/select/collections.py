@@ -37,12 +37,12 @@ class CollectionRow:
 
 
 def is_name(name: str) -> bool:
-    """Whether somebody may give a collection this name."""
+    """Return whether somebody may give a collection this name."""
     return _NAME.fullmatch(name) is not None and not name.startswith(TELESCOPE_PREFIX)
 
 
 def can_be_a_name(name: str) -> bool:
-    """Whether a collection may have this name."""
+    """Return whether a collection may have this name."""
     if not name.startswith(TELESCOPE_PREFIX):
         return _NAME.fullmatch(name) is not None
     return len(name) <= NAME_CHARACTERS_MAX and "\0" not in name and name.isprintable()

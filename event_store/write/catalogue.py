@@ -156,7 +156,7 @@ class ForgottenError(StoreUnavailableError):
 def refused_datasets(
     cursor: Cursor, dsids: Sequence[int], collection: int
 ) -> tuple[dict[int, Outcome], bool]:
-    """Which of these datasets take no new events of a collection until the transaction ends.
+    """Return which of these datasets take no new events of a collection until the transaction ends.
 
     As `closed_datasets`, in one round trip.
 

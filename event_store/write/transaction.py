@@ -118,7 +118,7 @@ class Transaction:
         return outcome
 
     def _refused_events(self, table: BatchFiles, files: npt.NDArray[np.intp]) -> UInt8 | None:
-        """Why each event is refused unless it is stored, INSERTED where not; None: none is."""
+        """Return why each event is refused unless it is stored; INSERTED: not, None: none is."""
         dsids = table.arrays()[1].tolist() if self._refused or self._closed else []
         if not self._closed and self._refused.keys().isdisjoint(dsids):
             return None

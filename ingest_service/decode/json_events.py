@@ -66,8 +66,8 @@ def _good_event(payload: bytes) -> Decoded | None:
     if event is None:
         return None
     run, number_, olt, file, collection = event
-    piece = lambda _: payload  # noqa: E731
-    return Decoded(1, [run], [number_], [olt], [0], [file], piece=piece, collection=collection)
+    columns = [run], [number_], [olt], [0], [file]
+    return Decoded(1, *columns, piece=lambda _: payload, collection=collection)
 
 
 def _good_events(payload: bytes) -> Decoded | None:
@@ -154,8 +154,8 @@ def _decode_single(text: str, start: int) -> Decoded:
         run, event, olt, file, collection = _event(value)
     except RefusedError as error:
         return _nothing(text, error)
-    piece = lambda _: text.encode()  # noqa: E731
-    return Decoded(1, [run], [event], [olt], [0], [file], piece=piece, collection=collection)
+    columns = [run], [event], [olt], [0], [file]
+    return Decoded(1, *columns, piece=lambda _: text.encode(), collection=collection)
 
 
 def _nothing(text: str, error: RefusedError) -> Decoded:
