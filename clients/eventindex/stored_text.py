@@ -70,7 +70,7 @@ def damage_as(kind: Callable[[str], Exception]) -> Iterator[None]:
 
 
 def has_pyarrow() -> bool:
-    """Whether pyarrow is installed."""
+    """Return whether pyarrow is installed."""
     return find_spec("pyarrow") is not None
 
 
