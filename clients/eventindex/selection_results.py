@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from eventindex.collection_names import RAW
 from eventindex.errors import ServerError
 from eventindex.frames import Picked, to_arrow, to_pandas
 from eventindex.pairs import Int64
@@ -33,11 +34,13 @@ class Events(WithFiles):
         run_numbers, event_numbers: int64, shape (n,).
         file_indexes: uint32, shape (n,): 1 is files[0].
         olt_results: uint64, shape (n,).
+        collection: where `ingest` puts them, "raw"; set another name to put them there.
     """
 
     def __init__(self, batch: event_pb2.EventBatch | BatchColumns) -> None:
         read = from_message(batch) if isinstance(batch, event_pb2.EventBatch) else batch
         super().__init__(read.files)
+        self.collection: str = RAW
         count = len(read.event_numbers)
         runs = read.run_numbers
         self.run_numbers: Int64 = np.repeat(runs, count) if len(runs) == 1 else runs

@@ -295,8 +295,8 @@ class Storing:
         outcomes = np.full(len(columns), Outcome.UNKNOWN_COLLECTION, np.uint8)
         for name, part, rows in by_collection(columns, names):
             if name in numbers:
-                part = replace(part, collection=numbers[name])  # noqa: PLW2901  # the same part, numbered
-                outcomes[rows] = self._store.write(part, self._beat)
+                numbered = replace(part, collection=numbers[name])
+                outcomes[rows] = self._store.write(numbered, self._beat)
         return outcomes
 
     def _add_dead_letters(self, letters: Sequence[DeadLetter]) -> KeptLetters:
