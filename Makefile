@@ -9,7 +9,7 @@ PROTOC = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I pr
 	--grpc_python_out=$(1) --mypy_grpc_out=quiet:$(1) $(PROTOS)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-faults test-model soak lint format docs protos protos-check contract contract-image bench bench-small bench-billion up down clean
+.PHONY: help run test test-slow test-faults test-model soak lint format docs protos protos-check contract contract-image bench bench-small bench-billion up down clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -18,8 +18,14 @@ help: ## list the targets
 run: $(VENV)/.server ## start everything here, send sample events, look them up, serve until Ctrl-C
 	@exec $(BIN)/python -m local_stack.demo
 
+# Each worker has one half of the tests, file after file; who is done takes half of what is left.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
+
 test: $(VENV)/.dev ## run the tests (PYTEST_ARGS="-k lookup" to choose)
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+	@$(PYTEST) -m "not slow" $(PYTEST_ARGS)
+
+test-slow: $(VENV)/.dev ## run the tests that take long: large files, Prometheus, a list of faults
+	@$(PYTEST) -m slow $(PYTEST_ARGS)
 
 test-faults: $(VENV)/.dev ## harm everything around the services, prove that nothing is lost (FAULTS_ARGS="--list")
 	@$(BIN)/python -m tests.faults --write $(FAULTS_ARGS)

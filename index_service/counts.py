@@ -59,7 +59,7 @@ class EventCounts:
     async def CountEvents(
         self, request: lookup_pb2.CountEventsRequest
     ) -> lookup_pb2.CountEventsResponse:
-        """Numbers of events of a selection."""
+        """Return numbers of events of a selection."""
         planned = plan_selection(request.selection)
         if request.by not in lookup_pb2.CountBy.values():
             raise InvalidRequestError(f"by={request.by} is not a CountBy")

@@ -147,7 +147,7 @@ class Catalogue:
     async def ListCollections(
         self, request: lookup_pb2.ListCollectionsRequest
     ) -> lookup_pb2.ListCollectionsResponse:
-        """All collections, or those that hold one of some runs."""
+        """Return all collections, or those that hold one of some runs."""
         runs = lists_plan.plan_collections(request)
 
         def fetch(cursor: Cursor) -> list[CollectionRow]:

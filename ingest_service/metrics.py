@@ -15,8 +15,7 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histo
 
 from eventindex.v1 import admin_pb2
 from ingest_service.decode.topics import KINDS
-from ingest_service.model import ClockProblem, Door, Reason, Receipt
-from ingest_service.mqtt.broker_terms import Terms
+from ingest_service.model import ClockProblem, Door, Reason, Receipt, Terms
 
 _EVENTS_BUCKETS = (1, 10, 100, 1_000, 10_000, 100_000, 1_000_000)
 _SECONDS_BUCKETS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)

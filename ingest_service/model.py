@@ -13,6 +13,10 @@ import numpy as np
 
 from event_store.model import RAW_NAME, CosmicRecord, Int32, Int64, RawFile, UInt64
 
+# The longest MQTT packet: the limit of a broker that names none.
+_PACKET_BYTES_MAX = 268_435_460
+_RECEIVE_MAXIMUM = 65_535
+
 
 class Door(StrEnum):
     """Where a submission came in."""
@@ -205,3 +209,19 @@ class Taken:
 
     submission: Submission
     decoded: Decoded
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The properties of an MQTT 5 CONNACK; the defaults are those of the protocol.
+
+    `session_expiry_s` is None where the broker keeps the session as long as it was asked to.
+    """
+
+    session_expiry_s: int | None = None
+    maximum_qos: int = 2
+    maximum_packet_bytes: int = _PACKET_BYTES_MAX
+    receive_maximum: int = _RECEIVE_MAXIMUM
+    shared_subscriptions: bool = True
+    wildcard_subscriptions: bool = True
+    retained_messages: bool = True

@@ -24,7 +24,7 @@ from eventindex.catalogue_results import (
 from eventindex.channel import Tls
 from eventindex.client import Client
 from eventindex.errors import AccessError, EventIndexError, NotFoundError
-from eventindex.results import Run, to_run
+from eventindex.run_results import Run, to_run
 from eventindex.token import Metadata, MetadataChannel, token_of, with_token
 from eventindex.v1 import admin_pb2, lookup_pb2
 from service_kit.errors import WrongSettingError

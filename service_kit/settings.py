@@ -24,6 +24,7 @@ from service_kit.topic_prefixes import check_topic_prefixes
 __all__ = [
     "COSMIC_RECORD_BYTES_MAX",
     "FIXED_LIMITS",
+    "INGEST_BATCHES_IN_FLIGHT_MAX",
     "MESSAGE_BYTES_MAX",
     "PAIRS_PER_MESSAGE_MAX",
     "REFUSED_ELEMENTS_MAX",
@@ -34,6 +35,9 @@ __all__ = [
 
 COSMIC_RECORD_BYTES_MAX = 64 * 1024
 REFUSED_ELEMENTS_MAX = 1_000
+INGEST_BATCHES_IN_FLIGHT_MAX = 4
+DATABASE_CONNECT_TIMEOUT_S = 5
+DATABASE_IDLE_IN_TRANSACTION_TIMEOUT_MS = 30_000
 CACHE_BYTES_MIN = 1024 * 1024
 INDEX_WORKERS_MAX = 256
 
@@ -83,9 +87,6 @@ class Settings(BaseSettings):
         description="Connections of index_service to PostgreSQL that queries use, for each worker. "
         "A worker has two more.",
     )
-    database_connect_timeout_s: int = Field(
-        5, ge=1, le=60, description="Longest wait for a connection to PostgreSQL, seconds."
-    )
     database_stall_timeout_s: float = Field(
         25.0,
         gt=0,
@@ -95,13 +96,6 @@ class Settings(BaseSettings):
     )
     database_lock_timeout_ms: int = Field(
         10_000, ge=1, le=600_000, description="Longest wait of a writer for a run, milliseconds."
-    )
-    database_idle_in_transaction_timeout_ms: int = Field(
-        30_000,
-        ge=1,
-        le=600_000,
-        description="PostgreSQL ends a writer that holds a run and is silent for so many "
-        "milliseconds.",
     )
 
     cache_bytes_max: int = Field(
@@ -296,12 +290,6 @@ class Settings(BaseSettings):
         ge=1,
         description="Collections that may be made, 'raw' and those of telescopes included.",
     )
-    ingest_batches_in_flight_max: int = Field(
-        4,
-        ge=1,
-        le=64,
-        description="Batches of one Ingest stream that wait for their acknowledgement.",
-    )
     retry_max_s: float = Field(
         5.0,
         gt=0,
@@ -404,10 +392,10 @@ class Settings(BaseSettings):
     def store_options(self) -> StoreOptions:
         """The limits of database connections."""
         return StoreOptions(
-            connect_timeout_s=self.database_connect_timeout_s,
+            connect_timeout_s=DATABASE_CONNECT_TIMEOUT_S,
             stall_timeout_s=self.database_stall_timeout_s,
             lock_timeout_ms=self.database_lock_timeout_ms,
-            idle_in_transaction_timeout_ms=self.database_idle_in_transaction_timeout_ms,
+            idle_in_transaction_timeout_ms=DATABASE_IDLE_IN_TRANSACTION_TIMEOUT_MS,
         )
 
     @property
@@ -434,4 +422,11 @@ FIXED_LIMITS = {
     "Size of a telescope's record": f"{COSMIC_RECORD_BYTES_MAX:,} bytes",
     "Refused elements of a message over MQTT with a dead letter each; of a message with more the "
     "whole is one": f"{REFUSED_ELEMENTS_MAX:,}",
+    "Batches of one Ingest stream that wait for their acknowledgement": (
+        f"{INGEST_BATCHES_IN_FLIGHT_MAX}"
+    ),
+    "Longest wait for a connection to PostgreSQL": f"{DATABASE_CONNECT_TIMEOUT_S} s",
+    "PostgreSQL ends a writer that holds a run and is silent for": (
+        f"{DATABASE_IDLE_IN_TRANSACTION_TIMEOUT_MS:,} ms"
+    ),
 }

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from event_store.database.migrate import migrate
+from event_store.write.writer import Store
 from tests.support.processes import Mosquitto, PostgresServer, Service
 
 # `make test-model`: two hours of test_model.py.
@@ -77,6 +78,28 @@ def ingest_address(database_url):
     service = Service("ingest_service", database_url=database_url)
     yield service.start().address
     service.close()
+
+
+@pytest.fixture
+def services(ingest_address, index_address, monkeypatch):
+    """Both services on a fresh database, found by the environment."""
+    monkeypatch.setenv("EVENTINDEX_INGEST_ADDRESS", ingest_address)
+    monkeypatch.setenv("EVENTINDEX_INDEX_ADDRESS", index_address)
+
+
+@pytest.fixture
+def in_own_directory(tmp_path, monkeypatch):
+    """Relative names are in a directory of the test's own; nobody listens at the usual ports."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EVENTINDEX_INGEST_ADDRESS", "127.0.0.1:9")
+
+
+@pytest.fixture
+def store(database_url):
+    """The store on a fresh database."""
+    opened = Store(database_url)
+    yield opened
+    opened.close()
 
 
 def execute(url: str, sql: str) -> None:

@@ -43,20 +43,10 @@ from eventindex.errors import (
     WrongStateError,
 )
 from eventindex.picking import pick
-from eventindex.results import (
-    Ack,
-    DatasetState,
-    Event,
-    EventBin,
-    EventGap,
-    LookupResult,
-    RawFile,
-    Rejection,
-    Run,
-    RunGaps,
-)
+from eventindex.results import Ack, DatasetState, Event, LookupResult, RawFile, Rejection
 from eventindex.root_files.pick_report import FileOutcome, PickReport
 from eventindex.run_lists import RunList, read_run_list
+from eventindex.run_results import EventBin, EventGap, Run, RunGaps
 from eventindex.selection import mask_of
 from eventindex.selection_results import CountBy, EventCount, EventCounts, Events
 

@@ -29,7 +29,7 @@ from eventindex.connection import PAGE_ROWS
 from eventindex.datasets import DatasetQueries
 from eventindex.limits import PAIRS_PER_MESSAGE_MAX
 from eventindex.pairs import NUMBER_MAX
-from eventindex.results import Run, RunGaps, to_run, to_run_gaps
+from eventindex.run_results import Run, RunGaps, to_run, to_run_gaps
 from eventindex.selection import Range, bounds, checked_fuid, checked_number, run_bounds
 from eventindex.selection_results import Events
 from eventindex.v1 import lookup_pb2

@@ -5,7 +5,6 @@ Files become Python objects only when somebody looks at them. No I/O.
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -15,7 +14,6 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from eventindex.collection_names import RAW
 from eventindex.errors import ServerError
 from eventindex.frames import Picked, to_arrow, to_pandas
 from eventindex.lookup_messages import Response, decode
@@ -54,57 +52,6 @@ class Event(NamedTuple):
     event_number: int
     olt_result: int
     file: RawFile
-
-
-class Run(NamedTuple):
-    """One run of the index. Times are UTC; `detector_id` is empty unless a telescope sent it."""
-
-    run_number: int
-    events: int
-    event_first: int
-    event_last: int
-    files: int
-    conflicts: int
-    first_seen: datetime.datetime
-    last_seen: datetime.datetime
-    detector_id: str
-    collection: str = RAW
-
-
-class EventGap(NamedTuple):
-    """Consecutive event numbers that the index does not hold."""
-
-    event_first: int
-    event_last: int
-
-    @property
-    def missing(self) -> int:
-        """How many there are."""
-        return self.event_last - self.event_first + 1
-
-
-class EventBin(NamedTuple):
-    """A part of a run's event numbers, and how many of them the index holds."""
-
-    event_first: int
-    event_last: int
-    events: int
-
-
-class RunGaps(NamedTuple):
-    """What is missing between the first and the last event of a run.
-
-    `missing` event numbers in `gaps` gaps, of which `widest` are the widest; `bins` is the range
-    in up to 100 equal parts.
-    """
-
-    event_first: int
-    event_last: int
-    events: int
-    missing: int
-    gaps: int
-    widest: list[EventGap]
-    bins: list[EventBin]
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,35 +221,6 @@ def to_event(message: lookup_pb2.GetEventResponse) -> Event:
         event.event_number,
         event.olt_result,
         RawFile(event.fuid_raw, event.dsid_raw, state),
-    )
-
-
-def to_run(message: lookup_pb2.Run) -> Run:
-    """Return a run of the wire as a value."""
-    return Run(
-        message.run_number,
-        message.events,
-        message.event_first,
-        message.event_last,
-        message.files,
-        message.conflicts,
-        message.first_seen.ToDatetime(datetime.UTC),
-        message.last_seen.ToDatetime(datetime.UTC),
-        message.detector_id,
-        message.collection or RAW,
-    )
-
-
-def to_run_gaps(message: lookup_pb2.RunGapsResponse) -> RunGaps:
-    """Turn a message into what is missing of a run."""
-    return RunGaps(
-        message.event_first,
-        message.event_last,
-        message.events,
-        message.missing,
-        message.gaps,
-        [EventGap(gap.first, gap.last) for gap in message.widest],
-        [EventBin(part.first, part.last, part.events) for part in message.bins],
     )
 
 

@@ -156,7 +156,7 @@ def _pages(cursor: Cursor, run_number: int, collection: int) -> Iterator[Fetched
 def _decoded(
     cursor: Cursor, run_number: int, collection: int, page_nos: list[int]
 ) -> Iterator[FetchedPage]:
-    """Pages as they are stored, in order; one that cannot be read comes without content."""
+    """Yield pages as they are stored, in order; one that cannot be read comes without content."""
     wanted = [pagecopy.WantedPages(run_number, page_nos, None)]
     sql = pagecopy.fetch_sql(wanted, with_olt=True, collection=collection)
     pages = None

@@ -78,7 +78,7 @@ _ROWS = (
 
 
 def list_collections(cursor: Cursor) -> list[CollectionRow]:
-    """All collections, 'raw' first, then by name."""
+    """Return all collections, 'raw' first, then by name."""
     cursor.execute(f"{_ROWS} ORDER BY c.collection_id <> 0, c.name")
     return [CollectionRow(*row) for row in cursor.fetchall()]
 

@@ -298,7 +298,7 @@ def list_conflicts(
     with_resolved: bool,
     collection: int,
 ) -> Rows[ConflictRow]:
-    """Conflicts of a collection in order of run and event; pages with long records hold fewer."""
+    """Return conflicts of a collection by run and event; pages with long records hold fewer."""
     conditions, values = ["collection_id = %s"], [collection]
     if run_number is not None:
         conditions.append("run_number = %s")

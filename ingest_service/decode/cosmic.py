@@ -65,7 +65,7 @@ def decode_records(
         records: JSON objects, or the firmware's `[` … `}`.
         detector_id: stands in for a null DetectorId; where it is not empty, another is refused.
         clocks: what a Timestamp means.
-            record_bytes_max: a longer record is refused.
+        record_bytes_max: a longer record is refused.
 
     Raises:
         MalformedBatchError: too many records, or a detector id that cannot be one.

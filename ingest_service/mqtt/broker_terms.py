@@ -2,35 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from paho.mqtt.properties import Properties
 
+from ingest_service.model import Terms
 from service_kit.settings import MESSAGE_BYTES_MAX, Settings
-
-# The longest MQTT packet: the limit of a broker that names none.
-_PACKET_BYTES_MAX = 268_435_460
-_RECEIVE_MAXIMUM = 65_535
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """The properties of an MQTT 5 CONNACK; the defaults are those of the protocol.
-
-    `session_expiry_s` is None where the broker keeps the session as long as it was asked to.
-    """
-
-    session_expiry_s: int | None = None
-    maximum_qos: int = 2
-    maximum_packet_bytes: int = _PACKET_BYTES_MAX
-    receive_maximum: int = _RECEIVE_MAXIMUM
-    shared_subscriptions: bool = True
-    wildcard_subscriptions: bool = True
-    retained_messages: bool = True
 
 
 def read_terms(properties: Properties) -> Terms:
     """Return what the broker said."""
+    told_nothing = Terms()
 
     def value(name: str, default: int) -> int:
         return int(getattr(properties, name, default))
@@ -39,8 +19,8 @@ def read_terms(properties: Properties) -> Terms:
     return Terms(
         session_expiry_s=None if expiry is None else int(expiry),
         maximum_qos=value("MaximumQoS", 2),
-        maximum_packet_bytes=value("MaximumPacketSize", _PACKET_BYTES_MAX),
-        receive_maximum=value("ReceiveMaximum", _RECEIVE_MAXIMUM),
+        maximum_packet_bytes=value("MaximumPacketSize", told_nothing.maximum_packet_bytes),
+        receive_maximum=value("ReceiveMaximum", told_nothing.receive_maximum),
         shared_subscriptions=bool(value("SharedSubscriptionAvailable", 1)),
         wildcard_subscriptions=bool(value("WildcardSubscriptionAvailable", 1)),
         retained_messages=bool(value("RetainAvailable", 1)),

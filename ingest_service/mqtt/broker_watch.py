@@ -10,7 +10,8 @@ import time
 
 from event_store.errors import StoreError, StoreUnavailableError
 from ingest_service.metrics import Metrics
-from ingest_service.mqtt.broker_terms import Terms, shortfalls
+from ingest_service.model import Terms
+from ingest_service.mqtt.broker_terms import shortfalls
 from ingest_service.mqtt.connection import Accepted, Connection
 from ingest_service.mqtt.link import Message
 from ingest_service.mqtt.session_memory import SessionMemory

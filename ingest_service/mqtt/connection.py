@@ -21,7 +21,8 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from eventindex.hosts import split_mqtt_url
-from ingest_service.mqtt.broker_terms import Terms, read_terms
+from ingest_service.model import Terms
+from ingest_service.mqtt.broker_terms import read_terms
 from ingest_service.mqtt.link import Message
 from ingest_service.mqtt.network import NetworkThread
 from ingest_service.mqtt.paho_client import LinkedClient

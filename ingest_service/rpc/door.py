@@ -23,7 +23,7 @@ from ingest_service.rpc.requests import Request, read_batch, read_cosmic
 from service_kit import registry
 from service_kit.errors import InvalidRequestError, StoppingError
 from service_kit.in_order import InOrder
-from service_kit.settings import MESSAGE_BYTES_MAX, Settings
+from service_kit.settings import INGEST_BATCHES_IN_FLIGHT_MAX, MESSAGE_BYTES_MAX, Settings
 from service_kit.statuses import status_of
 
 log = logging.getLogger(__name__)
@@ -87,7 +87,6 @@ class IngestDoor:
     def __init__(self, settings: Settings, intake: Intake, metrics: Metrics) -> None:
         self._intake = intake
         self._metrics = metrics
-        self._in_flight_max = settings.ingest_batches_in_flight_max
         self._clocks = clocks_of(settings)
         self._stopping = False
         self._streams: set[InOrder[bytes, ingest_pb2.IngestAck | None]] = set()
@@ -159,7 +158,7 @@ class IngestDoor:
             submission = await self._submitted(kind, str(context.peer()), payload, read)
             return submission.acknowledgement
 
-        stream = InOrder(requests, begin, self._in_flight_max)
+        stream = InOrder(requests, begin, INGEST_BATCHES_IN_FLIGHT_MAX)
         self._streams.add(stream)
         if self._stopping:
             stream.stop(StoppingError(_STOPPING))

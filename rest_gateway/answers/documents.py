@@ -6,7 +6,7 @@ import base64
 
 from eventindex import admin_results, catalogue_results, results
 from eventindex.results import DatasetState
-from rest_gateway.answers import job_schemas, schemas
+from rest_gateway.answers import letter_schemas, schemas
 
 
 def event_document(event: results.Event) -> schemas.Event:
@@ -54,11 +54,13 @@ def cosmic_document(event: catalogue_results.CosmicEvent) -> schemas.CosmicEvent
     return schemas.CosmicEvent(**values)
 
 
-def dead_letter_document(letter: admin_results.DeadLetter) -> job_schemas.DeadLetterWithPayload:
+def dead_letter_document(
+    letter: admin_results.DeadLetter,
+) -> letter_schemas.DeadLetterWithPayload:
     """Return a refused message."""
     values = letter._asdict()
     payload: bytes = values.pop("payload")
-    return job_schemas.DeadLetterWithPayload(
+    return letter_schemas.DeadLetterWithPayload(
         **values, payload_base64=base64.b64encode(payload).decode()
     )
 

@@ -1,4 +1,4 @@
-"""The documents of jobs and dead letters, as the OpenAPI document describes them. Pure."""
+"""The documents of jobs, as the OpenAPI document describes them. Pure."""
 
 from __future__ import annotations
 
@@ -6,50 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from rest_gateway.answers.schemas import Count, Document, NextLink, Time
-
-
-class DeadLetter(Document):
-    """A refused message or element."""
-
-    dead_letter_id: Count
-    topic: str
-    payload_bytes: Count
-    truncated: bool = Field(description="The payload was cut; it cannot be replayed.")
-    reason: str
-    detail: str
-    source: str
-    received: Time | None
-
-
-class DeadLetterWithPayload(DeadLetter):
-    """A refused message with what it held."""
-
-    payload_base64: str
-
-
-class DeadLetters(Document):
-    """A page of dead letters."""
-
-    dead_letters: list[DeadLetter]
-    next: NextLink
-
-
-class Rejection(Document):
-    """An event that was not stored."""
-
-    index: Count
-    reason: str
-
-
-class ReplayOutcome(Document):
-    """What became of the events of a replayed message."""
-
-    inserted: Count
-    duplicates: Count
-    conflicts: Count
-    rejected: Count
-    rejections: list[Rejection]
+from rest_gateway.answers.schemas import Count, Document, Time
 
 
 class Job(Document):

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import Field
 
 from eventindex.v1 import admin_pb2
-from rest_gateway.answers import job_schemas
+from rest_gateway.answers import letter_schemas
 from rest_gateway.answers.documents import dead_letter_document
 from rest_gateway.answers.streams import json_answer
 from rest_gateway.calls.parameters import PageQuery, PathRowId, next_page
@@ -33,7 +33,10 @@ class DeadLettersQuery(PageQuery):
 @router.get(
     "",
     summary="Refused messages",
-    responses={**document(job_schemas.DeadLetters, "A page of dead letters."), **problems_of()},
+    responses={
+        **document(letter_schemas.DeadLetters, "A page of dead letters."),
+        **problems_of(),
+    },
 )
 def list_dead_letters(
     request: Request, services: ServicesDep, query: Annotated[DeadLettersQuery, Query()]
@@ -47,8 +50,8 @@ def list_dead_letters(
             topic=query.topic,
         )
     )
-    letters = [job_schemas.DeadLetter.model_validate(letter) for letter in page.rows]
-    answer = job_schemas.DeadLetters(
+    letters = [letter_schemas.DeadLetter.model_validate(letter) for letter in page.rows]
+    answer = letter_schemas.DeadLetters(
         dead_letters=letters, next=next_page(request, page.next_page_token)
     )
     return json_answer(request, answer)
@@ -58,7 +61,7 @@ def list_dead_letters(
     "/{dead_letter_id}",
     summary="One refused message",
     responses={
-        **document(job_schemas.DeadLetterWithPayload, "With its payload."),
+        **document(letter_schemas.DeadLetterWithPayload, "With its payload."),
         **problems_of(404),
     },
 )
@@ -71,15 +74,18 @@ def get_dead_letter(request: Request, services: ServicesDep, dead_letter_id: Pat
     "/{dead_letter_id}/replay",
     summary="Send a refused message through ingest again",
     responses={
-        200: {"model": job_schemas.ReplayOutcome, "description": "What became of its events."},
+        200: {
+            "model": letter_schemas.ReplayOutcome,
+            "description": "What became of its events.",
+        },
         **problems_of(404, 409),
     },
 )
 def replay_dead_letter(
     services: ServicesDep, dead_letter_id: PathRowId, _: ChangesDep
-) -> job_schemas.ReplayOutcome:
+) -> letter_schemas.ReplayOutcome:
     """Store what is good in it now. The dead letter goes once all of it is settled."""
-    return job_schemas.ReplayOutcome.model_validate(services.replay_dead_letter(dead_letter_id))
+    return letter_schemas.ReplayOutcome.model_validate(services.replay_dead_letter(dead_letter_id))
 
 
 @router.delete(

@@ -18,7 +18,7 @@ from starlette.types import Message
 from rest_gateway.lists.negotiate import BodyKind
 from rest_gateway.problems import Problem, invalid, short, too_large
 
-# Content types of compressed data: the first bytes tell the compression, not these.
+# Values of Content-Encoding that are taken; which compression it is, the first bytes tell.
 _ENCODINGS = frozenset({"", "identity", "gzip", "x-gzip", "zstd"})
 # Half of what proxies usually wait; a body that keeps coming may take any time.
 _SILENCE_S_MAX = 30.0

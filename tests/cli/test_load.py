@@ -11,19 +11,19 @@ import pyarrow as pa
 import pytest
 
 from tests.support.ingest import count_events
-from tests.support.load import (  # noqa: F401  # fixtures
+from tests.support.load import (
     EVENTS,
     csv_text,
     fuid,
-    in_own_directory,
     index_has,
     json_text,
     parquet_bytes,
     parquet_text,
     run,
-    services,
     zst,
 )
+
+pytestmark = pytest.mark.usefixtures("in_own_directory")
 
 
 @pytest.mark.usefixtures("services")

@@ -23,7 +23,10 @@ from eventindex.cli.event_files.fields import FIELDS
 from eventindex.cli.event_files.parquet_in import read_parquet
 from eventindex.cli.event_files.rows import BadRow, Defaults, EventBlock, FileFormatError
 from eventindex.cli.event_files.text import read_csv, read_json_lines, read_records
-from tests.support.load import columns, fuid, in_own_directory, run  # noqa: F401  # fixtures
+from tests.support.load import columns, fuid, run
+
+pytestmark = pytest.mark.usefixtures("in_own_directory")
+
 
 ROWS = [(1, event, [5, 2**64 - 1, 0][event % 3], 7, fuid(event % 2)) for event in range(300)]
 READERS: dict[str, Callable[..., Any]] = {"arrow": read_csv_fast, "rows": read_csv}

@@ -13,8 +13,10 @@ import pytest
 from pyarrow import parquet
 
 from tests.support.ingest import count_events
-from tests.support.load import fuid, in_own_directory, run, services  # noqa: F401  # fixtures
+from tests.support.load import fuid, run
 from tests.support.processes import wait_until
+
+pytestmark = pytest.mark.usefixtures("in_own_directory")
 
 
 def write_big_parquet(path: Path, count: int) -> None:
@@ -43,6 +45,7 @@ finally:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("services")
 def test_memory_does_not_grow_with_the_file(database_url: str):
     """Three times the rows take no more memory, in a file with a single row group."""
@@ -61,6 +64,7 @@ def test_memory_does_not_grow_with_the_file(database_url: str):
     assert peaks_mib[1] < peaks_mib[0] + 60, peaks_mib
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("services")
 def test_loading_again_after_an_interruption_completes_it(database_url: str):
     """Ctrl-C ends the load in good order; the same command then stores what was left."""

@@ -14,8 +14,10 @@ import uproot
 from fsspec.implementations.local import LocalFileSystem
 
 import eventindex
-from tests.support.load import in_own_directory, run, services  # noqa: F401  # fixtures
+from tests.support.load import run
 from tests.support.root import DATA, NANOAOD, NANOAOD_UUID, NTUPLE, ZMUMU, read_branches, write_tree
+
+pytestmark = pytest.mark.usefixtures("in_own_directory")
 
 
 def dry_run(*arguments: object):

@@ -17,16 +17,10 @@ from eventindex.cli.event_files.rows import BadRow, Defaults, EventBlock
 from eventindex.cli.event_files.text import read_csv
 from tests.conftest import execute
 from tests.support.ingest import count_events
-from tests.support.load import (  # noqa: F401  # fixtures
-    EVENTS,
-    columns,
-    csv_text,
-    fuid,
-    in_own_directory,
-    parquet_bytes,
-    run,
-    services,
-)
+from tests.support.load import EVENTS, columns, csv_text, fuid, parquet_bytes, run
+
+pytestmark = pytest.mark.usefixtures("in_own_directory")
+
 
 DATA = Path(__file__).parents[1] / "data"
 

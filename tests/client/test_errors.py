@@ -9,7 +9,9 @@ import eventindex
 from eventindex import EventColumns, RawFile, errors
 from rest_gateway.problems import from_error
 from tests.support.client import fuid
-from tests.support.load import in_own_directory, run, services  # noqa: F401  # fixtures
+from tests.support.load import run
+
+pytestmark = pytest.mark.usefixtures("in_own_directory")
 
 
 class Answer(grpc.RpcError):

@@ -46,9 +46,6 @@ def pairs(batches: Any) -> list[tuple[int, int]]:
     ]
 
 
-# Streams that break
-
-
 @pytest.mark.parametrize("answers", [0, 1, 3])
 def test_a_listing_goes_on_behind_the_last_event(
     server: CatalogueServer, breaking: eventindex.Client, answers: int
@@ -238,15 +235,6 @@ def test_frames_need_their_library(breaking: eventindex.Client, monkeypatch: pyt
         monkeypatch.setitem(sys.modules, name, None)
         with pytest.raises(ModuleNotFoundError, match=f"pip install {name}"):
             method()
-
-
-# The real services
-
-
-@pytest.fixture
-def client(index_address: str, ingest_address: str) -> Iterator[eventindex.Client]:
-    with eventindex.connect(index_address, ingest_address=ingest_address) as client:
-        yield client
 
 
 @pytest.fixture

@@ -35,7 +35,8 @@ from eventindex.catalogue_results import (
 )
 from eventindex.lookup_messages import decode
 from eventindex.pairs import to_pairs
-from eventindex.results import to_ack, to_event, to_result, to_run
+from eventindex.results import to_ack, to_event, to_result
+from eventindex.run_results import to_run
 from eventindex.selection_results import Events, to_counts
 from eventindex.v1 import admin_pb2, event_pb2, ingest_pb2, lookup_pb2
 from tests.support.client import Server, fuid

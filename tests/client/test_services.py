@@ -32,12 +32,6 @@ TOPICS = [("cosmic/0/event", 1), ("eventindex/v1/json/daq", 1), ("other", 1)]
 
 
 @pytest.fixture
-def client(index_address, ingest_address):
-    with eventindex.connect(index_address, ingest_address=ingest_address) as client:
-        yield client
-
-
-@pytest.fixture
 def environment(index_address, ingest_address, monkeypatch, tmp_path):
     """The commands find the services by the environment."""
     monkeypatch.setenv("EVENTINDEX_INDEX_ADDRESS", index_address)

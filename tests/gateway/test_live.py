@@ -12,7 +12,7 @@ import eventindex
 from rest_gateway.calls.live import intake_of
 from rest_gateway.web import page_texts
 from tests.conftest import query
-from tests.support.gateway import RUN_MAX, Stack, database, full_stack, gateway
+from tests.support.gateway import RUN_MAX, Stack, gateway
 from tests.support.processes import free_port
 
 API = "/api/v1"
@@ -22,12 +22,6 @@ PLURALS = {
     "pt": {"one", "many", "other"},
     "ru": {"one", "few", "many", "other"},
 }
-
-
-@pytest.fixture(scope="module")
-def stack(postgres, _template):
-    with database(postgres, _template) as url, full_stack(url) as running:
-        yield running
 
 
 def test_gaps_of_a_run_over_http(stack: Stack):

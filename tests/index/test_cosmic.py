@@ -14,7 +14,7 @@ from event_store.database.migrate import migrate
 from event_store.telescope.names import cosmic_fuid, line_of
 from eventindex.catalogue_results import to_cosmic_event
 from eventindex.cli.cosmic import _clock
-from eventindex.v1 import ingest_pb2, ingest_pb2_grpc, lookup_pb2, lookup_pb2_grpc
+from eventindex.v1 import ingest_pb2, ingest_pb2_grpc, lookup_pb2
 from tests.conftest import execute, query
 from tests.support.processes import Service, wait_until
 
@@ -28,13 +28,6 @@ TALK = (
     b' "TDC": {"0": {"Data": [5, null, 7], "Calib": [2, null]}, "1": null}}'
 )
 LIMIT = [("grpc.max_receive_message_length", 16 * 1024 * 1024)]
-
-
-@pytest.fixture
-def stub(index_address):
-    """A client of a running index_service."""
-    with grpc.insecure_channel(index_address, LIMIT) as channel:
-        yield lookup_pb2_grpc.IndexServiceStub(channel)
 
 
 @pytest.fixture

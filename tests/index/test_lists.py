@@ -11,29 +11,11 @@ import numpy as np
 import pytest
 
 from event_store.model import EventColumns, RawFile
-from event_store.write.writer import Store
-from eventindex.v1 import event_pb2, lookup_pb2, lookup_pb2_grpc
+from eventindex.v1 import event_pb2, lookup_pb2
 from tests.conftest import execute, query
 
 FILES = [RawFile(uuid.UUID(int=i + 1), 10 + i // 2) for i in range(4)]
 FUIDS = [str(file.fuid) for file in FILES]
-
-
-@pytest.fixture
-def stub(index_address):
-    """A client of a running index_service."""
-    limit = [("grpc.max_receive_message_length", 16 * 1024 * 1024)]
-    with grpc.insecure_channel(index_address, limit) as channel:
-        grpc.channel_ready_future(channel).result(10)
-        yield lookup_pb2_grpc.IndexServiceStub(channel)
-
-
-@pytest.fixture
-def store(database_url):
-    """The writing side of the index."""
-    store = Store(database_url)
-    yield store
-    store.close()
 
 
 def write(store, run, events, index=0, olt=0, files=FILES, source="test"):

@@ -7,6 +7,7 @@ import threading
 import uuid
 
 import grpc
+import pytest
 
 from eventindex.v1 import event_pb2, ingest_pb2_grpc, lookup_pb2, lookup_pb2_grpc
 from tests.conftest import query
@@ -15,6 +16,7 @@ WRITERS = 10
 EVENTS_EACH = 1000
 
 
+@pytest.mark.slow
 def test_ten_thousand_events_are_found_right_after_their_acknowledgement(
     database_url, index_address, ingest_address
 ):

@@ -4,49 +4,16 @@ from __future__ import annotations
 
 import itertools
 import signal
-import uuid
 
 import grpc
-import numpy as np
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from event_store.model import EventColumns, RawFile
-from event_store.write.writer import Store
 from eventindex.v1 import lookup_pb2, lookup_pb2_grpc
 from tests.conftest import execute
+from tests.support.lookups import FILES, request, store_events
 from tests.support.processes import PostgresServer, Service, wait_until
-
-FILES = [RawFile(uuid.UUID(int=i + 1), i) for i in range(3)]
-
-
-def store_events(url, run, events, index=None, olt=None):
-    n = len(events)
-    store = Store(url)
-    store.write(
-        EventColumns(
-            np.full(n, run, np.int64),
-            np.asarray(events, np.int64),
-            np.zeros(n, np.uint64) if olt is None else np.asarray(olt, np.uint64),
-            np.zeros(n, np.int32) if index is None else np.asarray(index, np.int32),
-            FILES,
-            np.zeros(n, np.int32),
-            ["test"],
-        )
-    )
-    store.close()
-
-
-@pytest.fixture
-def stub(index_address):
-    with grpc.insecure_channel(index_address) as channel:
-        grpc.channel_ready_future(channel).result(10)
-        yield lookup_pb2_grpc.IndexServiceStub(channel)
-
-
-def request(runs, events, **fields):
-    return lookup_pb2.LookupRequest(run_numbers=runs, event_numbers=events, **fields)
 
 
 def test_a_lookup_answers_every_pair_in_order(database_url, stub):

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from eventindex.v1 import lookup_pb2_grpc
 from index_service.workers import shared_numbers
 from index_service.workers.shared_numbers import SharedNumbers
-from tests.index.test_service import request
+from tests.support.lookups import request
 from tests.support.processes import Service, wait_until
 
 LIMIT_S = 30

@@ -14,7 +14,7 @@ import pytest
 
 from eventindex.v1 import lookup_pb2_grpc
 from tests.conftest import execute
-from tests.index.test_service import request, store_events
+from tests.support.lookups import request, store_events
 from tests.support.processes import Service, wait_until
 
 CLIENTS = 24  # the chance that one of two workers gets none of them is 1 in 8 million

@@ -18,12 +18,6 @@ LOST = "eventindex_broker_sessions_lost_total"
 DROPPED = "eventindex_broker_dropped_messages"
 
 
-@pytest.fixture
-def topics():
-    """Topics of this test alone."""
-    return Topics()
-
-
 def _service(request, broker, database_url: str, topics: Topics, **settings) -> Service:
     settings = {"mqtt_reconnect_max_s": 1, **topics.settings, **settings}
     service = Service("ingest_service", database_url=database_url, mqtt_url=broker.url, **settings)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import queue
+import uuid
 from pathlib import Path
 
 import grpc
@@ -208,3 +209,19 @@ def test_sigterm_ends_in_time_while_the_database_is_away(request):
         with pytest.raises(grpc.RpcError) as error:
             next(waiting)
     assert error.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+def test_an_event_out_of_range_leaves_the_rest_of_its_batch(ingest_address):
+    """A dataset number that cannot be refuses its own events; the others are stored."""
+    files = [
+        event_pb2.RawFile(fuid_raw=str(uuid.UUID(int=i)), dsid_raw=dsid)
+        for i, dsid in enumerate((1, 2**31))
+    ]
+    batch = event_pb2.EventBatch(
+        files=files, run_numbers=[7], event_numbers=[1, 2], file_indexes=[1, 2]
+    )
+    with grpc.insecure_channel(ingest_address) as channel:
+        [ack] = ingest_pb2_grpc.IngestServiceStub(channel).Ingest(iter([batch]))
+    assert (ack.inserted, ack.rejected) == (1, 1)
+    assert ack.rejections[0].index == 1
+    assert "2147483648" in ack.rejections[0].reason

@@ -16,7 +16,6 @@ from tests.support.ingest import (
     FUID,
     BrokerInFront,
     Publisher,
-    Topics,
     check_balance,
     count_events,
     door_metric,
@@ -28,39 +27,6 @@ from tests.support.processes import Mosquitto, PostgresServer, Service, free_por
 
 DUMP = (Path(__file__).parents[1] / "data" / "dump.dat").read_bytes().splitlines()
 RECEIVED = "eventindex_ingest_received_events_total"
-
-
-@pytest.fixture
-def topics():
-    """Topics of this test alone."""
-    return Topics()
-
-
-@pytest.fixture
-def publisher(mosquitto):
-    """A publisher on the session's broker."""
-    publisher = Publisher(mosquitto.port)
-    yield publisher
-    publisher.close()
-
-
-@pytest.fixture
-def quick_broker():
-    """A broker that is not killed: saving its store after every message would make it slow."""
-    broker = Mosquitto("autosave_interval 20000")
-    broker.start()
-    yield broker
-    broker.close()
-
-
-@pytest.fixture
-def service(database_url, mosquitto, topics):
-    """The service on the session's broker and a fresh database."""
-    service = Service(
-        "ingest_service", database_url=database_url, mqtt_url=mosquitto.url, **topics.settings
-    )
-    yield service.start()
-    service.close()
 
 
 def own_service(broker, database_url: str, **settings) -> Service:
@@ -143,6 +109,7 @@ def test_malformed_messages_do_not_stall_intake(
     check_balance(service)
 
 
+@pytest.mark.slow
 def test_nothing_is_lost_or_doubled_under_kill(database_url, quick_broker, topics, request):
     """100,000 events while the service is killed ten times: each is in the index once."""
     publisher = Publisher(quick_broker.port)

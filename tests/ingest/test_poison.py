@@ -10,24 +10,10 @@ import pytest
 
 from eventindex.v1 import admin_pb2, admin_pb2_grpc, event_pb2, ingest_pb2_grpc
 from tests.conftest import execute, query
-from tests.support.ingest import FUID, Publisher, Topics, check_balance, json_event, wait_for_events
+from tests.support.ingest import FUID, check_balance, json_event, wait_for_events
 from tests.support.processes import Service, wait_until
 
 ROOM_BYTES = 2_000_000
-
-
-@pytest.fixture
-def topics():
-    """Topics of this test alone."""
-    return Topics()
-
-
-@pytest.fixture
-def publisher(mosquitto):
-    """A publisher on the session's broker."""
-    publisher = Publisher(mosquitto.port)
-    yield publisher
-    publisher.close()
 
 
 @pytest.fixture

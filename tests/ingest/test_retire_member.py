@@ -7,6 +7,8 @@ import subprocess
 import uuid
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import query
 from tests.support.processes import Mosquitto, Service, wait_until
 
@@ -42,6 +44,7 @@ def member(broker: Mosquitto, database_url: str, number: int) -> Service:
     ).start()
 
 
+@pytest.mark.slow
 def test_nothing_is_lost_when_a_member_leaves(mosquitto: Mosquitto, database_url: str) -> None:
     """Its share is stored before its session ends, and the others get everything after that."""
 

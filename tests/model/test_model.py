@@ -228,6 +228,7 @@ def machine(system):
     return type("SystemMachine", (Machine,), {"system": system})
 
 
+@pytest.mark.slow
 def test_each_call_and_each_crash_once(machine):
     """Stored, repeated, contradicted, decided, deleted, crashed: answers are a dictionary's."""
     state = machine()
@@ -255,6 +256,7 @@ def test_each_call_and_each_crash_once(machine):
     state.teardown()
 
 
+@pytest.mark.slow
 def test_any_mix_of_calls_and_crashes(machine):
     """Whatever is called and whatever crashes, every answer is what a dictionary would say."""
     run_state_machine_as_test(machine, settings=settings() if LONG else SHORT_SETTINGS)

@@ -24,8 +24,8 @@ import yaml
 import eventindex
 from eventindex.channel import Tls
 from eventindex.client import Client
-from tests.store.test_session import PG_VARIABLES
 from tests.support.processes import free_port
+from tests.support.sessions import PG_VARIABLES
 
 PROXIES = ("http_proxy", "https_proxy", "grpc_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy")
 
@@ -105,6 +105,7 @@ def command(variables: dict[str, str], *arguments: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_make_run_with_tokens_proxies_and_variables_of_libpq(trap):
     """It stores, finds and serves; the documented first token opens it; no proxy hears of it."""
     root = Path(tempfile.mkdtemp(prefix="eventindex-run-"))

@@ -23,6 +23,7 @@ def server():
     server.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name, s in SCENARIOS.items() if s.times_short])
 def test_nothing_is_lost_or_doubled(server, name):
     """After a fault under load, everything that was acknowledged is there, once."""

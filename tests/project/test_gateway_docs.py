@@ -108,6 +108,7 @@ def test_every_call_is_listed(stack):
     assert [path for path in paths if f"{path}`" not in REST] == []
 
 
+@pytest.mark.slow
 def test_what_the_document_says_holds(stack, tmp_path):
     """No call that the document allows or forbids gets an answer that it does not describe."""
     document = f"http://{stack.gateway.address}/api/v1/openapi.json"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import signal
@@ -12,7 +11,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from pathlib import Path
 
 import psutil
@@ -26,113 +24,7 @@ from local_stack.data_dir import DataDir, opened_data_dir
 from local_stack.errors import StackError, StopRequestedError
 from local_stack.ports import PortChooser
 from local_stack.postgres_binaries import postgres_programs
-from tests.support.processes import OPENER
-
-LIMIT_S = 60.0
-INSERT = "INSERT INTO kept VALUES (4917)"
-
-
-class Up:
-    """One `eventindex up` on a data directory."""
-
-    def __init__(
-        self, data: Path, *arguments: str, stdout: int | None = None, **environment: str
-    ) -> None:
-        self.data = data
-        self.output = data.parent / f"up-{time.monotonic_ns()}.txt"
-        kept = {n: v for n, v in os.environ.items() if not n.startswith("EVENTINDEX_")}
-        with self.output.open("wb") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "local_stack.command", "--data-dir", str(data), *arguments],
-                env={**kept, **environment},
-                stdin=subprocess.DEVNULL,
-                stdout=output if stdout is None else stdout,
-                stderr=subprocess.STDOUT,
-                cwd=data.parent,
-                start_new_session=True,
-            )
-
-    @property
-    def text(self) -> str:
-        """What it has printed."""
-        return self.output.read_text()
-
-    def endpoints(self) -> dict:
-        """Wait for endpoints.json of this process, and read it."""
-        limit = time.monotonic() + LIMIT_S
-        while time.monotonic() < limit:
-            with contextlib.suppress(FileNotFoundError):
-                endpoints = json.loads((self.data / "endpoints.json").read_text())
-                if endpoints["pids"]["up"] == self.process.pid:
-                    return endpoints
-            assert self.process.poll() is None, self.text
-            time.sleep(0.02)
-        raise AssertionError(self.text)
-
-    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """Send a signal and return the exit code."""
-        self.process.send_signal(number)
-        return self.process.wait(LIMIT_S)
-
-    def kill(self, *, with_children: bool) -> list[psutil.Process]:
-        """Kill -9 of `up`, or of everything it started. Returns the children."""
-        children = psutil.Process(self.process.pid).children(recursive=True)
-        self.process.kill()
-        self.process.wait(LIMIT_S)
-        if with_children:
-            for child in children:
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    child.kill()
-            psutil.wait_procs(children, timeout=LIMIT_S)
-        return children
-
-
-@pytest.fixture
-def data():
-    """A path for a data directory that the unprivileged user can reach; pytest's own are 0700."""
-    root = Path(tempfile.mkdtemp(prefix="eventindex-up-"))
-    root.chmod(0o755)
-    yield root / "data"
-    shutil.rmtree(root)
-
-
-@pytest.fixture
-def run_up(data):
-    """Start `eventindex up`; whatever still runs at the end of the test is stopped."""
-    started: list[Up] = []
-
-    def start(*arguments: str, **environment: str) -> Up:
-        started.append(Up(data, *arguments, **environment))
-        return started[-1]
-
-    yield start
-    for up in started:
-        if up.process.poll() is None:
-            up.stop()
-
-
-def query(endpoints: dict, sql: str) -> list[tuple]:
-    with contextlib.closing(psycopg2.connect(endpoints["database"])) as connection:
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            cursor.execute(sql)
-            return cursor.fetchall() if cursor.description else []
-
-
-def open_page(url: str) -> str:
-    with OPENER.open(url, timeout=5) as page:
-        return page.read().decode()
-
-
-def is_running(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
-def assert_gone(pids: dict) -> None:
-    assert [name for name, pid in pids.items() if is_running(pid)] == []
+from tests.support.up import INSERT, LIMIT_S, Up, assert_gone, open_page, query
 
 
 def test_addresses_answer_and_data_outlives_a_restart(run_up, data):
@@ -191,68 +83,6 @@ def test_everything_listens_on_loopback_only(run_up):
     assert set(listening) == {"127.0.0.1"}
 
 
-@pytest.mark.parametrize("name", ["index_service", "broker"])
-def test_a_child_that_dies_ends_the_rest_with_its_reason(run_up, name):
-    """All stop, the exit code is 1, and the child, its end and its log are named."""
-    up = run_up()
-    pids = up.endpoints()["pids"]
-    os.kill(pids[name], signal.SIGKILL)
-    assert up.process.wait(LIMIT_S) == 1
-    assert f"{name} was ended by SIGKILL" in up.text
-    assert f"logs/{name}.log" in up.text
-    assert_gone(pids)
-
-
-def test_kill_9_of_everything_is_recovered(run_up):
-    """What was committed is there after the next start, beside stale pid files."""
-    up = run_up()
-    query(up.endpoints(), "CREATE TABLE kept (event_number bigint)")
-    query(up.endpoints(), INSERT)
-    up.kill(with_children=True)
-    assert query(run_up().endpoints(), "SELECT event_number FROM kept") == [(4917,)]
-
-
-def test_kill_9_of_up_alone_is_recovered(run_up):
-    """Children that survived are stopped first: no two servers work on one data directory."""
-    up = run_up()
-    query(up.endpoints(), "CREATE TABLE kept (event_number bigint)")
-    query(up.endpoints(), INSERT)
-    children = up.kill(with_children=False)
-    assert any(is_running(child.pid) for child in children)
-    again = run_up()
-    endpoints = again.endpoints()
-    assert not any(is_running(child.pid) for child in children)
-    assert "stopped postgres, left by a stack that was killed" in again.text
-    assert query(endpoints, "SELECT event_number FROM kept") == [(4917,)]
-
-
-def test_a_postmaster_that_is_in_no_record_is_stopped_first(run_up, data):
-    """A server that still runs on the data is found without the record of children too."""
-    up = run_up()
-    postgres = up.endpoints()["pids"]["postgres"]
-    children = up.kill(with_children=False)
-    (data / "children.json").unlink()
-    for child in children:
-        # PostgreSQL's own processes come and go.
-        with contextlib.suppress(psutil.NoSuchProcess):
-            if child.pid != postgres and child.ppid() != postgres:
-                child.kill()
-    again = run_up()
-    assert again.endpoints()["pids"]["postgres"] != postgres
-    assert not is_running(postgres)
-
-
-def test_a_second_up_on_the_same_data_is_refused(run_up, data):
-    """The second says which directory is in use, and the first goes on."""
-    first = run_up()
-    endpoints = first.endpoints()
-    second = run_up()
-    assert second.process.wait(LIMIT_S) == 1
-    assert second.text.strip() == f"eventindex: another `eventindex up` uses {data}: stop it first"
-    assert first.process.poll() is None
-    assert query(endpoints, "SELECT 1") == [(1,)]
-
-
 def test_a_port_that_was_asked_for_and_is_taken_is_named(run_up):
     """A port from a setting is not replaced."""
     with socket.create_server(("127.0.0.1", 0)) as other:
@@ -288,6 +118,7 @@ def test_an_address_that_others_reach_is_refused():
         PortChooser().choose("0.0.0.0:50051", asked_as="EVENTINDEX_INDEX_ADDRESS")
 
 
+@pytest.mark.slow
 def test_amqtt_stands_in_for_mosquitto_and_says_what_it_lacks(run_up):
     """Without Mosquitto the stack runs on amqtt and names its limits."""
     up = run_up("--broker", "amqtt")
@@ -311,6 +142,7 @@ def test_mosquitto_is_looked_for_on_the_path(monkeypatch, tmp_path):
     assert find_mosquitto() is None
 
 
+@pytest.mark.slow
 def test_servers_that_are_there_are_used(run_up):
     """With the two URLs set nothing but the services is started."""
     first = run_up().endpoints()
@@ -352,6 +184,7 @@ def test_settings_that_are_not_valid_are_named(run_up):
     assert len(up.text.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_the_demonstration_finds_its_samples_and_a_second_one_duplicates(data):
     """`make run` sends, stores and finds the samples; nothing is rejected; again nothing is new."""
     for n_new, n_old in (("88,974", "0"), ("0", "88,974")):
@@ -428,6 +261,7 @@ def test_a_signal_is_noticed_whichever_thread_takes_it(data):
     timer.join()
 
 
+@pytest.mark.slow
 def test_a_reader_of_its_output_that_goes_away_does_not_end_it(data):
     """`eventindex up | head -1` goes on serving."""
     reader, writer = os.pipe()

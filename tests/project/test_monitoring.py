@@ -53,6 +53,7 @@ def panels() -> Iterator[tuple[str, dict[str, Any]]]:
 # Without a running stack
 
 
+@pytest.mark.slow
 @needs_prometheus
 def test_each_alert_fires_and_does_not() -> None:
     """Prometheus' own tests of the rules pass, and there is one of both kinds for each rule."""
@@ -178,6 +179,7 @@ def numbers(prometheus: Prometheus, expression: str) -> list[float]:
     return [value for value in values if not math.isnan(value)]
 
 
+@pytest.mark.slow
 @needs_prometheus
 def test_no_panel_is_empty_on_an_idle_stack(stack: Stack) -> None:
     """Every query of every panel has a number, before anything was ever stored or asked."""
@@ -189,6 +191,7 @@ def test_no_panel_is_empty_on_an_idle_stack(stack: Stack) -> None:
             )
 
 
+@pytest.mark.slow
 @needs_prometheus
 def test_rules_look_at_what_is_there_and_are_quiet(stack: Stack) -> None:
     """Every metric in a rule exists, and none of the alerts fires while all is well."""
@@ -213,6 +216,7 @@ def test_rules_look_at_what_is_there_and_are_quiet(stack: Stack) -> None:
     assert [r["name"] for r in rules if r["state"] == "firing" and r["name"] not in machine] == []
 
 
+@pytest.mark.slow
 @needs_prometheus
 def test_the_first_dead_letter_is_told_to_the_receiver(stack: Stack) -> None:
     """A malformed message is a line in the operators' chat, with the runbook that belongs to it."""

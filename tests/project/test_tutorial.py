@@ -10,8 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.load import in_own_directory, run, services  # noqa: F401  # fixtures
+from tests.support.load import run
 from tests.support.root import NANOAOD, read_branches
+
+pytestmark = pytest.mark.usefixtures("in_own_directory")
+
 
 ROOT = Path(__file__).parents[2]
 

@@ -171,6 +171,7 @@ def services(server):
         service.close()
 
 
+@pytest.mark.slow
 def test_a_dump_under_load_is_restored_beside_the_old_index(server, services):
     """pg_dump has every event that was acknowledged before it began; the restored index is exact.
 
@@ -205,6 +206,7 @@ def _exchange(url: str, old: str, new: str) -> None:
     execute(url, f"ALTER DATABASE {new} RENAME TO {old}")
 
 
+@pytest.mark.slow
 def test_a_base_backup_under_load_is_restored_with_what_came_after(server, services):
     """pg_basebackup alone has what was acknowledged before it began, with the WAL archive all."""
     index, ingest = services

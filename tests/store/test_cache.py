@@ -17,8 +17,8 @@ from event_store.model import RawFile
 from event_store.pages.copy import FetchedPage
 from event_store.pages.format import FUID_DTYPE, PackedPage, PageEvents, pack
 from event_store.write.writer import Store
-from tests.store.test_reader import check, columns, reply
-from tests.store.test_reader import connection as connection  # noqa: PLC0414  # a fixture
+from tests.support.reader import check, columns
+from tests.support.store import reply
 
 MIB = 1 << 20
 BOUND = 64 * MIB
@@ -68,6 +68,7 @@ def resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read from /proc")
 def test_the_process_grows_by_the_bound_whatever_is_held():
     """Dense, then sparse, then absent pages: memory is within 5 % of the bound."""
@@ -154,3 +155,21 @@ def test_an_index_ten_times_the_cache_is_served_from_a_full_cache(database_url, 
         check(reader, connection, model, [1], events[at], with_olt=False)
         assert 0.95 * bound < reader.cache.nbytes <= 1.05 * bound
     assert reader.cache.counts.evictions > 4 * pages
+
+
+def sparse_page(event: int) -> PackedPage:
+    fuid = np.frombuffer(uuid.UUID(int=event + 1).bytes, FUID_DTYPE)
+    return PackedPage(1, np.array([event % 8192], np.uint16), fuid, np.zeros(1, np.int32), b"")
+
+
+def test_a_full_cache_of_sparse_pages_stays_nearly_full():
+    """Eviction frees what is needed, not everything."""
+    cache = PageCache(1 << 22, reply)
+    held = []
+    for page_no in range(20_000):
+        block = block_of([FetchedPage(1, page_no, 1, sparse_page(page_no))])
+        cache.put(block, np.ones(1, np.int64), with_olt=False)
+        held.append(len(cache))
+    assert cache.counts.evictions
+    assert min(held[12_000:]) > 0.8 * max(held)
+    assert cache.nbytes <= cache.bytes_max

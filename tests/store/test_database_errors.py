@@ -14,8 +14,8 @@ from event_store.database.sqlstate import Meaning, meaning
 from event_store.errors import CorruptPageError, NotFoundError, StoreError, StoreUnavailableError
 from eventindex.v1 import lookup_pb2, lookup_pb2_grpc
 from tests.conftest import execute, query
-from tests.store.test_session import opened
 from tests.support.processes import Service
+from tests.support.sessions import opened
 
 
 def test_what_is_not_there_costs_no_connection(database_url):

@@ -16,10 +16,10 @@ from event_store.model import RawFile
 from event_store.write.writer import Store
 from eventindex.v1 import lookup_pb2, lookup_pb2_grpc
 from tests.conftest import execute
-from tests.store.test_startup import refused
 from tests.support.pooler import PgBouncer, needs_pgbouncer
 from tests.support.processes import Service
-from tests.test_hardening import columns, reply
+from tests.support.refused import refused
+from tests.support.store import columns, reply
 
 pytestmark = needs_pgbouncer
 

@@ -25,6 +25,7 @@ from event_store.write.writer import Store
 from eventindex.v1 import lookup_pb2, lookup_pb2_grpc
 from tests.conftest import execute, query
 from tests.support.processes import wait_until
+from tests.support.selection import as_selection, brute_force
 
 FILES = [RawFile(uuid.UUID(int=i + 1), i % 3) for i in range(20)]
 
@@ -68,24 +69,6 @@ def test_masks_on_planes_select_as_arrays_do(data):
     np.testing.assert_array_equal(
         count_files(page, mask), np.bincount(index[wanted], minlength=n_files)
     )
-
-
-def brute_force(selection, events, index, olt, files):
-    """Which events a selection takes, by comparing arrays."""
-    dsids = np.array([file.dsid for file in files])[index]
-    fuids = np.array([file.fuid.bytes.hex() for file in files])[index]
-    wanted = (events >= selection.event_first) & (events <= selection.event_last)
-    if selection.dsid is not None:
-        wanted &= dsids == selection.dsid
-    if selection.fuid is not None:
-        wanted &= fuids == selection.fuid.hex()
-    every, some, none = (
-        np.uint64(mask) for mask in (selection.olt_all, selection.olt_any, selection.olt_none)
-    )
-    wanted &= (olt & every) == every
-    if some:
-        wanted &= (olt & some) != 0
-    return wanted & ((olt & none) == 0)
 
 
 class Index:
@@ -165,15 +148,6 @@ SELECTIONS = [
     {"olt_any": 0b1000_0000_0001, "dsid_raw": 1, "event_last": 9000},
     {"olt_all": 1 << 40},
 ]
-
-
-def as_selection(fields):
-    renamed = dict(fields)
-    if "fuid_raw" in renamed:
-        renamed["fuid"] = uuid.UUID(renamed.pop("fuid_raw")).bytes
-    if "dsid_raw" in renamed:
-        renamed["dsid"] = renamed.pop("dsid_raw")
-    return Selection(**renamed)
 
 
 @pytest.mark.parametrize("fields", SELECTIONS, ids=str)

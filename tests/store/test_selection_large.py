@@ -17,8 +17,8 @@ from event_store.model import EventColumns, RawFile
 from event_store.write.writer import Store
 from eventindex.generate import generate
 from eventindex.v1 import lookup_pb2, lookup_pb2_grpc
-from tests.store.test_selection import as_selection, brute_force
 from tests.support.processes import Service
+from tests.support.selection import as_selection, brute_force
 
 # The mix of the workload of the benchmarks, with its files in several datasets.
 MIX = replace(WORKLOAD_W, runs=2, events=250_000, datasets=3)
@@ -216,6 +216,7 @@ def read(stub, pause_at=None):
     return n_events, n_bytes
 
 
+@pytest.mark.slow
 def test_memory_of_a_listing_does_not_grow_with_its_answer(database_url, service):
     """Listing five million events takes the memory of one million, also for a slow reader."""
     pid = service.process.pid

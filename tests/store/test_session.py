@@ -14,14 +14,16 @@ from event_store.database.connection import Connection, StoreOptions
 from event_store.database.migrate import migrate
 from event_store.database.session import search_path
 from event_store.errors import (
+    StoreUnavailableError,
     UnusableDatabaseError,
 )
 from event_store.lookup.reader import Reader
 from event_store.model import RawFile
 from event_store.write.writer import Store
 from tests.conftest import execute, query
-from tests.store.test_startup import refused
-from tests.test_hardening import columns, reply
+from tests.support.refused import refused
+from tests.support.sessions import PG_VARIABLES, opened
+from tests.support.store import columns, reply
 
 HOSTILE = {
     "default_transaction_isolation": "serializable",
@@ -39,28 +41,6 @@ HOSTILE = {
     "bytea_output": "escape",
     "extra_float_digits": "-3",
 }
-PG_VARIABLES = {
-    "PGOPTIONS": "-c search_path=nowhere -c statement_timeout=1",
-    "PGSERVICE": "of_somebody_else",
-    "PGSSLMODE": "require",
-    "PGCLIENTENCODING": "LATIN1",
-    "PGTARGETSESSIONATTRS": "standby",
-    "PGHOST": "127.0.0.2",
-    "PGHOSTADDR": "127.0.0.2",
-    "PGPORT": "1",
-    "PGUSER": "nobody",
-    "PGDATABASE": "nowhere",
-    "PGPASSFILE": "/nowhere",
-    "PGPASSWORD": "wrong",
-    "PGAPPNAME": "psql",
-    "PGTZ": "Asia/Novosibirsk",
-    "PGDATESTYLE": "SQL, DMY",
-    "PGREQUIREAUTH": "gss",
-}
-
-
-def opened(url: str, *, autocommit: bool = True) -> Connection:
-    return Connection(url, StoreOptions(), autocommit=autocommit, name="test")
 
 
 def settings_of(url: str, names) -> dict[str, str]:
@@ -215,3 +195,31 @@ def test_sql_functions_work_under_every_search_path(postgres, database_url):
         )
         cursor.execute("SELECT event_number FROM public.far")
         assert cursor.fetchall() == [(6,)]
+
+
+def test_a_connection_that_was_not_set_up_is_not_used(database_url):
+    """A role that may not ask which server it is cannot write; it never writes in autocommit."""
+    role = f"weak_{uuid.uuid4().hex[:8]}"
+    execute(database_url, f"CREATE ROLE {role} LOGIN IN ROLE pg_read_all_data, pg_write_all_data")
+    revoke = "REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC"
+    execute(database_url, revoke)
+    store = Store(database_url.replace("owner@", f"{role}@"))
+    try:
+        for _ in range(2):
+            with pytest.raises(StoreUnavailableError, match="42501"):
+                store.write(columns(7, [1], [0], [RawFile(uuid.UUID(int=1), 1)]))
+    finally:
+        store.close()
+        execute(database_url, revoke.replace("REVOKE", "GRANT").replace("FROM", "TO"))
+    assert query(database_url, "SELECT count(*) FROM run") == [(0,)]
+
+
+def test_commits_are_durable_whatever_the_database_says(database_url):
+    """With synchronous_commit off by default, the writer's own transactions have it on."""
+    name = database_url.rpartition("/")[2]
+    execute(database_url, f"ALTER DATABASE {name} SET synchronous_commit = off")
+    connection = Connection(database_url, StoreOptions(), autocommit=False, name="test")
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW synchronous_commit")
+        assert cursor.fetchall() == [("on",)]
+    connection.close()

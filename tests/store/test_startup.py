@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import subprocess
 import uuid
 
 import pytest
@@ -12,6 +11,7 @@ from event_store.database.migrate import migrations
 from event_store.database.startup import ServerFacts, refusal, warnings
 from tests.conftest import execute
 from tests.support.processes import PostgresServer, Service, wait_until
+from tests.support.refused import refused
 
 KNOWN = frozenset({1, 2, 3})
 SERVICES = ("index_service", "ingest_service")
@@ -59,21 +59,6 @@ def test_usable_servers():
         "fsync",
         "full_page_writes",
     ]
-
-
-def refused(module: str, url: str) -> str:
-    """Start a service that must not start; what it said."""
-    service = Service(module, database_url=url)
-    try:
-        service.start(wait="")
-        assert service.process is not None
-        assert service.process.wait(30) == 1
-        assert "Traceback" not in service.tail()
-        return service.tail().splitlines()[-1]
-    except subprocess.TimeoutExpired:
-        pytest.fail(f"{module} started: {service.tail()}")
-    finally:
-        service.close()
 
 
 @pytest.mark.parametrize("module", SERVICES)

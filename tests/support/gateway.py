@@ -113,3 +113,7 @@ class FakeIndex(Server):
         self.index.Lookup = hooked
         self.stop()
         self.start()
+
+
+API = "/api/v1"
+TEXT = {"Content-Type": "text/plain"}

@@ -6,11 +6,9 @@ import csv
 import io
 import json
 import uuid
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pytest
 from click.testing import CliRunner, Result
 from pyarrow import parquet
 
@@ -36,20 +34,6 @@ def run(*arguments: object, text: str | bytes | None = None) -> Result:
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception
     return result
-
-
-@pytest.fixture(autouse=True)
-def in_own_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Relative names are in a directory of the test's own; nobody listens at the usual ports."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("EVENTINDEX_INGEST_ADDRESS", "127.0.0.1:9")
-
-
-@pytest.fixture
-def services(ingest_address: str, index_address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both services on a fresh database, found by the environment."""
-    monkeypatch.setenv("EVENTINDEX_INGEST_ADDRESS", ingest_address)
-    monkeypatch.setenv("EVENTINDEX_INDEX_ADDRESS", index_address)
 
 
 def columns(events: list[Event]) -> dict[str, list[int] | list[str]]:

@@ -19,7 +19,7 @@ from eventindex.cli.shared.listing import (
 )
 from eventindex.cli.shared.selection_options import checked_range, number
 from eventindex.client import Client
-from eventindex.results import Run
+from eventindex.run_results import Run
 
 _COLUMNS: list[Column[Run]] = [
     Column("run", lambda run: str(run.run_number), right=True),

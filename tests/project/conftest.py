@@ -1,0 +1,35 @@
+"""Fixtures of the tests of the whole."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from tests.support.up import Up
+
+
+@pytest.fixture
+def data():
+    """A path for a data directory that the unprivileged user can reach; pytest's own are 0700."""
+    root = Path(tempfile.mkdtemp(prefix="eventindex-up-"))
+    root.chmod(0o755)
+    yield root / "data"
+    shutil.rmtree(root)
+
+
+@pytest.fixture
+def run_up(data):
+    """Start `eventindex up`; whatever still runs at the end of the test is stopped."""
+    started: list[Up] = []
+
+    def start(*arguments: str, **environment: str) -> Up:
+        started.append(Up(data, *arguments, **environment))
+        return started[-1]
+
+    yield start
+    for up in started:
+        if up.process.poll() is None:
+            up.stop()
