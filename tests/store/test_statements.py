@@ -69,10 +69,10 @@ def columns(runs, events, files, *, file_index=None, cosmic=None) -> EventColumn
 
 def write(cursor, batch) -> None:
     """Write a batch as the store does."""
-    catalogue.register_datasets(cursor, sorted({file.dsid for file in batch.files}))
+    catalogue.register_datasets(cursor, sorted({file.dsid for file in batch.files}), 0)
     batch, _ = in_order(batch)
     for parts in transactions(batch.runs, batch.events):
-        Transaction(cursor, lambda: None, batch, frozenset()).write(parts)
+        Transaction(cursor, lambda: None, batch, {}).write(parts)
 
 
 @given(st.lists(st.integers(0, 6 * 1024 * 1024)))
@@ -135,7 +135,7 @@ def test_files_and_pages_go_in_bounded_statements(recorder):
 def test_telescope_datasets_of_very_many_runs(recorder):
     """The lowest free numbers, in one go and around those that are taken."""
     taken = [2**30 + 1, 2**30 + 3, 2**30 + 40_000]
-    catalogue.register_datasets(recorder, taken)
+    catalogue.register_datasets(recorder, taken, 0)
     names = [f"cosmic.{'x' * 100}.{run:06}" for run in range(30_000)]
     numbers = catalogue.number_cosmic_datasets(recorder, names)
     free = [n for n in range(2**30, 2**30 + 30_002) if n not in taken]
