@@ -284,7 +284,6 @@ def test_arrays_without_a_file(server: Server):
     [
         (["1", "2", "-o", "o.txt", "--files", DATA], "neither .root nor .parquet"),
         (["1", "2", "-o", ".", "--files", DATA], "is a directory"),
-        (["1", "2", "-o", "o.root"], "--files"),
         (["bad.txt", "-o", "o.root", "--files", DATA], "line 1: not a run and an event number"),
         (["empty.txt", "-o", "o.root", "--files", DATA], "the list has no pairs"),
         (["1", "2", "-o", "in.root", "--files", "in.root"], "would be written over"),
