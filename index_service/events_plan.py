@@ -9,7 +9,8 @@ from event_store.model import RAW_NAME
 from event_store.pages.format import SLOT_BITS
 from event_store.select.scan import Position
 from event_store.select.selection import Selection
-from eventindex.run_lists import RUN_RANGES_MAX, merged
+from eventindex.limits import RUN_RANGES_MAX
+from eventindex.run_lists import merged
 from eventindex.v1 import lookup_pb2
 from service_kit import checks
 from service_kit.errors import InvalidRequestError

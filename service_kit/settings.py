@@ -16,12 +16,16 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from event_store.database.connection import StoreOptions
-from eventindex.file_names import CHECKSUM_CHARACTERS_MAX, NAME_BYTES_MAX
 from eventindex.hosts import is_loopback, split_address, split_mqtt_url
-from eventindex.limits import MESSAGE_BYTES_MAX, PAIRS_PER_MESSAGE_MAX
-from eventindex.root_files.branches import CRITERIA_MAX
-from eventindex.root_files.opening import SECONDS_MAX as STORAGE_SECONDS_MAX
-from eventindex.run_lists import RUN_RANGES_MAX
+from eventindex.limits import (
+    CHECKSUM_CHARACTERS_MAX,
+    CRITERIA_MAX,
+    MESSAGE_BYTES_MAX,
+    NAME_BYTES_MAX,
+    PAIRS_PER_MESSAGE_MAX,
+    RUN_RANGES_MAX,
+    STORAGE_SECONDS_MAX,
+)
 from service_kit.epochs import parse_epochs
 from service_kit.file_urls import fields_of
 from service_kit.topic_prefixes import check_topic_prefixes

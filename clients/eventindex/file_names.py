@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-NAME_BYTES_MAX = 1024
-CHECKSUM_CHARACTERS_MAX = 256
+from eventindex.limits import CHECKSUM_CHARACTERS_MAX, NAME_BYTES_MAX
+
 BYTES_MAX = 2**63 - 1
 _SHOWN_MAX = 60
 _CHECKSUM = re.compile(r"[\x21-\x7e]{1,256}")

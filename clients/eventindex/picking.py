@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from eventindex.limits import STORAGE_SECONDS_MAX
 from eventindex.pairs import PairsLike
 from eventindex.root_files import pick as picks
 from eventindex.root_files.branches import ALIASES, Wanted
-from eventindex.root_files.opening import SECONDS_MAX
 from eventindex.root_files.pick_report import FILES_TOGETHER, Order, PickOptions, PickReport
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def pick(
     order: Order = "list",
     per_file: bool = False,
     files_together: int = FILES_TOGETHER,
-    storage_seconds_max: float = SECONDS_MAX,
+    storage_seconds_max: float = STORAGE_SECONDS_MAX,
     work: str | Path | None = None,
     progress: picks.Progress = lambda *_: None,
 ) -> PickReport:
@@ -86,7 +86,7 @@ class Picking:
         branches: Sequence[str] | None = None,
         tree: str | None = None,
         columns: dict[str, str] | None = None,
-        storage_seconds_max: float = SECONDS_MAX,
+        storage_seconds_max: float = STORAGE_SECONDS_MAX,
     ) -> Any:
         """Return the events of a list as an awkward array of records, in the order of the list.
 

@@ -18,10 +18,10 @@ import numpy as np
 import numpy.typing as npt
 from defusedxml import DefusedXmlException
 
+from eventindex.limits import RUN_RANGES_MAX
 from eventindex.pairs import NUMBER_MAX, Int64
 from eventindex.strict_json import STRICT
 
-RUN_RANGES_MAX = 10_000
 FILE_BYTES_MAX = 64 * 1024 * 1024
 
 _LINE = re.compile(r"([0-9]{1,40})(?:\s*(?:-|\.\.)\s*([0-9]{1,40}))?", re.ASCII)

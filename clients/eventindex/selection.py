@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import TypeAlias, TypedDict
 
 from eventindex.columns import DSID_MAX, OLT_MAX
+from eventindex.limits import RUN_RANGES_MAX
 from eventindex.numbers import NUMBER_MAX, checked_integer
-from eventindex.run_lists import RUN_RANGES_MAX
 from eventindex.uuids import is_canonical_uuid
 from eventindex.v1 import lookup_pb2
 

@@ -12,7 +12,8 @@ import pytest
 import eventindex
 from event_store.model import EventColumns, RawFile
 from event_store.write.writer import Store
-from eventindex.run_lists import RUN_RANGES_MAX, merged, parse_run_list
+from eventindex.limits import RUN_RANGES_MAX
+from eventindex.run_lists import merged, parse_run_list
 from tests.support.load import run
 
 GRL = """<?xml version="1.0" encoding="UTF-8"?>

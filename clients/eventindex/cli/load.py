@@ -31,10 +31,10 @@ from eventindex.cli.shared.progress import ProgressReport
 from eventindex.client import Client
 from eventindex.collection_names import RAW
 from eventindex.columns import DSID_MAX
+from eventindex.limits import STORAGE_SECONDS_MAX
 from eventindex.pairs import NUMBER_MAX
 from eventindex.root_files.branches import ALIASES, Wanted
 from eventindex.root_files.errors import RootFileError
-from eventindex.root_files.opening import SECONDS_MAX
 from eventindex.uuids import is_canonical_uuid
 
 B = TypeVar("B", EventBlock, RecordBlock)
@@ -115,7 +115,7 @@ def _patterns(_: click.Context, __: click.Parameter, value: str | None) -> tuple
     "--storage-timeout",
     "storage_seconds_max",
     type=click.FloatRange(min=0, min_open=True),
-    default=SECONDS_MAX,
+    default=STORAGE_SECONDS_MAX,
     show_default=True,
     help="Longest wait for an answer of remote storage, seconds.",
 )

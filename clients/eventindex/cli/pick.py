@@ -16,9 +16,10 @@ from eventindex.cli.shared.common import EXIT_NOT_ALL, Failure, connection_optio
 from eventindex.cli.shared.listing import Column, Layout, record_of, write_list
 from eventindex.cli.shared.progress import ProgressReport
 from eventindex.client import Client
+from eventindex.limits import STORAGE_SECONDS_MAX
 from eventindex.pair_lists.text import read_pairs
 from eventindex.pairs import Int64, Pairs
-from eventindex.root_files.opening import SECONDS_MAX, require_uproot
+from eventindex.root_files.opening import require_uproot
 from eventindex.root_files.output import is_parquet
 from eventindex.root_files.pick_report import FILES_TOGETHER, FileOutcome, PickReport
 
@@ -91,7 +92,7 @@ def _names(_: click.Context, __: click.Parameter, value: str | None) -> tuple[st
 @click.option(
     "--storage-timeout",
     type=click.FloatRange(min=0, min_open=True),
-    default=SECONDS_MAX,
+    default=STORAGE_SECONDS_MAX,
     show_default=True,
     help="Longest wait for an answer of remote storage, seconds.",
 )

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
+from eventindex.limits import CRITERIA_MAX
 from eventindex.root_files.errors import CriteriaError, RootFileError
 
-CRITERIA_MAX = 64
 # What people may call a field of --columns, and the contract's name.
 ALIASES = {"run": "run_number", "event": "event_number", "olt": "olt_result"}
 _USUAL_NAMES = {"run_number": ("run", "runnumber"), "event_number": ("event", "eventnumber")}

@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
+from eventindex.limits import STORAGE_SECONDS_MAX
 from eventindex.root_files.branches import Branch
 from eventindex.root_files.errors import RootFileError
 from eventindex.root_files.waiting import within
 
-SECONDS_MAX = 30.0
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 _TREES = ("TTree", "ROOT::RNTuple", "ROOT::Experimental::RNTuple")
 _PLAIN = re.compile(r"(?:std::)?(?:(u?int)(?:8|16|32|64)_t|(bool)|(float|double))")
@@ -68,7 +68,7 @@ def is_address(text: str) -> bool:
 
 
 @contextmanager
-def open_root(address: str, seconds_max: float = SECONDS_MAX) -> Iterator[RootFile]:
+def open_root(address: str, seconds_max: float = STORAGE_SECONDS_MAX) -> Iterator[RootFile]:
     """Open a ROOT file.
 
     Args:

@@ -9,9 +9,9 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from eventindex.limits import STORAGE_SECONDS_MAX
 from eventindex.pairs import Int64
 from eventindex.root_files.branches import Wanted
-from eventindex.root_files.opening import SECONDS_MAX
 
 Order = Literal["list", "file"]
 FILES_TOGETHER = 2
@@ -39,7 +39,7 @@ class PickOptions:
     order: Order = "list"
     per_file: bool = False
     files_together: int = FILES_TOGETHER
-    seconds_max: float = SECONDS_MAX
+    seconds_max: float = STORAGE_SECONDS_MAX
     work: Path | None = None
 
 

@@ -21,9 +21,10 @@ import click
 from eventindex.cli.event_files.rows import Defaults, EventBlock, RecordBlock, Report
 from eventindex.cli.event_files.text import check_header, read_csv, read_json_lines, read_records
 from eventindex.cli.shared.common import Failure, open_input
+from eventindex.limits import STORAGE_SECONDS_MAX
 from eventindex.root_files.errors import RootFileError
 from eventindex.root_files.names import files_of_address, files_of_directory
-from eventindex.root_files.opening import SECONDS_MAX, is_address
+from eventindex.root_files.opening import is_address
 from eventindex.stored_text import damage_as, has_pyarrow, needs_pyarrow, open_codec
 
 FORMATS = {
@@ -193,7 +194,7 @@ def _expand(argument: str, form: str | None) -> list[str]:
 
 def _remote_files(address: str) -> list[str]:
     try:
-        return files_of_address(address, SECONDS_MAX)
+        return files_of_address(address, STORAGE_SECONDS_MAX)
     except RootFileError as error:
         raise click.UsageError(f"{address}: {error}") from error
 
