@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import inspect
 import json
 import multiprocessing
@@ -36,7 +37,7 @@ from eventindex.catalogue_results import (
 from eventindex.lookup_messages import decode
 from eventindex.pairs import to_pairs
 from eventindex.results import to_ack, to_event, to_result
-from eventindex.run_results import to_run
+from eventindex.run_results import to_run, to_run_gaps
 from eventindex.selection_results import Events, to_counts
 from eventindex.v1 import admin_pb2, event_pb2, ingest_pb2, lookup_pb2
 from tests.support.client import Server, fuid
@@ -111,8 +112,15 @@ VALUES: list[Any] = [
     to_file_of_run(filled(lookup_pb2.FileOfRun())),
     to_run(filled(lookup_pb2.Run())),
     to_run_check(filled(admin_pb2.VerifyResponse())),
+    to_run_gaps(filled(lookup_pb2.RunGapsResponse())),
+    eventindex.NotedFiles(
+        1, 2, 3, [(eventindex.FileInfo(fuid(1), "a"), eventindex.FileInfo(fuid(1), "b"))]
+    ),
+    eventindex.RunList(((1, 2), (5, 5)), "luminosity sections"),
 ]
+OUTCOME = eventindex.FileOutcome(fuid(1), "a.root", 2, 1, np.array([1]), "", None)
 COLUMNS: list[Any] = [
+    eventindex.PickReport((np.array([1, 1]), np.array([2, 3])), [OUTCOME], np.array([1])),
     lookup_result(),
     events(),
     eventindex.EventColumns([eventindex.RawFile(fuid(1), 7)], 1, [2], [1], [3]),
@@ -126,6 +134,8 @@ def parts(value: Any) -> Any:
         names = ("run_numbers", "event_numbers", "file_indexes", "olt_results", "files")
         found = {name: parts(getattr(value, name)) for name in names}
         return found | {"fuids": value.fuids().tolist(), "text": repr(value)}
+    if isinstance(value, eventindex.PickReport):
+        return [parts(getattr(value, each.name)) for each in dataclasses.fields(value)]
     if isinstance(value, eventindex.EventColumns):
         return [parts(getattr(value, name)) for name in value.__slots__]
     if isinstance(value, np.ndarray):

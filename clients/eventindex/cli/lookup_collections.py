@@ -15,6 +15,7 @@ from eventindex.catalogue_results import Collection
 from eventindex.cli.shared.common import note
 from eventindex.client import Client
 from eventindex.collection_names import RAW
+from eventindex.errors import EventIndexError
 from eventindex.pairs import Pairs
 from eventindex.results import LookupResult
 
@@ -97,7 +98,12 @@ class Missing:
         """Say which other collections hold these runs."""
         if not self.runs:
             return
-        others = [one for one in client.collections_of(self.runs) if one.name != asked]
+        try:
+            holding = client.collections_of(self.runs)
+        except EventIndexError:
+            # The answer stands without the hint: a server of before does not know collections.
+            return
+        others = [one for one in holding if one.name != asked]
         if others:
             note(f"runs of events that were not found are in {names_of(others)}: see --collection")
 

@@ -65,7 +65,7 @@ class FileOutcome(NamedTuple):
     output: Path | None = None
 
 
-@dataclass(slots=True)
+@dataclass
 class PickReport:
     """What was picked and what was not.
 
