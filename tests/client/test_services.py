@@ -207,7 +207,7 @@ def test_publish_that_is_cut_short_leaves_no_traceback(mosquitto, tmp_path):
     out.write_text(f"run_number,event_number,olt_result,dsid_raw,fuid_raw\n{rows}")
     code = """
 import sys
-from eventindex.cli import main, mqtt
+from eventindex.cli import main, publish_mqtt as mqtt
 def refuse(*_): raise mqtt.BrokerError("the broker refuses a message")
 mqtt.Publisher.publish = refuse
 main(sys.argv[1:])

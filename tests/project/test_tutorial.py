@@ -13,13 +13,10 @@ import pytest
 from tests.support.load import run
 from tests.support.root import NANOAOD, read_branches
 
-pytestmark = pytest.mark.usefixtures("in_own_directory")
-
-
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.usefixtures("services")
+@pytest.mark.usefixtures("in_own_directory", "services")
 def test_the_tutorial_and_its_example_run(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
