@@ -88,10 +88,11 @@ def services(ingest_address, index_address, monkeypatch):
 
 
 @pytest.fixture
-def in_own_directory(tmp_path, monkeypatch):
-    """Relative names are in a directory of the test's own; nobody listens at the usual ports."""
+def in_own_directory(request, tmp_path, monkeypatch):
+    """Relative names are in a directory of the test's own; only `services` can be found."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("EVENTINDEX_INGEST_ADDRESS", "127.0.0.1:9")
+    if "services" not in request.fixturenames:
+        monkeypatch.setenv("EVENTINDEX_INGEST_ADDRESS", "127.0.0.1:9")
 
 
 @pytest.fixture
