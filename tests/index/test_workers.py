@@ -171,7 +171,7 @@ def test_a_worker_that_hangs_shows_and_does_not_hold_the_stop(make):
     processes = workers(service)
     os.kill(processes[0].pid, signal.SIGSTOP)
     wait_until(lambda: service.page("/healthz")[0] == 503, what="/healthz 503")
-    silent = r"worker 1: no sign of life for 1\d s\nworker 2: ok\n"
+    silent = r"worker 1: no progress for 1\d s\nworker 2: ok\n"
     assert re.match(silent, service.page("/healthz")[1])
     assert service.terminate() == 0
     assert not psutil.wait_procs(processes, timeout=0)[1]
