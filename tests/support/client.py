@@ -196,3 +196,12 @@ class Server:
             self._server.stop(None).wait()
             self._pool.shutdown()
             self._server = None
+
+
+def pairs(batches: Any) -> list[tuple[int, int]]:
+    """The events of a listing as (run, event)."""
+    return [
+        pair
+        for batch in batches
+        for pair in zip(batch.run_numbers.tolist(), batch.event_numbers.tolist(), strict=True)
+    ]
