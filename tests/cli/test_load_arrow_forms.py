@@ -16,6 +16,9 @@ from eventindex.cli.event_files.parquet_in import read_parquet
 from eventindex.cli.event_files.rows import FileFormatError
 from tests.support.load import read, run
 
+# Relative names are in a directory of the test's own.
+pytestmark = pytest.mark.usefixtures("in_own_directory")
+
 IDS = [uuid.UUID(int=1), uuid.UUID(int=2), uuid.UUID(int=1)]
 TEXTS = list(map(str, IDS))
 BYTES = [each.bytes for each in IDS]
