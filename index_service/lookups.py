@@ -21,6 +21,7 @@ from eventindex.v1 import lookup_pb2
 from index_service import lookup_joining, lookup_plan, lookup_reply
 from index_service.file_names import Names
 from index_service.lookup_groups import LookupGroups
+from index_service.stream_files import Answered, StreamFiles
 from service_kit.errors import InvalidRequestError
 from service_kit.in_order import InOrder
 
@@ -45,22 +46,23 @@ class Lookups:
         self._names = names
         self._threads = threads
         self._observer = observer
-        self._groups = LookupGroups(threads, self._answer_all)
+        self._groups: LookupGroups[bytes | Answered] = LookupGroups(threads, self._answer_all)
 
     async def Lookup(self, request: bytes) -> bytes:
         """Look up one batch of pairs."""
-        return await self._groups.submit(request)
+        return StreamFiles().encode(await self._groups.submit(request))
 
     async def LookupStream(self, requests: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """Answer each request in order; a few requests are read ahead of the responses."""
 
-        async def begin(request: bytes) -> asyncio.Future[bytes]:
+        async def begin(request: bytes) -> asyncio.Future[bytes | Answered]:
             return self._groups.submit(request)
 
+        files = StreamFiles()
         stream = InOrder(requests, begin, ANSWERS_AHEAD_MAX)
         async with aclosing(stream.answers()) as answers:
             async for answer in answers:
-                yield answer
+                yield files.encode(answer)
 
     async def GetEvent(self, request: lookup_pb2.GetEventRequest) -> lookup_pb2.GetEventResponse:
         """Look up one event with all its fields."""
@@ -80,7 +82,7 @@ class Lookups:
 
     def _answer_all(
         self, connection: Connection, requests: Sequence[bytes]
-    ) -> list[bytes | Exception]:
+    ) -> list[bytes | Answered | Exception]:
         """Answer requests that have all arrived; a bad one leaves the others alone."""
         planned = [_plan(request) for request in requests]
         asked = [one for one in planned if isinstance(one, Asked)]
@@ -95,15 +97,19 @@ class Lookups:
             return [self._answer_all(connection, [request])[0] for request in requests]
         return [one if isinstance(one, Exception) else next(replies) for one in planned]
 
-    def _look_up(self, connection: Connection, asked: Sequence[Asked]) -> list[bytes]:
+    def _look_up(self, connection: Connection, asked: Sequence[Asked]) -> list[bytes | Answered]:
         """Return the responses to batches in their order; small ones are looked up as one."""
-        replies = [b""] * len(asked)
+        replies: list[bytes | Answered] = [b""] * len(asked)
         parts = lookup_joining.parts(asked)
         answers = self._reader.lookup_all(connection, [lookup_joining.join(part) for part in parts])
         for part, answer in zip(parts, answers, strict=True):
             for (place, one), own in zip(part, lookup_joining.split(answer, part), strict=True):
                 named = self._named(connection, one, own) if one.with_names else own
-                replies[place] = lookup_reply.encode_lookup(one, named)
+                replies[place] = (
+                    Answered(one, named)
+                    if one.of_stream
+                    else lookup_reply.encode_lookup(one, named)
+                )
             found = int(np.count_nonzero(answer.file_indexes))
             self._observer.looked_up(found, len(answer.file_indexes) - found)
         return replies

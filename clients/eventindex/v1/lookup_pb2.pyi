@@ -40,36 +40,40 @@ COSMIC_COUNT_BY_HOUR: CosmicCountBy
 COSMIC_COUNT_BY_DETECTOR: CosmicCountBy
 
 class LookupRequest(_message.Message):
-    __slots__ = ("batch_id", "run_numbers", "event_numbers", "with_olt_result", "collection", "with_file_names")
+    __slots__ = ("batch_id", "run_numbers", "event_numbers", "with_olt_result", "collection", "files_of_stream", "with_file_names")
     BATCH_ID_FIELD_NUMBER: _ClassVar[int]
     RUN_NUMBERS_FIELD_NUMBER: _ClassVar[int]
     EVENT_NUMBERS_FIELD_NUMBER: _ClassVar[int]
     WITH_OLT_RESULT_FIELD_NUMBER: _ClassVar[int]
     COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    FILES_OF_STREAM_FIELD_NUMBER: _ClassVar[int]
     WITH_FILE_NAMES_FIELD_NUMBER: _ClassVar[int]
     batch_id: int
     run_numbers: _containers.RepeatedScalarFieldContainer[int]
     event_numbers: _containers.RepeatedScalarFieldContainer[int]
     with_olt_result: bool
     collection: str
+    files_of_stream: bool
     with_file_names: bool
-    def __init__(self, batch_id: _Optional[int] = ..., run_numbers: _Optional[_Iterable[int]] = ..., event_numbers: _Optional[_Iterable[int]] = ..., with_olt_result: _Optional[bool] = ..., collection: _Optional[str] = ..., with_file_names: _Optional[bool] = ...) -> None: ...
+    def __init__(self, batch_id: _Optional[int] = ..., run_numbers: _Optional[_Iterable[int]] = ..., event_numbers: _Optional[_Iterable[int]] = ..., with_olt_result: _Optional[bool] = ..., collection: _Optional[str] = ..., files_of_stream: _Optional[bool] = ..., with_file_names: _Optional[bool] = ...) -> None: ...
 
 class LookupResponse(_message.Message):
-    __slots__ = ("batch_id", "files", "file_indexes", "olt_results", "found", "not_found")
+    __slots__ = ("batch_id", "files", "file_indexes", "olt_results", "found", "not_found", "first_file_index")
     BATCH_ID_FIELD_NUMBER: _ClassVar[int]
     FILES_FIELD_NUMBER: _ClassVar[int]
     FILE_INDEXES_FIELD_NUMBER: _ClassVar[int]
     OLT_RESULTS_FIELD_NUMBER: _ClassVar[int]
     FOUND_FIELD_NUMBER: _ClassVar[int]
     NOT_FOUND_FIELD_NUMBER: _ClassVar[int]
+    FIRST_FILE_INDEX_FIELD_NUMBER: _ClassVar[int]
     batch_id: int
     files: _containers.RepeatedCompositeFieldContainer[_event_pb2.RawFile]
     file_indexes: _containers.RepeatedScalarFieldContainer[int]
     olt_results: _containers.RepeatedScalarFieldContainer[int]
     found: int
     not_found: int
-    def __init__(self, batch_id: _Optional[int] = ..., files: _Optional[_Iterable[_Union[_event_pb2.RawFile, _Mapping]]] = ..., file_indexes: _Optional[_Iterable[int]] = ..., olt_results: _Optional[_Iterable[int]] = ..., found: _Optional[int] = ..., not_found: _Optional[int] = ...) -> None: ...
+    first_file_index: int
+    def __init__(self, batch_id: _Optional[int] = ..., files: _Optional[_Iterable[_Union[_event_pb2.RawFile, _Mapping]]] = ..., file_indexes: _Optional[_Iterable[int]] = ..., olt_results: _Optional[_Iterable[int]] = ..., found: _Optional[int] = ..., not_found: _Optional[int] = ..., first_file_index: _Optional[int] = ...) -> None: ...
 
 class GetEventRequest(_message.Message):
     __slots__ = ("run_number", "event_number", "collection", "with_file_names")
