@@ -74,10 +74,8 @@ class Lookups:
 
         answer = await self._threads.run(fetch)
         if not answer.files:
-            where = await self._threads.run(lambda connection: _elsewhere(connection, planned))
-            raise NotFoundError(
-                f"run {request.run_number} event {request.event_number} is not in the index{where}"
-            )
+            why = await self._threads.run(lambda connection: _why_missing(connection, planned))
+            raise NotFoundError(why)
         return lookup_reply.event_response(planned, answer)
 
     def _answer_all(
@@ -119,12 +117,14 @@ class Lookups:
         return replace(answer, files=self._names.encoded(connection, answer.files, runs))
 
 
-def _elsewhere(connection: Connection, asked: Asked) -> str:
-    """Say which other collections hold a run that this one does not."""
-    run = int(asked.runs[0])
+def _why_missing(connection: Connection, asked: Asked) -> str:
+    """Tell a run that lacks an event from one that is not there, or only in other collections."""
+    run, event = int(asked.runs[0]), int(asked.events[0])
     with connection.cursor() as cursor:
         number = collection_number(cursor, asked.collection)
-        return "" if run_exists(cursor, run, number) else elsewhere(cursor, run)
+        if run_exists(cursor, run, number):
+            return f"run {run} has no event {event}"
+        return f"run {run} is not in the index{elsewhere(cursor, run)}"
 
 
 def _plan(request: bytes) -> Asked | InvalidRequestError:

@@ -162,10 +162,14 @@ def list_runs(
     run_last: int,
     detector_id: str | None,
     collection: int,
+    numbers: Sequence[int] = (),
 ) -> Rows[RunRow]:
     """Return runs with events of a collection; `detector_id` "" means those of no telescope."""
     conditions = ["n_events > 0", "run_number BETWEEN %s AND %s", "collection_id = %s"]
     values: list[object] = [run_first, run_last, collection]
+    if numbers:
+        conditions.append("run_number = ANY (%s::bigint[])")
+        values.append(list(numbers))
     if detector_id == "":
         conditions.append("detector_id IS NULL")
     elif detector_id is not None:

@@ -64,15 +64,16 @@ def open_writer(output: str, form: str) -> Iterator[EventWriter]:
             raise Failure(needs_pyarrow(f"{output}: Parquet"))
         from eventindex.cli.event_files.parquet_out import ParquetEvents  # noqa: PLC0415  # may be missing
 
-        with _open_bytes(output) as stream, ParquetEvents(stream) as parquet:
+        with open_bytes(output) as stream, ParquetEvents(stream) as parquet:
             yield parquet
         return
-    with _open_text(output) as out:
+    with open_text(output) as out:
         yield _CsvEvents(out) if form == "csv" else _JsonEvents(out)
 
 
 @contextmanager
-def _open_bytes(output: str) -> Iterator[Any]:
+def open_bytes(output: str) -> Iterator[Any]:
+    """Open a file for bytes, compressed as its name says; "-" is standard output."""
     if output == "-":
         yield sys.stdout.buffer
         return
@@ -116,12 +117,13 @@ def _new_file(path: Path) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def _open_text(output: str) -> Iterator[TextIO]:
+def open_text(output: str) -> Iterator[TextIO]:
+    """Open a file for text, compressed as its name says; "-" is standard output."""
     if output == "-":
         yield sys.stdout
         return
     with (
-        _open_bytes(output) as stream,
+        open_bytes(output) as stream,
         TextIOWrapper(stream, encoding="utf-8", newline="", write_through=False) as out,
     ):
         yield out
