@@ -65,7 +65,9 @@ class FilesQuery(PageQuery):
     run: Number | None = Field(None, description="Files of one run.")
     dataset: int | None = Field(None, ge=0, le=DSID_MAX, description="Files of one dataset.")
     name: str = Field(
-        "", max_length=NAME_BYTES_MAX, description="Files with such a name: * is any text, ? one character."
+        "",
+        max_length=NAME_BYTES_MAX,
+        description="Files with such a name: * is any text, ? one character.",
     )
     with_file_names: bool = Field(
         False, description="Answer name, bytes, checksum and url of the files too."
