@@ -28,7 +28,7 @@ class IndexSettings(BaseSettings):
         "",
         max_length=1024,
         description="How the address of a file is made, such as root://host//store/{name}: with "
-        "{name} as it was noted, {fuid}, {dataset} (its name), {collection} (raw) and {run}. One "
+        "{name} as it was noted, {fuid}, {dataset} and {collection} (their names) and {run}. One "
         "of which one of them is not known has none. Empty: no addresses.",
     )
     index_workers: int = Field(

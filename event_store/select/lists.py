@@ -250,12 +250,21 @@ def list_datasets(
     )
 
 
-def dataset_names(cursor: Cursor, dsids: Collection[int]) -> dict[int, str]:
-    """Return the names of datasets."""
+class DatasetNames(NamedTuple):
+    """What a dataset is called, and the collection that it belongs to."""
+
+    dataset: str
+    collection: str
+
+
+def dataset_names(cursor: Cursor, dsids: Collection[int]) -> dict[int, DatasetNames]:
+    """Return the names of datasets and of their collections."""
     cursor.execute(
-        "SELECT dsid_raw, name FROM dataset WHERE dsid_raw = ANY (%s::bigint[])", (list(dsids),)
+        "SELECT d.dsid_raw, d.name, c.name FROM dataset d JOIN collection c USING (collection_id) "
+        "WHERE d.dsid_raw = ANY (%s::bigint[])",
+        (list(dsids),),
     )
-    return dict(cursor.fetchall())
+    return {dsid: DatasetNames(*names) for dsid, *names in cursor.fetchall()}
 
 
 def list_files(

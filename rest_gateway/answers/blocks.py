@@ -108,7 +108,7 @@ def _csv(
 def event_blocks(batches: Iterable[Events], form: Form) -> Blocks:
     """Yield events as NDJSON or CSV, a block for each batch."""
     if form is Form.CSV:
-        yield rows.EVENT_HEADER.encode()
+        yield rows.event_header().encode()
     write = rows.event_lines if form is Form.CSV else rows.event_objects
     for batch in batches:
         yield write(batch).encode()
