@@ -146,3 +146,58 @@ def test_comparisons_that_make_no_sense_are_refused(client, production, run, tmp
         list(client.compare_collections("raw", "esd"))
     with pytest.raises(ValueError, match="dataset"):
         client.compare_collections("raw", "aod", by="dataset")
+
+
+def test_datasets_that_share_events_are_found(client, run):
+    """Pairs of datasets with the same events: by conflicts in a collection, by overlap of two."""
+    for name in ("sim.a", "sim.b"):
+        client.create_collection(name)
+    store(client, "raw", 1, range(100), 10)
+    assert store(client, "raw", 1, range(90, 120), 11).conflicts == 10
+    assert store(client, "raw", 1, range(95, 100), 12).conflicts == 5
+    store(client, "raw", 1, range(5), 10, [1] * 5)
+    store(client, "sim.a", 1, range(5000), 20)
+    store(client, "sim.a", 1, range(5000, 9000), 21)
+    store(client, "sim.b", 1, [7, 4999, 5001, 8999, 9000], 30)
+    store(client, "sim.b", 2, [7], 30)
+    assert client.duplicates() == [
+        ("raw", 10, "raw", 11, 10),
+        ("raw", 10, "raw", 12, 5),
+        ("raw", 11, "raw", 12, 5),
+    ]
+    between = [("sim.a", 20, "sim.b", 30, 2), ("sim.a", 21, "sim.b", 30, 2)]
+    assert client.duplicates(["sim.a", "sim.b"]) == between
+    assert client.duplicates(["sim.a", "sim.b"], run=2) == []
+    assert client.duplicates(["raw", "sim.a"], datasets=[21, 10]) == []
+    assert client.duplicates(["sim.b", "sim.a", "raw"], datasets=["dsid-21", 30]) == [
+        ("sim.b", 30, "sim.a", 21, 2)
+    ]
+    (part,) = client.duplicate_events(datasets=[11, 12])
+    assert (part.pair, part.run_number) == (("raw", 11, "raw", 12, 5), 1)
+    assert part.event_numbers.tolist() == [95, 96, 97, 98, 99]
+
+    table = run("duplicates", "sim.a", "sim.b")
+    assert table.exit_code == 0
+    assert "4 events in 2 pairs of datasets" in table.stderr
+    listed = run("duplicates", "sim.a", "sim.b", "--events", "--format", "csv")
+    assert listed.stdout.splitlines() == [
+        "run_number,event_number,collection,dsid_raw,other_collection,other_dsid_raw",
+        *(f"1,{event},sim.a,20,sim.b,30" for event in (7, 4999)),
+        *(f"1,{event},sim.a,21,sim.b,30" for event in (5001, 8999)),
+    ]
+
+
+def test_duplicates_that_make_no_sense_are_refused(client, run):
+    """Unknown collections and datasets, the same twice and three of a pair are named."""
+    store(client, "raw", 1, [1], 10)
+    for wrong, what in (
+        (["raw", "raw"], "'raw' is there twice"),
+        (["esd"], "esd"),
+        (["--dataset", "10", "--dataset", "10"], "datasets[1]=10 is there twice"),
+        (["--dataset", "10"] * 3, "a pair has two"),
+    ):
+        refused = run("duplicates", *wrong)
+        assert refused.exit_code == 2, refused.output
+        assert what in refused.stderr
+    with pytest.raises(NotFoundError, match="dsid_raw=11"):
+        client.duplicates(datasets=[11])
