@@ -201,3 +201,28 @@ def test_duplicates_that_make_no_sense_are_refused(client, run):
         assert what in refused.stderr
     with pytest.raises(NotFoundError, match="dsid_raw=11"):
         client.duplicates(datasets=[11])
+
+
+def test_lists_are_those_of_a_collection(client, production, run):
+    """Runs, files, datasets, conflicts and gaps are listed of the collection that is asked for."""
+    store(client, "aod", 1, [3], 20, [1])
+
+    def rows(*arguments):
+        found = run(*arguments, "--collection", "aod", "--format", "json")
+        assert found.exit_code == 0, found.stderr
+        return json.loads(found.stdout)
+
+    assert [(row["run_number"], row["collection"]) for row in rows("runs")] == [
+        (number, "aod") for number in (1, 2, 4)
+    ]
+    assert [row["fuid_raw"] for row in rows("files")] == [fuid(20), fuid(21), fuid(22)]
+    assert [row["dsid_raw"] for row in rows("datasets")] == [20, 21, 22]
+    (conflict,) = rows("conflicts")
+    assert json.loads(run("conflicts", "--format", "json").stdout) == []
+    shown = run("conflicts", "show", str(conflict["conflict_id"]), "--collection", "aod")
+    assert shown.exit_code == 0
+    gaps = client.run_gaps(2, collection="aod")
+    assert (gaps.event_first, gaps.event_last, gaps.missing) == (90, 109, 0)
+    with pytest.raises(NotFoundError, match="run 4 is in aod"):
+        client.run_gaps(4)
+    assert run("runs", "--collection", "esd").exit_code == 2
