@@ -123,12 +123,20 @@ class CatalogueQueries(DatasetQueries):
                 known.update(run.run_number for run in page.runs)
         return [number for number in numbers if number not in known]
 
-    def run_gaps(self, run: int, *, gaps_max: int = 20, timeout: float | None = None) -> RunGaps:
+    def run_gaps(
+        self,
+        run: int,
+        *,
+        gaps_max: int = 20,
+        collection: str = RAW,
+        timeout: float | None = None,
+    ) -> RunGaps:
         """Return which event numbers a run lacks between its first and its last event.
 
         Args:
             run: the run.
             gaps_max: name so many gaps, the widest first; at most 10,000.
+            collection: the collection that holds them.
             timeout: seconds to wait; default as in `connect`.
 
         Raises:
@@ -137,6 +145,7 @@ class CatalogueQueries(DatasetQueries):
         request = lookup_pb2.RunGapsRequest(
             run_number=checked_number(run, "run", NUMBER_MAX),
             gaps_max=checked_number(gaps_max, "gaps_max", 2**32 - 1),
+            collection=wire_name(collection),
         )
         return to_run_gaps(self._unary(self._index.RunGaps, request, timeout))
 

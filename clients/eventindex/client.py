@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import overload
 
 from eventindex.administration import Administration
-from eventindex.catalogue import CatalogueQueries
 from eventindex.channel import tls_of
 from eventindex.collection_names import RAW, distinct_names, wire_name
 from eventindex.columns import EventColumns, SerializedBatch, serialize, to_cosmic_message
-from eventindex.event_queries import EventQueries
+from eventindex.completeness import CompletenessQueries
+from eventindex.duplicates import DuplicateQueries
 from eventindex.lookup_messages import Question, encode, pairs_max, slices, to_requests
 from eventindex.pairs import Pairs, PairsLike, to_numbers, to_pairs
 from eventindex.picking import Picking
@@ -24,7 +24,7 @@ from eventindex.stream_results import StreamResults
 from eventindex.v1 import ingest_pb2, lookup_pb2
 
 
-class Client(EventQueries, CatalogueQueries, Administration, Picking):
+class Client(CompletenessQueries, DuplicateQueries, Administration, Picking):
     """A connection to the index, and to ingest when that is used. Threads may share it.
 
     Use it as a context manager or call `close`. `connect` makes one. Selections and counts are in

@@ -20,6 +20,7 @@ from rest_gateway.answers.schemas import Number
 from rest_gateway.answers.streams import json_answer, primed, streamed
 from rest_gateway.calls.parameters import (
     EVENT_FORMS,
+    CollectionName,
     EventForm,
     PageQuery,
     Parameters,
@@ -42,6 +43,7 @@ class RunsQuery(PageQuery):
     run_first: Number | None = Field(None, description="First run, inclusive.")
     run_last: Number | None = Field(None, description="Last run, inclusive.")
     detector: str | None = Field(None, max_length=200, description="Runs of one telescope.")
+    collection: CollectionName = ""
     order_by: Literal[
         "run_number", "run_number desc", "events", "events desc",
         "first_seen", "first_seen desc", "last_seen", "last_seen desc",
@@ -53,6 +55,7 @@ class DatasetsQuery(PageQuery):
 
     state: Literal["open", "frozen", "retired"] | None = None
     name_contains: str = Field("", max_length=200, description="A part of the name.")
+    collection: CollectionName = ""
     order_by: Literal[
         "dsid_raw", "dsid_raw desc", "name", "name desc",
         "events", "events desc", "created", "created desc",
@@ -64,6 +67,7 @@ class FilesQuery(PageQuery):
 
     run: Number | None = Field(None, description="Files of one run.")
     dataset: int | None = Field(None, ge=0, le=DSID_MAX, description="Files of one dataset.")
+    collection: CollectionName = ""
     name: str = Field(
         "",
         max_length=NAME_BYTES_MAX,
@@ -95,6 +99,7 @@ class ConflictsQuery(PageQuery):
     """Which conflicts."""
 
     run: Number | None = Field(None, description="Conflicts of one run.")
+    collection: CollectionName = ""
     with_resolved: bool = Field(False, description="Those too that somebody decided on.")
 
 
@@ -117,6 +122,7 @@ def list_runs(
             run_last=query.run_last,
             detector_id=query.detector,
             order_by=query.order_by,
+            collection=query.collection,
         )
     )
     runs = [schemas.Run.model_validate(run) for run in page.rows]
@@ -154,6 +160,7 @@ def list_datasets(
             state=state,
             name_contains=query.name_contains,
             order_by=query.order_by,
+            collection=query.collection,
         )
     )
     datasets = [dataset_document(dataset) for dataset in page.rows]
@@ -191,6 +198,7 @@ def list_files(
             name_pattern=query.name,
             with_file_names=query.with_file_names,
             order_by=query.order_by,
+            collection=query.collection,
         )
     )
     files = [file_document(file) for file in page.rows]
@@ -295,6 +303,7 @@ def list_conflicts(
             page_token=query.page_token,
             run_number=query.run,
             with_resolved=query.with_resolved,
+            collection=query.collection,
         )
     )
     conflicts = [conflict_document(conflict) for conflict in page.rows]

@@ -28,7 +28,7 @@ from eventindex.cli.shared.listing import (
     write_json,
     write_list,
 )
-from eventindex.cli.shared.selection_options import number
+from eventindex.cli.shared.selection_options import collection_option, number
 from eventindex.client import Client
 from eventindex.collection_names import RAW
 from eventindex.errors import NotFoundError
@@ -69,6 +69,7 @@ def conflicts() -> None:
 @conflicts.command("list")
 @click.option("--run", type=number, help="Conflicts of this run.")
 @click.option("--resolved", is_flag=True, help="Those too that were decided on.")
+@collection_option
 @click.option("--limit", type=click.IntRange(1), help="At most so many conflicts.")
 @format_option
 @connection_options
@@ -77,24 +78,28 @@ def list_conflicts(
     connect: Callable[[], Client],
     run: int | None,
     resolved: bool,
+    collection: str | None,
     limit: int | None,
     form: str,
 ) -> None:
     """List the events that were offered again with other values."""
     with connect() as client:
-        found = client.conflicts(run=run, with_resolved=resolved)
+        found = client.conflicts(run=run, with_resolved=resolved, collection=collection or RAW)
         columns = _COLUMNS if resolved else _COLUMNS[:-1]
         write_list(islice(found, limit), Layout(columns, _FIELDS, _record), form)
 
 
 @conflicts.command()
 @click.argument("conflict_id", metavar="ID", type=number)
+@collection_option
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table")
 @connection_options
-def show(connect: Callable[[], Client], conflict_id: int, form: str) -> None:
+def show(
+    connect: Callable[[], Client], conflict_id: int, collection: str | None, form: str
+) -> None:
     """Show what is stored, what was offered, by whom and when."""
     with connect() as client:
-        known = (row for row in client.conflicts(with_resolved=True))
+        known = client.conflicts(with_resolved=True, collection=collection or RAW)
         conflict = next((row for row in known if row.conflict_id == conflict_id), None)
     if conflict is None:
         raise NotFoundError(f"there is no conflict {conflict_id}")

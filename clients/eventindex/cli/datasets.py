@@ -52,6 +52,7 @@ def datasets() -> None:
 @datasets.command("list")
 @click.option("--state", type=click.Choice(list(_STATES)), help="In this state.")
 @click.option("--name", default="", metavar="PART", help="With this in the name.")
+@click.option("--collection", default="", metavar="NAME", help="Of this collection.")
 @order_and_limit(*_ORDERS, noun="datasets")
 @format_option
 @connection_options
@@ -60,6 +61,7 @@ def list_datasets(
     connect: Callable[[], Client],
     state: str | None,
     name: str,
+    collection: str,
     order_by: str,
     limit: int | None,
     form: str,
@@ -67,7 +69,10 @@ def list_datasets(
     """List the datasets."""
     with connect() as client:
         found = client.datasets(
-            state=_STATES[state] if state else None, name_contains=name, order_by=order_by
+            state=_STATES[state] if state else None,
+            name_contains=name,
+            order_by=order_by,
+            collection=collection,
         )
         write_list(islice(found, limit), _LAYOUT, form)
 

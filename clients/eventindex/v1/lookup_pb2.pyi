@@ -240,12 +240,14 @@ class ListRunsResponse(_message.Message):
     def __init__(self, runs: _Optional[_Iterable[_Union[Run, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class RunGapsRequest(_message.Message):
-    __slots__ = ("run_number", "gaps_max")
+    __slots__ = ("run_number", "gaps_max", "collection")
     RUN_NUMBER_FIELD_NUMBER: _ClassVar[int]
     GAPS_MAX_FIELD_NUMBER: _ClassVar[int]
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
     run_number: int
     gaps_max: int
-    def __init__(self, run_number: _Optional[int] = ..., gaps_max: _Optional[int] = ...) -> None: ...
+    collection: str
+    def __init__(self, run_number: _Optional[int] = ..., gaps_max: _Optional[int] = ..., collection: _Optional[str] = ...) -> None: ...
 
 class EventRange(_message.Message):
     __slots__ = ("first", "last")
@@ -572,6 +574,52 @@ class OverlapCollectionsResponse(_message.Message):
     events: _containers.RepeatedScalarFieldContainer[int]
     runs: _containers.RepeatedCompositeFieldContainer[OverlapOfRun]
     def __init__(self, collections: _Optional[_Iterable[str]] = ..., events: _Optional[_Iterable[int]] = ..., runs: _Optional[_Iterable[_Union[OverlapOfRun, _Mapping]]] = ...) -> None: ...
+
+class ListDuplicatesRequest(_message.Message):
+    __slots__ = ("collections", "run_first", "run_last", "datasets", "with_events")
+    COLLECTIONS_FIELD_NUMBER: _ClassVar[int]
+    RUN_FIRST_FIELD_NUMBER: _ClassVar[int]
+    RUN_LAST_FIELD_NUMBER: _ClassVar[int]
+    DATASETS_FIELD_NUMBER: _ClassVar[int]
+    WITH_EVENTS_FIELD_NUMBER: _ClassVar[int]
+    collections: _containers.RepeatedScalarFieldContainer[str]
+    run_first: int
+    run_last: int
+    datasets: _containers.RepeatedScalarFieldContainer[int]
+    with_events: bool
+    def __init__(self, collections: _Optional[_Iterable[str]] = ..., run_first: _Optional[int] = ..., run_last: _Optional[int] = ..., datasets: _Optional[_Iterable[int]] = ..., with_events: _Optional[bool] = ...) -> None: ...
+
+class DatasetPair(_message.Message):
+    __slots__ = ("collection", "dsid_raw", "other_collection", "other_dsid_raw", "events")
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    DSID_RAW_FIELD_NUMBER: _ClassVar[int]
+    OTHER_COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    OTHER_DSID_RAW_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    collection: str
+    dsid_raw: int
+    other_collection: str
+    other_dsid_raw: int
+    events: int
+    def __init__(self, collection: _Optional[str] = ..., dsid_raw: _Optional[int] = ..., other_collection: _Optional[str] = ..., other_dsid_raw: _Optional[int] = ..., events: _Optional[int] = ...) -> None: ...
+
+class DuplicateEvents(_message.Message):
+    __slots__ = ("pair", "run_number", "event_numbers")
+    PAIR_FIELD_NUMBER: _ClassVar[int]
+    RUN_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    EVENT_NUMBERS_FIELD_NUMBER: _ClassVar[int]
+    pair: DatasetPair
+    run_number: int
+    event_numbers: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, pair: _Optional[_Union[DatasetPair, _Mapping]] = ..., run_number: _Optional[int] = ..., event_numbers: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class ListDuplicatesResponse(_message.Message):
+    __slots__ = ("events", "pairs")
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    PAIRS_FIELD_NUMBER: _ClassVar[int]
+    events: DuplicateEvents
+    pairs: _containers.RepeatedCompositeFieldContainer[DatasetPair]
+    def __init__(self, events: _Optional[_Union[DuplicateEvents, _Mapping]] = ..., pairs: _Optional[_Iterable[_Union[DatasetPair, _Mapping]]] = ...) -> None: ...
 
 class ReadRawFileRequest(_message.Message):
     __slots__ = ("fuid_raw",)

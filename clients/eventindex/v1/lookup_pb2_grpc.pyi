@@ -62,6 +62,8 @@ class IndexServiceStub:
     """The collections of the index, "raw" first, or those that hold one of some runs."""
     OverlapCollections: _grpc.UnaryUnaryMultiCallable[_lookup_pb2.OverlapCollectionsRequest, _lookup_pb2.OverlapCollectionsResponse]
     """How many events each two of some collections have in common."""
+    ListDuplicates: _grpc.UnaryStreamMultiCallable[_lookup_pb2.ListDuplicatesRequest, _lookup_pb2.ListDuplicatesResponse]
+    """Pairs of datasets that hold the same events, the totals last; on request the events too."""
     ReadRawFile: _grpc.UnaryStreamMultiCallable[_lookup_pb2.ReadRawFileRequest, _lookup_pb2.ReadRawFileResponse]
     """The lines of a RAW file that the ingest service wrote for a telescope."""
 
@@ -98,6 +100,8 @@ class IndexServiceAsyncStub(IndexServiceStub):
     """The collections of the index, "raw" first, or those that hold one of some runs."""
     OverlapCollections: _aio.UnaryUnaryMultiCallable[_lookup_pb2.OverlapCollectionsRequest, _lookup_pb2.OverlapCollectionsResponse]  # type: ignore[assignment]
     """How many events each two of some collections have in common."""
+    ListDuplicates: _aio.UnaryStreamMultiCallable[_lookup_pb2.ListDuplicatesRequest, _lookup_pb2.ListDuplicatesResponse]  # type: ignore[assignment]
+    """Pairs of datasets that hold the same events, the totals last; on request the events too."""
     ReadRawFile: _aio.UnaryStreamMultiCallable[_lookup_pb2.ReadRawFileRequest, _lookup_pb2.ReadRawFileResponse]  # type: ignore[assignment]
     """The lines of a RAW file that the ingest service wrote for a telescope."""
 
@@ -227,6 +231,14 @@ class IndexServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_lookup_pb2.OverlapCollectionsResponse, _abc.Awaitable[_lookup_pb2.OverlapCollectionsResponse]]:
         """How many events each two of some collections have in common."""
+
+    @_abc_1.abstractmethod
+    def ListDuplicates(
+        self,
+        request: _lookup_pb2.ListDuplicatesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_lookup_pb2.ListDuplicatesResponse], _abc.AsyncIterator[_lookup_pb2.ListDuplicatesResponse]]:
+        """Pairs of datasets that hold the same events, the totals last; on request the events too."""
 
     @_abc_1.abstractmethod
     def ReadRawFile(

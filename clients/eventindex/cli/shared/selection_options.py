@@ -118,6 +118,20 @@ class SelectionOptions:
         return found
 
 
+def mask_options(function: F) -> F:
+    """Add --all, --any and --none; the command gets `masks`, for `SelectionOptions`."""
+
+    @click.option("--all", "olt_all", multiple=True, metavar="BIT", help="All of these bits.")
+    @click.option("--any", "olt_any", multiple=True, metavar="BIT", help="Any of these bits.")
+    @click.option("--none", "olt_none", multiple=True, metavar="BIT", help="None of these bits.")
+    @functools.wraps(function)
+    def wrapped(**given: Any) -> Any:
+        masks = {name: given.pop(name) for name in _MASKS}
+        return function(masks=masks, **given)
+
+    return wrapped  # type: ignore[return-value]
+
+
 collection_option = click.option(
     "--collection", metavar="NAME", help="This collection instead of raw; see `collections`."
 )
@@ -135,12 +149,9 @@ def selection_options(function: F) -> F:
     @click.option("--olt-from", metavar="NAME", help="With the bits of this collection.")
     @click.option("--dataset", type=dataset, help="This dataset, by number or name.")
     @click.option("--file", type=click.UUID, help="This RAW file.")
-    @click.option("--all", "olt_all", multiple=True, metavar="BIT", help="All of these bits.")
-    @click.option("--any", "olt_any", multiple=True, metavar="BIT", help="Any of these bits.")
-    @click.option("--none", "olt_none", multiple=True, metavar="BIT", help="None of these bits.")
+    @mask_options
     @functools.wraps(function)
-    def wrapped(**given: Any) -> Any:
-        masks = {name: given.pop(name) for name in _MASKS}
+    def wrapped(masks: dict[str, tuple[str, ...]], **given: Any) -> Any:
         names = (
             *("run", "runs", "events", "dataset", "file"),
             *("collection", "also_in", "not_in", "olt_from"),
