@@ -192,6 +192,13 @@ def test_conflicts_by_command(filled: None, tmp_path: Path):
     assert rows("conflicts", "--resolved")[0]["resolved_by"] == "shifter"
 
 
+def test_a_conflict_that_is_not_there_is_not_resolved(filled: None):
+    """As with many at once: what could not be resolved is named, and the exit code says so."""
+    result = run("conflicts", "resolve", "77", "--keep", "--by", "me")
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert "77" in result.stderr
+
+
 def test_criteria_by_command(filled: None):
     """A bit gets a name from a run on; a name that another bit has is refused."""
     assert run("criteria", "set", "5", "five", "--from-run", "9").exit_code == 0
