@@ -25,8 +25,9 @@ from eventindex.channel import Tls
 from eventindex.client import Client
 from eventindex.errors import AccessError, EventIndexError, NotFoundError
 from eventindex.run_results import Run, to_run
-from eventindex.token import Metadata, MetadataChannel, token_of, with_token
+from eventindex.token import Metadata, MetadataChannel, metadata_of, token_of
 from eventindex.v1 import admin_pb2, lookup_pb2
+from service_kit import calls
 from service_kit.errors import WrongSettingError
 from service_kit.settings import Settings
 
@@ -159,11 +160,10 @@ class JobServices(Client):
 
     def _open(self, address: str) -> grpc.Channel:
         # The token is that of the settings; `service` checked at start that the connection is safe.
-        channel = channels.open_channel(address, self._tls)
-        if self._token:
-            channel = with_token(
-                channel, self._token, address, encrypted=False, plaintext_allowed=True
-            )
+        brought = metadata_of(self._token or "", address, encrypted=False, plaintext_allowed=True)
+        channel = MetadataChannel(
+            channels.open_channel(address, self._tls), lambda: (*brought, *calls.metadata())
+        )
         self._channels.append(channel)
         return channel
 
@@ -178,4 +178,4 @@ class JobServices(Client):
 
 def _callers_authorization() -> Metadata:
     header = authorization.get()
-    return (("authorization", header),) if header else ()
+    return (*((("authorization", header),) if header else ()), *calls.metadata())
