@@ -167,6 +167,7 @@ def stack(
         targets = {s.module: s.metrics_port for s in (ingest, index, gateway)}
         prometheus = Prometheus(folder, {**targets, "node_exporter": node}, manager)
         end.enter_context(running(folder, "prometheus", prometheus.port, *prometheus.command[1:]))
+        wait_until(prometheus.ready, what="Prometheus that answers queries")
         for service in (ingest, index, gateway):
             wait_until(lambda s=service: s.page("/readyz")[0] == 200, what=f"{service.module}")
         yield Stack(mosquitto, gateway, prometheus, receiver)

@@ -56,6 +56,14 @@ class Prometheus:
             f"--web.listen-address=127.0.0.1:{self.port}",
         ]
 
+    def ready(self) -> bool:
+        """Whether it answers queries: its port is open a while before that."""
+        try:
+            with urllib.request.urlopen(f"{self.address}/-/ready", timeout=10):
+                return True
+        except OSError:
+            return False
+
     def query(self, expression: str) -> list[dict[str, Any]]:
         """The samples of an instant query."""
         asked = urllib.parse.urlencode({"query": expression})
