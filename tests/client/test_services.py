@@ -24,7 +24,8 @@ from eventindex import EventColumns, RawFile
 from eventindex.generate import Plan, generate
 from tests.support.client import fuid
 from tests.support.command import run
-from tests.support.processes import Service, free_port, wait_until
+from tests.support.ports import free_port
+from tests.support.processes import Service, wait_until
 
 DATA = Path(__file__).parents[1] / "data"
 TOPICS = [("cosmic/0/event", 1), ("eventindex/v1/json/daq", 1), ("other", 1)]

@@ -28,7 +28,8 @@ from tests.support.monitoring import (
     missing_programs,
     running,
 )
-from tests.support.processes import Mosquitto, PostgresServer, Service, free_port, wait_until
+from tests.support.ports import free_port
+from tests.support.processes import Mosquitto, PostgresServer, Service, wait_until
 
 ALERTS = DEPLOY / "prometheus/alerts.yml"
 DASHBOARDS = sorted((DEPLOY / "grafana/dashboards").glob("*.json"))
