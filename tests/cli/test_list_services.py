@@ -194,9 +194,11 @@ def test_conflicts_by_command(filled: None, tmp_path: Path):
 
 def test_criteria_by_command(filled: None):
     """A bit gets a name from a run on; a name that two bits have had is asked for by number."""
+    assert run("criteria", "set", "0", "old", "--from-run", "9").exit_code == 0
     assert run("criteria", "set", "5", "odd", "--from-run", "9").exit_code == 0
     assert [(r["bit"], r["name"], r["run_first"]) for r in rows("criteria")] == [
         ("0", "odd", "0"),
+        ("0", "old", "9"),
         ("1", "two", "0"),
         ("5", "odd", "9"),
     ]
