@@ -105,7 +105,7 @@ class Lookups:
                 named = self._named(connection, one, own) if one.with_names else own
                 replies[place] = (
                     Answered(one, named)
-                    if one.of_stream
+                    if one.of_stream and not one.with_names
                     else lookup_reply.encode_lookup(one, named)
                 )
             found = int(np.count_nonzero(answer.file_indexes))

@@ -73,8 +73,9 @@ def test_lists_by_command(filled: None):
         (fuid(2), 2, 50),
     ]
     assert run("files", "show", fuid(1)).stdout.splitlines() == [
-        f"file     {fuid(1)}",
-        "dataset  7 (open)",
+        f"file        {fuid(1)}",
+        "dataset     7 (open)",
+        "collection  raw",
         "",
         "run  events  first  last",
         "  1      50      1    99",
@@ -93,7 +94,6 @@ def test_lists_by_command(filled: None):
         ["files", "cat", fuid(0x77)],
         ["conflicts", "--run", "77"],
         ["conflicts", "show", "77"],
-        ["conflicts", "resolve", "77", "--keep", "--by", "me"],
         ["datasets", "freeze", "77"],
         ["datasets", "delete", "77", "--yes"],
         ["cosmic", "--run", "77"],
@@ -192,8 +192,16 @@ def test_conflicts_by_command(filled: None, tmp_path: Path):
     assert rows("conflicts", "--resolved")[0]["resolved_by"] == "shifter"
 
 
+def test_a_conflict_that_is_not_there_is_not_resolved(filled: None):
+    """As with many at once: what could not be resolved is named, and the exit code says so."""
+    result = run("conflicts", "resolve", "77", "--keep", "--by", "me")
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert "77" in result.stderr
+
+
 def test_criteria_by_command(filled: None):
     """A bit gets a name from a run on; a name that two bits have had is asked for by number."""
+    assert run("criteria", "set", "6", "odd").exit_code == 2
     assert run("criteria", "set", "0", "old", "--from-run", "9").exit_code == 0
     assert run("criteria", "set", "5", "odd", "--from-run", "9").exit_code == 0
     assert [(r["bit"], r["name"], r["run_first"]) for r in rows("criteria")] == [

@@ -153,9 +153,6 @@ def resolve(
         if found and not ids:
             what = "Keep the stored" if choice == "keep" else "Store the offered"
             confirm(f"{what} values of {counted(len(found), 'conflict')}?", yes)
-        if len(ids) == 1:
-            one(ids[0])  # its error is the command's
-            return
         left = for_each(Many(found, "conflict", "resolve"), one)
     if not ids:
         note(
