@@ -27,6 +27,7 @@ from index_service.lists import Catalogue
 from index_service.lookup_reply import encode_file
 from index_service.lookups import Lookups
 from index_service.overlap import Overlaps
+from index_service.status import Status
 from service_kit import registry
 from service_kit.certificates import watch_certificates
 from service_kit.grpc_server import ManagedServer, check_exposure, stop_signal
@@ -95,6 +96,7 @@ class IndexService:
             Overlaps(threads),
             Duplicates(threads),
             RunGaps(threads),
+            Status(threads),
         )
         self._handlers = _handlers(parts, observer, settings.slow_call_s)
         connection = Connection(

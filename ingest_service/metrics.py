@@ -126,7 +126,9 @@ class Metrics(BrokerMetrics):
 
     def status(self) -> admin_pb2.IngestStatusResponse:
         """Return what has come in since the start."""
-        return admin_pb2.IngestStatusResponse(doors=map(self._door_status, Door))
+        return admin_pb2.IngestStatusResponse(
+            doors=map(self._door_status, Door), version=version("eventindex")
+        )
 
     def _door_status(self, door: Door) -> admin_pb2.DoorStatus:
         rejected = _by_label(self._rejected, door, "reason")

@@ -36,7 +36,8 @@ from tests.support.monitoring import (
     missing_programs,
     running,
 )
-from tests.support.processes import Mosquitto, PostgresServer, Service, free_port, wait_until
+from tests.support.ports import free_port
+from tests.support.processes import Mosquitto, PostgresServer, Service, wait_until
 
 BEHIND, QUICK = "EventIndexIngestBehind", "EventIndexIngestBehindQuick"
 ALERTS = DEPLOY / "prometheus/alerts.yml"

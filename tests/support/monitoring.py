@@ -17,7 +17,8 @@ from typing import Any
 
 import yaml
 
-from tests.support.processes import free_port, wait_until
+from tests.support.ports import free_port
+from tests.support.processes import wait_until
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 PROGRAMS = ("prometheus", "prometheus-alertmanager", "prometheus-node-exporter")
