@@ -12,7 +12,8 @@ import pytest
 
 from tests.conftest import execute
 from tests.support.client import fuid
-from tests.support.list_commands import COSMIC_FILE, rows, run, table
+from tests.support.command import run
+from tests.support.list_commands import COSMIC_FILE, rows, table
 
 
 def test_events_as_files(filled: None, tmp_path: Path):

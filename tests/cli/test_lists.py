@@ -18,8 +18,9 @@ from eventindex.cli import counts_matrix
 from eventindex.cli.shared import listing
 from eventindex.selection_results import EventCount
 from tests.support.client import fuid
+from tests.support.command import run
 from tests.support.index import CatalogueServer, cut_after
-from tests.support.list_commands import rows, run
+from tests.support.list_commands import rows
 from tests.support.processes import wait_until
 
 

@@ -9,7 +9,7 @@ import eventindex
 from eventindex import EventColumns, RawFile, errors
 from rest_gateway.problems import from_error
 from tests.support.client import fuid
-from tests.support.load import run
+from tests.support.command import run
 
 pytestmark = pytest.mark.usefixtures("in_own_directory")
 
