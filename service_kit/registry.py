@@ -21,6 +21,7 @@ from grpc import aio
 from service_kit.errors import IncompleteServiceError
 from service_kit.requests import parse, parse_all
 from service_kit.statuses import status_of
+from service_kit.stream_access import check_stream, checked
 
 
 class Observer(Protocol):
@@ -76,6 +77,8 @@ def _handler(
     }[method.client_streaming, method.server_streaming]
     observed = _observed_stream if inspect.isasyncgenfunction(call) else _observed
     read = _reader(method) if decoded else _as_it_is
+    if method.client_streaming:
+        read = _checked(read)
     return make(observed(method.name, read, call, observer), response_serializer=_serialize)
 
 
@@ -87,6 +90,10 @@ def _reader(method: MethodDescriptor) -> Callable[[Any], Any]:
 
 def _as_it_is(request: Any) -> Any:
     return request
+
+
+def _checked(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda requests: read(checked(requests))
 
 
 def _serialize(response: Message | bytes) -> bytes:
@@ -123,6 +130,7 @@ def _observed_stream(
         began, code = time.perf_counter(), grpc.StatusCode.CANCELLED
         try:
             async for response in call(read(request)):
+                await check_stream()
                 yield response
             code = grpc.StatusCode.OK
         except Exception as error:  # noqa: BLE001  # whatever it is becomes a status

@@ -28,6 +28,7 @@ from eventindex.limits import (
 )
 from service_kit.epochs import parse_epochs
 from service_kit.file_urls import fields_of
+from service_kit.jwt_settings import SCOPE_MAP, parse_issuers, parse_scope_map
 from service_kit.topic_prefixes import check_topic_prefixes
 
 __all__ = [
@@ -51,6 +52,7 @@ DATABASE_IDLE_IN_TRANSACTION_TIMEOUT_MS = 30_000
 FILES_PER_REQUEST_MAX = 10_000
 CACHE_BYTES_MIN = 1024 * 1024
 INDEX_WORKERS_MAX = 256
+TOKEN_CHECKS_WAITING_MAX = 1_000
 
 
 class Settings(BaseSettings):
@@ -355,7 +357,39 @@ class Settings(BaseSettings):
         31_536_000,
         ge=1,
         le=3_153_600_000,
-        description="Longest lifetime that a token may be made with, seconds.",
+        description="Longest lifetime that a token may be made with, and that one of an identity "
+        "provider may have, seconds.",
+    )
+    jwt_issuers: str = Field(
+        "",
+        max_length=10_000,
+        description="Identity providers whose tokens (JWT, RS256 or ES256) are accepted beside "
+        "those of `eventindex token`: https URLs as in the claim `iss`, separated by commas. Their "
+        "keys are found by OpenID Connect Discovery; SSL_CERT_FILE names the CA of a private one.",
+    )
+    jwt_keys: Path | None = Field(
+        None,
+        description="File with the providers' public keys (JWKS), instead of discovery. Without "
+        "EVENTINDEX_JWT_ISSUERS any issuer that signs with them is accepted.",
+    )
+    jwt_audience: str = Field(
+        "",
+        max_length=1_000,
+        description="What a provider's token must have in its claim `aud`; needed with either of "
+        "the two above.",
+    )
+    jwt_scope_claim: str = Field(
+        "scope",
+        min_length=1,
+        max_length=1_000,
+        description="The claim that says what a provider's token allows: words in a text, or a "
+        "list. A name such as `wlcg.groups`, or a path such as `realm_access.roles`.",
+    )
+    jwt_scope_map: str = Field(
+        SCOPE_MAP,
+        max_length=100_000,
+        description="Which value of that claim stands for which scope: <value>=<scope>,… with "
+        "lookup, ingest or admin.",
     )
 
     shutdown_grace_s: float = Field(
@@ -371,7 +405,7 @@ class Settings(BaseSettings):
         "text", description="Log lines for people (text) or for a collector (json)."
     )
 
-    @field_validator("token_file", mode="before")
+    @field_validator("token_file", "jwt_keys", mode="before")
     @classmethod
     def _none(cls, value: object) -> object:
         # Compose and scripts set a variable that they have no value for to an empty text.
@@ -393,6 +427,19 @@ class Settings(BaseSettings):
             raise ValueError("EVENTINDEX_MQTT_TLS_CERT and EVENTINDEX_MQTT_TLS_KEY go together")
         if self.mqtt_share_group and self.mqtt_version == "3.1.1":
             raise ValueError("EVENTINDEX_MQTT_SHARE_GROUP needs MQTT 5, not 3.1.1")
+        try:
+            parse_scope_map(self.jwt_scope_map)
+        except ValueError as error:
+            raise ValueError(f"EVENTINDEX_JWT_SCOPE_MAP: {error}") from None
+        try:
+            parse_issuers(self.jwt_issuers)
+        except ValueError as error:
+            raise ValueError(f"EVENTINDEX_JWT_ISSUERS: {error}") from None
+        if (self.jwt_issuers or self.jwt_keys) and not self.jwt_audience:
+            raise ValueError(
+                "EVENTINDEX_JWT_AUDIENCE is needed with EVENTINDEX_JWT_ISSUERS and "
+                "EVENTINDEX_JWT_KEYS: without it tokens for other services would be accepted"
+            )
         parse_epochs(self.cosmic_epochs)
         fields_of(self.file_url)
         check_topic_prefixes(
@@ -454,6 +501,8 @@ FIXED_LIMITS = {
     "PostgreSQL ends a writer that holds a run and is silent for": (
         f"{DATABASE_IDLE_IN_TRANSACTION_TIMEOUT_MS:,} ms"
     ),
+    "Tokens that nobody has seen yet and that wait to be looked up; one more is refused with "
+    "RESOURCE_EXHAUSTED": f"{TOKEN_CHECKS_WAITING_MAX:,}",
     "Files that are noted by one call of AdminService": f"{FILES_PER_REQUEST_MAX:,}",
     "Name of a file, in UTF-8": f"{NAME_BYTES_MAX:,} bytes",
     "Checksum of a file": f"{CHECKSUM_CHARACTERS_MAX} characters",

@@ -25,6 +25,7 @@ from service_kit.errors import InvalidRequestError, StoppingError
 from service_kit.in_order import InOrder
 from service_kit.settings import INGEST_BATCHES_IN_FLIGHT_MAX, MESSAGE_BYTES_MAX, Settings
 from service_kit.statuses import status_of
+from service_kit.stream_access import check_stream, checked
 
 log = logging.getLogger(__name__)
 
@@ -158,13 +159,14 @@ class IngestDoor:
             submission = await self._submitted(kind, str(context.peer()), payload, read)
             return submission.acknowledgement
 
-        stream = InOrder(requests, begin, INGEST_BATCHES_IN_FLIGHT_MAX)
+        stream = InOrder(checked(requests), begin, INGEST_BATCHES_IN_FLIGHT_MAX)
         self._streams.add(stream)
         if self._stopping:
             stream.stop(StoppingError(_STOPPING))
         try:
             async with aclosing(stream.answers()) as acks:
                 async for ack in acks:
+                    await check_stream()
                     yield _stored(ack)
         except Exception as error:  # noqa: BLE001  # whatever it is ends this stream alone
             await context.abort(*status_of(_SERVICE.name, error))
