@@ -19,7 +19,7 @@ from event_store.errors import NotFoundError
 TOKENS_LISTED_MAX = 10_000
 _PREFIX = "eix_"
 _RANDOM_BYTES = 32
-_SECRET = re.compile(r"eix_[A-Za-z0-9_-]{43}")
+_SECRET = re.compile(r"eix_[A-Za-z0-9_-]{43,128}")
 _COLUMNS = "token_id, subject, scopes, created, expires, revoked, created_by, last_used"
 
 
@@ -69,7 +69,7 @@ def create(
     scopes: Sequence[str],
     lifetime_s: int,
     *,
-    created_by: str,
+    created_by: str = "",
 ) -> AccessToken:
     """Store a new token, which expires after so many seconds."""
     with connection.cursor() as cursor:

@@ -1,4 +1,4 @@
-"""What each service may do, by table: checked when it starts, granted when a database is migrated.
+"""What each service may do in the database, by table: checked when it starts.
 
 Pure: no I/O, no driver.
 """
@@ -13,17 +13,9 @@ READ = ("SELECT",)
 _CHANGE = ("SELECT", "INSERT", "UPDATE")
 _ALL = (*_CHANGE, "DELETE")
 
-# Its digests are read through a function, so that no service can list them.
+# Its digests are read through a function, so that a role needs no right to list them.
 TOKENS = "access_token"
 TOKEN_FUNCTIONS = ("find_access_tokens(bytea[])", "note_access_tokens_used(bigint[])")
-# What AdminService may do with single columns of it: make, list and revoke.
-TOKEN_COLUMNS: Mapping[str, Collection[str]] = {
-    "SELECT": (
-        "token_id", "subject", "scopes", "created", "expires", "revoked", "created_by", "last_used",
-    ),
-    "INSERT": ("digest", "subject", "scopes", "expires", "created_by"),
-    "UPDATE": ("revoked",),
-}  # fmt: skip
 
 # Of every service, to see that the schema is its own.
 MIGRATIONS = "schema_migration"
@@ -58,6 +50,5 @@ WRITER_RIGHTS: Rights = {
     "file_info": _CHANGE,
     "file_info_version": ("SELECT", "UPDATE"),
     "file_info_replaced": ("SELECT", "INSERT"),
-    "admin_action": ("SELECT", "INSERT"),
 }
 GATEWAY_RIGHTS: Rights = {"http_job": _ALL, "http_job_chunk": _ALL}

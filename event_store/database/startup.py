@@ -40,8 +40,7 @@ _SETTINGS = (
     # The schema of another search_path that has the tables.
     "(SELECT min(relnamespace::regnamespace::text) FROM pg_class "
     "WHERE relname = 'event_page' AND relkind IN ('r', 'p')), "
-    "current_setting('data_checksums'), "
-    "(SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user)"
+    "current_setting('data_checksums')"
 )
 
 # NULL where there is no such table or function. Of the tokens a role may have single columns.
@@ -72,7 +71,6 @@ class ServerFacts:
         rights_lacking: (right, table) pairs.
         hidden: tables of which a policy hides rows from the role.
         data_checksums: a setting, as the server spells it.
-        above_rights: the role is a superuser or passes row-level security by.
         checks_tokens: the role may call the functions that find tokens.
     """
 
@@ -87,7 +85,6 @@ class ServerFacts:
     schema: str | None = None
     hidden: tuple[str, ...] = ()
     data_checksums: str = "on"
-    above_rights: bool = False
     checks_tokens: bool = True
 
 
@@ -204,8 +201,8 @@ def warnings(facts: ServerFacts) -> list[str]:
         )
     if not facts.checks_tokens:
         found.append(
-            f"role {facts.role!r} may not check tokens: grant it the role of its service, such as "
-            "eventindex_index, or EXECUTE on find_access_tokens(bytea[])"
+            f"role {facts.role!r} may not check tokens: GRANT EXECUTE ON FUNCTION "
+            f"{', '.join(TOKEN_FUNCTIONS)} to it"
         )
     return found
 
@@ -214,7 +211,7 @@ def _ask(cursor: Cursor, rights: Rights) -> ServerFacts:
     cursor.execute(_SETTINGS)
     (
         version, role, synchronous_commit, fsync, full_page_writes, read_only, schema,
-        data_checksums, above_rights,
+        data_checksums,
     ) = fetch_one(cursor)  # fmt: skip
     asked = {MIGRATIONS: READ, **rights, **dict.fromkeys(TOKEN_FUNCTIONS, ("EXECUTE",))}
     cursor.execute(
@@ -246,6 +243,5 @@ def _ask(cursor: Cursor, rights: Rights) -> ServerFacts:
         schema=schema,
         hidden=tuple(sorted({table for _, table, _, hidden in rows if hidden})),
         data_checksums=data_checksums,
-        above_rights=above_rights,
         checks_tokens=all(held["EXECUTE", name] is not False for name in TOKEN_FUNCTIONS),
     )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import queue
 import re
+import time
 import uuid
 from collections.abc import Iterator
 from types import SimpleNamespace
@@ -15,10 +17,11 @@ from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 from starlette.routing import BaseRoute
 
-from eventindex.v1 import admin_pb2, ingest_pb2, lookup_pb2
+from eventindex.v1 import admin_pb2, ingest_pb2, lookup_pb2, lookup_pb2_grpc
 from rest_gateway.app import make_app
 from service_kit.settings import Settings
 from tests.access.conftest import Doors, bad_tokens
+from tests.support.processes import wait_until
 
 DENIED = grpc.StatusCode.PERMISSION_DENIED
 UNAUTHENTICATED = grpc.StatusCode.UNAUTHENTICATED
@@ -76,14 +79,11 @@ def rpcs(channel: grpc.Channel, door: str) -> Iterator[tuple[str, Any]]:
 def code_of(call: Any, name: str) -> grpc.StatusCode:
     """The status of a call; of one that would last, whether it begins."""
     try:
-        if isinstance(call, grpc.Future):
-            call.result()
-        elif name.endswith("Health/Watch"):
+        if name.endswith("Health/Watch"):
             next(call)
             call.cancel()
             return grpc.StatusCode.OK
-        else:
-            list(call)
+        call.result()
     except grpc.RpcError as error:
         return error.code()
     return call.code()
@@ -197,3 +197,32 @@ def test_the_pages_need_no_token_and_hold_no_data(doors: Doors) -> None:
         for method, path in routes():
             if OPEN_ROUTES.fullmatch(f"{method} {path}") and path != "/assets":
                 assert status_of(http, method, path) not in {401, 403}, path
+
+
+def test_tokens_need_a_token_on_loopback_too(ingest_address: str) -> None:
+    """Where nothing else needs one: who reaches a port of this machine makes no token."""
+    with grpc.insecure_channel(ingest_address) as channel:
+        codes = {name: code_of(begin(()), name) for name, begin in rpcs(channel, "ingest")}
+    refused = {name for name, code in codes.items() if code is UNAUTHENTICATED}
+    methods = ("CreateToken", "ListTokens", "RevokeToken")
+    assert refused == {f"eventindex.v1.AdminService/{name}" for name in methods}
+
+
+def test_a_stream_ends_with_its_token(doors: Doors) -> None:
+    """A message behind the end of a signed token is not answered; those before are."""
+    now = int(time.time())
+    # The tolerance of 60 s is nearly over.
+    token = doors.issuer.token("lookup", iat=now - 600, exp=now - 57)
+    asked = lookup_pb2.LookupRequest(run_numbers=[1], event_numbers=[1])
+    with grpc.insecure_channel(doors.index.address) as channel:
+        stub = lookup_pb2_grpc.IndexServiceStub(channel)
+        requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        requests.put(asked)
+        stream = stub.LookupStream(iter(requests.get, None), timeout=60, metadata=metadata(token))
+        assert next(stream).not_found == 1
+        wait_until(lambda: time.time() > now + 4)
+        requests.put(asked)
+        with pytest.raises(grpc.RpcError) as refused:
+            next(stream)
+        requests.put(None)
+    assert refused.value.code() is UNAUTHENTICATED

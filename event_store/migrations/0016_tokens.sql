@@ -3,20 +3,7 @@ ALTER TABLE access_token
     ADD COLUMN created_by text NOT NULL DEFAULT '',
     ADD COLUMN last_used timestamptz;
 
--- What administrators did, written in the transaction that did it.
-CREATE TABLE admin_action (
-    action_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    happened  timestamptz NOT NULL DEFAULT now(),
-    -- Of the caller's token or certificate; empty where none was asked for.
-    subject   text NOT NULL,
-    method    text NOT NULL,
-    -- Without secrets and payloads.
-    request   jsonb NOT NULL,
-    -- done, begun (the end has a row of its own), or why it was refused.
-    outcome   text NOT NULL
-);
-
--- The services read digests through this alone: no role of theirs may list them.
+-- The services read digests through this, so that a role needs no right to list them.
 CREATE FUNCTION find_access_tokens(digests bytea[])
 RETURNS TABLE (
     digest bytea, token_id bigint, subject text, scopes text[], created timestamptz,
