@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeAlias
+from typing import Generic, NamedTuple, TypeVar
 
 from event_store.database.connection import Connection
 from event_store.database.threads import DatabaseThreads
+from service_kit import calls
 
 # A large group keeps its first callers waiting, and saves nothing more.
 GROUP_REQUESTS_MAX = 256
@@ -23,26 +24,37 @@ GROUP_BYTES_MAX = 128 * 1024
 PATIENCE_S = 0.01
 GROUPS_AT_ONCE_MAX = 3
 
-# Answers in the order of the requests; an exception is raised to that caller alone.
-AnswerAll: TypeAlias = Callable[[Connection, Sequence[bytes]], Sequence[bytes | Exception]]
-_Waiting: TypeAlias = tuple[bytes, "asyncio.Future[bytes]"]
+A = TypeVar("A")
 
 
-class LookupGroups:
+class _Waiting(NamedTuple, Generic[A]):
+    """A request, its answer to come, and the id of the call that brought it."""
+
+    request: bytes
+    answer: asyncio.Future[A]
+    request_id: str
+
+
+class LookupGroups(Generic[A]):
     """Answers requests, group by group. For one event loop."""
 
-    def __init__(self, threads: DatabaseThreads, answer_all: AnswerAll) -> None:
+    def __init__(
+        self,
+        threads: DatabaseThreads,
+        answer_all: Callable[[Connection, Sequence[bytes]], Sequence[A | Exception]],
+    ) -> None:
+        """`answer_all` answers in order; an exception is raised to that caller alone."""
         self._threads = threads
         self._answer_all = answer_all
-        self._waiting: deque[_Waiting] = deque()
+        self._waiting: deque[_Waiting[A]] = deque()
         self._groups: set[asyncio.Task[None]] = set()
         # The running group that new requests wait for; None once it takes too long.
         self._awaited: asyncio.Task[None] | None = None
 
-    def submit(self, request: bytes) -> asyncio.Future[bytes]:
+    def submit(self, request: bytes) -> asyncio.Future[A]:
         """Return the answer to a request, later. Who does not want it any more cancels it."""
-        answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        self._waiting.append((request, answer))
+        answer: asyncio.Future[A] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Waiting(request, answer, calls.request_id()))
         self._begin()
         return answer
 
@@ -68,40 +80,41 @@ class LookupGroups:
             self._awaited = None
         self._begin()
 
-    def _take(self) -> Iterator[_Waiting]:
+    def _take(self) -> Iterator[_Waiting[A]]:
         """Yield the requests of the next group."""
         requests, size = 0, 0
         while self._waiting and requests < GROUP_REQUESTS_MAX and size < GROUP_BYTES_MAX:
-            request, answer = self._waiting.popleft()
-            if not answer.cancelled():
-                requests, size = requests + 1, size + len(request)
-                yield request, answer
+            waiting = self._waiting.popleft()
+            if not waiting.answer.cancelled():
+                requests, size = requests + 1, size + len(waiting.request)
+                yield waiting
 
-    async def _answer(self, group: list[_Waiting]) -> None:
+    async def _answer(self, group: list[_Waiting[A]]) -> None:
         if not group:
             return
-        requests = [request for request, _ in group]
-        work = asyncio.ensure_future(
-            self._threads.run(lambda connection: self._answer_all(connection, requests))
-        )
+        requests = [one.request for one in group]
+        with calls.working_for(*(one.request_id for one in group)):
+            work = asyncio.ensure_future(
+                self._threads.run(lambda connection: self._answer_all(connection, requests))
+            )
 
-        def left(_: asyncio.Future[bytes]) -> None:
-            if all(answer.cancelled() for _, answer in group):
+        def left(_: asyncio.Future[A]) -> None:
+            if all(one.answer.cancelled() for one in group):
                 work.cancel()
 
-        for _, answer in group:
-            answer.add_done_callback(left)
-        answers: Sequence[bytes | Exception]
+        for one in group:
+            one.answer.add_done_callback(left)
+        answers: Sequence[A | Exception]
         try:
             answers = await work
         except asyncio.CancelledError:
             return
         except Exception as error:  # noqa: BLE001  # raised again to each caller
             answers = [error] * len(group)
-        for (_, future), answered in zip(group, answers, strict=True):
-            if future.done():
+        for one, answered in zip(group, answers, strict=True):
+            if one.answer.done():
                 continue
             if isinstance(answered, Exception):
-                future.set_exception(answered)
+                one.answer.set_exception(answered)
             else:
-                future.set_result(answered)
+                one.answer.set_result(answered)

@@ -18,7 +18,8 @@ from event_store.database.connection import Connection
 from event_store.database.threads import DatabaseThreads
 from event_store.errors import StoreError, StoreUnavailableError, UnusableDatabaseError
 from service_kit.callers import AWAY, FAILED, NOT_VALID, TOO_MANY, Caller, Refusal
-from service_kit.settings import TOKEN_CHECKS_WAITING_MAX, Settings
+from service_kit.settings import Settings
+from service_kit.settings_access import TOKEN_CHECKS_WAITING_MAX
 
 log = logging.getLogger(__name__)
 

@@ -21,13 +21,14 @@ from typing import Any, Self
 import grpc
 
 from eventindex import channel as channels
-from eventindex.addresses import find_address
+from eventindex.addresses import Found, locate
 from eventindex.aio_stream import AsyncExchange
 from eventindex.channel import Tls
 from eventindex.collection_names import RAW
 from eventindex.errors import from_rpc_error
 from eventindex.lookup_messages import (
     LookupCalls,
+    Question,
     Request,
     Response,
     encode,
@@ -38,6 +39,7 @@ from eventindex.lookup_messages import (
 from eventindex.pairs import Pairs, PairsLike, to_pairs
 from eventindex.results import LookupResult, join, to_result
 from eventindex.stream import StreamLimits
+from eventindex.stream_results import StreamResults
 from eventindex.token import find_token, metadata_of
 
 Batches = Iterable[PairsLike] | AsyncIterable[PairsLike]
@@ -52,12 +54,14 @@ class AsyncClient:
         *,
         tls: Tls | None,
         token: str | None,
+        profile: str | None,
         timeout: float,
         retry_seconds_max: float,
     ) -> None:
         self._limits = StreamLimits(answer_seconds_max=timeout, retry_seconds_max=retry_seconds_max)
         self._given = address
-        self._tls = tls
+        self._given_tls = tls
+        self._profile = profile
         self._token = token
         self._closed = False
         self._channel: grpc.aio.Channel | None = None
@@ -84,7 +88,7 @@ class AsyncClient:
             return join(columns, [part async for part in parts])
         seconds = self._limits.answer_seconds_max if timeout is None else timeout
         retry = channels.retrying_async(min(self._limits.retry_seconds_max, seconds))
-        request = encode(1, columns, with_olt_result, collection, with_file_names)
+        request = encode(1, columns, Question(with_olt_result, collection, with_file_names))
         response: Response = await retry(
             partial(self._attempt, request, time.monotonic() + seconds)
         )
@@ -115,11 +119,8 @@ class AsyncClient:
             default.answer_seconds_max if timeout is None else timeout,
             default.retry_seconds_max if retry_seconds_max is None else retry_seconds_max,
         )
-        return self._stream(
-            _requests(batches, with_olt_result, collection, with_file_names),
-            with_olt_result,
-            limits,
-        )
+        question = Question(with_olt_result, collection, with_file_names, files_of_stream=True)
+        return self._stream(_requests(batches, question), question, limits)
 
     async def close(self) -> None:
         """Close the connection; calls that still run end with an error."""
@@ -139,12 +140,25 @@ class AsyncClient:
         await self.close()
 
     @cached_property
+    def _found(self) -> Found:
+        return locate("index", self._given, self._profile)
+
+    @property
     def _address(self) -> str:
-        return find_address("index", self._given)
+        return self._found.address
+
+    @cached_property
+    def _tls(self) -> channels.Tls | None:
+        profile = self._found.profile
+        if self._given_tls is not None or profile is None:
+            return self._given_tls
+        return channels.tls_of_profile(profile)
 
     @cached_property
     def _metadata(self) -> tuple[tuple[str, str], ...]:
-        return metadata_of(find_token(self._token), self._address, encrypted=self._tls is not None)
+        profile = self._found.profile
+        token = find_token(self._token, None if profile is None else profile.token_file)
+        return metadata_of(token, self._address, encrypted=self._tls is not None)
 
     @cached_property
     def _calls(self) -> Any:
@@ -166,7 +180,7 @@ class AsyncClient:
     async def _stream(
         self,
         requests: AsyncIterator[tuple[Request, Pairs]],
-        with_olt_result: bool,
+        question: Question,
         limits: StreamLimits,
     ) -> AsyncGenerator[LookupResult, None]:
         exchange: AsyncExchange[Request, Response, Pairs] = AsyncExchange(
@@ -175,7 +189,7 @@ class AsyncClient:
             limits,
             self._address,
         )
-        answers = exchange.answers(partial(to_result, with_olt_result=with_olt_result))
+        answers = exchange.answers(StreamResults(question.with_olt_result).result)
         try:
             async for answer in answers:
                 yield answer
@@ -192,6 +206,7 @@ def connect(
     tls_key: str | Path | None = None,
     tls_server_name: str | None = None,
     token: str | None = None,
+    profile: str | None = None,
     timeout: float = 30.0,
     retry_seconds_max: float = 60.0,
 ) -> AsyncClient:
@@ -200,18 +215,17 @@ def connect(
         address,
         tls=channels.tls_of(tls, tls_ca, tls_cert, tls_key, tls_server_name),
         token=token,
+        profile=profile,
         timeout=timeout,
         retry_seconds_max=retry_seconds_max,
     )
 
 
-async def _requests(
-    batches: Batches, with_olt_result: bool, collection: str, with_file_names: bool
-) -> AsyncIterator[tuple[Request, Pairs]]:
+async def _requests(batches: Batches, question: Question) -> AsyncIterator[tuple[Request, Pairs]]:
     number = 0
     async for batch in _each(batches):
         number += 1
-        yield numbered(number, batch, with_olt_result, collection, with_file_names)
+        yield numbered(number, batch, question)
 
 
 async def _each(batches: Batches) -> AsyncIterator[PairsLike]:

@@ -6,25 +6,25 @@ Checks what it sends before anything is sent. Never caches an answer.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import overload
 
 from eventindex.administration import Administration
-from eventindex.catalogue import CatalogueQueries
 from eventindex.channel import tls_of
 from eventindex.collection_names import RAW, distinct_names, wire_name
 from eventindex.columns import EventColumns, SerializedBatch, serialize, to_cosmic_message
-from eventindex.event_queries import EventQueries
-from eventindex.lookup_messages import encode, pairs_max, slices, to_requests
+from eventindex.completeness import CompletenessQueries
+from eventindex.duplicates import DuplicateQueries
+from eventindex.lookup_messages import Question, encode, pairs_max, slices, to_requests
 from eventindex.pairs import Pairs, PairsLike, to_numbers, to_pairs
 from eventindex.picking import Picking
 from eventindex.results import Ack, Event, LookupResult, join, to_ack, to_event, to_result
 from eventindex.stream import Exchange
+from eventindex.stream_results import StreamResults
 from eventindex.v1 import ingest_pb2, lookup_pb2
 
 
-class Client(EventQueries, CatalogueQueries, Administration, Picking):
+class Client(CompletenessQueries, DuplicateQueries, Administration, Picking):
     """A connection to the index, and to ingest when that is used. Threads may share it.
 
     Use it as a context manager or call `close`. `connect` makes one. Selections and counts are in
@@ -97,7 +97,7 @@ class Client(EventQueries, CatalogueQueries, Administration, Picking):
         timeout: float | None,
     ) -> LookupResult:
         if len(columns.runs) <= pairs_max(with_file_names):
-            request = encode(1, columns, with_olt_result, collection, with_file_names)
+            request = encode(1, columns, Question(with_olt_result, collection, with_file_names))
             response = self._unary(self._lookups.Lookup, request, timeout)
             return to_result(columns, response, with_olt_result=with_olt_result)
         parts = self.lookup_stream(
@@ -144,9 +144,10 @@ class Client(EventQueries, CatalogueQueries, Administration, Picking):
             DeadlineError: no result in time.
         """
         limits = self._stream_limits(batches_in_flight_max, timeout, retry_seconds_max)
-        requests = to_requests(batches, with_olt_result, collection, with_file_names)
+        question = Question(with_olt_result, collection, with_file_names, files_of_stream=True)
+        requests = to_requests(batches, question)
         exchange = Exchange(self._lookups.LookupStream, requests, limits, self._address)
-        return exchange.answers(partial(to_result, with_olt_result=with_olt_result))
+        return exchange.answers(StreamResults(with_olt_result).result)
 
     def get_event(
         self,
@@ -231,14 +232,16 @@ def connect(
     tls_key: str | Path | None = None,
     tls_server_name: str | None = None,
     token: str | None = None,
+    profile: str | None = None,
     timeout: float = 30.0,
     retry_seconds_max: float = 60.0,
 ) -> Client:
     """Return a client. It connects when it is first used.
 
     Args:
-        address: host:port of the index service. Without one: EVENTINDEX_INDEX_ADDRESS, then what
-            `eventindex up` wrote to ./.eventindex, then 127.0.0.1:50051.
+        address: host:port of the index service. Without one: that of the profile,
+            EVENTINDEX_INDEX_ADDRESS, that of the profile that EVENTINDEX_PROFILE names, what
+            `eventindex up` wrote to ./.eventindex, that of the profile "default", 127.0.0.1:50051.
         ingest_address: host:port of the ingest service, for `ingest` and everything that changes
             the index; found likewise.
         tls: use TLS; any of the following turns it on.
@@ -246,7 +249,9 @@ def connect(
         tls_cert, tls_key: PEM files of the client's own certificate.
         tls_server_name: the name in the server's certificate where it is not the address.
         token: access token, for servers that ask for one. Without one: EVENTINDEX_TOKEN, then the
-            content of the file that EVENTINDEX_TOKEN_FILE names.
+            content of the file that EVENTINDEX_TOKEN_FILE names, then that of the profile.
+        profile: a table of ~/.config/eventindex/config.toml, with addresses, TLS and the file of
+            the token. TLS and token go with the addresses of a profile only.
         timeout: seconds to wait for an answer.
         retry_seconds_max: how long to try again when a server is away, seconds.
     """
@@ -255,6 +260,7 @@ def connect(
         ingest_address,
         tls=tls_of(tls, tls_ca, tls_cert, tls_key, tls_server_name),
         token=token,
+        profile=profile,
         timeout=timeout,
         retry_seconds_max=retry_seconds_max,
     )

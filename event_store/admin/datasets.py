@@ -1,4 +1,4 @@
-"""Datasets, criteria and dead letters changed or read by hand. Never touches an event."""
+"""Datasets and dead letters changed or read by hand. Never touches an event."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from psycopg2.extensions import cursor as Cursor
 from event_store.database.connection import Connection
 from event_store.errors import NameTakenError, NotFoundError, WrongStateError
 from event_store.model import DatasetState
-from event_store.select.criteria import Criterion
-from event_store.select.lists import DatasetRow
+from event_store.select.lists import DatasetRow, get_dataset
 from event_store.telescope.names import DATASET_PREFIX
 from event_store.write.catalogue import wait_for_writers
 
@@ -62,23 +61,6 @@ def update_dataset(connection: Connection, change: DatasetChange) -> DatasetRow:
         with connection.cursor() as cursor:
             wait_for_writers(cursor)
     return row
-
-
-def list_criteria(connection: Connection) -> list[Criterion]:
-    """Return the names of all bits, in order of bit and run."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT bit, first_run, name FROM olt_criterion ORDER BY bit, first_run")
-        return [Criterion(*row) for row in cursor.fetchall()]
-
-
-def set_criterion(connection: Connection, criterion: Criterion) -> None:
-    """Name a bit from a run on; another name from the same run on is replaced."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO olt_criterion (bit, first_run, name) VALUES (%s, %s, %s) "
-            "ON CONFLICT (bit, first_run) DO UPDATE SET name = excluded.name",
-            criterion,
-        )
 
 
 def list_dead_letters(
@@ -150,15 +132,10 @@ def _change_dataset(cursor: Cursor, change: DatasetChange) -> DatasetRow:
     given = {column: value for column, value in changes.items() if value is not None}
     # Only the columns that change: a trigger tells the readers of every update of `state`.
     cursor.execute(
-        f"UPDATE dataset SET {', '.join(f'{column} = %s' for column in given)} "
-        "WHERE dsid_raw = %s RETURNING dsid_raw, name, state, comment, created, "
-        "(SELECT k.name FROM collection k WHERE k.collection_id = dataset.collection_id), "
-        "(SELECT coalesce(sum(n_events), 0)::bigint FROM raw_file f "
-        " WHERE f.dsid_raw = dataset.dsid_raw), "
-        "(SELECT count(DISTINCT fuid_raw) FROM raw_file f WHERE f.dsid_raw = dataset.dsid_raw)",
+        f"UPDATE dataset SET {', '.join(f'{column} = %s' for column in given)} WHERE dsid_raw = %s",
         (*given.values(), change.dsid),
     )
-    row = cursor.fetchone()
+    row = get_dataset(cursor, dsid=change.dsid)
     if row is None:
         raise NotFoundError(f"dataset dsid_raw={change.dsid} is not in the index")
-    return DatasetRow(*row)
+    return row

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
+from tests.conftest import execute
+from tests.support.deploy import ROOT
+from tests.support.statements import logged, refused
 from tests.support.up import Up
 
 
@@ -18,6 +24,19 @@ def data():
     root.chmod(0o755)
     yield root / "data"
     shutil.rmtree(root)
+
+
+@pytest.fixture
+def statements(postgres, database_url):
+    """All statements of the test's services are such as a cluster of PostgreSQL takes."""
+    name = database_url.rpartition("/")[2]
+    execute(postgres.url(), f"ALTER DATABASE {name} SET log_statement = 'all'")
+    before = len(postgres.log_text())
+    yield
+    sent = set(logged(postgres.log_text()[before:]))
+    assert len(sent) > 1, "nothing was logged"
+    found = {statement: why for statement in sent if (why := refused(statement))}
+    assert not found
 
 
 @pytest.fixture
@@ -33,3 +52,10 @@ def run_up(data):
     for up in started:
         if up.process.poll() is None:
             up.stop()
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    """docker-compose.yml as Compose reads it: merge keys resolved, defaults filled in."""
+    text = (ROOT / "docker-compose.yml").read_text("utf-8")
+    return yaml.safe_load(re.sub(r"\$\{\w+:-(\w+)\}", r"\1", text))

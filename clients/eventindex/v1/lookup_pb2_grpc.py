@@ -110,10 +110,20 @@ class IndexServiceStub:
                 request_serializer=eventindex_dot_v1_dot_lookup__pb2.ListCollectionsRequest.SerializeToString,
                 response_deserializer=eventindex_dot_v1_dot_lookup__pb2.ListCollectionsResponse.FromString,
                 _registered_method=True)
+        self.IndexStatus = channel.unary_unary(
+                '/eventindex.v1.IndexService/IndexStatus',
+                request_serializer=eventindex_dot_v1_dot_lookup__pb2.IndexStatusRequest.SerializeToString,
+                response_deserializer=eventindex_dot_v1_dot_lookup__pb2.IndexStatusResponse.FromString,
+                _registered_method=True)
         self.OverlapCollections = channel.unary_unary(
                 '/eventindex.v1.IndexService/OverlapCollections',
                 request_serializer=eventindex_dot_v1_dot_lookup__pb2.OverlapCollectionsRequest.SerializeToString,
                 response_deserializer=eventindex_dot_v1_dot_lookup__pb2.OverlapCollectionsResponse.FromString,
+                _registered_method=True)
+        self.ListDuplicates = channel.unary_stream(
+                '/eventindex.v1.IndexService/ListDuplicates',
+                request_serializer=eventindex_dot_v1_dot_lookup__pb2.ListDuplicatesRequest.SerializeToString,
+                response_deserializer=eventindex_dot_v1_dot_lookup__pb2.ListDuplicatesResponse.FromString,
                 _registered_method=True)
         self.ReadRawFile = channel.unary_stream(
                 '/eventindex.v1.IndexService/ReadRawFile',
@@ -140,7 +150,8 @@ class IndexServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetEvent(self, request, context):
-        """One event with all its fields; NOT_FOUND when it is not in the index.
+        """One event with all its fields; NOT_FOUND, which tells a run that is not in the index from a run
+        that lacks the event.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -226,8 +237,22 @@ class IndexServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def IndexStatus(self, request, context):
+        """What the index holds in all, and the version of the service.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def OverlapCollections(self, request, context):
         """How many events each two of some collections have in common.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListDuplicates(self, request, context):
+        """Pairs of datasets that hold the same events, the totals last; on request the events too.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -318,10 +343,20 @@ def add_IndexServiceServicer_to_server(servicer, server):
                     request_deserializer=eventindex_dot_v1_dot_lookup__pb2.ListCollectionsRequest.FromString,
                     response_serializer=eventindex_dot_v1_dot_lookup__pb2.ListCollectionsResponse.SerializeToString,
             ),
+            'IndexStatus': grpc.unary_unary_rpc_method_handler(
+                    servicer.IndexStatus,
+                    request_deserializer=eventindex_dot_v1_dot_lookup__pb2.IndexStatusRequest.FromString,
+                    response_serializer=eventindex_dot_v1_dot_lookup__pb2.IndexStatusResponse.SerializeToString,
+            ),
             'OverlapCollections': grpc.unary_unary_rpc_method_handler(
                     servicer.OverlapCollections,
                     request_deserializer=eventindex_dot_v1_dot_lookup__pb2.OverlapCollectionsRequest.FromString,
                     response_serializer=eventindex_dot_v1_dot_lookup__pb2.OverlapCollectionsResponse.SerializeToString,
+            ),
+            'ListDuplicates': grpc.unary_stream_rpc_method_handler(
+                    servicer.ListDuplicates,
+                    request_deserializer=eventindex_dot_v1_dot_lookup__pb2.ListDuplicatesRequest.FromString,
+                    response_serializer=eventindex_dot_v1_dot_lookup__pb2.ListDuplicatesResponse.SerializeToString,
             ),
             'ReadRawFile': grpc.unary_stream_rpc_method_handler(
                     servicer.ReadRawFile,
@@ -745,6 +780,33 @@ class IndexService:
             _registered_method=True)
 
     @staticmethod
+    def IndexStatus(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/eventindex.v1.IndexService/IndexStatus',
+            eventindex_dot_v1_dot_lookup__pb2.IndexStatusRequest.SerializeToString,
+            eventindex_dot_v1_dot_lookup__pb2.IndexStatusResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def OverlapCollections(request,
             target,
             options=(),
@@ -761,6 +823,33 @@ class IndexService:
             '/eventindex.v1.IndexService/OverlapCollections',
             eventindex_dot_v1_dot_lookup__pb2.OverlapCollectionsRequest.SerializeToString,
             eventindex_dot_v1_dot_lookup__pb2.OverlapCollectionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListDuplicates(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/eventindex.v1.IndexService/ListDuplicates',
+            eventindex_dot_v1_dot_lookup__pb2.ListDuplicatesRequest.SerializeToString,
+            eventindex_dot_v1_dot_lookup__pb2.ListDuplicatesResponse.FromString,
             options,
             channel_credentials,
             insecure,
