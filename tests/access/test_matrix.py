@@ -130,7 +130,8 @@ def routes() -> list[tuple[str, str]]:
 
     async def made() -> list[BaseRoute]:
         parts = SimpleNamespace(settings=Settings(_env_file=None))
-        return list(make_app(parts, SimpleNamespace()).routes)
+        observer = SimpleNamespace(show_zeros=lambda _: None)
+        return list(make_app(parts, observer).routes)
 
     found = []
     for route in flat(asyncio.run(made())):
