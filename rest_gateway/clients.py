@@ -27,8 +27,9 @@ from eventindex.errors import AccessError, EventIndexError, NotFoundError
 from eventindex.profiles import Profile
 from eventindex.run_results import Run, to_run
 from eventindex.token import CallToken, Metadata, Token, TokenFile, TokenSource, checked
-from eventindex.token_channel import MetadataChannel, TokenChannel
+from eventindex.token_channel import MetadataChannel
 from eventindex.v1 import admin_pb2, lookup_pb2
+from service_kit import calls
 from service_kit.errors import WrongSettingError
 from service_kit.settings import Settings
 
@@ -165,12 +166,13 @@ class JobServices(Client):
 
     def _open(self, address: str, _: Profile | None = None) -> grpc.Channel:
         # The token is that of the settings; `service` checked at start that the connection is safe.
-        channel = channels.open_channel(address, self._tls)
-        if self._token:
-            token = CallToken(
-                TokenSource(self._token), address, encrypted=False, plaintext_allowed=True
-            )
-            channel = TokenChannel(channel, token)
+        token = CallToken(
+            TokenSource(self._token), address, encrypted=False, plaintext_allowed=True
+        )
+        channel = MetadataChannel(
+            channels.open_channel(address, self._tls),
+            lambda: (*(token.metadata() if self._token else ()), *calls.metadata()),
+        )
         self._channels.append(channel)
         return channel
 
@@ -185,4 +187,4 @@ class JobServices(Client):
 
 def _callers_authorization() -> Metadata:
     header = authorization.get()
-    return (("authorization", header),) if header else ()
+    return (*((("authorization", header),) if header else ()), *calls.metadata())
