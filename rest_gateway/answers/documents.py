@@ -6,7 +6,7 @@ import base64
 
 from eventindex import admin_results, catalogue_results, results
 from eventindex.results import DatasetState
-from rest_gateway.answers import letter_schemas, schemas
+from rest_gateway.answers import cosmic_schemas, letter_schemas, schemas
 
 
 def event_document(event: results.Event) -> schemas.Event:
@@ -51,11 +51,11 @@ def conflict_document(conflict: catalogue_results.Conflict) -> schemas.Conflict:
     return schemas.Conflict(**values)
 
 
-def cosmic_document(event: catalogue_results.CosmicEvent) -> schemas.CosmicEvent:
+def cosmic_document(event: catalogue_results.CosmicEvent) -> cosmic_schemas.CosmicEvent:
     """Return a telescope's record."""
     values = event._asdict()
     values["tdc"] = {name: channel._asdict() for name, channel in event.tdc.items()}
-    return schemas.CosmicEvent(**values)
+    return cosmic_schemas.CosmicEvent(**values)
 
 
 def dead_letter_document(
