@@ -99,7 +99,13 @@ class PostgresServer:
         if not self.running:
             raise RuntimeError(f"PostgreSQL ended: {self.log_text()[-2000:]}")
         with contextlib.suppress(psycopg2.OperationalError):
-            psycopg2.connect(self.url()).close()
+            connection = psycopg2.connect(self.url())
+            with contextlib.closing(connection), connection.cursor() as cursor:
+                cursor.execute("SHOW data_directory")
+                (directory,) = cursor.fetchone()
+            # Another call of pytest may have taken the port: its databases are not this one's.
+            if directory != str(self.data):
+                raise RuntimeError(f"port {self.port} belongs to the PostgreSQL of {directory}")
             return True
         return False
 
