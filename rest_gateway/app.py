@@ -75,6 +75,7 @@ def make_app(parts: Parts, observer: Metrics) -> FastAPI:
         LimitMiddleware,
         observer=observer,
         requests_max=parts.settings.http_requests_at_once_max,
+        slow_call_s=parts.settings.slow_call_s,
     )
     app.add_middleware(HeadMiddleware)
     return app

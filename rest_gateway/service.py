@@ -15,6 +15,7 @@ import uvicorn
 
 from event_store.database import startup
 from event_store.database.connection import Connection
+from event_store.database.rights import GATEWAY_RIGHTS
 from event_store.database.threads import DatabaseThreads
 from rest_gateway.app import make_app
 from rest_gateway.clients import JobServices, Services, connect_services
@@ -33,8 +34,6 @@ from service_kit.settings import Settings, is_loopback, split_address
 log = logging.getLogger(__name__)
 
 _NAME = "eventindex rest_gateway"
-_CHANGE = ("SELECT", "INSERT", "UPDATE", "DELETE")
-_RIGHTS = {"http_job": _CHANGE, "http_job_chunk": _CHANGE, "access_token": ("SELECT",)}
 
 
 async def serve(settings: Settings) -> int:
@@ -80,7 +79,7 @@ class Gateway:
         self._question = DatabaseQuestion(
             self._connection("probe", autocommit=True),
             "SELECT 1 FROM http_job LIMIT 1",
-            partial(startup.check, rights=_RIGHTS),
+            partial(startup.check, rights=GATEWAY_RIGHTS),
         )
         self._pulse = Pulse()
         self._index = Probe(
@@ -89,7 +88,8 @@ class Gateway:
         self._database = Probe("database", self._question, partial(observer.backend, "database"))
         self._access = access_control(settings, settings.http_address)
         jobs = JobDatabase(self._threads)
-        parts = Parts(settings, self._services, jobs, self._worker, self._access, stopping)
+        asked = self._access if self._access.tokens else None
+        parts = Parts(settings, self._services, jobs, self._worker, asked, stopping)
         self._app = make_app(parts, observer)
 
     async def open(self) -> None:
@@ -133,8 +133,7 @@ class Gateway:
         await asyncio.to_thread(self._worker.stop, self._settings.shutdown_grace_s)
         self._threads.close()
         for closing in (self._access, self._services, self._own):
-            if closing is not None:
-                closing.close()
+            closing.close()
 
     def _connection(self, what_for: str, *, autocommit: bool) -> Connection:
         return Connection(

@@ -78,7 +78,7 @@ class Administration(Operations):
         dataset: int | str,
         *,
         name: str | None = None,
-        state: DatasetState | None = None,
+        state: DatasetState | str | None = None,
         comment: str | None = None,
         timeout: float | None = None,
     ) -> Dataset:
@@ -144,7 +144,7 @@ class Administration(Operations):
         self,
         name: str,
         *,
-        state: DatasetState | None = None,
+        state: DatasetState | str | None = None,
         comment: str | None = None,
         timeout: float | None = None,
     ) -> Collection:

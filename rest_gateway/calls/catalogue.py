@@ -18,6 +18,7 @@ from rest_gateway.answers.schemas import Number
 from rest_gateway.answers.streams import json_answer
 from rest_gateway.calls.parameters import (
     CollectionName,
+    FileNamesQuery,
     PageQuery,
     PathDsid,
     PathNumber,
@@ -55,7 +56,7 @@ class DatasetsQuery(PageQuery):
     ] = "dsid_raw"  # fmt: skip
 
 
-class FilesQuery(PageQuery):
+class FilesQuery(PageQuery, FileNamesQuery):
     """Which RAW files, in which order."""
 
     run: Number | None = Field(None, description="Files of one run.")
@@ -65,9 +66,6 @@ class FilesQuery(PageQuery):
         "",
         max_length=NAME_BYTES_MAX,
         description="Files with such a name: * is any text, ? one character.",
-    )
-    with_file_names: bool = Field(
-        False, description="Answer name, bytes, checksum and url of the files too."
     )
     order_by: Literal[
         "run_number", "run_number desc", "fuid_raw", "fuid_raw desc", "events", "events desc"

@@ -13,7 +13,7 @@ from rest_gateway.answers import schemas
 from rest_gateway.answers.blocks import event_blocks
 from rest_gateway.answers.documents import file_document
 from rest_gateway.answers.streams import json_answer, primed, streamed
-from rest_gateway.calls.parameters import EVENT_FORMS, EventForm, Parameters, PathFuid
+from rest_gateway.calls.parameters import EVENT_FORMS, EventForm, FileNamesQuery, PathFuid
 from rest_gateway.lists.negotiate import MEDIA_TYPES, Form, answer_form
 from rest_gateway.openapi.contract import document, problems_of, streams
 from rest_gateway.parts import ServicesDep
@@ -21,13 +21,7 @@ from rest_gateway.parts import ServicesDep
 router = APIRouter()
 
 
-class FileQuery(Parameters):
-    """What to tell of one RAW file."""
-
-    with_file_names: bool = Field(False, description="Answer name, bytes, checksum and url too.")
-
-
-class NamedFileQuery(FileQuery):
+class NamedFileQuery(FileNamesQuery):
     """Which RAW file, by its name."""
 
     name: str = Field(
@@ -35,7 +29,7 @@ class NamedFileQuery(FileQuery):
     )
 
 
-class FormQuery(Parameters):
+class FormQuery(FileNamesQuery):
     """The form of a stream of events."""
 
     format: EventForm | None = Field(None, description="The form, instead of Accept.")
@@ -65,7 +59,7 @@ def get_file(
     request: Request,
     services: ServicesDep,
     fuid_raw: PathFuid,
-    query: Annotated[FileQuery, Query()],
+    query: Annotated[FileNamesQuery, Query()],
 ) -> Response:
     """Say of which runs a RAW file holds events."""
     content = services.get_file(fuid_raw, with_file_names=query.with_file_names)
@@ -94,9 +88,13 @@ def list_events_of_file(
 ) -> Response:
     """Stream the events of a file, of any number."""
     form = answer_form(request.headers.get("accept"), query.format, EVENT_FORMS)
-    batches = services.list_events(file=fuid_raw)
+    batches = services.list_events(file=fuid_raw, with_file_names=query.with_file_names)
     name = f"{fuid_raw.lower()}.{form}"
-    return streamed(event_blocks(primed(batches), form), MEDIA_TYPES[form], filename=name)
+    return streamed(
+        event_blocks(primed(batches), form, names=query.with_file_names),
+        MEDIA_TYPES[form],
+        filename=name,
+    )
 
 
 @router.get(
