@@ -56,6 +56,7 @@ async def serve(settings: Settings) -> int:
         settings.index_metrics_address,
         live={"event loop": pulse.problem},
         ready={"database": service.probe.problem},
+        hosts=settings.our_hosts,
     ):
         await service.run(stopping, pulse.run())
     return 0

@@ -49,7 +49,10 @@ async def serve(settings: Settings) -> int:
     service = IngestService(settings, stop)
     await service.open()
     with MonitoringServer(
-        settings.ingest_metrics_address, live=service.live_checks(), ready=service.ready_checks()
+        settings.ingest_metrics_address,
+        live=service.live_checks(),
+        ready=service.ready_checks(),
+        hosts=settings.our_hosts,
     ):
         await service.run(stop.requested)
     return 1 if stop.crashed else 0

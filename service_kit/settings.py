@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -28,6 +29,7 @@ from eventindex.limits import (
 )
 from service_kit.epochs import parse_epochs
 from service_kit.file_urls import fields_of
+from service_kit.hosts import parse_hosts, parse_networks
 from service_kit.topic_prefixes import check_topic_prefixes
 
 __all__ = [
@@ -50,6 +52,15 @@ DATABASE_CONNECT_TIMEOUT_S = 5
 DATABASE_IDLE_IN_TRANSACTION_TIMEOUT_MS = 30_000
 FILES_PER_REQUEST_MAX = 10_000
 CACHE_BYTES_MIN = 1024 * 1024
+HTTP_HEAD_BYTES_MAX = 64 * 1024
+HTTP_HEAD_S_MAX = 10.0
+HTTP_HEADERS_MAX = 128
+HTTP_BODY_BYTES_MAX = 64 * 1024
+HTTP_BODY_SILENCE_S_MAX = 30.0
+HTTP_BODY_BYTES_PER_S_MIN = 1024
+HTTP_UNREAD_S_MAX = 60.0
+HTTP_CONNECTIONS_PER_ADDRESS_MAX = 64
+HTTP_HEAVY_CALLS_MAX = 4
 INDEX_WORKERS_MAX = 256
 
 
@@ -148,7 +159,28 @@ class Settings(BaseSettings):
         64,
         ge=1,
         le=1000,
-        description="Requests that rest_gateway serves at once; one more is refused with 503.",
+        description="Requests to the REST API that rest_gateway serves at once; one more is "
+        "refused with 503. Pages and their files do not count.",
+    )
+    http_requests_per_address_max: int = Field(
+        16,
+        ge=1,
+        le=1000,
+        description="Requests of one address that rest_gateway serves at once; one more is refused "
+        "with 429. The addresses of a /64 network of IPv6 are one.",
+    )
+    http_hosts: str = Field(
+        "",
+        max_length=10_000,
+        description="Names by which others reach rest_gateway and the metrics ports, such as "
+        "index.example.org,*.lab.example.org. A request with another `Host` is refused with 421. "
+        "The names of loopback and the address that was reached are ours anyway.",
+    )
+    http_proxies: str = Field(
+        "",
+        max_length=10_000,
+        description="Addresses or networks of reverse proxies, such as 10.0.0.7,10.1.0.0/16: the "
+        "`X-Forwarded-For` that they send says whose a request is.",
     )
     http_lookup_bytes_max: int = Field(
         512 * 1024 * 1024,
@@ -184,6 +216,19 @@ class Settings(BaseSettings):
         le=366 * 86_400,
         description="How long a job and its result are kept after its end, and a job that cannot "
         "end is, seconds.",
+    )
+    http_jobs_bytes_max: int = Field(
+        20 * 1024 * 1024 * 1024,
+        ge=1024 * 1024,
+        description="What all jobs that are kept may take in the database, bytes: lists and "
+        "answers. Beyond it a list is refused with 503, until jobs expire or are cancelled.",
+    )
+    http_jobs_per_subject_max: int = Field(
+        25,
+        ge=1,
+        le=100_000,
+        description="Jobs of one subject that wait or run at once; one more is refused with 429. "
+        "Where nobody is asked for a token there is no such limit.",
     )
     http_database_connections_max: int = Field(
         4, ge=1, le=100, description="Connections of rest_gateway to PostgreSQL, for its jobs."
@@ -393,6 +438,8 @@ class Settings(BaseSettings):
             raise ValueError("EVENTINDEX_MQTT_TLS_CERT and EVENTINDEX_MQTT_TLS_KEY go together")
         if self.mqtt_share_group and self.mqtt_version == "3.1.1":
             raise ValueError("EVENTINDEX_MQTT_SHARE_GROUP needs MQTT 5, not 3.1.1")
+        _named("EVENTINDEX_HTTP_HOSTS", parse_hosts, self.http_hosts)
+        _named("EVENTINDEX_HTTP_PROXIES", parse_networks, self.http_proxies)
         parse_epochs(self.cosmic_epochs)
         fields_of(self.file_url)
         check_topic_prefixes(
@@ -402,16 +449,18 @@ class Settings(BaseSettings):
                 if name.startswith("mqtt_topic_")
             }
         )
-        try:
-            split_mqtt_url(self.mqtt_url or "mqtt://127.0.0.1")
-        except ValueError as error:
-            raise ValueError(f"EVENTINDEX_MQTT_URL: {error}") from None
+        _named("EVENTINDEX_MQTT_URL", split_mqtt_url, self.mqtt_url or "mqtt://127.0.0.1")
         if self.cache_bytes_max < CACHE_BYTES_MIN * self.index_workers:
             raise ValueError(
                 f"EVENTINDEX_CACHE_BYTES_MAX={self.cache_bytes_max} leaves less than "
                 f"{CACHE_BYTES_MIN} bytes for each of EVENTINDEX_INDEX_WORKERS={self.index_workers}"
             )
         return self
+
+    @property
+    def our_hosts(self) -> tuple[str, ...]:
+        """The names by which others reach the HTTP ports."""
+        return parse_hosts(self.http_hosts)
 
     @property
     def store_options(self) -> StoreOptions:
@@ -432,6 +481,13 @@ class Settings(BaseSettings):
         return min(cores, INDEX_WORKERS_MAX, self.cache_bytes_max // CACHE_BYTES_MIN)
 
 
+def _named(variable: str, parse: Callable[[str], object], text: str) -> None:
+    try:
+        parse(text)
+    except ValueError as error:
+        raise ValueError(f"{variable}: {error}") from None
+
+
 _ADDRESSES = (
     "index_address",
     "index_metrics_address",
@@ -442,6 +498,17 @@ _ADDRESSES = (
 )
 
 FIXED_LIMITS = {
+    "Head of a request over HTTP": (
+        f"{HTTP_HEAD_BYTES_MAX:,} bytes, {HTTP_HEADERS_MAX} headers, {HTTP_HEAD_S_MAX:g} s"
+    ),
+    "Body of a request over HTTP that is no list": f"{HTTP_BODY_BYTES_MAX:,} bytes",
+    "Body of a request over HTTP, once it is waited for": (
+        f"{HTTP_BODY_SILENCE_S_MAX:g} s without a byte; "
+        f"{HTTP_BODY_BYTES_PER_S_MIN:,} bytes a second on average"
+    ),
+    "Answer over HTTP that nobody reads is cut after": f"{HTTP_UNREAD_S_MAX:g} s",
+    "Counts, overlaps and gaps over HTTP that one caller has at once": f"{HTTP_HEAVY_CALLS_MAX}",
+    "Connections of one address to rest_gateway": f"{HTTP_CONNECTIONS_PER_ADDRESS_MAX}",
     "Pairs or events in a message": f"{PAIRS_PER_MESSAGE_MAX:,}",
     "Size of a message, both ways": f"{MESSAGE_BYTES_MAX:,} bytes",
     "Size of a telescope's record": f"{COSMIC_RECORD_BYTES_MAX:,} bytes",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -12,6 +13,8 @@ from pathlib import Path
 import httpx
 
 import eventindex
+from event_store.admin import tokens
+from event_store.database.connection import Connection, StoreOptions
 from eventindex.columns import EventColumns
 from eventindex.results import RawFile
 from tests.conftest import execute
@@ -86,6 +89,15 @@ def store_samples(index: str, ingest: str) -> None:
         assert acks[-1].conflicts == 1
         lines = [line for line in DUMP.read_bytes().splitlines() if line.strip()]
         assert sum(ack.inserted for ack in client.ingest_cosmic([lines], detector_id="0")) == 3
+
+
+def make_token(url: str, subject: str, *scopes: str) -> str:
+    """The secret of a token that is made in the database."""
+    secret = f"eix_{secrets.token_hex()}"
+    connection = Connection(url, StoreOptions(), autocommit=True, name="test")
+    tokens.create(connection, tokens.digest_of(secret), subject, scopes, 600)
+    connection.close()
+    return secret
 
 
 def lines_of(answer: httpx.Response) -> list[dict]:
