@@ -7,6 +7,8 @@ from contextlib import aclosing
 
 from event_store.database.connection import Connection
 from event_store.database.threads import DatabaseThreads
+from event_store.model import RAW_NAME
+from event_store.select.collections import collection_number
 from event_store.select.gaps import Gaps, read_bounds
 from event_store.select.scan import Scan
 from event_store.select.selection import Selection
@@ -27,9 +29,12 @@ class RunGaps:
         """Count what is missing between the first and the last event of a run."""
         run = checks.number("run_number", request.run_number)
         gaps_max = checks.at_most("gaps_max", request.gaps_max, GAPS_MAX)
-        first, last = await self._threads.run(lambda connection: _bounds(connection, run))
+        name = request.collection or RAW_NAME
+        number, first, last = await self._threads.run(
+            lambda connection: _bounds(connection, run, name)
+        )
         gaps = Gaps(first, last, gaps_max)
-        pages = Scan(Selection(run, run, first, last))
+        pages = Scan(Selection(run, run, first, last, collection=number))
         async with aclosing(scanned(self._threads, pages)) as pieces:
             async for found in pieces:
                 await asyncio.to_thread(gaps.add_pages, found)
@@ -44,6 +49,7 @@ class RunGaps:
         )
 
 
-def _bounds(connection: Connection, run: int) -> tuple[int, int]:
+def _bounds(connection: Connection, run: int, name: str) -> tuple[int, int, int]:
     with connection.cursor() as cursor:
-        return read_bounds(cursor, run)
+        number = collection_number(cursor, name)
+        return number, *read_bounds(cursor, run, number)

@@ -19,6 +19,7 @@ from eventindex.v1 import lookup_pb2
 from index_service import metrics
 from index_service.cosmic import Cosmic
 from index_service.counts import EventCounts
+from index_service.duplicates import Duplicates
 from index_service.events import EventLists
 from index_service.file_names import Names
 from index_service.gaps import RunGaps
@@ -87,6 +88,7 @@ class IndexService:
             EventLists(threads, names),
             EventCounts(threads),
             Overlaps(threads),
+            Duplicates(threads),
             RunGaps(threads),
         )
         self._handlers = _handlers(parts, observer)

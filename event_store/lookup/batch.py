@@ -46,6 +46,7 @@ class Asked(NamedTuple):
     batch_id: int = 0
     collection: str = RAW_NAME
     with_names: bool = False
+    of_stream: bool = False
 
 
 class PendingOlt(NamedTuple):

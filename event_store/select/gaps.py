@@ -26,16 +26,16 @@ class Bin(NamedTuple):
     events: int
 
 
-def read_bounds(cursor: Cursor, run_number: int) -> tuple[int, int]:
-    """Return the first and the last event of a run.
+def read_bounds(cursor: Cursor, run_number: int, collection: int = RAW) -> tuple[int, int]:
+    """Return the first and the last event of a run in a collection.
 
     Raises:
         NotFoundError: it holds none.
     """
-    require_run(cursor, run_number)
+    require_run(cursor, run_number, collection)
     cursor.execute(
         "SELECT first_event, last_event FROM run WHERE run_number = %s AND collection_id = %s",
-        (run_number, RAW),
+        (run_number, collection),
     )
     first, last = fetch_one(cursor)
     return first, last

@@ -1,22 +1,16 @@
-"""How many events several collections have in common, by AND on presence planes.
-
-The pages of each collection are read in the order of (run, page), side by side.
-"""
+"""How many events several collections have in common, by AND on presence planes."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from event_store.database.connection import Connection
-from event_store.model import Int64, UInt8
-from event_store.pages.copy import ScannedPage
-from event_store.pages.format import SLOTS_PER_PAGE
+from event_store.model import Int64
+from event_store.pages.format import SLOTS_PER_PAGE, PackedPage
 from event_store.select.across import PageKey, slot_plane
-from event_store.select.scan import Scan
-from event_store.select.selection import Selection
+from event_store.select.beside import Beside
 
 _PLANE_BYTES = SLOTS_PER_PAGE // 8
 # Of presence planes: 1 MB of each collection.
@@ -32,7 +26,9 @@ class Overlap:
     """
 
     def __init__(self, collections: Sequence[int], run_first: int, run_last: int) -> None:
-        self._sides = [_Side(Selection(run_first, run_last, collection=c)) for c in collections]
+        self._pages = Beside(
+            collections, run_first, run_last, pages_per_statement=PAGES_PER_STATEMENT_MAX
+        )
 
     def read(self, connection: Connection) -> list[tuple[int, Int64]]:
         """Return the next runs, ascending, each with a matrix, int64 of shape (n, n).
@@ -42,53 +38,13 @@ class Overlap:
         Raises:
             StoreUnavailableError: the database did not answer.
         """
-        for side in self._sides:
-            side.fill(connection)
-        ends = [side.end for side in self._sides if side.end is not None]
-        # What lies behind the shortest reach may still be missing of others.
-        reach = min(ends) if ends else None
-        taken = [side.take(reach) for side in self._sides]
+        taken = self._pages.read(connection)
         keys = sorted({key for pages in taken for key in pages})
         return list(_matrices(keys, taken)) if keys else []
 
 
-class _Side:
-    """The pages of one collection that were read and not yet taken."""
-
-    def __init__(self, selection: Selection) -> None:
-        self._scan = Scan(selection, pages_per_statement=PAGES_PER_STATEMENT_MAX)
-        self._pages: deque[ScannedPage] = deque()
-        self._done = False
-
-    @property
-    def end(self) -> PageKey | None:
-        """Return the last page that is here; None when there are no more behind them."""
-        if self._done:
-            return None
-        last = self._pages[-1]
-        return last.run_number, last.page_no
-
-    def fill(self, connection: Connection) -> None:
-        """Read the next pages where none is left."""
-        if not self._pages and not self._done:
-            found = self._scan.read(connection)
-            self._pages.extend(found)
-            self._done = not found
-
-    def take(self, reach: PageKey | None) -> dict[PageKey, UInt8]:
-        """Return the slots of the pages up to `reach` (None: of all) that hold an event."""
-        taken = {}
-        while self._pages:
-            run, page_no, page = self._pages[0]
-            if reach is not None and (run, page_no) > reach:
-                break
-            self._pages.popleft()
-            taken[run, page_no] = slot_plane(page)
-        return taken
-
-
 def _matrices(
-    keys: Sequence[PageKey], taken: Sequence[dict[PageKey, UInt8]]
+    keys: Sequence[PageKey], taken: Sequence[Mapping[PageKey, PackedPage]]
 ) -> Iterator[tuple[int, Int64]]:
     """Yield the matrix of each run."""
     runs = np.array([run for run, _ in keys], np.int64)
@@ -96,7 +52,7 @@ def _matrices(
     empty = bytes(_PLANE_BYTES)
     stacks = [
         np.frombuffer(
-            b"".join([pages[key].tobytes() if key in pages else empty for key in keys]), np.uint64
+            b"".join([_plane(pages[key]) if key in pages else empty for key in keys]), np.uint64
         ).reshape(len(keys), -1)
         for pages in taken
     ]
@@ -108,3 +64,11 @@ def _matrices(
     sums = np.add.reduceat(both, starts, axis=2)
     for place, start in enumerate(starts):
         yield int(runs[start]), sums[:, :, place]
+
+
+def _plane(page: PackedPage) -> bytes:
+    """Return the slots of a page that hold an event, as bytes of a plane."""
+    # Without files, the planes of a dense page are this one.
+    if page.slots is None and len(page.file_planes) == _PLANE_BYTES:
+        return page.file_planes
+    return slot_plane(page).tobytes()

@@ -7,8 +7,10 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
+from eventindex.catalogue_results import FileContent
 from eventindex.columns import DSID_MAX
 from eventindex.datasets import to_wire_state
+from eventindex.limits import NAME_BYTES_MAX
 from eventindex.results import DatasetState
 from eventindex.v1 import lookup_pb2
 from rest_gateway.answers import schemas
@@ -18,6 +20,7 @@ from rest_gateway.answers.schemas import Number
 from rest_gateway.answers.streams import json_answer, primed, streamed
 from rest_gateway.calls.parameters import (
     EVENT_FORMS,
+    CollectionName,
     EventForm,
     PageQuery,
     Parameters,
@@ -40,6 +43,7 @@ class RunsQuery(PageQuery):
     run_first: Number | None = Field(None, description="First run, inclusive.")
     run_last: Number | None = Field(None, description="Last run, inclusive.")
     detector: str | None = Field(None, max_length=200, description="Runs of one telescope.")
+    collection: CollectionName = ""
     order_by: Literal[
         "run_number", "run_number desc", "events", "events desc",
         "first_seen", "first_seen desc", "last_seen", "last_seen desc",
@@ -51,6 +55,7 @@ class DatasetsQuery(PageQuery):
 
     state: Literal["open", "frozen", "retired"] | None = None
     name_contains: str = Field("", max_length=200, description="A part of the name.")
+    collection: CollectionName = ""
     order_by: Literal[
         "dsid_raw", "dsid_raw desc", "name", "name desc",
         "events", "events desc", "created", "created desc",
@@ -62,8 +67,11 @@ class FilesQuery(PageQuery):
 
     run: Number | None = Field(None, description="Files of one run.")
     dataset: int | None = Field(None, ge=0, le=DSID_MAX, description="Files of one dataset.")
+    collection: CollectionName = ""
     name: str = Field(
-        "", max_length=1024, description="Files with such a name: * is any text, ? one character."
+        "",
+        max_length=NAME_BYTES_MAX,
+        description="Files with such a name: * is any text, ? one character.",
     )
     with_file_names: bool = Field(
         False, description="Answer name, bytes, checksum and url of the files too."
@@ -79,10 +87,19 @@ class FileQuery(Parameters):
     with_file_names: bool = Field(False, description="Answer name, bytes, checksum and url too.")
 
 
+class NamedFileQuery(FileQuery):
+    """Which RAW file, by its name."""
+
+    name: str = Field(
+        min_length=1, max_length=NAME_BYTES_MAX, description="Its whole name, as noted."
+    )
+
+
 class ConflictsQuery(PageQuery):
     """Which conflicts."""
 
     run: Number | None = Field(None, description="Conflicts of one run.")
+    collection: CollectionName = ""
     with_resolved: bool = Field(False, description="Those too that somebody decided on.")
 
 
@@ -105,6 +122,7 @@ def list_runs(
             run_last=query.run_last,
             detector_id=query.detector,
             order_by=query.order_by,
+            collection=query.collection,
         )
     )
     runs = [schemas.Run.model_validate(run) for run in page.rows]
@@ -142,6 +160,7 @@ def list_datasets(
             state=state,
             name_contains=query.name_contains,
             order_by=query.order_by,
+            collection=query.collection,
         )
     )
     datasets = [dataset_document(dataset) for dataset in page.rows]
@@ -179,12 +198,27 @@ def list_files(
             name_pattern=query.name,
             with_file_names=query.with_file_names,
             order_by=query.order_by,
+            collection=query.collection,
         )
     )
     files = [file_document(file) for file in page.rows]
     return json_answer(
         request, schemas.Files(files=files, next=next_page(request, page.next_page_token))
     )
+
+
+@router.get(
+    "/files/by-name",
+    tags=["files"],
+    summary="One RAW file, by its name",
+    responses={**document(schemas.File, "The file."), **problems_of(404)},
+)
+def get_file_by_name(
+    request: Request, services: ServicesDep, query: Annotated[NamedFileQuery, Query()]
+) -> Response:
+    """Say of which runs the RAW file of a name holds events; a name of several files is refused."""
+    content = services.get_file(name=query.name, with_file_names=query.with_file_names)
+    return _file(request, content)
 
 
 @router.get(
@@ -201,6 +235,10 @@ def get_file(
 ) -> Response:
     """Say of which runs a RAW file holds events."""
     content = services.get_file(fuid_raw, with_file_names=query.with_file_names)
+    return _file(request, content)
+
+
+def _file(request: Request, content: FileContent) -> Response:
     runs = [file_document(file) for file in content.runs]
     return json_answer(request, schemas.File(fuid_raw=runs[0].fuid_raw, runs=runs))
 
@@ -265,6 +303,7 @@ def list_conflicts(
             page_token=query.page_token,
             run_number=query.run,
             with_resolved=query.with_resolved,
+            collection=query.collection,
         )
     )
     conflicts = [conflict_document(conflict) for conflict in page.rows]

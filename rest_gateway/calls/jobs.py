@@ -221,7 +221,14 @@ def _result(parts: Parts, job: JobRow, form: Form) -> Response:
     if form is Form.PARQUET:
         blocks = parquet_blocks(results, olt=olt)
     else:
-        blocks = answer_blocks(results, form, pairs=job.pairs, errors=job.errors, olt=olt)
+        blocks = answer_blocks(
+            results,
+            form,
+            pairs=job.pairs,
+            errors=job.errors,
+            olt=olt,
+            unknown_runs=parts.services.unknown_runs,
+        )
     return streamed(blocks, MEDIA_TYPES[form], filename=f"job-{job.job_id}.{form}")
 
 

@@ -102,7 +102,13 @@ def _answer(
         )
     )
     blocks = answer_blocks(
-        results, form, pairs=check.pairs, errors=check.errors, olt=olt, names=names
+        results,
+        form,
+        pairs=check.pairs,
+        errors=check.errors,
+        olt=olt,
+        names=names,
+        unknown_runs=parts.services.unknown_runs,
     )
     headers: dict[str, Any] = {
         "EventIndex-Pairs": str(check.pairs),

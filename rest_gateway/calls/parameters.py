@@ -29,6 +29,15 @@ PathDsid = Annotated[int, Path(ge=0, le=DSID_MAX)]
 PathRowId = Annotated[int, Path(ge=1, le=2**63 - 1)]
 
 
+CollectionName = Annotated[
+    str,
+    Field(
+        max_length=320,
+        description="Of this collection instead of raw; of datasets: of this one alone.",
+    ),
+]
+
+
 class Parameters(BaseModel):
     """What a call takes; a name that it does not know is refused."""
 

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
 
-from eventindex.lookup_messages import decode, encode
+from eventindex.lookup_messages import Question, decode, encode
 from eventindex.pairs import Pairs, to_pairs
 from eventindex.results import LookupResult, to_result
 from eventindex.v1 import lookup_pb2
@@ -90,7 +90,7 @@ def _cut(pairs: Pairs) -> list[Pairs]:
 
 
 def _to_bytes(pairs: Pairs, olt: bool) -> bytes:
-    return encode(1, pairs, olt).data
+    return encode(1, pairs, Question(olt)).data
 
 
 def _drained(buffer: BytesIO) -> bytes:

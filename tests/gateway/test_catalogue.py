@@ -36,7 +36,7 @@ def test_one_event(http):
         404,
         "urn:eventindex:problem:not-found",
     )
-    assert "run 1 event 777" in missing.json()["detail"]
+    assert "run 1 has no event 777" in missing.json()["detail"]
 
 
 def test_events_of_a_selection(http):
@@ -182,3 +182,13 @@ def test_commands_say_that_a_dataset_is_not_there(stack, monkeypatch, arguments,
     assert len(ended.stderr.splitlines()) == 1
     assert dataset in ended.stderr
     assert "is not in the index" in ended.stderr
+
+
+@pytest.mark.parametrize("what", ["runs", "files", "datasets", "conflicts", "runs/1/gaps"])
+def test_lists_of_a_collection(http, what):
+    """Lists take a collection; one that is not there is named, and `raw` is the default."""
+    wrong = http.get(f"{API}/{what}", params={"collection": "aod.v9"})
+    assert (wrong.status_code, "aod.v9" in wrong.json()["detail"]) == (400, True)
+    if what != "datasets":
+        raw = http.get(f"{API}/{what}", params={"collection": "raw"})
+        assert raw.json() | {"next": None} == http.get(f"{API}/{what}").json() | {"next": None}

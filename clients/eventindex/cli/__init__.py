@@ -20,6 +20,7 @@ _COMMANDS = (
     "criteria",
     "datasets",
     "dead-letters",
+    "duplicates",
     "events",
     "files",
     "generate",

@@ -11,6 +11,11 @@ from typing import Any
 import click
 
 from eventindex.catalogue_results import FileOfRun
+from eventindex.cli.compare_collections import (
+    ExpectedCollection,
+    compare_collections,
+    expected_options,
+)
 from eventindex.cli.compare_differences import (
     Difference,
     Scope,
@@ -22,13 +27,14 @@ from eventindex.cli.event_files.expected import FIELDS, Expected, Fallbacks, rea
 from eventindex.cli.event_files.opening import COMPRESSIONS, InputFile, open_file
 from eventindex.cli.event_files.rows import FileFormatError
 from eventindex.cli.load import column_names
-from eventindex.cli.shared.common import EXIT_NOT_ALL, connection_options, counted, note
+from eventindex.cli.shared.common import EXIT_NOT_ALL, both_services, counted, note
 from eventindex.cli.shared.listing import Column, Layout, format_option, make_console, write_list
 from eventindex.cli.shared.progress import ProgressReport
+from eventindex.cli.shared.selection_options import collection_option, number
 from eventindex.client import Client
+from eventindex.collection_names import RAW
 from eventindex.columns import DSID_MAX
 from eventindex.errors import NotFoundError
-from eventindex.pairs import NUMBER_MAX
 
 _BAD_ROWS_SHOWN = 20
 # Differences of one kind that a terminal shows.
@@ -39,8 +45,12 @@ def _check_columns(_: click.Context, __: click.Parameter, value: str | None) -> 
     return column_names(value, FIELDS)
 
 
-@click.command(short_help="Compare the index with a list of files or datasets.")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
+@click.command(short_help="Compare the index with a list, or a collection with another.")
+@click.argument(
+    "file", required=False, type=click.Path(exists=True, dir_okay=False, allow_dash=True)
+)
+@collection_option
+@expected_options
 @click.option(
     "--input-format",
     "input_form",
@@ -54,14 +64,16 @@ def _check_columns(_: click.Context, __: click.Parameter, value: str | None) -> 
     metavar="FIELD=COLUMN,...",
     help="What fields are called in the file; other columns are then passed over.",
 )
-@click.option("--run", type=click.IntRange(0, NUMBER_MAX), help="Run, for files without.")
+@click.option("--run", type=number, help="This run; of FILE, for entries without.")
 @click.option("--dsid", type=click.IntRange(0, DSID_MAX), help="Dataset, for entries without.")
 @format_option
-@connection_options
+@both_services
 def compare(
     *,
     connect: Callable[[], Client],
-    file: str,
+    file: str | None,
+    collection: str | None,
+    wanted: ExpectedCollection,
     input_form: str | None,
     names: dict[str, str],
     run: int | None,
@@ -74,11 +86,29 @@ def compare(
     dsid_raw (or dataset, its name) and run_number; without fuid_raw it is a whole dataset. Prints
     what is missing from the index, what is extra in the listed runs and datasets, and what differs.
 
-    Exit code: 0 the index is as FILE says, 3 there are differences, 1 failure, 2 bad usage.
+    `compare --expected raw --collection aod.v2` says which events of raw aod.v2 lacks, and which it
+    has beyond them, by run or by file. BIT is one of the expected collection's olt_result.
+
+    Exit code: 0 all is as expected, 3 there are differences, 1 failure, 2 bad usage.
     """
+    of_list = {"--input-format": input_form, "--columns": names, "--dsid": dsid}
+    if wanted.name is not None and file is None:
+        _refuse(of_list, "FILE")
+        compare_collections(
+            connect,
+            wanted,
+            expected=wanted.name,
+            collection=collection or RAW,
+            run=run,
+            form=form,
+        )
+        return
+    if file is None or wanted.name is not None:
+        raise click.UsageError("give FILE or --expected NAME")
+    _refuse(wanted.options, "--expected")
     entries = _read(file, input_form or _form_of(file), Fallbacks(names, dsid, run))
     with connect() as client, ProgressReport("comparing", len(entries)) as progress:
-        differences = list(_differences(client, entries, progress))
+        differences = list(_differences(client, entries, collection or "", progress))
     seen = Counter(difference.difference for difference in differences)
     if form == "table" and make_console().is_terminal:
         _show(differences, seen)
@@ -91,6 +121,13 @@ def compare(
     )
     if seen:
         sys.exit(EXIT_NOT_ALL)
+
+
+def _refuse(options: Mapping[str, object], other: str) -> None:
+    """Refuse options that have no meaning without another."""
+    for name, value in options.items():
+        if value not in (None, False, (), {}):
+            raise click.UsageError(f"{name} goes with {other}")
 
 
 def _read(path: str, form: str, fallbacks: Fallbacks) -> list[Expected]:
@@ -119,29 +156,33 @@ def _read(path: str, form: str, fallbacks: Fallbacks) -> list[Expected]:
 
 
 def _differences(
-    client: Client, entries: list[Expected], progress: ProgressReport
+    client: Client, entries: list[Expected], collection: str, progress: ProgressReport
 ) -> Iterator[Difference]:
     whole = [entry for entry in entries if entry.fuid_raw is None]
     scopes = by_scope(entries)
     asked = whole or any(entry.dataset for entry in entries)
     asked = asked or any(scope.dataset is not None for scope in scopes)
-    known = list(client.datasets()) if asked else []
+    known = list(client.datasets(collection=collection)) if asked else []
     yield from compare_datasets(whole, known)
     dsids = {dataset.name: dataset.dsid_raw for dataset in known}
     done = len(whole)
     for scope, files in scopes.items():
-        yield from compare_files(files, _files(client, scope, dsids), dsids)
+        found = _files(client, scope, dsids, collection)
+        yield from compare_files(files, found, dsids)
         done += len(files)
         progress.at(done, f"{done:,} of {len(entries):,} entries")
 
 
-def _files(client: Client, scope: Scope, dsids: Mapping[str, int]) -> Iterator[FileOfRun]:
+def _files(
+    client: Client, scope: Scope, dsids: Mapping[str, int], collection: str
+) -> Iterator[FileOfRun]:
     """Yield the files that the index has in a scope; none for one that it does not have."""
     try:
         if scope.run_number is not None:
-            yield from client.files(run=scope.run_number)
+            yield from client.files(run=scope.run_number, collection=collection)
         elif scope.dataset is None and scope.fuid_raw is not None:
-            yield from client.get_file(scope.fuid_raw).runs
+            runs = client.get_file(scope.fuid_raw).runs
+            yield from (run for run in runs if collection in ("", run.collection))
         else:
             dataset = scope.dataset
             dsid = dsids.get(dataset) if isinstance(dataset, str) else dataset

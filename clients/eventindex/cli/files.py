@@ -21,7 +21,7 @@ from eventindex.cli.shared.listing import (
     write_fields,
     write_list,
 )
-from eventindex.cli.shared.selection_options import dataset, number
+from eventindex.cli.shared.selection_options import collection_option, dataset, number
 from eventindex.client import Client
 from eventindex.results import DatasetState, RawFile
 from eventindex.uuids import is_canonical_uuid
@@ -53,6 +53,7 @@ _FIELDS = (
     "events",
     "event_first",
     "event_last",
+    "collection",
 )
 _LAYOUT = Layout(_COLUMNS, _FIELDS, record_of)
 _NAME_FIELDS = ("name", "bytes", "checksum", "url")
@@ -90,6 +91,7 @@ files.add_command(import_files)
 @click.option(
     "--name", default="", metavar="PATTERN", help="Files with such a name: * is any text, ? one."
 )
+@collection_option
 @click.option("--names", is_flag=True, help="Print names, sizes and addresses too.")
 @order_and_limit(*_ORDERS, noun="lines")
 @format_option
@@ -100,6 +102,7 @@ def list_files(
     run: int | None,
     dataset: int | str | None,
     name: str,
+    collection: str | None,
     names: bool,
     order_by: str,
     limit: int | None,
@@ -112,6 +115,7 @@ def list_files(
             run=run,
             dataset=dataset,
             name=name,
+            collection=collection or "",
             with_file_names=with_names,
             order_by=order_by,
         )
@@ -140,6 +144,7 @@ def show(connect: Callable[[], Client], file: str, form: str) -> None:
             [
                 ("file", known.fuid_raw),
                 ("dataset", ", ".join(datasets.values())),
+                ("collection", ", ".join(sorted({run.collection for run in content.runs}))),
                 *([("name", known.name)] if known.name else []),
                 *([("size", f"{known.bytes:,} bytes")] if known.bytes else []),
                 *([("checksum", known.checksum)] if known.checksum else []),

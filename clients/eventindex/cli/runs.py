@@ -17,8 +17,9 @@ from eventindex.cli.shared.listing import (
     show_time,
     write_list,
 )
-from eventindex.cli.shared.selection_options import checked_range, number
+from eventindex.cli.shared.selection_options import checked_range, collection_option, number
 from eventindex.client import Client
+from eventindex.collection_names import RAW
 from eventindex.run_results import Run
 
 _COLUMNS: list[Column[Run]] = [
@@ -39,6 +40,7 @@ _ORDERS = ("run_number", "events", "first_seen", "last_seen")
 @click.option("--run-first", type=number, help="From this run on.")
 @click.option("--run-last", type=number, help="Up to this run.")
 @click.option("--detector", help="Runs of one telescope.")
+@collection_option
 @order_and_limit(*_ORDERS, noun="runs")
 @format_option
 @connection_options
@@ -48,6 +50,7 @@ def runs(
     run_first: int | None,
     run_last: int | None,
     detector: str | None,
+    collection: str | None,
     order_by: str,
     limit: int | None,
     form: str,
@@ -55,5 +58,11 @@ def runs(
     """List the runs of the index."""
     first, last = checked_range(run_first, run_last, "run") or (None, None)
     with connect() as client:
-        found = client.runs(run_first=first, run_last=last, detector_id=detector, order_by=order_by)
+        found = client.runs(
+            run_first=first,
+            run_last=last,
+            detector_id=detector,
+            order_by=order_by,
+            collection=collection or RAW,
+        )
         write_list(islice(found, limit), _LAYOUT, form)

@@ -40,36 +40,40 @@ COSMIC_COUNT_BY_HOUR: CosmicCountBy
 COSMIC_COUNT_BY_DETECTOR: CosmicCountBy
 
 class LookupRequest(_message.Message):
-    __slots__ = ("batch_id", "run_numbers", "event_numbers", "with_olt_result", "collection", "with_file_names")
+    __slots__ = ("batch_id", "run_numbers", "event_numbers", "with_olt_result", "collection", "files_of_stream", "with_file_names")
     BATCH_ID_FIELD_NUMBER: _ClassVar[int]
     RUN_NUMBERS_FIELD_NUMBER: _ClassVar[int]
     EVENT_NUMBERS_FIELD_NUMBER: _ClassVar[int]
     WITH_OLT_RESULT_FIELD_NUMBER: _ClassVar[int]
     COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    FILES_OF_STREAM_FIELD_NUMBER: _ClassVar[int]
     WITH_FILE_NAMES_FIELD_NUMBER: _ClassVar[int]
     batch_id: int
     run_numbers: _containers.RepeatedScalarFieldContainer[int]
     event_numbers: _containers.RepeatedScalarFieldContainer[int]
     with_olt_result: bool
     collection: str
+    files_of_stream: bool
     with_file_names: bool
-    def __init__(self, batch_id: _Optional[int] = ..., run_numbers: _Optional[_Iterable[int]] = ..., event_numbers: _Optional[_Iterable[int]] = ..., with_olt_result: _Optional[bool] = ..., collection: _Optional[str] = ..., with_file_names: _Optional[bool] = ...) -> None: ...
+    def __init__(self, batch_id: _Optional[int] = ..., run_numbers: _Optional[_Iterable[int]] = ..., event_numbers: _Optional[_Iterable[int]] = ..., with_olt_result: _Optional[bool] = ..., collection: _Optional[str] = ..., files_of_stream: _Optional[bool] = ..., with_file_names: _Optional[bool] = ...) -> None: ...
 
 class LookupResponse(_message.Message):
-    __slots__ = ("batch_id", "files", "file_indexes", "olt_results", "found", "not_found")
+    __slots__ = ("batch_id", "files", "file_indexes", "olt_results", "found", "not_found", "first_file_index")
     BATCH_ID_FIELD_NUMBER: _ClassVar[int]
     FILES_FIELD_NUMBER: _ClassVar[int]
     FILE_INDEXES_FIELD_NUMBER: _ClassVar[int]
     OLT_RESULTS_FIELD_NUMBER: _ClassVar[int]
     FOUND_FIELD_NUMBER: _ClassVar[int]
     NOT_FOUND_FIELD_NUMBER: _ClassVar[int]
+    FIRST_FILE_INDEX_FIELD_NUMBER: _ClassVar[int]
     batch_id: int
     files: _containers.RepeatedCompositeFieldContainer[_event_pb2.RawFile]
     file_indexes: _containers.RepeatedScalarFieldContainer[int]
     olt_results: _containers.RepeatedScalarFieldContainer[int]
     found: int
     not_found: int
-    def __init__(self, batch_id: _Optional[int] = ..., files: _Optional[_Iterable[_Union[_event_pb2.RawFile, _Mapping]]] = ..., file_indexes: _Optional[_Iterable[int]] = ..., olt_results: _Optional[_Iterable[int]] = ..., found: _Optional[int] = ..., not_found: _Optional[int] = ...) -> None: ...
+    first_file_index: int
+    def __init__(self, batch_id: _Optional[int] = ..., files: _Optional[_Iterable[_Union[_event_pb2.RawFile, _Mapping]]] = ..., file_indexes: _Optional[_Iterable[int]] = ..., olt_results: _Optional[_Iterable[int]] = ..., found: _Optional[int] = ..., not_found: _Optional[int] = ..., first_file_index: _Optional[int] = ...) -> None: ...
 
 class GetEventRequest(_message.Message):
     __slots__ = ("run_number", "event_number", "collection", "with_file_names")
@@ -208,7 +212,7 @@ class Run(_message.Message):
     def __init__(self, run_number: _Optional[int] = ..., events: _Optional[int] = ..., event_first: _Optional[int] = ..., event_last: _Optional[int] = ..., files: _Optional[int] = ..., conflicts: _Optional[int] = ..., first_seen: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_seen: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., detector_id: _Optional[str] = ..., collection: _Optional[str] = ...) -> None: ...
 
 class ListRunsRequest(_message.Message):
-    __slots__ = ("page_size", "page_token", "run_first", "run_last", "detector_id", "order_by", "collection")
+    __slots__ = ("page_size", "page_token", "run_first", "run_last", "detector_id", "order_by", "collection", "run_numbers")
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     RUN_FIRST_FIELD_NUMBER: _ClassVar[int]
@@ -216,6 +220,7 @@ class ListRunsRequest(_message.Message):
     DETECTOR_ID_FIELD_NUMBER: _ClassVar[int]
     ORDER_BY_FIELD_NUMBER: _ClassVar[int]
     COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    RUN_NUMBERS_FIELD_NUMBER: _ClassVar[int]
     page_size: int
     page_token: str
     run_first: int
@@ -223,7 +228,8 @@ class ListRunsRequest(_message.Message):
     detector_id: str
     order_by: str
     collection: str
-    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., run_first: _Optional[int] = ..., run_last: _Optional[int] = ..., detector_id: _Optional[str] = ..., order_by: _Optional[str] = ..., collection: _Optional[str] = ...) -> None: ...
+    run_numbers: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., run_first: _Optional[int] = ..., run_last: _Optional[int] = ..., detector_id: _Optional[str] = ..., order_by: _Optional[str] = ..., collection: _Optional[str] = ..., run_numbers: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class ListRunsResponse(_message.Message):
     __slots__ = ("runs", "next_page_token")
@@ -234,12 +240,14 @@ class ListRunsResponse(_message.Message):
     def __init__(self, runs: _Optional[_Iterable[_Union[Run, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class RunGapsRequest(_message.Message):
-    __slots__ = ("run_number", "gaps_max")
+    __slots__ = ("run_number", "gaps_max", "collection")
     RUN_NUMBER_FIELD_NUMBER: _ClassVar[int]
     GAPS_MAX_FIELD_NUMBER: _ClassVar[int]
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
     run_number: int
     gaps_max: int
-    def __init__(self, run_number: _Optional[int] = ..., gaps_max: _Optional[int] = ...) -> None: ...
+    collection: str
+    def __init__(self, run_number: _Optional[int] = ..., gaps_max: _Optional[int] = ..., collection: _Optional[str] = ...) -> None: ...
 
 class EventRange(_message.Message):
     __slots__ = ("first", "last")
@@ -566,6 +574,52 @@ class OverlapCollectionsResponse(_message.Message):
     events: _containers.RepeatedScalarFieldContainer[int]
     runs: _containers.RepeatedCompositeFieldContainer[OverlapOfRun]
     def __init__(self, collections: _Optional[_Iterable[str]] = ..., events: _Optional[_Iterable[int]] = ..., runs: _Optional[_Iterable[_Union[OverlapOfRun, _Mapping]]] = ...) -> None: ...
+
+class ListDuplicatesRequest(_message.Message):
+    __slots__ = ("collections", "run_first", "run_last", "datasets", "with_events")
+    COLLECTIONS_FIELD_NUMBER: _ClassVar[int]
+    RUN_FIRST_FIELD_NUMBER: _ClassVar[int]
+    RUN_LAST_FIELD_NUMBER: _ClassVar[int]
+    DATASETS_FIELD_NUMBER: _ClassVar[int]
+    WITH_EVENTS_FIELD_NUMBER: _ClassVar[int]
+    collections: _containers.RepeatedScalarFieldContainer[str]
+    run_first: int
+    run_last: int
+    datasets: _containers.RepeatedScalarFieldContainer[int]
+    with_events: bool
+    def __init__(self, collections: _Optional[_Iterable[str]] = ..., run_first: _Optional[int] = ..., run_last: _Optional[int] = ..., datasets: _Optional[_Iterable[int]] = ..., with_events: _Optional[bool] = ...) -> None: ...
+
+class DatasetPair(_message.Message):
+    __slots__ = ("collection", "dsid_raw", "other_collection", "other_dsid_raw", "events")
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    DSID_RAW_FIELD_NUMBER: _ClassVar[int]
+    OTHER_COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    OTHER_DSID_RAW_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    collection: str
+    dsid_raw: int
+    other_collection: str
+    other_dsid_raw: int
+    events: int
+    def __init__(self, collection: _Optional[str] = ..., dsid_raw: _Optional[int] = ..., other_collection: _Optional[str] = ..., other_dsid_raw: _Optional[int] = ..., events: _Optional[int] = ...) -> None: ...
+
+class DuplicateEvents(_message.Message):
+    __slots__ = ("pair", "run_number", "event_numbers")
+    PAIR_FIELD_NUMBER: _ClassVar[int]
+    RUN_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    EVENT_NUMBERS_FIELD_NUMBER: _ClassVar[int]
+    pair: DatasetPair
+    run_number: int
+    event_numbers: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, pair: _Optional[_Union[DatasetPair, _Mapping]] = ..., run_number: _Optional[int] = ..., event_numbers: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class ListDuplicatesResponse(_message.Message):
+    __slots__ = ("events", "pairs")
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    PAIRS_FIELD_NUMBER: _ClassVar[int]
+    events: DuplicateEvents
+    pairs: _containers.RepeatedCompositeFieldContainer[DatasetPair]
+    def __init__(self, events: _Optional[_Union[DuplicateEvents, _Mapping]] = ..., pairs: _Optional[_Iterable[_Union[DatasetPair, _Mapping]]] = ...) -> None: ...
 
 class ReadRawFileRequest(_message.Message):
     __slots__ = ("fuid_raw",)

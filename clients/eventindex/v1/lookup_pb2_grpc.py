@@ -115,6 +115,11 @@ class IndexServiceStub:
                 request_serializer=eventindex_dot_v1_dot_lookup__pb2.OverlapCollectionsRequest.SerializeToString,
                 response_deserializer=eventindex_dot_v1_dot_lookup__pb2.OverlapCollectionsResponse.FromString,
                 _registered_method=True)
+        self.ListDuplicates = channel.unary_stream(
+                '/eventindex.v1.IndexService/ListDuplicates',
+                request_serializer=eventindex_dot_v1_dot_lookup__pb2.ListDuplicatesRequest.SerializeToString,
+                response_deserializer=eventindex_dot_v1_dot_lookup__pb2.ListDuplicatesResponse.FromString,
+                _registered_method=True)
         self.ReadRawFile = channel.unary_stream(
                 '/eventindex.v1.IndexService/ReadRawFile',
                 request_serializer=eventindex_dot_v1_dot_lookup__pb2.ReadRawFileRequest.SerializeToString,
@@ -140,7 +145,8 @@ class IndexServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetEvent(self, request, context):
-        """One event with all its fields; NOT_FOUND when it is not in the index.
+        """One event with all its fields; NOT_FOUND, which tells a run that is not in the index from a run
+        that lacks the event.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -228,6 +234,13 @@ class IndexServiceServicer:
 
     def OverlapCollections(self, request, context):
         """How many events each two of some collections have in common.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListDuplicates(self, request, context):
+        """Pairs of datasets that hold the same events, the totals last; on request the events too.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -322,6 +335,11 @@ def add_IndexServiceServicer_to_server(servicer, server):
                     servicer.OverlapCollections,
                     request_deserializer=eventindex_dot_v1_dot_lookup__pb2.OverlapCollectionsRequest.FromString,
                     response_serializer=eventindex_dot_v1_dot_lookup__pb2.OverlapCollectionsResponse.SerializeToString,
+            ),
+            'ListDuplicates': grpc.unary_stream_rpc_method_handler(
+                    servicer.ListDuplicates,
+                    request_deserializer=eventindex_dot_v1_dot_lookup__pb2.ListDuplicatesRequest.FromString,
+                    response_serializer=eventindex_dot_v1_dot_lookup__pb2.ListDuplicatesResponse.SerializeToString,
             ),
             'ReadRawFile': grpc.unary_stream_rpc_method_handler(
                     servicer.ReadRawFile,
@@ -761,6 +779,33 @@ class IndexService:
             '/eventindex.v1.IndexService/OverlapCollections',
             eventindex_dot_v1_dot_lookup__pb2.OverlapCollectionsRequest.SerializeToString,
             eventindex_dot_v1_dot_lookup__pb2.OverlapCollectionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListDuplicates(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/eventindex.v1.IndexService/ListDuplicates',
+            eventindex_dot_v1_dot_lookup__pb2.ListDuplicatesRequest.SerializeToString,
+            eventindex_dot_v1_dot_lookup__pb2.ListDuplicatesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -37,7 +37,9 @@ class IndexServiceStub:
     LookupStream: _grpc.StreamStreamMultiCallable[_lookup_pb2.LookupRequest, _lookup_pb2.LookupResponse]
     """One response a request, in order. A response leaves while later requests are still on the way."""
     GetEvent: _grpc.UnaryUnaryMultiCallable[_lookup_pb2.GetEventRequest, _lookup_pb2.GetEventResponse]
-    """One event with all its fields; NOT_FOUND when it is not in the index."""
+    """One event with all its fields; NOT_FOUND, which tells a run that is not in the index from a run
+    that lacks the event.
+    """
     ListEvents: _grpc.UnaryStreamMultiCallable[_lookup_pb2.ListEventsRequest, _event_pb2.EventBatch]
     """The events of a selection in ascending (run, event) order."""
     CountEvents: _grpc.UnaryUnaryMultiCallable[_lookup_pb2.CountEventsRequest, _lookup_pb2.CountEventsResponse]
@@ -60,6 +62,8 @@ class IndexServiceStub:
     """The collections of the index, "raw" first, or those that hold one of some runs."""
     OverlapCollections: _grpc.UnaryUnaryMultiCallable[_lookup_pb2.OverlapCollectionsRequest, _lookup_pb2.OverlapCollectionsResponse]
     """How many events each two of some collections have in common."""
+    ListDuplicates: _grpc.UnaryStreamMultiCallable[_lookup_pb2.ListDuplicatesRequest, _lookup_pb2.ListDuplicatesResponse]
+    """Pairs of datasets that hold the same events, the totals last; on request the events too."""
     ReadRawFile: _grpc.UnaryStreamMultiCallable[_lookup_pb2.ReadRawFileRequest, _lookup_pb2.ReadRawFileResponse]
     """The lines of a RAW file that the ingest service wrote for a telescope."""
 
@@ -71,7 +75,9 @@ class IndexServiceAsyncStub(IndexServiceStub):
     LookupStream: _aio.StreamStreamMultiCallable[_lookup_pb2.LookupRequest, _lookup_pb2.LookupResponse]  # type: ignore[assignment]
     """One response a request, in order. A response leaves while later requests are still on the way."""
     GetEvent: _aio.UnaryUnaryMultiCallable[_lookup_pb2.GetEventRequest, _lookup_pb2.GetEventResponse]  # type: ignore[assignment]
-    """One event with all its fields; NOT_FOUND when it is not in the index."""
+    """One event with all its fields; NOT_FOUND, which tells a run that is not in the index from a run
+    that lacks the event.
+    """
     ListEvents: _aio.UnaryStreamMultiCallable[_lookup_pb2.ListEventsRequest, _event_pb2.EventBatch]  # type: ignore[assignment]
     """The events of a selection in ascending (run, event) order."""
     CountEvents: _aio.UnaryUnaryMultiCallable[_lookup_pb2.CountEventsRequest, _lookup_pb2.CountEventsResponse]  # type: ignore[assignment]
@@ -94,6 +100,8 @@ class IndexServiceAsyncStub(IndexServiceStub):
     """The collections of the index, "raw" first, or those that hold one of some runs."""
     OverlapCollections: _aio.UnaryUnaryMultiCallable[_lookup_pb2.OverlapCollectionsRequest, _lookup_pb2.OverlapCollectionsResponse]  # type: ignore[assignment]
     """How many events each two of some collections have in common."""
+    ListDuplicates: _aio.UnaryStreamMultiCallable[_lookup_pb2.ListDuplicatesRequest, _lookup_pb2.ListDuplicatesResponse]  # type: ignore[assignment]
+    """Pairs of datasets that hold the same events, the totals last; on request the events too."""
     ReadRawFile: _aio.UnaryStreamMultiCallable[_lookup_pb2.ReadRawFileRequest, _lookup_pb2.ReadRawFileResponse]  # type: ignore[assignment]
     """The lines of a RAW file that the ingest service wrote for a telescope."""
 
@@ -120,7 +128,9 @@ class IndexServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _lookup_pb2.GetEventRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_lookup_pb2.GetEventResponse, _abc.Awaitable[_lookup_pb2.GetEventResponse]]:
-        """One event with all its fields; NOT_FOUND when it is not in the index."""
+        """One event with all its fields; NOT_FOUND, which tells a run that is not in the index from a run
+        that lacks the event.
+        """
 
     @_abc_1.abstractmethod
     def ListEvents(
@@ -221,6 +231,14 @@ class IndexServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_lookup_pb2.OverlapCollectionsResponse, _abc.Awaitable[_lookup_pb2.OverlapCollectionsResponse]]:
         """How many events each two of some collections have in common."""
+
+    @_abc_1.abstractmethod
+    def ListDuplicates(
+        self,
+        request: _lookup_pb2.ListDuplicatesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_lookup_pb2.ListDuplicatesResponse], _abc.AsyncIterator[_lookup_pb2.ListDuplicatesResponse]]:
+        """Pairs of datasets that hold the same events, the totals last; on request the events too."""
 
     @_abc_1.abstractmethod
     def ReadRawFile(
