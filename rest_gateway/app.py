@@ -6,10 +6,12 @@ The API and the pages stand behind the same security headers.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from http import HTTPStatus
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 
@@ -36,7 +38,8 @@ from rest_gateway.problems import Problem
 from rest_gateway.security import SecurityMiddleware, may_look_up, refuse_other_sites
 from rest_gateway.web import pages
 from service_kit.hosts import OurHosts
-from service_kit.settings import HTTP_BODY_BYTES_MAX, split_address
+from service_kit.settings import split_address
+from service_kit.settings_gateway import HTTP_BODY_BYTES_MAX
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +47,9 @@ _GZIP_BYTES_MIN = 1024
 _KINDS = {404: "not-found", 405: "method-not-allowed", 408: "timeout"}
 # 20 MB/s on a slow core; higher levels gain little on numbers and file ids.
 _GZIP_LEVEL = 1
+
+
+_CALLS = (lookup, events, catalogue, gaps, cosmic, live, jobs, conflicts, dead_letters)
 
 
 def make_app(parts: Parts, observer: Metrics) -> FastAPI:
@@ -62,6 +68,7 @@ def make_app(parts: Parts, observer: Metrics) -> FastAPI:
     app.include_router(_api())
     app.include_router(pages.router)
     app.mount("/assets", pages.Assets(), "assets")
+    observer.show_zeros(_routes())
     app.openapi = lambda: document.document(app)  # type: ignore[method-assign]  # FastAPI's way
     _add_error_handlers(app)
     app.add_middleware(GZipMiddleware, _GZIP_BYTES_MIN, _GZIP_LEVEL)
@@ -86,11 +93,17 @@ def _api() -> APIRouter:
         # Here: the refusal of the whole application's would pass our middleware by.
         max_body_size=HTTP_BODY_BYTES_MAX,
     )
-    for module in (
-        lookup, events, catalogue, gaps, cosmic, live, jobs, conflicts, dead_letters
-    ):  # fmt: skip
+    for module in _CALLS:
         api.include_router(module.router)
     return api
+
+
+def _routes() -> Iterator[tuple[str, str]]:
+    """Yield method and path of every call of the REST API."""
+    for module in _CALLS:
+        for route in module.router.routes:
+            if isinstance(route, APIRoute):
+                yield from ((method, API_PREFIX + route.path) for method in route.methods or ())
 
 
 def _add_error_handlers(app: FastAPI) -> None:

@@ -18,14 +18,13 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from service_kit.hosts import Network, is_in, neighbourhood, parse_networks
-from service_kit.settings import (
+from service_kit.settings import Settings, split_address
+from service_kit.settings_gateway import (
     HTTP_CONNECTIONS_PER_ADDRESS_MAX,
     HTTP_HEAD_BYTES_MAX,
     HTTP_HEAD_S_MAX,
     HTTP_HEADERS_MAX,
     HTTP_UNREAD_S_MAX,
-    Settings,
-    split_address,
 )
 
 log = logging.getLogger(__name__)

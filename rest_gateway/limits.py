@@ -15,7 +15,7 @@ from rest_gateway.parts import API_PREFIX
 from rest_gateway.problems import Problem
 from service_kit.hosts import neighbourhood
 from service_kit.places import Places
-from service_kit.settings import (
+from service_kit.settings_gateway import (
     HTTP_BODY_BYTES_MAX,
     HTTP_BODY_BYTES_PER_S_MIN,
     HTTP_BODY_SILENCE_S_MAX,

@@ -20,7 +20,7 @@ from rest_gateway.parts import Parts, PartsDep
 from rest_gateway.problems import Problem
 from service_kit.auth import Refusal, bearer_token
 from service_kit.hosts import NOT_OURS, OurHosts, neighbourhood
-from service_kit.settings import HTTP_HEAVY_CALLS_MAX
+from service_kit.settings_gateway import HTTP_HEAVY_CALLS_MAX
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "

@@ -22,11 +22,13 @@ from rest_gateway.metrics import Metrics
 from rest_gateway.parts import Parts
 from rest_gateway.shared import Shared
 from service_kit.auth import access_control
+from service_kit.certificates import watch_certificates
 from service_kit.grpc_server import UnsafeAddressError, check_exposure, probe_port, stop_signal
 from service_kit.health import DatabaseQuestion, Probe, Pulse
 from service_kit.monitoring import Check, MonitoringServer
 from service_kit.places import Places
-from service_kit.settings import HTTP_HEAVY_CALLS_MAX, Settings, is_loopback
+from service_kit.settings import Settings, is_loopback
+from service_kit.settings_gateway import HTTP_HEAVY_CALLS_MAX
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +48,7 @@ async def serve(settings: Settings) -> int:
     stopping = stop_signal(asyncio.get_running_loop())
     _check_addresses(settings)
     service = Gateway(settings, stopping)
+    watch_certificates(settings, "tls_cert")
     await service.open()
     with MonitoringServer(
         settings.http_metrics_address,

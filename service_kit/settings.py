@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -30,13 +29,9 @@ from eventindex.limits import (
 )
 from service_kit.epochs import parse_epochs
 from service_kit.file_urls import fields_of
-<<<<<<< HEAD
-from service_kit.hosts import parse_hosts, parse_networks
-=======
-from service_kit.settings_gateway import GatewaySettings
+from service_kit.settings_gateway import GATEWAY_LIMITS, GatewaySettings
 from service_kit.settings_index import CACHE_BYTES_MIN, INDEX_WORKERS_MAX, IndexSettings
 from service_kit.settings_ingest import IngestSettings
->>>>>>> main
 from service_kit.topic_prefixes import check_topic_prefixes
 
 __all__ = [
@@ -58,20 +53,6 @@ INGEST_BATCHES_IN_FLIGHT_MAX = 4
 DATABASE_CONNECT_TIMEOUT_S = 5
 DATABASE_IDLE_IN_TRANSACTION_TIMEOUT_MS = 30_000
 FILES_PER_REQUEST_MAX = 10_000
-<<<<<<< HEAD
-CACHE_BYTES_MIN = 1024 * 1024
-HTTP_HEAD_BYTES_MAX = 64 * 1024
-HTTP_HEAD_S_MAX = 10.0
-HTTP_HEADERS_MAX = 128
-HTTP_BODY_BYTES_MAX = 64 * 1024
-HTTP_BODY_SILENCE_S_MAX = 30.0
-HTTP_BODY_BYTES_PER_S_MIN = 1024
-HTTP_UNREAD_S_MAX = 60.0
-HTTP_CONNECTIONS_PER_ADDRESS_MAX = 64
-HTTP_HEAVY_CALLS_MAX = 4
-INDEX_WORKERS_MAX = 256
-=======
->>>>>>> main
 
 
 class _PlaceSettings(BaseSettings):
@@ -127,222 +108,8 @@ class _PlaceSettings(BaseSettings):
     )
 
 
-<<<<<<< HEAD
-    http_requests_at_once_max: int = Field(
-        64,
-        ge=1,
-        le=1000,
-        description="Requests to the REST API that rest_gateway serves at once; one more is "
-        "refused with 503. Pages and their files do not count.",
-    )
-    http_requests_per_address_max: int = Field(
-        16,
-        ge=1,
-        le=1000,
-        description="Requests of one address that rest_gateway serves at once; one more is refused "
-        "with 429. The addresses of a /64 network of IPv6 are one.",
-    )
-    http_hosts: str = Field(
-        "",
-        max_length=10_000,
-        description="Names by which others reach rest_gateway and the metrics ports, such as "
-        "index.example.org,*.lab.example.org. A request with another `Host` is refused with 421. "
-        "The names of loopback and the address that was reached are ours anyway.",
-    )
-    http_proxies: str = Field(
-        "",
-        max_length=10_000,
-        description="Addresses or networks of reverse proxies, such as 10.0.0.7,10.1.0.0/16: the "
-        "`X-Forwarded-For` that they send says whose a request is.",
-    )
-    http_lookup_bytes_max: int = Field(
-        512 * 1024 * 1024,
-        ge=1024,
-        description="Size of the list of a lookup over HTTP, bytes, as it comes and without its "
-        "compression; a longer one is refused with 413.",
-    )
-    http_lookup_pairs_max: int = Field(
-        10_000_000,
-        ge=1,
-        description="Pairs of a lookup over HTTP; more are refused with 413. They wait in the "
-        "directory for temporary files, 16 bytes each, until the list has come.",
-    )
-    http_job_bytes_max: int = Field(
-        4 * 1024 * 1024 * 1024,
-        ge=1024,
-        description="Size of the list of a job, bytes, as it comes and without its compression; a "
-        "longer one is refused with 413.",
-    )
-    http_job_pairs_max: int = Field(
-        100_000_000, ge=1, description="Pairs of a job; more are refused with 413."
-    )
-    http_jobs_max: int = Field(
-        100,
-        ge=1,
-        le=100_000,
-        description="Jobs that wait or run at once, over all gateways; one more is refused with "
-        "503.",
-    )
-    http_job_lifetime_s: int = Field(
-        7 * 86_400,
-        ge=1,
-        le=366 * 86_400,
-        description="How long a job and its result are kept after its end, and a job that cannot "
-        "end is, seconds.",
-    )
-    http_jobs_bytes_max: int = Field(
-        20 * 1024 * 1024 * 1024,
-        ge=1024 * 1024,
-        description="What all jobs that are kept may take in the database, bytes: lists and "
-        "answers. Beyond it a list is refused with 503, until jobs expire or are cancelled.",
-    )
-    http_jobs_per_subject_max: int = Field(
-        25,
-        ge=1,
-        le=100_000,
-        description="Jobs of one subject that wait or run at once; one more is refused with 429. "
-        "Where nobody is asked for a token there is no such limit.",
-    )
-    http_database_connections_max: int = Field(
-        4, ge=1, le=100, description="Connections of rest_gateway to PostgreSQL, for its jobs."
-    )
-    http_services_tls_ca: Path | None = Field(
-        None,
-        description="CA certificates of the two services, PEM: rest_gateway then speaks TLS to "
-        "them, with EVENTINDEX_TLS_CERT as its own certificate where that is set.",
-    )
-
-    token: SecretStr = Field(
-        SecretStr(""),
-        description="Access token with which rest_gateway looks up for its jobs and asks whether "
-        "the index answers. The command line and the Python client read the variable too.",
-    )
-    token_file: Path | None = Field(
-        None,
-        description="File that holds that token, where EVENTINDEX_TOKEN is empty; read at start.",
-    )
-
-    mqtt_url: str = Field(
-        "",
-        description="Broker: mqtt://[user:password@]host[:port] or mqtts://… for TLS (port 8883 "
-        "by default). Empty: no bridge. `eventindex up` uses its embedded broker when this is "
-        "empty.",
-    )
-    mqtt_version: Literal["auto", "5", "3.1.1"] = Field(
-        "auto", description="Protocol: 5, 3.1.1, or auto (5, then 3.1.1 where it is refused)."
-    )
-    mqtt_client_id: str = Field(
-        "eventindex-ingest",
-        min_length=1,
-        max_length=128,
-        description="Client id. The broker keeps the session under it: it must stay the same "
-        "over restarts and differ between instances.",
-    )
-    mqtt_share_group: str = Field(
-        "",
-        pattern=r"^[^/+#\x00-\x1f\x7f]*$",
-        max_length=128,
-        description="Instances with the same group share the messages between them (MQTT 5 shared "
-        "subscriptions). Empty: this instance gets every message.",
-    )
-    mqtt_session_expiry_s: int = Field(
-        604_800,
-        ge=1,
-        le=4_294_967_294,
-        description="How long the broker keeps the session while the service is away, seconds "
-        "(MQTT 5).",
-    )
-    mqtt_receive_maximum: int = Field(
-        1000,
-        ge=1,
-        le=65_535,
-        description="Messages that the broker may send ahead of their acknowledgement (MQTT 5). "
-        "AWS IoT Core allows 100.",
-    )
-    mqtt_keepalive_s: int = Field(30, ge=5, le=1200, description="Keep-alive interval, seconds.")
-    mqtt_reconnect_max_s: float = Field(
-        30.0, ge=1, le=3600, description="Longest wait between two attempts to connect, seconds."
-    )
-    mqtt_tls_ca: Path | None = Field(
-        None, description="CA certificates of the broker, PEM (default: the system's)."
-    )
-    mqtt_tls_cert: Path | None = Field(None, description="Client certificate, PEM.")
-    mqtt_tls_key: Path | None = Field(None, description="Key of the client certificate, PEM.")
-    mqtt_alpn: str = Field(
-        "",
-        description="ALPN protocol name; AWS IoT Core on port 443 needs x-amzn-mqtt-ca.",
-    )
-    mqtt_topic_batch: str = Field(
-        "eventindex/v1/batch",
-        max_length=1_000,
-        description="Topic prefix of EventBatch messages: <prefix>/<source>. Levels between "
-        "slashes, none of them empty, without +, # and $; the prefixes differ, and none lies "
-        "one level below that of telescope events.",
-    )
-    mqtt_topic_json: str = Field(
-        "eventindex/v1/json",
-        max_length=1_000,
-        description="Topic prefix of JSON events: <prefix>/<source>.",
-    )
-    mqtt_topic_cosmic: str = Field(
-        "cosmic",
-        max_length=1_000,
-        description="Topic prefix of telescope events: <prefix>/<detector_id>/event.",
-    )
-    cosmic_epoch: datetime.date = Field(
-        datetime.date(2000, 1, 1),
-        description="The day (UTC) from which a telescope's Timestamp counts seconds.",
-    )
-    cosmic_epochs: str = Field(
-        "",
-        max_length=1_000_000,
-        description="Detectors that count from another day: <detector>=<day>,…, such as "
-        "7=1970-01-01,roof-2=2000-01-01. MicroPython counts from 1970 on some ports.",
-    )
-
-    batch_events_max: int = Field(
-        100_000, ge=1, le=1_000_000, description="Events that are committed together at most."
-    )
-    batch_age_max_ms: int = Field(
-        50,
-        ge=1,
-        le=60_000,
-        description="Longest wait of an event for others to be committed with, milliseconds.",
-    )
-    queue_messages_max: int = Field(
-        65_535,
-        ge=1,
-        le=1_000_000,
-        description="Messages and batches that wait to be stored. Beyond it gRPC callers wait, and "
-        "the bridge reads no more messages until half are stored.",
-    )
-    queue_bytes_max: int = Field(
-        256 * 1024 * 1024,
-        ge=MESSAGE_BYTES_MAX,
-        description="Bytes of the messages and batches that wait to be stored; as above.",
-    )
-    dead_letters_bytes_max: int = Field(
-        10 * 1024 * 1024 * 1024,
-        ge=0,
-        description="What the dead letters may take, bytes: texts, payload and 128 bytes each. "
-        "Beyond it the oldest stay; new ones are counted, logged and gone, and /readyz says so.",
-    )
-    collections_max: int = Field(
-        10_000,
-        ge=1,
-        description="Collections that may be made, 'raw' and those of telescopes included.",
-    )
-    retry_max_s: float = Field(
-        5.0,
-        gt=0,
-        le=600,
-        description="Longest wait between two attempts to store a batch while PostgreSQL is "
-        "away, seconds.",
-    )
-=======
 class _RunningSettings(BaseSettings):
     """Who may call a service, and how it runs."""
->>>>>>> main
 
     tls_cert: Path | None = Field(None, description="Server certificate of the services, PEM.")
     tls_key: Path | None = Field(None, description="Key of the server certificate, PEM.")
@@ -386,6 +153,13 @@ class _RunningSettings(BaseSettings):
         le=600,
         description="After SIGTERM: time for running calls and the last commit, seconds.",
     )
+    slow_call_s: float = Field(
+        10.0,
+        gt=0,
+        le=86_400,
+        description="A call, a batch within a stream, a commit or an HTTP request that takes so "
+        "many seconds or more is a line in the log.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Log level."
     )
@@ -418,8 +192,6 @@ class Settings(_RunningSettings, IngestSettings, GatewaySettings, IndexSettings,
             raise ValueError("EVENTINDEX_MQTT_TLS_CERT and EVENTINDEX_MQTT_TLS_KEY go together")
         if self.mqtt_share_group and self.mqtt_version == "3.1.1":
             raise ValueError("EVENTINDEX_MQTT_SHARE_GROUP needs MQTT 5, not 3.1.1")
-        _named("EVENTINDEX_HTTP_HOSTS", parse_hosts, self.http_hosts)
-        _named("EVENTINDEX_HTTP_PROXIES", parse_networks, self.http_proxies)
         parse_epochs(self.cosmic_epochs)
         fields_of(self.file_url)
         check_topic_prefixes(
@@ -429,18 +201,16 @@ class Settings(_RunningSettings, IngestSettings, GatewaySettings, IndexSettings,
                 if name.startswith("mqtt_topic_")
             }
         )
-        _named("EVENTINDEX_MQTT_URL", split_mqtt_url, self.mqtt_url or "mqtt://127.0.0.1")
+        try:
+            split_mqtt_url(self.mqtt_url or "mqtt://127.0.0.1")
+        except ValueError as error:
+            raise ValueError(f"EVENTINDEX_MQTT_URL: {error}") from None
         if self.cache_bytes_max < CACHE_BYTES_MIN * self.index_workers:
             raise ValueError(
                 f"EVENTINDEX_CACHE_BYTES_MAX={self.cache_bytes_max} leaves less than "
                 f"{CACHE_BYTES_MIN} bytes for each of EVENTINDEX_INDEX_WORKERS={self.index_workers}"
             )
         return self
-
-    @property
-    def our_hosts(self) -> tuple[str, ...]:
-        """The names by which others reach the HTTP ports."""
-        return parse_hosts(self.http_hosts)
 
     @property
     def store_options(self) -> StoreOptions:
@@ -461,13 +231,6 @@ class Settings(_RunningSettings, IngestSettings, GatewaySettings, IndexSettings,
         return min(cores, INDEX_WORKERS_MAX, self.cache_bytes_max // CACHE_BYTES_MIN)
 
 
-def _named(variable: str, parse: Callable[[str], object], text: str) -> None:
-    try:
-        parse(text)
-    except ValueError as error:
-        raise ValueError(f"{variable}: {error}") from None
-
-
 _ADDRESSES = (
     "index_address",
     "index_metrics_address",
@@ -478,17 +241,7 @@ _ADDRESSES = (
 )
 
 FIXED_LIMITS = {
-    "Head of a request over HTTP": (
-        f"{HTTP_HEAD_BYTES_MAX:,} bytes, {HTTP_HEADERS_MAX} headers, {HTTP_HEAD_S_MAX:g} s"
-    ),
-    "Body of a request over HTTP that is no list": f"{HTTP_BODY_BYTES_MAX:,} bytes",
-    "Body of a request over HTTP, once it is waited for": (
-        f"{HTTP_BODY_SILENCE_S_MAX:g} s without a byte; "
-        f"{HTTP_BODY_BYTES_PER_S_MIN:,} bytes a second on average"
-    ),
-    "Answer over HTTP that nobody reads is cut after": f"{HTTP_UNREAD_S_MAX:g} s",
-    "Counts, overlaps and gaps over HTTP that one caller has at once": f"{HTTP_HEAVY_CALLS_MAX}",
-    "Connections of one address to rest_gateway": f"{HTTP_CONNECTIONS_PER_ADDRESS_MAX}",
+    **GATEWAY_LIMITS,
     "Pairs or events in a message": f"{PAIRS_PER_MESSAGE_MAX:,}",
     "Size of a message, both ways": f"{MESSAGE_BYTES_MAX:,} bytes",
     "Size of a telescope's record": f"{COSMIC_RECORD_BYTES_MAX:,} bytes",

@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from psycopg2.extensions import cursor as Cursor
+
+from event_store.database.connection import fetch_one
 
 # Records of telescopes in one page of conflicts; one conflict always fits.
 _RECORD_BYTES_MAX = 4 * 1024 * 1024
@@ -146,12 +148,16 @@ _CONFLICT_FIELDS: Sequence[str] = [field.name for field in fields(ConflictRow)]
 # How a field is read where it is not the column of its name.
 _CONFLICT_VALUES: Mapping[str, str] = {
     "collection": "collection_id",
-    "collection_name": "(SELECT k.name FROM collection k WHERE k.collection_id = p.collection_id)",
+    "collection_name": "k.name",
     "resolved_by": "coalesce(resolved_by, '')",
     "stored_record": "coalesce(convert_from(stored_record, 'UTF8'), '')",
     "offered_record": "coalesce(convert_from(offered_record, 'UTF8'), '')",
 }
 CONFLICT_COLUMNS = ", ".join(_CONFLICT_VALUES.get(name, name) for name in _CONFLICT_FIELDS)
+# Beside conflicts `p`, for `CONFLICT_COLUMNS`.
+CONFLICT_COLLECTION = (
+    "JOIN (SELECT collection_id AS number, name FROM collection) k ON k.number = p.collection_id"
+)
 
 
 def list_runs(
@@ -175,39 +181,47 @@ def list_runs(
     elif detector_id is not None:
         # The column holds the run's first detector; others may have sent events of it too.
         conditions.append(
-            "detector_id IS NOT NULL AND EXISTS (SELECT FROM cosmic_event c "
+            "detector_id IS NOT NULL AND EXISTS (SELECT 1 FROM cosmic_event c "
             "WHERE c.run_number = run.run_number AND c.detector_id = %s OFFSET 0)"
         )
         values.append(detector_id)
-
-    def of_run(table: str) -> str:
-        return f"{table}.run_number = p.run_number AND {table}.collection_id = {collection:d}"
-
     inner = (
         "SELECT run_number, n_events, first_event, last_event, first_seen, last_seen, "
         f"coalesce(detector_id, '') AS detector_id FROM run WHERE {' AND '.join(conditions)}"
     )
-    sql = (
-        f"SELECT p.*, (SELECT count(DISTINCT fuid_raw) FROM raw_file f WHERE {of_run('f')} "
-        "AND f.n_events > 0), "
-        "(SELECT count(*) FROM event_conflict c "
-        f" WHERE {of_run('c')} AND c.resolution = ''), "
-        f"(SELECT name FROM collection WHERE collection_id = {collection:d}) "
-        f"FROM ({{page}}) p ORDER BY {_order(page)}"
+    found = _read(cursor, "{page}", inner, values, page=page, make=lambda *row: row)
+    these = [row[0] for row in found.rows]
+    of_runs = f"run_number = ANY (%s::bigint[]) AND collection_id = {collection:d}"
+    cursor.execute(
+        f"SELECT run_number, count(DISTINCT fuid_raw) FROM raw_file WHERE {of_runs} "
+        "AND n_events > 0 GROUP BY run_number",
+        (these,),
     )
-    return _read(cursor, sql, inner, values, page=page, make=RunRow)
+    files = dict(cursor.fetchall())
+    cursor.execute(
+        f"SELECT run_number, count(*) FROM event_conflict WHERE {of_runs} "
+        "AND resolution = '' GROUP BY run_number",
+        (these,),
+    )
+    conflicts = dict(cursor.fetchall())
+    cursor.execute(f"SELECT name FROM collection WHERE collection_id = {collection:d}")
+    (name,) = fetch_one(cursor)
+    rows = []
+    for row in found.rows:
+        run: tuple[Any, ...] = (*row, files.get(row[0], 0), conflicts.get(row[0], 0), name)
+        rows.append(RunRow(*run))
+    return Rows(rows, found.more)
 
 
-_DATASET_COLUMNS = (
-    "dsid_raw, name, state, comment, created, "
-    "(SELECT k.name FROM collection k WHERE k.collection_id = dataset.collection_id) "
-    "AS collection, "
-    "coalesce((SELECT sum(f.n_events) FROM raw_file f WHERE f.dsid_raw = dataset.dsid_raw), 0)"
-    "::bigint AS n_events"
+_DATASET_FIELDS = (
+    *("d.dsid_raw", "d.name", "d.state", "d.comment", "d.created"),
+    "k.name AS collection",
 )
-_FILES_OF_DATASET = (
-    "(SELECT count(DISTINCT fuid_raw) FROM raw_file f "
-    "WHERE f.dsid_raw = p.dsid_raw AND f.n_events > 0)"
+_DATASET_COLUMNS = ", ".join(_DATASET_FIELDS)
+_COLLECTION_OF_DATASET = "JOIN collection k ON k.collection_id = d.collection_id"
+_EVENTS_OF_DATASETS = (
+    "LEFT JOIN (SELECT dsid_raw, sum(n_events)::bigint AS events FROM raw_file GROUP BY dsid_raw) "
+    "s ON s.dsid_raw = d.dsid_raw"
 )
 
 
@@ -217,12 +231,33 @@ def get_dataset(
     """Return the dataset with a number or a name, which both are unique; None without it."""
     column, value = ("name", name) if dsid is None else ("dsid_raw", dsid)
     cursor.execute(
-        f"SELECT p.*, {_FILES_OF_DATASET} "
-        f"FROM (SELECT {_DATASET_COLUMNS} FROM dataset WHERE {column} = %s) p",
+        f"SELECT {_DATASET_COLUMNS} FROM dataset d {_COLLECTION_OF_DATASET} WHERE d.{column} = %s",
         (value,),
     )
-    row = cursor.fetchone()
-    return None if row is None else DatasetRow(*row)
+    found = _with_counts(cursor, cursor.fetchall())
+    return found[0] if found else None
+
+
+def _with_counts(cursor: Cursor, datasets: Sequence[Sequence[Any]]) -> list[DatasetRow]:
+    """Return datasets with what their files hold.
+
+    A statement of its own: datasets lie on one server, files on all of a cluster. The events may
+    have been counted already, for the order.
+    """
+    cursor.execute(
+        "SELECT dsid_raw, sum(n_events)::bigint, "
+        "count(DISTINCT fuid_raw) FILTER (WHERE n_events > 0) "
+        "FROM raw_file WHERE dsid_raw = ANY (%s::integer[]) GROUP BY dsid_raw",
+        ([row[0] for row in datasets],),
+    )
+    counts = {dsid: tuple(of_files) for dsid, *of_files in cursor.fetchall()}
+    plain = len(_DATASET_FIELDS)
+    rows = []
+    for row in datasets:
+        events, files = counts.get(row[0], (0, 0))
+        values: tuple[Any, ...] = (*row[:plain], *(row[plain:] or (events,)), files)
+        rows.append(DatasetRow(*values))
+    return rows
 
 
 def list_datasets(
@@ -234,20 +269,17 @@ def list_datasets(
     collection: int | None,
 ) -> Rows[DatasetRow]:
     """Datasets of a collection (None: of all); `name_contains` does not look at capitals."""
+    # Only that order needs the sums of all.
+    by_events = "n_events" in page.columns
     inner = (
-        f"SELECT {_DATASET_COLUMNS} FROM dataset "
-        "WHERE (%s::smallint IS NULL OR state = %s) AND strpos(lower(name), lower(%s)) > 0 "
-        "AND (%s::integer IS NULL OR collection_id = %s)"
+        f"SELECT {_DATASET_COLUMNS}{', coalesce(s.events, 0) AS n_events' if by_events else ''} "
+        f"FROM dataset d {_COLLECTION_OF_DATASET} {_EVENTS_OF_DATASETS if by_events else ''} "
+        "WHERE (%s::smallint IS NULL OR d.state = %s) AND strpos(lower(d.name), lower(%s)) > 0 "
+        "AND (%s::integer IS NULL OR d.collection_id = %s)"
     )
-    sql = f"SELECT p.*, {_FILES_OF_DATASET} FROM ({{page}}) p ORDER BY {_order(page)}"
-    return _read(
-        cursor,
-        sql,
-        inner,
-        [state, state, name_contains, *(2 * (collection,))],
-        page=page,
-        make=DatasetRow,
-    )
+    values = [state, state, name_contains, *(2 * (collection,))]
+    found = _read(cursor, "{page}", inner, values, page=page, make=lambda *row: row)
+    return Rows(_with_counts(cursor, found.rows), found.more)
 
 
 class DatasetNames(NamedTuple):
@@ -361,6 +393,7 @@ def list_conflicts(
     sql = (
         f"SELECT {CONFLICT_COLUMNS}, p.n FROM (SELECT q.*, count(*) OVER () AS n, "
         f"sum(size) OVER (ORDER BY {order}) - size AS before FROM ({{page}}) q) p "
+        f"{CONFLICT_COLLECTION} "
         f"WHERE p.before < {_RECORD_BYTES_MAX} ORDER BY {order}"
     )
     found = _read(cursor, sql, inner, values, page=page, make=lambda *row: row)

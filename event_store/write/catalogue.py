@@ -213,7 +213,7 @@ def register_datasets(cursor: Cursor, dsids: Sequence[int], collection: int) -> 
             cursor.execute(
                 "INSERT INTO dataset (dsid_raw, collection_id, name) "
                 f"SELECT d, {collection:d}, 'dsid-' || d{ending} FROM unnest(%s::integer[]) AS d "
-                "WHERE NOT EXISTS (SELECT FROM dataset WHERE dsid_raw = d) "
+                "WHERE NOT EXISTS (SELECT 1 FROM dataset WHERE dsid_raw = d) "
                 "ORDER BY d ON CONFLICT DO NOTHING",
                 (list(piece),),
             )
@@ -256,7 +256,7 @@ def _free_numbers(cursor: Cursor, count: int) -> list[int]:
     cursor.execute(
         "SELECT n FROM generate_series(%(first)s::bigint, "
         "least(%(last)s, %(first)s + %(count)s - 1 + (SELECT count(*) FROM dataset "
-        "WHERE dsid_raw >= %(first)s))) AS n WHERE NOT EXISTS (SELECT FROM dataset d "
+        "WHERE dsid_raw >= %(first)s))) AS n WHERE NOT EXISTS (SELECT 1 FROM dataset d "
         "WHERE d.dsid_raw = n) ORDER BY n LIMIT %(count)s",
         {"first": COSMIC_DSID_FIRST, "last": DSID_MAX, "count": count},
     )

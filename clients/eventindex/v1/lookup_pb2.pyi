@@ -621,6 +621,28 @@ class ListDuplicatesResponse(_message.Message):
     pairs: _containers.RepeatedCompositeFieldContainer[DatasetPair]
     def __init__(self, events: _Optional[_Union[DuplicateEvents, _Mapping]] = ..., pairs: _Optional[_Iterable[_Union[DatasetPair, _Mapping]]] = ...) -> None: ...
 
+class IndexStatusRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class IndexStatusResponse(_message.Message):
+    __slots__ = ("version", "events", "runs", "datasets", "collections", "last_seen", "bytes")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    RUNS_FIELD_NUMBER: _ClassVar[int]
+    DATASETS_FIELD_NUMBER: _ClassVar[int]
+    COLLECTIONS_FIELD_NUMBER: _ClassVar[int]
+    LAST_SEEN_FIELD_NUMBER: _ClassVar[int]
+    BYTES_FIELD_NUMBER: _ClassVar[int]
+    version: str
+    events: int
+    runs: int
+    datasets: int
+    collections: int
+    last_seen: _timestamp_pb2.Timestamp
+    bytes: int
+    def __init__(self, version: _Optional[str] = ..., events: _Optional[int] = ..., runs: _Optional[int] = ..., datasets: _Optional[int] = ..., collections: _Optional[int] = ..., last_seen: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., bytes: _Optional[int] = ...) -> None: ...
+
 class ReadRawFileRequest(_message.Message):
     __slots__ = ("fuid_raw",)
     FUID_RAW_FIELD_NUMBER: _ClassVar[int]
