@@ -1,4 +1,4 @@
-"""The edge to the network: heads, readers and bodies that take too long, and what comes too late."""
+"""The edge to the network: heads, readers and bodies that take too long or come too late."""
 
 from __future__ import annotations
 
