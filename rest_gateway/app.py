@@ -32,6 +32,7 @@ from rest_gateway.calls import (
 from rest_gateway.head import HeadMiddleware
 from rest_gateway.limits import TOO_LARGE, LimitMiddleware
 from rest_gateway.metrics import Metrics
+from rest_gateway.observing import ObserveMiddleware
 from rest_gateway.openapi import document
 from rest_gateway.parts import API_PREFIX, Parts
 from rest_gateway.problems import Problem
@@ -77,10 +78,10 @@ def make_app(parts: Parts, observer: Metrics) -> FastAPI:
     app.add_middleware(SecurityMiddleware, OurHosts((*settings.our_hosts, host)))
     app.add_middleware(
         LimitMiddleware,
-        observer=observer,
         requests_max=settings.http_requests_at_once_max,
         per_address_max=settings.http_requests_per_address_max,
     )
+    app.add_middleware(ObserveMiddleware, observer=observer, slow_call_s=settings.slow_call_s)
     app.add_middleware(HeadMiddleware)
     return app
 

@@ -26,8 +26,9 @@ from eventindex.client import Client
 from eventindex.errors import AccessError, EventIndexError, NotFoundError
 from eventindex.profiles import Profile
 from eventindex.run_results import Run, to_run
-from eventindex.token import Metadata, MetadataChannel, token_of, with_token
+from eventindex.token import Metadata, MetadataChannel, metadata_of, token_of
 from eventindex.v1 import admin_pb2, lookup_pb2
+from service_kit import calls
 from service_kit.errors import WrongSettingError
 from service_kit.settings import Settings
 
@@ -160,11 +161,10 @@ class JobServices(Client):
 
     def _open(self, address: str, _: Profile | None = None) -> grpc.Channel:
         # The token is that of the settings; `service` checked at start that the connection is safe.
-        channel = channels.open_channel(address, self._tls)
-        if self._token:
-            channel = with_token(
-                channel, self._token, address, encrypted=False, plaintext_allowed=True
-            )
+        brought = metadata_of(self._token or "", address, encrypted=False, plaintext_allowed=True)
+        channel = MetadataChannel(
+            channels.open_channel(address, self._tls), lambda: (*brought, *calls.metadata())
+        )
         self._channels.append(channel)
         return channel
 
@@ -179,4 +179,4 @@ class JobServices(Client):
 
 def _callers_authorization() -> Metadata:
     header = authorization.get()
-    return (("authorization", header),) if header else ()
+    return (*((("authorization", header),) if header else ()), *calls.metadata())

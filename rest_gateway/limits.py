@@ -1,16 +1,14 @@
-"""What stands before everything: bounds on requests at once, and what the metrics see."""
+"""Bounds on requests at once, on bodies, and on how long these may take."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from http import HTTPStatus
 
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rest_gateway import problems
-from rest_gateway.metrics import Metrics
 from rest_gateway.parts import API_PREFIX
 from rest_gateway.problems import Problem
 from service_kit.hosts import neighbourhood
@@ -21,21 +19,16 @@ from service_kit.settings_gateway import (
     HTTP_BODY_SILENCE_S_MAX,
 )
 
-_NONE = "none"
-
 
 class LimitMiddleware:
-    """Counts requests, refuses one too many, and tells the observer how each ended.
+    """Refuses one request too many, of all and of one address, and a body that does not come.
 
     Pages and their files do not take the places of the API: what they cost is small, and who has
     them all open can still be told what is wrong.
     """
 
-    def __init__(
-        self, app: ASGIApp, observer: Metrics, requests_max: int, per_address_max: int
-    ) -> None:
+    def __init__(self, app: ASGIApp, requests_max: int, per_address_max: int) -> None:
         self._app = app
-        self._observer = observer
         self._requests_max = requests_max
         self._of_api = 0
         self._addresses = Places(per_address_max)
@@ -45,32 +38,19 @@ class LimitMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started = time.monotonic()
-        status = 500
-
-        async def send_and_note(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
         of_api = int(scope["path"].startswith(f"{API_PREFIX}/"))
         address = neighbourhood(scope["client"][0] if scope.get("client") else "")
         self._of_api += of_api
-        self._observer.running(1)
         try:
             with self._addresses.place(address) as place:
                 if not place:
-                    await _TOO_MANY(scope, receive, send_and_note)
+                    await _TOO_MANY(scope, receive, send)
                 elif of_api and self._of_api > self._requests_max:
-                    await _BUSY(scope, receive, send_and_note)
+                    await _BUSY(scope, receive, send)
                 else:
-                    await self._app(scope, in_time(receive), _as_problem(scope, send_and_note))
+                    await self._app(scope, in_time(receive), _as_problem(scope, send))
         finally:
             self._of_api -= of_api
-            self._observer.running(-1)
-            seconds = time.monotonic() - started
-            self._observer.request(*_labels(scope, status), status, seconds)
 
 
 _BUSY = problems.unavailable(
@@ -134,12 +114,3 @@ def _as_problem(scope: Scope, send: Send) -> Send:
 
 async def _nothing() -> Message:
     return {"type": "http.disconnect"}
-
-
-def _labels(scope: Scope, status: int) -> tuple[str, str]:
-    """Return method and path of the route: never what a client made up."""
-    path = getattr(scope.get("route"), "path", None)
-    if path is None or status == HTTPStatus.METHOD_NOT_ALLOWED:
-        return _NONE, _NONE
-    prefix = API_PREFIX if scope["path"].startswith(API_PREFIX) else ""
-    return scope["method"], prefix + path

@@ -86,7 +86,7 @@ class Administration(DatasetQueries):
         dataset: int | str,
         *,
         name: str | None = None,
-        state: DatasetState | None = None,
+        state: DatasetState | str | None = None,
         comment: str | None = None,
         timeout: float | None = None,
     ) -> Dataset:
@@ -152,7 +152,7 @@ class Administration(DatasetQueries):
         self,
         name: str,
         *,
-        state: DatasetState | None = None,
+        state: DatasetState | str | None = None,
         comment: str | None = None,
         timeout: float | None = None,
     ) -> Collection:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-from enum import StrEnum
 from typing import NamedTuple
 
 import numpy as np
@@ -11,13 +10,14 @@ import numpy.typing as npt
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from eventindex.choices import CountChoice
 from eventindex.collection_names import RAW
 from eventindex.results import DatasetState, Event, RawFile, to_file
 from eventindex.selection_results import Events
 from eventindex.v1 import event_pb2, lookup_pb2
 
 
-class CosmicCountBy(StrEnum):
+class CosmicCountBy(CountChoice):
     """What to count telescope events by."""
 
     RUN = "run"

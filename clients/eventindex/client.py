@@ -12,9 +12,10 @@ from typing import overload
 from eventindex.administration import Administration
 from eventindex.channel import tls_of
 from eventindex.collection_names import RAW, distinct_names, wire_name
-from eventindex.columns import EventColumns, SerializedBatch, serialize, to_cosmic_message
+from eventindex.columns import SerializedBatch, serialize, to_cosmic_message
 from eventindex.completeness import CompletenessQueries
 from eventindex.duplicates import DuplicateQueries
+from eventindex.event_tables import EventsLike, to_batches
 from eventindex.lookup_messages import Question, encode, pairs_max, slices, to_requests
 from eventindex.pairs import Pairs, PairsLike, to_numbers, to_pairs
 from eventindex.picking import Picking
@@ -176,8 +177,10 @@ class Client(CompletenessQueries, DuplicateQueries, Administration, Picking):
 
     def ingest(
         self,
-        batches: Iterable[EventColumns],
+        batches: EventsLike | Iterable[EventsLike],
         *,
+        ignore_extra: bool = False,
+        collection: str = RAW,
         batches_in_flight_max: int = 8,
         timeout: float | None = None,
         retry_seconds_max: float | None = None,
@@ -185,11 +188,26 @@ class Client(CompletenessQueries, DuplicateQueries, Administration, Picking):
         """Store batches of events; an acknowledgement, one a batch, in order, says: committed.
 
         When the server goes away, the batches without an acknowledgement are sent again. Those
-        that were stored all the same are then counted as duplicates, which is harmless. The
-        other arguments and errors are those of `lookup_stream`.
+        that were stored all the same are then counted as duplicates, which is harmless.
+
+        Args:
+            batches: `EventColumns`, events that were listed, or tables with a row an event: pandas
+                or polars frames, Arrow tables, structured arrays, dictionaries of columns. One of
+                these, or an iterable of any number. A table has the columns run_number,
+                event_number, dsid_raw, fuid_raw and perhaps olt_result; a long one goes as several
+                batches of 100,000. In a dictionary one value may stand for all rows.
+            ignore_extra: pass over other columns of tables.
+            collection: that the events of tables belong to; other batches say it themselves.
+            batches_in_flight_max, timeout, retry_seconds_max: as in `lookup_stream`.
+
+        Raises:
+            ValueError: a table without a column, with one that is not known, or a value that
+                cannot be; names it.
+            EventIndexError: as `lookup_stream`.
         """
         limits = self._stream_limits(batches_in_flight_max, timeout, retry_seconds_max)
-        requests = ((serialize(number, batch), None) for number, batch in enumerate(batches, 1))
+        found = to_batches(batches, ignore_extra=ignore_extra, collection=collection)
+        requests = ((serialize(number, batch), None) for number, batch in enumerate(found, 1))
         exchange: Exchange[SerializedBatch, ingest_pb2.IngestAck, None] = Exchange(
             self._ingest_events, requests, limits, self._ingest_address
         )

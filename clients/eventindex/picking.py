@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 from eventindex.limits import STORAGE_SECONDS_MAX
 from eventindex.pairs import PairsLike
@@ -62,6 +62,8 @@ def pick(
         ModuleNotFoundError: uproot is not installed; says how.
         OSError: the output cannot be written.
     """
+    if order not in get_args(Order):
+        raise ValueError(f"order is {order!r}, none of {', '.join(get_args(Order))}")
     options = PickOptions(
         files=_texts(files),
         branches=None if branches is None else tuple(branches),

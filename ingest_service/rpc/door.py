@@ -40,16 +40,22 @@ _STOPPING = "the service is stopping: send what was not acknowledged again"
 class GrpcSubmission(Submission):
     """A batch of a stream with the future of its acknowledgement: None when the service stops."""
 
-    __slots__ = ("_loop", "_request", "acknowledgement")
+    __slots__ = ("_loop", "_request", "_request_id", "acknowledgement")
     door = Door.GRPC
 
     def __init__(self, kind: str, source: str, request: Request, size_bytes: int) -> None:
         super().__init__(kind, "", source, size_bytes)
         self._request = request
+        self._request_id = calls.request_id()
         self._loop = asyncio.get_running_loop()
         self.acknowledgement: asyncio.Future[ingest_pb2.IngestAck | None] = (
             self._loop.create_future()
         )
+
+    @property
+    def request_id(self) -> str:
+        """The id of the call, and behind it the batch within it."""
+        return f"{self._request_id}:{self._request.batch_id}"
 
     def decode(self) -> Decoded:
         """Return the events, which were decoded at the door."""

@@ -27,6 +27,7 @@ from eventindex.lookup_messages import Response, decode
 from rest_gateway.clients import JobServices
 from rest_gateway.jobs import store
 from rest_gateway.metrics import Metrics
+from service_kit import calls
 
 log = logging.getLogger(__name__)
 
@@ -109,7 +110,8 @@ class JobWorker:
             if chunk is None:
                 return False
             try:
-                data = self._services.lookup_bytes(chunk.request, timeout=_ANSWER_S_MAX)
+                with calls.working_for(f"job:{chunk.job_id}"):
+                    data = self._services.lookup_bytes(chunk.request, timeout=_ANSWER_S_MAX)
             except _PASSING:
                 raise
             except EventIndexError:

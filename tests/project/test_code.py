@@ -55,6 +55,20 @@ def test_every_noqa_has_a_reason() -> None:
     assert not bare
 
 
+def test_functions_have_up_to_70_lines() -> None:
+    """Tests, generators of dashboards and all others: what is longer is read in parts."""
+    long = [
+        f"{path.relative_to(ROOT)}:{node.lineno} {node.name}"
+        for folder in (*PACKAGES, "tests", "deploy")
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        if path.parent.name != "v1"
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        if (node.end_lineno or 0) - node.lineno + 1 > 70
+    ]
+    assert not long
+
+
 def test_docstrings_of_functions_say_what_to_do() -> None:
     """One voice: ruff (D401) knows verbs in the wrong form, and takes these for verbs."""
     no_verbs = {"As", "How", "One", "So", "Where", "Whether", "Which", "Why"}
