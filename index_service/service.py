@@ -13,6 +13,7 @@ import grpc
 
 from event_store.database import startup
 from event_store.database.connection import Connection
+from event_store.database.rights import READER_RIGHTS
 from event_store.database.threads import DatabaseThreads
 from event_store.lookup.reader import Reader
 from eventindex.v1 import lookup_pb2
@@ -109,7 +110,7 @@ class IndexService:
         self._database = DatabaseQuestion(
             connection,
             "SELECT 1 FROM run LIMIT 1",
-            partial(startup.check, rights=startup.READER_RIGHTS),
+            partial(startup.check, rights=READER_RIGHTS),
         )
         self.probe = Probe("database", self._database, observer.database)
 

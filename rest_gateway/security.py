@@ -6,7 +6,8 @@ headers that it adds.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from http import HTTPStatus
 from typing import Annotated, NamedTuple
 
 from fastapi import Depends, Header, Request
@@ -130,6 +131,24 @@ def _caller(request: Request) -> Caller:
 
 # `may_look_up`, which stands before all calls of the API, found out.
 CallerDep = Annotated[Caller, Depends(_caller)]
+
+
+StillMay = Callable[[], Awaitable[bool]]
+
+
+def _still_may(request: Request, parts: PartsDep) -> StillMay:
+    async def still_may() -> bool:
+        try:
+            await may_look_up(request, parts)
+        except Problem as problem:
+            return problem.status not in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+        return True
+
+    return still_may
+
+
+# Asks again, in a stream without an end: a token expires, or is revoked.
+StillMayDep = Annotated[StillMay, Depends(_still_may)]
 
 
 async def _heavy(request: Request, parts: PartsDep, caller: CallerDep) -> AsyncIterator[None]:

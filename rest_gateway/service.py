@@ -10,6 +10,7 @@ import anyio.to_thread
 
 from event_store.database import startup
 from event_store.database.connection import Connection
+from event_store.database.rights import GATEWAY_RIGHTS
 from event_store.database.threads import DatabaseThreads
 from rest_gateway import http_server
 from rest_gateway.app import make_app
@@ -34,8 +35,6 @@ log = logging.getLogger(__name__)
 
 _NAME = "eventindex rest_gateway"
 _PAGE_THREADS = 8
-_CHANGE = ("SELECT", "INSERT", "UPDATE", "DELETE")
-_RIGHTS = {"http_job": _CHANGE, "http_job_chunk": _CHANGE, "access_token": ("SELECT",)}
 
 
 async def serve(settings: Settings) -> int:
@@ -84,7 +83,7 @@ class Gateway:
         self._question = DatabaseQuestion(
             self._connection("probe", autocommit=True),
             "SELECT 1 FROM http_job LIMIT 1",
-            partial(startup.check, rights=_RIGHTS),
+            partial(startup.check, rights=GATEWAY_RIGHTS),
         )
         self._pulse = Pulse()
         self._index = Probe(
@@ -93,13 +92,14 @@ class Gateway:
         self._database = Probe("database", self._question, partial(observer.backend, "database"))
         self._access = access_control(settings, settings.http_address)
         jobs = JobDatabase(self._threads)
+        asked = self._access if self._access.tokens else None
         follow = Shared(partial(live.look, self._services), live.INTERVAL_S, stopping)
         parts = Parts(
             settings,
             self._services,
             jobs,
             self._worker,
-            self._access,
+            asked,
             follow,
             Places(HTTP_HEAVY_CALLS_MAX),
             stopping,
@@ -147,8 +147,7 @@ class Gateway:
         await asyncio.to_thread(self._worker.stop, self._settings.shutdown_grace_s)
         self._threads.close()
         for closing in (self._access, self._services, self._own):
-            if closing is not None:
-                closing.close()
+            closing.close()
 
     def _connection(self, what_for: str, *, autocommit: bool) -> Connection:
         return Connection(

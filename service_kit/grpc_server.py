@@ -59,7 +59,7 @@ class ManagedServer:
         self._grace_s = settings.shutdown_grace_s
         self._access = access_control(settings, address)
         self.server = aio.server(
-            interceptors=[self._access] if self._access else [],
+            interceptors=[self._access],
             options=[*_OPTIONS, ("grpc.so_reuseport", int(shared_port))],
             maximum_concurrent_rpcs=concurrent_rpcs_max,
         )
@@ -95,8 +95,7 @@ class ManagedServer:
         """Refuse new calls, let the running ones end within the grace period."""
         await self._health.enter_graceful_shutdown()
         await self.server.stop(self._grace_s)
-        if self._access:
-            self._access.close()
+        self._access.close()
 
 
 def stop_signal(loop: asyncio.AbstractEventLoop) -> asyncio.Event:

@@ -17,9 +17,10 @@ from grpc import aio
 from grpc_health.v1 import health, health_pb2
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
-from service_kit.errors import MalformedRequestError
+from service_kit.errors import MalformedRequestError, TokenEndedError
 from service_kit.requests import parse
 from service_kit.statuses import status_of
+from service_kit.stream_access import check_stream, checked
 
 log = logging.getLogger(__name__)
 
@@ -80,18 +81,40 @@ def _handler(method: MethodDescriptor, call: Callable[..., Any]) -> grpc.RpcMeth
             await context.abort(*status_of(method.name, error))
 
     async def one(data: bytes, context: _Context) -> Any:
-        return await call(await read(data, context), context)
+        request = await read(data, context)
+        try:
+            return await call(request, _Checked(context) if method.server_streaming else context)
+        except TokenEndedError as error:
+            await context.abort(*status_of(method.name, error))
 
     async def stream(requests: AsyncIterator[bytes], context: _Context) -> AsyncIterator[Any]:
-        messages = (await read(data, context) async for data in requests)
-        async for response in call(messages, context):
-            yield response
+        messages = (await read(data, context) async for data in checked(requests))
+        try:
+            async for response in call(messages, context):
+                yield response
+        except TokenEndedError as error:
+            await context.abort(*status_of(method.name, error))
 
     if method.client_streaming:
         return grpc.stream_stream_rpc_method_handler(stream, response_serializer=_serialize)
     if method.server_streaming:
         return grpc.unary_stream_rpc_method_handler(one, response_serializer=_serialize)
     return grpc.unary_unary_rpc_method_handler(one, response_serializer=_serialize)
+
+
+class _Checked:
+    """A context that writes for as long as the token of the call is good."""
+
+    def __init__(self, context: _Context) -> None:
+        self._context = context
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._context, name)
+
+    async def write(self, message: Message) -> None:
+        """Write a message."""
+        await check_stream()
+        await self._context.write(message)
 
 
 def _serialize(response: Message) -> bytes:

@@ -252,7 +252,7 @@ class AdminDoor:
     ) -> admin_pb2.CreateTokenResponse:
         """Make a token; the answer alone holds its secret."""
         plan = admin_plan.plan_token(request, self._token_lifetime_max_s)
-        work = partial(create_token, plan=plan)
+        work = partial(create_token, plan=plan, created_by=caller_subject())
         made = await self._threads.run(work, repeatable=False)
         log.info("token %s of %r: made by %r", made.token.token_id, plan.subject, caller_subject())
         return made

@@ -21,6 +21,7 @@ from service_kit import calls
 from service_kit.errors import InvalidRequestError, StoppingError
 from service_kit.in_order import InOrder
 from service_kit.settings import INGEST_BATCHES_IN_FLIGHT_MAX, MESSAGE_BYTES_MAX, Settings
+from service_kit.stream_access import check_stream, checked
 
 log = logging.getLogger(__name__)
 
@@ -145,13 +146,14 @@ class IngestDoor:
             submission = await self._submitted(kind, calls.peer(), payload, read)
             return submission.acknowledgement
 
-        stream = InOrder(requests, begin, INGEST_BATCHES_IN_FLIGHT_MAX)
+        stream = InOrder(checked(requests), begin, INGEST_BATCHES_IN_FLIGHT_MAX)
         self._streams.add(stream)
         if self._stopping:
             stream.stop(StoppingError(_STOPPING))
         try:
             async with aclosing(stream.answers()) as acks:
                 async for ack in acks:
+                    await check_stream()
                     yield _stored(ack)
         finally:
             self._streams.discard(stream)

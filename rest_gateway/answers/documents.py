@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+from typing import Any
 
 from eventindex import admin_results, catalogue_results, results
 from eventindex.results import DatasetState
+from eventindex.text_rows import NAME_FIELDS
 from rest_gateway.answers import letter_schemas, schemas
 
 
@@ -19,6 +21,11 @@ def event_document(event: results.Event) -> schemas.Event:
         fuid_raw=event.file.fuid_raw,
         dataset_state=_state(event.file.dataset_state),
     )
+
+
+def named_event_document(event: results.Event) -> schemas.NamedEvent:
+    """Return an event with what is noted of its file."""
+    return schemas.NamedEvent(**event_document(event).model_dump(), **_names(event.file))
 
 
 def dataset_document(dataset: catalogue_results.Dataset) -> schemas.Dataset:
@@ -36,10 +43,7 @@ def file_document(file: catalogue_results.FileOfRun) -> schemas.FileOfRun:
         events=file.events,
         event_first=file.event_first,
         event_last=file.event_last,
-        name=file.file.name or None,
-        bytes=file.file.bytes or None,
-        checksum=file.file.checksum or None,
-        url=file.file.url or None,
+        **_names(file.file),
     )
 
 
@@ -76,3 +80,8 @@ def _state(state: DatasetState) -> schemas.State:
         DatasetState.RETIRED: "retired",
     }
     return names.get(state, "unknown")
+
+
+def _names(file: results.RawFile) -> dict[str, Any]:
+    """Return what is noted of a file; what is not is null."""
+    return {field: getattr(file, field) or None for field in NAME_FIELDS}

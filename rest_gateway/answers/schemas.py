@@ -123,6 +123,21 @@ class Event(Document):
     dataset_state: State
 
 
+class Named(Document):
+    """What is noted of a file, where it was asked for."""
+
+    name: str | None = Field(
+        None, description="Its name in its storage; with with_file_names=true, as the next three."
+    )
+    bytes: int | None = Field(None, description="Its size.")
+    checksum: str | None = None
+    url: str | None = Field(None, description="Where a job finds it.")
+
+
+class NamedEvent(Event, Named):
+    """One event with all its fields, and what is noted of its file."""
+
+
 class EventCount(Document):
     """Events of one run, dataset, file or bit; the other fields are null."""
 
@@ -198,7 +213,7 @@ class Datasets(Document):
     next: NextLink
 
 
-class FileOfRun(Document):
+class FileOfRun(Named):
     """A RAW file and what the index holds of it in one run."""
 
     fuid_raw: Fuid
@@ -208,12 +223,6 @@ class FileOfRun(Document):
     events: Count
     event_first: Count
     event_last: Count
-    name: str | None = Field(
-        None, description="Its name in its storage; with with_file_names=true, as the next three."
-    )
-    bytes: int | None = Field(None, description="Its size.")
-    checksum: str | None = None
-    url: str | None = Field(None, description="Where a job finds it.")
 
 
 class Files(Document):

@@ -22,8 +22,8 @@ from rest_gateway.calls.parameters import (
     EVENT_FORMS,
     CollectionName,
     EventForm,
+    FileNamesQuery,
     PageQuery,
-    Parameters,
     PathDsid,
     PathFuid,
     PathNumber,
@@ -62,7 +62,7 @@ class DatasetsQuery(PageQuery):
     ] = "dsid_raw"  # fmt: skip
 
 
-class FilesQuery(PageQuery):
+class FilesQuery(PageQuery, FileNamesQuery):
     """Which RAW files, in which order."""
 
     run: Number | None = Field(None, description="Files of one run.")
@@ -73,21 +73,12 @@ class FilesQuery(PageQuery):
         max_length=NAME_BYTES_MAX,
         description="Files with such a name: * is any text, ? one character.",
     )
-    with_file_names: bool = Field(
-        False, description="Answer name, bytes, checksum and url of the files too."
-    )
     order_by: Literal[
         "run_number", "run_number desc", "fuid_raw", "fuid_raw desc", "events", "events desc"
     ] = "run_number"
 
 
-class FileQuery(Parameters):
-    """What to tell of one RAW file."""
-
-    with_file_names: bool = Field(False, description="Answer name, bytes, checksum and url too.")
-
-
-class NamedFileQuery(FileQuery):
+class NamedFileQuery(FileNamesQuery):
     """Which RAW file, by its name."""
 
     name: str = Field(
@@ -231,7 +222,7 @@ def get_file(
     request: Request,
     services: ServicesDep,
     fuid_raw: PathFuid,
-    query: Annotated[FileQuery, Query()],
+    query: Annotated[FileNamesQuery, Query()],
 ) -> Response:
     """Say of which runs a RAW file holds events."""
     content = services.get_file(fuid_raw, with_file_names=query.with_file_names)
@@ -243,7 +234,7 @@ def _file(request: Request, content: FileContent) -> Response:
     return json_answer(request, schemas.File(fuid_raw=runs[0].fuid_raw, runs=runs))
 
 
-class FormQuery(Parameters):
+class FormQuery(FileNamesQuery):
     """The form of a stream of events."""
 
     format: EventForm | None = Field(None, description="The form, instead of Accept.")
@@ -266,9 +257,13 @@ def list_events_of_file(
 ) -> Response:
     """Stream the events of a file, of any number."""
     form = answer_form(request.headers.get("accept"), query.format, EVENT_FORMS)
-    batches = services.list_events(file=fuid_raw)
+    batches = services.list_events(file=fuid_raw, with_file_names=query.with_file_names)
     name = f"{fuid_raw.lower()}.{form}"
-    return streamed(event_blocks(primed(batches), form), MEDIA_TYPES[form], filename=name)
+    return streamed(
+        event_blocks(primed(batches), form, names=query.with_file_names),
+        MEDIA_TYPES[form],
+        filename=name,
+    )
 
 
 @router.get(

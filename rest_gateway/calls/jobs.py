@@ -26,7 +26,7 @@ from rest_gateway.lists.upload import LIST_BYTES_MAX, ByteLimit, open_list
 from rest_gateway.openapi.contract import columns_field, document, list_body, problems_of, streams
 from rest_gateway.parts import API_PREFIX, Parts, PartsDep
 from rest_gateway.problems import Problem, too_many, unavailable
-from rest_gateway.security import Caller, CallerDep, ChangesDep
+from rest_gateway.security import Caller, CallerDep, ChangesDep, StillMay, StillMayDep
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 
@@ -244,19 +244,21 @@ def _result(parts: Parts, job: JobRow, form: Form) -> Response:
         **problems_of(404),
     },
 )
-async def follow_job(parts: PartsDep, job_id: JobId, caller: CallerDep, _: AdmittedDep) -> Response:
+async def follow_job(
+    parts: PartsDep, job_id: JobId, caller: CallerDep, still_may: StillMayDep, _: AdmittedDep
+) -> Response:
     """Send the job whenever it has changed, until it is done."""
     await _find(parts, job_id, caller)
     return Stream(
-        _progress(parts, job_id),
+        _progress(parts, job_id, still_may),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
 
 
-async def _progress(parts: Parts, job_id: uuid.UUID) -> AsyncIterator[bytes]:
+async def _progress(parts: Parts, job_id: uuid.UUID, still_may: StillMay) -> AsyncIterator[bytes]:
     last, silent = "", 0
-    while not parts.stopping.is_set():
+    while not parts.stopping.is_set() and await still_may():
         job = await parts.jobs.run(partial(job_store.find, job_id=job_id))
         data = "null" if job is None else _document(job).model_dump_json()
         if job is None or job.state != "queued":

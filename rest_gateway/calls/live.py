@@ -25,6 +25,7 @@ from rest_gateway.answers.schemas import Count, Document
 from rest_gateway.clients import Services
 from rest_gateway.openapi.contract import problems_of
 from rest_gateway.parts import Parts, PartsDep
+from rest_gateway.security import StillMay, StillMayDep
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +80,7 @@ class Live(Document):
         **problems_of(),
     },
 )
-async def follow(parts: PartsDep) -> StreamingResponse:
+async def follow(parts: PartsDep, still_may: StillMayDep) -> StreamingResponse:
     """Send counts since the start of ingest: rates are their differences.
 
     With several ingest services these are the counts of the one that
@@ -87,14 +88,16 @@ async def follow(parts: PartsDep) -> StreamingResponse:
     """
     await anyio.to_thread.run_sync(parts.services.check)
     return StreamingResponse(
-        _stream(parts),
+        _stream(parts, still_may),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
 
 
-async def _stream(parts: Parts) -> AsyncIterator[bytes]:
+async def _stream(parts: Parts, still_may: StillMay) -> AsyncIterator[bytes]:
     async for now in parts.live.follow():
+        if not await still_may():
+            return
         yield format_sse_event(data_str=now.model_dump_json(), event="live")
 
 

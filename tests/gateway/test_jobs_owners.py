@@ -30,10 +30,8 @@ def test_jobs_belong_to_a_subject(database_url, index):
         {"Authorization": f"Bearer {make_token(database_url, *of)}", **LIST}
         for of in (("ann", "lookup"), ("bob", "lookup"), ("root", "admin"))
     )
-    with gateway(database_url, index.address, require_tokens=True, http_jobs_per_subject_max=2) as (
-        _,
-        http,
-    ):
+    settings = {"require_tokens": True, "token_cache_s": 0.3, "http_jobs_per_subject_max": 2}
+    with gateway(database_url, index.address, **settings) as (_, http):
         index.hook = lambda request, context: context.abort(grpc.StatusCode.UNAVAILABLE, "away")
         made = [http.post(JOBS, content=a_list(10), headers=owner) for _ in range(3)]
         assert [answer.status_code for answer in made] == [202, 202, 429]
@@ -46,6 +44,11 @@ def test_jobs_belong_to_a_subject(database_url, index):
         assert [http.get(job, headers=h).status_code for h in (owner, admin)] == [200, 200]
         assert http.delete(job, headers=admin).status_code == 204
         assert http.get(job, headers=owner).status_code == 404
+        with http.stream("GET", f"{made[1].headers['location']}/events", headers=owner) as events:
+            lines = events.iter_lines()
+            assert next(lines) == "event: progress"
+            execute(database_url, "UPDATE access_token SET revoked = now() WHERE subject = 'ann'")
+            assert "event: end" not in list(lines)
 
 
 def test_all_kept_jobs_have_a_bound(database_url, index):

@@ -129,7 +129,7 @@ def test_named_files_on_a_stream_are_in_each_answer(stubs):
 
 
 def test_another_name_is_refused_and_counted_and_what_was_missing_is_filled_in(services, stubs):
-    """The first name stays; the sender and the metric tell; the events are stored."""
+    """The first name stays, and nothing is taken of an offer that contradicts it."""
     service = services[0]
     ingest, index, _ = stubs
     before = service.metric("eventindex_ingest_refused_files_total")
@@ -137,11 +137,12 @@ def test_another_name_is_refused_and_counted_and_what_was_missing_is_filled_in(s
         batch(12, B, events=[1], name="first.root"),
         batch(12, B, events=[2], name="second.root"),
         batch(12, B, events=[3], name="first.root", bytes=77),
-        batch(12, B, events=[4], bytes=78, checksum="md5:00"),
+        batch(12, B, events=[4], bytes=78, checksum="md5:11"),
+        batch(12, B, events=[5], bytes=77, checksum="md5:00"),
     ]
     acks = [ack for one in batches for ack in ingest.Ingest(iter([one]), timeout=30)]
-    assert [ack.refused_files for ack in acks] == [0, 1, 0, 1]
-    assert [ack.inserted for ack in acks] == [1] * 4
+    assert [ack.refused_files for ack in acks] == [0, 1, 0, 1, 0]
+    assert [ack.inserted for ack in acks] == [1] * 5
     (file,) = looked_up(index, 12)
     assert (file.name, file.bytes, file.checksum) == ("first.root", 77, "md5:00")
     assert service.metric("eventindex_ingest_refused_files_total") == before + 2

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -13,10 +12,10 @@ from pathlib import Path
 import httpx
 
 import eventindex
-from event_store.admin import tokens
-from event_store.database.connection import Connection, StoreOptions
 from eventindex.columns import EventColumns
 from eventindex.results import RawFile
+from eventindex.v1 import admin_pb2
+from ingest_service.admin.tokens import create_without_service
 from tests.conftest import execute
 from tests.support.client import Server
 from tests.support.processes import PostgresServer, Service
@@ -93,11 +92,8 @@ def store_samples(index: str, ingest: str) -> None:
 
 def make_token(url: str, subject: str, *scopes: str) -> str:
     """The secret of a token that is made in the database."""
-    secret = f"eix_{secrets.token_hex()}"
-    connection = Connection(url, StoreOptions(), autocommit=True, name="test")
-    tokens.create(connection, tokens.digest_of(secret), subject, scopes, 600)
-    connection.close()
-    return secret
+    request = admin_pb2.CreateTokenRequest(subject=subject, scopes=scopes, lifetime_seconds=600)
+    return create_without_service(url, request).secret
 
 
 def lines_of(answer: httpx.Response) -> list[dict]:

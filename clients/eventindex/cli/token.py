@@ -50,7 +50,9 @@ _COLUMNS: list[Column[AccessToken]] = [
     Column("subject", lambda row: row.subject, fold=True),
     Column("scopes", lambda row: ", ".join(row.scopes)),
     Column("created", lambda row: show_time(row.created)),
+    Column("made by", lambda row: row.created_by, fold=True),
     Column("expires", lambda row: show_time(row.expires)),
+    Column("last used", lambda row: show_time(row.last_used)),
     Column("state", _state),
 ]
 

@@ -73,7 +73,7 @@ def pick(
     job = _Job(client, options, work, progress)
     report = job.collect(PairPlaces(to_pairs(pairs)))
     job.write(path, report)
-    if report.complete:
+    if report.complete or not job.picked:
         work.clear(everything=options.work is None)
     return report
 
@@ -113,7 +113,9 @@ class _Job:
         """Pick the events of all files into the work directory."""
         self._places = places
         report = PickReport((places.pairs.runs, places.pairs.events))
-        result = self._client.lookup(places.pairs, with_file_names=True)
+        result = self._client.lookup(
+            places.pairs, collection=self._options.collection, with_file_names=True
+        )
         report.not_found = result.missing()
         wanted: dict[str, Int64] = {}
         urls: dict[str, str] = {}
