@@ -220,7 +220,7 @@ def test_gateway_role_may_use_its_jobs_and_nothing_else(deployed: str) -> None:
 
 
 def test_reader_role_may_read_what_the_migrations_make_and_change_nothing(reader_url: str) -> None:
-    """The role of index_service selects from every table of events and the view, and writes none."""
+    """The role of index_service selects from the tables of events and the view, and writes none."""
     with contextlib.closing(psycopg2.connect(reader_url)) as connection:
         connection.autocommit = True
         cursor = connection.cursor()

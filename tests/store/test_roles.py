@@ -18,6 +18,7 @@ from event_store.database.migrate import migrate
 from event_store.database.rights import GATEWAY_RIGHTS, READER_RIGHTS, WRITER_RIGHTS
 from event_store.database.startup import check
 from event_store.errors import StoreUnavailableError
+from event_store.model import RawFile
 from event_store.write.writer import Store
 from tests.conftest import execute, query
 from tests.support.processes import wait_until
@@ -59,13 +60,17 @@ def test_each_role_has_the_rights_that_its_service_asks_for(as_role, role) -> No
 
 
 def test_each_role_may_do_its_own_and_nothing_else(database_url, as_role) -> None:
-    """Index writes nothing; ingest reads no digests and alters no table; gateway reads no events."""
+    """Index writes nothing, ingest reads no digests and alters nothing, gateway reads no events."""
     store = Store(as_role["eventindex_ingest"])
-    store.write(columns(7, range(10), [0] * 10))
+    store.write(columns(7, range(10), [0] * 10, [RawFile(uuid.UUID(int=1), 1)]))
     store.close()
     assert query(as_role["eventindex_index"], "SELECT count(*) FROM events") == [(10,)]
-    listed = "INSERT INTO access_token (digest, subject, scopes, expires) VALUES "
-    execute(as_role["eventindex_ingest"], listed + r"('\x01', 'x', '{lookup}', now())")
+    digest = f"decode('{32 * '01'}', 'hex')"
+    execute(
+        as_role["eventindex_ingest"],
+        "INSERT INTO access_token (digest, subject, scopes, expires) "
+        f"VALUES ({digest}, 'x', '{{lookup}}', now() + interval '1 hour')",
+    )
     refused = {
         "eventindex_index": [
             "INSERT INTO run (run_number) VALUES (1)",
@@ -106,10 +111,8 @@ def test_each_role_may_do_its_own_and_nothing_else(database_url, as_role) -> Non
         for statement in statements:
             with pytest.raises(psycopg2.errors.InsufficientPrivilege):
                 execute(as_role[role], statement)
-        # Whoever plants a function or a table under another's name gets nothing by it.
-        assert query(
-            as_role[role], r"SELECT count(*) FROM find_access_tokens(ARRAY['\x01'::bytea])"
-        )
+        found = query(as_role[role], f"SELECT count(*) FROM find_access_tokens(ARRAY[{digest}])")
+        assert found == [(1,)]
     assert query(database_url, "SELECT count(*) FROM access_token") == [(1,)]
 
 
