@@ -10,12 +10,13 @@ from pydantic import Field
 from eventindex.pairs import NUMBER_MAX
 from rest_gateway.answers import schemas
 from rest_gateway.answers.blocks import event_blocks
-from rest_gateway.answers.documents import event_document
+from rest_gateway.answers.documents import named_event_document
 from rest_gateway.answers.schemas import Number
 from rest_gateway.answers.streams import json_answer, primed, streamed
 from rest_gateway.calls.parameters import (
     EVENT_FORMS,
     EventForm,
+    FileNamesQuery,
     PathNumber,
     Selection,
     SelectionQuery,
@@ -32,7 +33,7 @@ router = APIRouter(tags=["events"])
 _BATCH_EVENTS = 10_000
 
 
-class EventsSelection(Selection):
+class EventsSelection(Selection, FileNamesQuery):
     """Which events to list, and how many."""
 
     limit: Annotated[int, Field(ge=0, le=NUMBER_MAX, description="At most; 0: all.")] = 0
@@ -52,13 +53,18 @@ class CountSelection(Selection):
 @router.get(
     "/events/{run_number}/{event_number}",
     summary="One event with all its fields",
-    responses={**document(schemas.Event, "The event."), **problems_of(404)},
+    responses={**document(schemas.NamedEvent, "The event."), **problems_of(404)},
 )
 def get_event(
-    request: Request, services: ServicesDep, run_number: PathNumber, event_number: PathNumber
+    request: Request,
+    services: ServicesDep,
+    run_number: PathNumber,
+    event_number: PathNumber,
+    query: Annotated[FileNamesQuery, Query()],
 ) -> Response:
     """Say which RAW file holds one event."""
-    return json_answer(request, event_document(services.get_event(run_number, event_number)))
+    found = services.get_event(run_number, event_number, with_file_names=query.with_file_names)
+    return json_answer(request, named_event_document(found))
 
 
 @router.get(
@@ -84,9 +90,12 @@ def list_events(
         after=after,
         events_max=selection.limit,
         batch_events_max=_BATCH_EVENTS,
+        with_file_names=selection.with_file_names,
         **arguments(selection),
     )
-    return streamed(event_blocks(primed(batches), answer), MEDIA_TYPES[answer])
+    return streamed(
+        event_blocks(primed(batches), answer, names=selection.with_file_names), MEDIA_TYPES[answer]
+    )
 
 
 @router.get(
