@@ -25,6 +25,7 @@ from rest_gateway.calls import (
     cosmic,
     dead_letters,
     events,
+    files,
     gaps,
     jobs,
     live,
@@ -46,7 +47,7 @@ _GZIP_BYTES_MIN = 1024
 _GZIP_LEVEL = 1
 
 
-_CALLS = (lookup, events, catalogue, gaps, cosmic, live, jobs, conflicts, dead_letters)
+_CALLS = (lookup, events, catalogue, files, gaps, cosmic, live, jobs, conflicts, dead_letters)
 
 
 def make_app(parts: Parts, observer: Metrics) -> FastAPI:
