@@ -24,6 +24,7 @@ from rest_gateway.calls import (
     cosmic,
     dead_letters,
     events,
+    files,
     gaps,
     jobs,
     live,
@@ -50,7 +51,7 @@ _KINDS = {404: "not-found", 405: "method-not-allowed", 408: "timeout"}
 _GZIP_LEVEL = 1
 
 
-_CALLS = (lookup, events, catalogue, gaps, cosmic, live, jobs, conflicts, dead_letters)
+_CALLS = (lookup, events, catalogue, files, gaps, cosmic, live, jobs, conflicts, dead_letters)
 
 
 def make_app(parts: Parts, observer: Metrics) -> FastAPI:

@@ -25,7 +25,7 @@ from rest_gateway.shared import Shared
 from service_kit.auth import access_control
 from service_kit.certificates import watch_certificates
 from service_kit.grpc_server import UnsafeAddressError, check_exposure, probe_port, stop_signal
-from service_kit.health import DatabaseQuestion, Probe, Pulse
+from service_kit.health import DatabaseQuestion, Probe, Pulse, beside
 from service_kit.monitoring import Check, MonitoringServer
 from service_kit.places import Places
 from service_kit.settings import Settings, is_loopback
@@ -44,23 +44,28 @@ async def serve(settings: Settings) -> int:
         UnsafeAddressError, PortTakenError: an address cannot be used.
         UnusableDatabaseError: the database answers and cannot be used as it is.
     """
-    stopping = stop_signal(asyncio.get_running_loop())
+    stopping = stop_signal(asyncio.get_running_loop(), settings.shutdown_max_s)
     _check_addresses(settings)
     service = Gateway(settings, stopping)
     watch_certificates(settings, "tls_cert")
-    await service.open()
     with MonitoringServer(
         settings.http_metrics_address,
         live=service.live_checks(),
         ready=service.ready_checks(),
         hosts=settings.our_hosts,
     ):
-        await service.run(stopping)
+        async with beside(service.pulse.run()):
+            await service.open()
+            await service.run(stopping)
     return 0
 
 
 class Gateway:
-    """The parts of the service."""
+    """The parts of the service.
+
+    Attributes:
+        pulse: tells whether the event loop turns.
+    """
 
     def __init__(self, settings: Settings, stopping: asyncio.Event) -> None:
         self._settings = settings
@@ -85,7 +90,7 @@ class Gateway:
             "SELECT 1 FROM http_job LIMIT 1",
             partial(startup.check, rights=GATEWAY_RIGHTS),
         )
-        self._pulse = Pulse()
+        self.pulse = Pulse()
         self._index = Probe(
             "index", partial(index_problem, self._own), partial(observer.backend, "index")
         )
@@ -116,7 +121,7 @@ class Gateway:
 
     def live_checks(self) -> dict[str, Check]:
         """Return what tells that the process makes progress."""
-        return {"event loop": self._pulse.problem, "jobs": self._worker.problem}
+        return {"event loop": self.pulse.problem, "jobs": self._worker.problem}
 
     def ready_checks(self) -> dict[str, Check]:
         """Return what tells that requests can be answered."""
@@ -130,17 +135,9 @@ class Gateway:
         )
         self._worker.start()
         server = http_server.Server(http_server.configure(self._settings, self._app))
-        beside = (
-            self._pulse.run(),
-            self._index.run(),
-            self._database.run(),
-            server.stop_after(stopping),
-        )
-        background = [asyncio.create_task(task) for task in beside]
         log.info("serving HTTP on %s", self._settings.http_address)
-        await server.serve()
-        for task in background:
-            task.cancel()
+        async with beside(self._index.run(), self._database.run(), server.stop_after(stopping)):
+            await server.serve()
         await self._close()
 
     async def _close(self) -> None:

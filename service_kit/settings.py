@@ -119,6 +119,26 @@ class _RunningSettings(BaseSettings):
         le=600,
         description="After SIGTERM: time for running calls and the last commit, seconds.",
     )
+    shutdown_max_s: float = Field(
+        60.0,
+        gt=0,
+        le=3600,
+        description="After SIGTERM: the process ends at the latest after so many seconds, drained "
+        "or not. Whoever stops it waits for longer before a kill.",
+    )
+    connection_age_max_s: int = Field(
+        1800,
+        ge=1,
+        le=2_000_000,
+        description="A gRPC client is asked to connect again after so many seconds, a tenth "
+        "more or less: new instances and workers get their share.",
+    )
+    connection_age_grace_s: int = Field(
+        86_400,
+        ge=1,
+        le=2_000_000,
+        description="Calls and streams on a connection of that age may go on for so many seconds.",
+    )
     slow_call_s: float = Field(
         10.0,
         gt=0,
@@ -149,6 +169,11 @@ class Settings(
         for name in _ADDRESSES:
             split_address(getattr(self, name))
         self.check_access()
+        if self.shutdown_max_s < self.shutdown_grace_s:
+            raise ValueError(
+                f"EVENTINDEX_SHUTDOWN_MAX_S ({self.shutdown_max_s:g}) is less than "
+                f"EVENTINDEX_SHUTDOWN_GRACE_S ({self.shutdown_grace_s:g})"
+            )
         if (self.mqtt_tls_cert is None) != (self.mqtt_tls_key is None):
             raise ValueError("EVENTINDEX_MQTT_TLS_CERT and EVENTINDEX_MQTT_TLS_KEY go together")
         if self.mqtt_share_group and self.mqtt_version == "3.1.1":

@@ -17,7 +17,8 @@ from ingest_service.model import Decoded, Door, MalformedBatchError, Receipt, Su
 from ingest_service.pipeline.busy import BusyClock
 from ingest_service.pipeline.dead_letters import dead_letters
 from ingest_service.pipeline.intake import Intake
-from ingest_service.pipeline.storing import AbandonedError, EventStore, Storing
+from ingest_service.pipeline.patience import AbandonedError, Patience
+from ingest_service.pipeline.storing import EventStore, Storing
 from service_kit import calls
 from service_kit.health import Pulse
 from service_kit.settings import Settings
@@ -48,12 +49,11 @@ class Pipeline:
         on_crash: Callable[[], None] = lambda: None,
     ) -> None:
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
-        self.pulse = Pulse(60 + 3 * settings.database_stall_timeout_s, self._thread.is_alive)
+        self.pulse = Pulse(60 + 3 * settings.database_stall_timeout_s, self._has_not_ended)
         self.busy = BusyClock()
         self.intake = Intake(settings.queue_messages_max, settings.queue_bytes_max)
-        self._storing = Storing(
-            store, metrics, settings.retry_max_s, settings.dead_letters_bytes_max, self.pulse.beat
-        )
+        self._patience = Patience(store, metrics, settings.retry_max_s, self.pulse.beat)
+        self._storing = Storing(store, metrics, self._patience, settings.dead_letters_bytes_max)
         self._metrics = metrics
         self._events_max = settings.batch_events_max
         self._age_s = settings.batch_age_max_ms / 1000
@@ -70,6 +70,9 @@ class Pipeline:
         """Start to store what is offered to `intake`."""
         self._thread.start()
 
+    def _has_not_ended(self) -> bool:
+        return self._thread.ident is None or self._thread.is_alive()
+
     def drain(self, timeout_s: float) -> bool:
         """Store and acknowledge what was taken in, then end; whether that was done in time.
 
@@ -80,13 +83,13 @@ class Pipeline:
         self._thread.join(timeout_s)
         if not self._thread.is_alive():
             return True
-        self._storing.abandon()
+        self._patience.abandon()
         self._thread.join(timeout_s)
         return False
 
     def database_problem(self) -> str | None:
         """Return why the database did not answer last time, None when it did."""
-        return self._storing.database_problem
+        return self._patience.database_problem
 
     def dead_letters_problem(self) -> str | None:
         """Return that there is no room for dead letters, None while there is."""
@@ -105,11 +108,11 @@ class Pipeline:
             self._on_crash()
         finally:
             self._give_back()
-            self._storing.close()
+            self._patience.close()
 
     def _wait_for_usable_database(self) -> bool:
         """Store nothing in a database that may lose it; False when the service stops before."""
-        while not self._storing.check():
+        while not self._patience.check():
             if self._draining.wait(_IDLE_S):
                 return False
         return True
@@ -136,7 +139,7 @@ class Pipeline:
             return True
         if self._draining.is_set():
             return False
-        if time.monotonic() - self._storing.last_answer > _LOOK_EVERY_S:
+        if time.monotonic() - self._patience.last_answer > _LOOK_EVERY_S:
             self._look_at_letters()
         return True
 

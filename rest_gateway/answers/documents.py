@@ -8,7 +8,7 @@ from typing import Any
 from eventindex import admin_results, catalogue_results, results
 from eventindex.results import DatasetState
 from eventindex.text_rows import NAME_FIELDS
-from rest_gateway.answers import letter_schemas, schemas
+from rest_gateway.answers import cosmic_schemas, letter_schemas, schemas
 
 
 def event_document(event: results.Event) -> schemas.Event:
@@ -55,11 +55,11 @@ def conflict_document(conflict: catalogue_results.Conflict) -> schemas.Conflict:
     return schemas.Conflict(**values)
 
 
-def cosmic_document(event: catalogue_results.CosmicEvent) -> schemas.CosmicEvent:
+def cosmic_document(event: catalogue_results.CosmicEvent) -> cosmic_schemas.CosmicEvent:
     """Return a telescope's record."""
     values = event._asdict()
     values["tdc"] = {name: channel._asdict() for name, channel in event.tdc.items()}
-    return schemas.CosmicEvent(**values)
+    return cosmic_schemas.CosmicEvent(**values)
 
 
 def dead_letter_document(

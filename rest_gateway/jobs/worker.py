@@ -75,8 +75,9 @@ class JobWorker:
         self._thread.join(timeout_s)
 
     def problem(self) -> str | None:
-        """Return none while the thread lives."""
-        return None if self._thread.is_alive() else "the thread that works on jobs has ended"
+        """Return none until the thread has ended."""
+        ended = self._thread.ident is not None and not self._thread.is_alive()
+        return "the thread that works on jobs has ended" if ended else None
 
     def _run(self) -> None:
         while not self._stopping:
