@@ -29,17 +29,40 @@ _REFLECTION = reflection_pb2.DESCRIPTOR.services_by_name["ServerReflection"]
 _Context = aio.ServicerContext[Any, Any]
 
 
+_STATES = health_pb2.HealthCheckResponse
+
+
 class Health(health.aio.HealthServicer):
-    """Health checking with the `List` that gRPC's package leaves out."""
+    """Health checking that follows readiness, with the `List` that gRPC's package leaves out."""
 
     def __init__(self) -> None:
         super().__init__()
         self._names = {""}
+        self._ready: Callable[[], bool] = lambda: False
+        self._said: bool | None = None
 
-    async def set(self, service: str, status: Any) -> None:
-        """Set the state of a service, which is listed from now on."""
-        self._names.add(service)
-        await super().set(service, status)
+    async def serve(self, services: Sequence[str], ready: Callable[[], bool]) -> None:
+        """Say of these services what `ready` returns, from now on."""
+        self._names |= {*services}
+        self._ready, self._said = ready, None
+        await self.refresh()
+
+    async def refuse(self) -> None:
+        """Say from now on that nothing is taken in."""
+        await self.serve((), lambda: False)
+
+    async def refresh(self) -> None:
+        """Look again whether all is ready, and tell those who watch."""
+        ready = self._ready()
+        if ready is not self._said:
+            self._said = ready
+            for name in self._names:
+                await self.set(name, _STATES.SERVING if ready else _STATES.NOT_SERVING)
+
+    async def Check(self, request: Any, context: Any) -> Any:
+        """Return the state of a service as it is now."""
+        await self.refresh()
+        return await super().Check(request, context)
 
     async def List(self, request: Any, context: Any) -> Any:  # noqa: ARG002  # the signature of gRPC
         """Return the state of every service."""

@@ -31,7 +31,7 @@ from eventindex.limits import (
 from service_kit.epochs import parse_epochs
 from service_kit.file_urls import fields_of
 from service_kit.settings_access import TOKEN_CHECKS_WAITING_MAX, AccessSettings
-from service_kit.settings_gateway import GatewaySettings
+from service_kit.settings_gateway import GATEWAY_LIMITS, GatewaySettings
 from service_kit.settings_index import CACHE_BYTES_MIN, INDEX_WORKERS_MAX, IndexSettings
 from service_kit.settings_ingest import IngestSettings
 from service_kit.topic_prefixes import check_topic_prefixes
@@ -119,6 +119,26 @@ class _RunningSettings(BaseSettings):
         le=600,
         description="After SIGTERM: time for running calls and the last commit, seconds.",
     )
+    shutdown_max_s: float = Field(
+        60.0,
+        gt=0,
+        le=3600,
+        description="After SIGTERM: the process ends at the latest after so many seconds, drained "
+        "or not. Whoever stops it waits for longer before a kill.",
+    )
+    connection_age_max_s: int = Field(
+        1800,
+        ge=1,
+        le=2_000_000,
+        description="A gRPC client is asked to connect again after so many seconds, a tenth "
+        "more or less: new instances and workers get their share.",
+    )
+    connection_age_grace_s: int = Field(
+        86_400,
+        ge=1,
+        le=2_000_000,
+        description="Calls and streams on a connection of that age may go on for so many seconds.",
+    )
     slow_call_s: float = Field(
         10.0,
         gt=0,
@@ -149,6 +169,11 @@ class Settings(
         for name in _ADDRESSES:
             split_address(getattr(self, name))
         self.check_access()
+        if self.shutdown_max_s < self.shutdown_grace_s:
+            raise ValueError(
+                f"EVENTINDEX_SHUTDOWN_MAX_S ({self.shutdown_max_s:g}) is less than "
+                f"EVENTINDEX_SHUTDOWN_GRACE_S ({self.shutdown_grace_s:g})"
+            )
         if (self.mqtt_tls_cert is None) != (self.mqtt_tls_key is None):
             raise ValueError("EVENTINDEX_MQTT_TLS_CERT and EVENTINDEX_MQTT_TLS_KEY go together")
         if self.mqtt_share_group and self.mqtt_version == "3.1.1":
@@ -202,6 +227,7 @@ _ADDRESSES = (
 )
 
 FIXED_LIMITS = {
+    **GATEWAY_LIMITS,
     "Pairs or events in a message": f"{PAIRS_PER_MESSAGE_MAX:,}",
     "Size of a message, both ways": f"{MESSAGE_BYTES_MAX:,} bytes",
     "Size of a telescope's record": f"{COSMIC_RECORD_BYTES_MAX:,} bytes",

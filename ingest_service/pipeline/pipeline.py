@@ -49,7 +49,7 @@ class Pipeline:
         on_crash: Callable[[], None] = lambda: None,
     ) -> None:
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
-        self.pulse = Pulse(60 + 3 * settings.database_stall_timeout_s, self._thread.is_alive)
+        self.pulse = Pulse(60 + 3 * settings.database_stall_timeout_s, self._has_not_ended)
         self.busy = BusyClock()
         self.intake = Intake(settings.queue_messages_max, settings.queue_bytes_max)
         self._patience = Patience(store, metrics, settings.retry_max_s, self.pulse.beat)
@@ -69,6 +69,9 @@ class Pipeline:
     def start(self) -> None:
         """Start to store what is offered to `intake`."""
         self._thread.start()
+
+    def _has_not_ended(self) -> bool:
+        return self._thread.ident is None or self._thread.is_alive()
 
     def drain(self, timeout_s: float) -> bool:
         """Store and acknowledge what was taken in, then end; whether that was done in time.
