@@ -29,7 +29,7 @@ from tenacity import (
     wait_random,
 )
 
-from event_store.database import pooler, session
+from event_store.database import pooler, roles, session
 from event_store.database.connection import Connection, StoreOptions, fetch_one
 from event_store.database.driver import translate
 from event_store.errors import StoreError, UnusableDatabaseError
@@ -117,6 +117,7 @@ def _apply(
                 continue
             _patiently(cursor, number, name, sql)
             applied.append(name)
+        roles.prepare(cursor)
     return applied
 
 

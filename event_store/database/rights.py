@@ -1,4 +1,4 @@
-"""What each service may do in the database, by table: checked when it starts.
+"""What each service may do, by table: granted when a database is migrated, checked at a start.
 
 Pure: no I/O, no driver.
 """
@@ -13,9 +13,21 @@ READ = ("SELECT",)
 _CHANGE = ("SELECT", "INSERT", "UPDATE")
 _ALL = (*_CHANGE, "DELETE")
 
-# Its digests are read through a function, so that a role needs no right to list them.
+# Its digests are read through a function: no service may list them.
 TOKENS = "access_token"
 TOKEN_FUNCTIONS = ("find_access_tokens(bytea[])", "note_access_tokens_used(bigint[])")
+
+# What AdminService may do with single columns of it: make, list and revoke.
+TOKEN_COLUMNS: Mapping[str, Collection[str]] = {
+    "SELECT": (
+        "token_id", "subject", "scopes", "created", "expires", "revoked", "created_by", "last_used",
+    ),
+    "INSERT": ("digest", "subject", "scopes", "expires", "created_by"),
+    "UPDATE": ("revoked",),
+}  # fmt: skip
+
+# For people with `psql`: whoever may look up may select from them.
+VIEWS = ("events", "collection_events")
 
 # Of every service, to see that the schema is its own.
 MIGRATIONS = "schema_migration"
