@@ -62,6 +62,11 @@ class Metrics:
         self._database_up = gauge(
             "database_up", "1 when PostgreSQL answered the last question.", workers="livemin"
         )
+        self._replay_lag = gauge(
+            "database_replay_lag_seconds",
+            "How far a replica is behind what its primary has committed; 0 on a primary.",
+            workers="livemax",
+        )
         self._cache_bytes = gauge(
             "cache_bytes", "Memory that the held pages take.", workers="livesum"
         )
@@ -125,3 +130,7 @@ class Metrics:
     def database(self, up: bool) -> None:
         """Note whether PostgreSQL answered."""
         self._database_up.set(up)
+
+    def replay_lag(self, seconds: float) -> None:
+        """Note how far the server is behind its primary."""
+        self._replay_lag.set(seconds)

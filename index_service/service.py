@@ -39,6 +39,14 @@ log = logging.getLogger(__name__)
 
 # Their columns are decoded by NumPy.
 _UNDECODED = frozenset({"Lookup", "LookupStream"})
+# How far a replica is behind. One that is connected and has replayed all is not, however old the
+# last commit is; one without a connection may be, and only the age of the last commit tells.
+_ANSWER = (
+    "SELECT CASE WHEN NOT pg_is_in_recovery() OR (EXISTS (SELECT FROM pg_stat_wal_receiver) "
+    "AND pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn()) THEN 0 ELSE coalesce(extract("
+    "epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()), 0) END::double precision, "
+    "EXISTS (SELECT FROM run)"
+)
 _CONTRACT = lookup_pb2.DESCRIPTOR.services_by_name["IndexService"]
 
 
@@ -109,8 +117,9 @@ class IndexService:
         )
         self._database = DatabaseQuestion(
             connection,
-            "SELECT 1 FROM run LIMIT 1",
+            _ANSWER,
             partial(startup.check, rights=READER_RIGHTS),
+            observer.replay_lag,
         )
         self.probe = Probe("database", self._database, observer.database)
 

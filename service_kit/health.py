@@ -102,9 +102,17 @@ class DatabaseQuestion:
     """Asks PostgreSQL for a sign of life on a connection of its own, for a `Probe`."""
 
     def __init__(
-        self, connection: Connection, statement: str, check: Callable[[Connection], list[str]]
+        self,
+        connection: Connection,
+        statement: str,
+        check: Callable[[Connection], list[str]],
+        take: Callable[[Any], object] = lambda _: None,
     ) -> None:
-        """`check` finds out whether the database can be used at all; it has to succeed once."""
+        """`check` finds out whether the database can be used at all; it has to succeed once.
+
+        `take` is given the first value of each answer, where the statement has a row.
+        """
+        self._take = take
         self._connection = connection
         self._statement = statement
         self._check = check
@@ -123,6 +131,9 @@ class DatabaseQuestion:
                 self.check()
             with self._connection.cursor() as cursor:
                 cursor.execute(self._statement)
+                row = cursor.fetchone()
+            if row is not None:
+                self._take(row[0])
         except (StoreUnavailableError, StoreError) as error:
             return str(error)
         return None

@@ -21,6 +21,14 @@ def _cache() -> list[Panel]:
             (of("eventindex_database_up", 'job="index_service"'), "{{instance}}"),
         ),
         number(
+            "Behind its primary",
+            "s",
+            8,
+            "Of a read replica; 0 of a primary.",
+            (of("eventindex_database_replay_lag_seconds"), "{{instance}}"),
+            bad=60,
+        ),
+        number(
             "Cache in use",
             "percentunit",
             8,
