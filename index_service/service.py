@@ -47,6 +47,8 @@ _ANSWER = (
     "epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()), 0) END::double precision, "
     "EXISTS (SELECT FROM run)"
 )
+# Of a process beside those of queries: the probe, the tokens, two that cancel.
+_MORE_CONNECTIONS = 4
 _CONTRACT = lookup_pb2.DESCRIPTOR.services_by_name["IndexService"]
 
 
@@ -82,7 +84,8 @@ class IndexService:
         probe: tells whether the database answers.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, processes: int = 1) -> None:
+        """Put the parts together; so many `processes` are this service, each with connections."""
         self._settings = settings
         reader = Reader(settings.cache_bytes_max, encode_file)
         observer = metrics.Metrics(
@@ -118,7 +121,11 @@ class IndexService:
         self._database = DatabaseQuestion(
             connection,
             _ANSWER,
-            partial(startup.check, rights=READER_RIGHTS),
+            partial(
+                startup.check,
+                rights=READER_RIGHTS,
+                connections=processes * (settings.database_connections_max + _MORE_CONNECTIONS),
+            ),
             observer.replay_lag,
         )
         self.probe = Probe("database", self._database, observer.database)

@@ -34,6 +34,8 @@ from service_kit.settings_gateway import HTTP_HEAVY_CALLS_MAX
 log = logging.getLogger(__name__)
 
 _NAME = "eventindex rest_gateway"
+# Beside those of requests: jobs, the probe, the tokens.
+_MORE_CONNECTIONS = 3
 _PAGE_THREADS = 8
 
 
@@ -88,7 +90,11 @@ class Gateway:
         self._question = DatabaseQuestion(
             self._connection("probe", autocommit=True),
             "SELECT 1 FROM http_job LIMIT 1",
-            partial(startup.check, rights=GATEWAY_RIGHTS),
+            partial(
+                startup.check,
+                rights=GATEWAY_RIGHTS,
+                connections=settings.http_database_connections_max + _MORE_CONNECTIONS,
+            ),
         )
         self.pulse = Pulse()
         self._index = Probe(

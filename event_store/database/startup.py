@@ -46,7 +46,8 @@ _SETTINGS = (
     # The schema of another search_path that has the tables.
     "(SELECT min(relnamespace::regnamespace::text) FROM pg_class "
     "WHERE relname = 'event_page' AND relkind IN ('r', 'p')), "
-    "current_setting('data_checksums')"
+    "current_setting('data_checksums'), current_setting('max_connections')::integer "
+    "- current_setting('superuser_reserved_connections')::integer"
 )
 
 # NULL where there is no such table or function. Of the tokens a role may have single columns.
@@ -78,6 +79,7 @@ class ServerFacts:
         rights_lacking: (right, table) pairs.
         hidden: tables of which a policy hides rows from the role.
         data_checksums: a setting, as the server spells it.
+        connections_max: how many connections it leaves to roles without special rights.
         checks_tokens: the role may call the functions that find tokens.
     """
 
@@ -92,6 +94,7 @@ class ServerFacts:
     schema: str | None = None
     hidden: tuple[str, ...] = ()
     data_checksums: str = "on"
+    connections_max: int = 2**31
     checks_tokens: bool = True
 
 
@@ -114,12 +117,13 @@ def check_at_start(ask: Callable[[], list[str]]) -> None:
         log.warning("the database is away, waiting for it: %s", error)
 
 
-def check(connection: Connection, rights: Rights) -> list[str]:
+def check(connection: Connection, rights: Rights, connections: int = 0) -> list[str]:
     """Ask whether this database can be used.
 
     Args:
         connection: with the role of the service.
         rights: what the service needs, by table.
+        connections: as many as it may open, with all its processes.
 
     Returns:
         Warnings: what can be used and will be regretted.
@@ -135,24 +139,32 @@ def check(connection: Connection, rights: Rights) -> list[str]:
     except StoreError as error:
         raise UnusableDatabaseError(str(error)) from error
     known = frozenset(migrations())
-    problem = refusal(facts, known, writes=rights is WRITER_RIGHTS)
+    problem = refusal(facts, known, writes=rights is WRITER_RIGHTS, connections=connections)
     if problem:
         raise UnusableDatabaseError(problem)
     return warnings(facts, known)
 
 
-def refusal(facts: ServerFacts, known: frozenset[int], *, writes: bool) -> str | None:
+def refusal(
+    facts: ServerFacts, known: frozenset[int], *, writes: bool, connections: int = 0
+) -> str | None:
     """Return why a database is refused, None where it is not. Pure.
 
     Args:
         facts: of the server.
         known: the migrations of this version of the software.
         writes: whether the service acknowledges commits.
+        connections: as many as the service may open.
     """
     if facts.version < SERVER_VERSION_MIN:
         return f"the server is PostgreSQL {facts.version}: {SERVER_VERSION_MIN} or newer is needed"
     if problem := _role_refusal(facts) or _schema_refusal(facts, known):
         return problem
+    if connections > facts.connections_max:
+        return (
+            f"max_connections leaves {facts.connections_max} connections, and this service may "
+            f"open {connections}: raise it, or lower the connections or workers of the service"
+        )
     if writes and facts.synchronous_commit == "off":
         return (
             "synchronous_commit is off: a crash of the server would lose events that were "
@@ -229,7 +241,7 @@ def _ask(cursor: Cursor, rights: Rights) -> ServerFacts:
     cursor.execute(_SETTINGS)
     (
         version, role, synchronous_commit, fsync, full_page_writes, read_only, schema,
-        data_checksums,
+        data_checksums, connections_max,
     ) = fetch_one(cursor)  # fmt: skip
     asked = {MIGRATIONS: READ, **rights, **dict.fromkeys(TOKEN_FUNCTIONS, ("EXECUTE",))}
     cursor.execute(
@@ -260,5 +272,6 @@ def _ask(cursor: Cursor, rights: Rights) -> ServerFacts:
         schema=schema,
         hidden=tuple(sorted({table for _, table, _, hidden in rows if hidden})),
         data_checksums=data_checksums,
+        connections_max=connections_max,
         checks_tokens=all(held["EXECUTE", name] is not False for name in TOKEN_FUNCTIONS),
     )

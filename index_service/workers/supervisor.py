@@ -103,7 +103,8 @@ class Worker:
         self._number = number
         self._metrics = metrics
         self._memory = metrics.memory(number).file
-        self._command = ("-P", "-m", "index_service.workers.worker", str(number), str(self._memory))
+        numbers = (number, self._memory, settings.index_workers_in_use)
+        self._command = ("-P", "-m", "index_service.workers.worker", *map(str, numbers))
         share = settings.cache_bytes_max // settings.index_workers_in_use
         self._environment = {
             **os.environ,

@@ -1,4 +1,4 @@
-"""One of several workers: a process, `python -m index_service.workers.worker N FILE`.
+"""One of several workers: a process, `python -m index_service.workers.worker N FILE WORKERS`.
 
 Started by the supervisor alone. FILE is the descriptor of the memory that the metrics are written
 to. The supervisor holds standard input open for as long as it lives and reads
@@ -38,7 +38,7 @@ async def _serve(settings: Settings) -> int:
     stopping = stop_signal(loop, settings.shutdown_max_s)
     loop.add_reader(_STDIN, _end_without_supervisor)
     os.set_blocking(_STDOUT, False)
-    service = IndexService(settings)
+    service = IndexService(settings, int(sys.argv[3]))
     # A database that is silent holds the start up: the supervisor is told that this one lives.
     async with beside(_report(lambda: STARTING)):
         await service.open(shared_port=True)
@@ -65,7 +65,7 @@ def _end_without_supervisor() -> None:
 
 def main() -> int:
     """Serve until told to stop; the exit code."""
-    number, file = map(int, sys.argv[1:])
+    number, file, _ = map(int, sys.argv[1:])
     summed_metrics.write_as_worker(SharedNumbers(file))
     return run_service(f"index_service worker {number}", _serve)
 

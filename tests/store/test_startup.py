@@ -40,12 +40,13 @@ def facts(**other: object) -> ServerFacts:
         ({"migrations": APPLIED | {4: 4}}, ["newer", "migration 4", "knows up to 3"]),
         ({"migrations": {1: 1, 2: 2}}, ["older", "migration 3", "eventindex migrate"]),
         ({"rights_lacking": (("UPDATE", "run"),)}, ["'writer'", "UPDATE on run"]),
+        ({"connections_max": 97}, ["leaves 97", "may open 98", "max_connections"]),
         ({"synchronous_commit": "off"}, ["synchronous_commit is off", "ALTER ROLE writer"]),
     ],
 )
 def test_refusals_say_what_is_wrong_and_what_to_do(other, words):
     """Each refusal names the fact and the remedy."""
-    text = refusal(facts(**other), KNOWN, writes=True)
+    text = refusal(facts(**other), KNOWN, writes=True, connections=98)
     assert text is not None
     assert [word for word in words if word not in text] == []
 
