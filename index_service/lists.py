@@ -10,18 +10,20 @@ from psycopg2.extensions import cursor as Cursor
 from event_store.database.connection import Connection
 from event_store.database.threads import DatabaseThreads
 from event_store.errors import NotFoundError
-from event_store.model import RAW_NAME
+from event_store.model import RAW, RAW_NAME
 from event_store.select import lists
 from event_store.select.collections import (
     CollectionRow,
     collection_number,
+    collection_numbers,
     collection_of_dataset,
     collections_of_file,
     collections_of_runs,
     list_collections,
 )
-from event_store.select.existence import require_dataset, require_detector, require_run
+from event_store.select.existence import require_dataset, require_detector, require_run, run_exists
 from event_store.select.file_events import FileEvents, TooManyEventsError, read_file_events
+from event_store.telescope.names import cosmic_collection
 from eventindex.v1 import event_pb2, lookup_pb2
 from index_service import lists_plan, lists_reply
 from index_service.file_names import Names
@@ -48,16 +50,22 @@ class Catalogue:
         planned = lists_plan.plan_runs(request)
 
         def fetch(cursor: Cursor) -> lists.Rows[lists.RunRow]:
-            collection = collection_number(cursor, request.collection or RAW_NAME)
-            require_run(cursor, planned.run, collection)
             require_detector(cursor, planned.detector_id)
+            collections = _collections_of_runs(cursor, request)
+            run = planned.run
+            if (
+                run is not None
+                and collections is not None
+                and not any(run_exists(cursor, run, number) for number in collections)
+            ):
+                require_run(cursor, run, collections[0])
             return lists.list_runs(
                 cursor,
                 planned.page,
                 run_first=planned.runs.first,
                 run_last=planned.runs.last,
                 detector_id=planned.detector_id,
-                collection=collection,
+                collections=collections,
             )
 
         return lists_reply.runs_response(request, planned.page, await self._fetch(fetch))
@@ -197,8 +205,31 @@ class Catalogue:
         return await self._threads.run(run)
 
 
-def chosen_collection(cursor: Cursor, name: str, dsid: int | None) -> int:
-    """Return the collection that is asked: by its name, else that of the dataset, else 'raw'.
+def _collections_of_runs(cursor: Cursor, request: lookup_pb2.ListRunsRequest) -> list[int] | None:
+    """Return where to look for runs: those of a telescope are in its own, or of before, in 'raw'.
+
+    None means everywhere.
+
+    Raises:
+        UnknownCollectionError: there is none of the name that is asked for.
+        InvalidRequestError: one and all are asked for.
+    """
+    if request.all_collections:
+        if request.collection:
+            raise InvalidRequestError(
+                f"collection={request.collection[:80]!r} and all_collections: give one"
+            )
+        return None
+    if request.collection or not request.detector_id:
+        return [collection_number(cursor, request.collection or RAW_NAME)]
+    own = cosmic_collection(request.detector_id)
+    return [RAW, *collection_numbers(cursor, [own]).values()]
+
+
+def chosen_collection(
+    cursor: Cursor, name: str, dsid: int | None, fuid: bytes | None = None
+) -> int:
+    """Return the collection that is asked: by its name, else that of dataset or file, else 'raw'.
 
     Raises:
         UnknownCollectionError: there is none of this name.
@@ -207,7 +238,8 @@ def chosen_collection(cursor: Cursor, name: str, dsid: int | None) -> int:
     """
     require_dataset(cursor, dsid)
     if dsid is None:
-        return collection_number(cursor, name or RAW_NAME)
+        own = collections_of_file(cursor, fuid.hex()) if fuid is not None and not name else []
+        return own[0] if len(own) == 1 else collection_number(cursor, name or RAW_NAME)
     number, of_dataset = collection_of_dataset(cursor, dsid)
     if name and collection_number(cursor, name) != number:
         raise InvalidRequestError(

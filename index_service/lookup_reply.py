@@ -7,6 +7,7 @@ last, so that a reader finds the columns without stepping through them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -64,6 +65,11 @@ def encode_lookup(asked: Asked, answer: Answer[bytes]) -> bytes:
             *answer.files,
         )
     )
+
+
+def encode_others(names: Sequence[str]) -> bytes:
+    """Return names of other collections as they stand behind the rest of a LookupResponse."""
+    return lookup_pb2.LookupResponse(other_collections=names).SerializeToString()
 
 
 def event_response(asked: Asked, answer: Answer[bytes]) -> lookup_pb2.GetEventResponse:

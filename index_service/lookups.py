@@ -15,7 +15,8 @@ from event_store.database.threads import DatabaseThreads
 from event_store.errors import NotFoundError, StoreUnavailableError
 from event_store.lookup.batch import Answer, Asked
 from event_store.lookup.reader import Reader
-from event_store.select.collections import collection_number
+from event_store.model import RAW_NAME
+from event_store.select.collections import collection_number, collections_by_run
 from event_store.select.existence import elsewhere, run_exists
 from eventindex.v1 import lookup_pb2
 from index_service import lookup_joining, lookup_plan, lookup_reply
@@ -26,6 +27,9 @@ from service_kit.in_order import InOrder
 
 # Answers of a stream that are ready or being made behind the one that is sent.
 ANSWERS_AHEAD_MAX = 4
+# Runs of a batch of which is said where they are, and names in an answer.
+RUNS_EXPLAINED_MAX = 1000
+OTHERS_MAX = 10
 
 
 class Observer(Protocol):
@@ -100,12 +104,19 @@ class Lookups:
         replies = [b""] * len(asked)
         parts = lookup_joining.parts(asked)
         answers = self._reader.lookup_all(connection, [lookup_joining.join(part) for part in parts])
+        lost: list[tuple[int, Asked]] = []
         for part, answer in zip(parts, answers, strict=True):
             for (place, one), own in zip(part, lookup_joining.split(answer, part), strict=True):
                 named = self._named(connection, one, own) if one.with_names else own
                 replies[place] = lookup_reply.encode_lookup(one, named)
+                if not own.files and len(one.events):
+                    lost.append((place, one))
             found = int(np.count_nonzero(answer.file_indexes))
             self._observer.looked_up(found, len(answer.file_indexes) - found)
+        if lost:
+            others = _other_collections(connection, [one for _, one in lost])
+            for (place, _), names in zip(lost, others, strict=True):
+                replies[place] += lookup_reply.encode_others(names)
         return replies
 
     def _named(self, connection: Connection, asked: Asked, answer: Answer[bytes]) -> Answer[bytes]:
@@ -119,6 +130,19 @@ def _elsewhere(connection: Connection, asked: Asked) -> str:
     with connection.cursor() as cursor:
         number = collection_number(cursor, asked.collection)
         return "" if run_exists(cursor, run, number) else elsewhere(cursor, run)
+
+
+def _other_collections(connection: Connection, asked: Sequence[Asked]) -> list[list[str]]:
+    """Return for each batch the collections with runs of it that the one asked does not hold."""
+    runs = [np.unique(one.runs)[:RUNS_EXPLAINED_MAX].tolist() for one in asked]
+    with connection.cursor() as cursor:
+        holders = collections_by_run(cursor, sorted({run for own in runs for run in own}))
+    found = []
+    for one, own in zip(asked, runs, strict=True):
+        away = [names for run in own if one.collection not in (names := holders.get(run, []))]
+        distinct = {name for names in away for name in names}
+        found.append(sorted(distinct, key=lambda name: (name != RAW_NAME, name))[:OTHERS_MAX])
+    return found
 
 
 def _plan(request: bytes) -> Asked | InvalidRequestError:

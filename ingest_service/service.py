@@ -65,7 +65,11 @@ class IngestService:
         )
         metrics = Metrics()
         topics = Topics(settings)
-        self._store = Store(settings.database_url, settings.store_options)
+        self._store = Store(
+            settings.database_url,
+            settings.store_options,
+            collections_max=settings.collections_max,
+        )
         self._pipeline = Pipeline(self._store, settings, metrics, on_crash)
         intake = self._pipeline.intake
         self._door = IngestDoor(settings, intake, metrics)

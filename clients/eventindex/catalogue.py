@@ -24,7 +24,7 @@ from eventindex.catalogue_results import (
     to_file_of_run,
     to_overlap,
 )
-from eventindex.collection_names import RAW, distinct_names, wire_name
+from eventindex.collection_names import RAW, chosen_name, distinct_names, wire_name
 from eventindex.connection import PAGE_ROWS
 from eventindex.datasets import DatasetQueries
 from eventindex.limits import PAIRS_PER_MESSAGE_MAX
@@ -73,7 +73,8 @@ class CatalogueQueries(DatasetQueries):
 
         Args:
             run_first, run_last: bounds, inclusive.
-            detector_id: runs of one telescope only.
+            detector_id: runs of one telescope only; without a collection those of its own and,
+                begun before it had one, of "raw".
             order_by: "run_number" (default), "events", "first_seen" or "last_seen"; " desc" turns
                 it round.
             collection: the collection that holds them.
@@ -97,6 +98,7 @@ class CatalogueQueries(DatasetQueries):
         *,
         gaps_max: int = 20,
         collection: str = RAW,
+        detector: str | int | None = None,
         timeout: float | None = None,
     ) -> RunGaps:
         """Return which event numbers a run lacks between its first and its last event.
@@ -104,7 +106,8 @@ class CatalogueQueries(DatasetQueries):
         Args:
             run: the run.
             gaps_max: name so many gaps, the widest first; at most 10,000.
-            collection: the collection that holds them.
+            collection: the collection that is asked.
+            detector: a telescope, in its place.
             timeout: seconds to wait; default as in `connect`.
 
         Raises:
@@ -113,7 +116,7 @@ class CatalogueQueries(DatasetQueries):
         request = lookup_pb2.RunGapsRequest(
             run_number=checked_number(run, "run", NUMBER_MAX),
             gaps_max=checked_number(gaps_max, "gaps_max", 2**32 - 1),
-            collection=wire_name(collection),
+            collection=wire_name(chosen_name(collection, detector)),
         )
         return to_run_gaps(self._unary(self._index.RunGaps, request, timeout))
 
@@ -126,6 +129,7 @@ class CatalogueQueries(DatasetQueries):
         with_file_names: bool = False,
         order_by: str = "",
         collection: str = "",
+        detector: str | int | None = None,
         timeout: float | None = None,
     ) -> Iterator[FileOfRun]:
         """Yield the RAW files, one for each run that they hold events of.
@@ -137,6 +141,7 @@ class CatalogueQueries(DatasetQueries):
             with_file_names: ask for what is noted of the files too.
             order_by: "run_number" (default), "fuid_raw" or "events"; " desc" turns it round.
             collection: the collection that holds them; without it that of the dataset, or "raw".
+            detector: a telescope, in its place.
             timeout: seconds for each page.
 
         Raises:
@@ -147,7 +152,7 @@ class CatalogueQueries(DatasetQueries):
             run_number=None if run is None else checked_number(run, "run", NUMBER_MAX),
             dsid_raw=self._dsid(dataset),
             order_by=order_by,
-            collection=collection,
+            collection=chosen_name(collection, detector),
             name_pattern=name,
             with_file_names=with_file_names,
         )
@@ -200,6 +205,7 @@ class CatalogueQueries(DatasetQueries):
         run: int | None = None,
         with_resolved: bool = False,
         collection: str = RAW,
+        detector: str | int | None = None,
         timeout: float | None = None,
     ) -> Iterator[Conflict]:
         """Yield the events that were offered again with other values.
@@ -208,6 +214,7 @@ class CatalogueQueries(DatasetQueries):
             run: conflicts of one run only.
             with_resolved: those too that somebody has decided on.
             collection: the collection that holds them.
+            detector: a telescope, in its place.
             timeout: seconds for each page.
 
         Raises:
@@ -217,7 +224,7 @@ class CatalogueQueries(DatasetQueries):
             page_size=PAGE_ROWS,
             run_number=None if run is None else checked_number(run, "run", NUMBER_MAX),
             with_resolved=with_resolved,
-            collection=wire_name(collection),
+            collection=wire_name(chosen_name(collection, detector)),
         )
         pages = self._pages(lambda q: self._unary(self._index.ListConflicts, q, timeout), request)
         return (to_conflict(message) for page in pages for message in page.conflicts)

@@ -40,7 +40,10 @@ class Dataset(NamedTuple):
 
 
 class Collection(NamedTuple):
-    """A collection of the index; `made_from` is the name of another one or ""."""
+    """A collection of the index; `made_from` is the name of another one or "".
+
+    `detector_id` is the telescope whose collection it is, else "".
+    """
 
     name: str
     made_from: str
@@ -49,6 +52,7 @@ class Collection(NamedTuple):
     runs: int
     created: datetime.datetime | None
     comment: str
+    detector_id: str = ""
 
 
 class CollectionOverlap(NamedTuple):
@@ -180,6 +184,7 @@ def to_collection(message: lookup_pb2.Collection) -> Collection:
         message.runs,
         to_time(message, "created"),
         message.comment,
+        message.detector_id,
     )
 
 

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 RAW = "raw"
 # All that hold one of the runs that are asked.
 ALL = "all"
+# Of a telescope's collection: the detector's id follows as it is.
+TELESCOPE_PREFIX = "cosmic."
 
 
 def wire_name(collection: object) -> str:
@@ -18,6 +20,19 @@ def wire_name(collection: object) -> str:
     if not isinstance(collection, str) or not collection:
         raise ValueError(f"collection is {collection!r}, not a name")
     return "" if collection == RAW else collection
+
+
+def chosen_name(collection: str, detector: str | int | None) -> str:
+    """Return the collection that is asked: the given one, or that of a telescope.
+
+    Raises:
+        ValueError: both are given.
+    """
+    if detector is None:
+        return collection
+    if collection not in {"", RAW}:
+        raise ValueError(f"give collection {collection!r} or detector {detector!r}, not both")
+    return f"{TELESCOPE_PREFIX}{detector}"
 
 
 def distinct_names(collections: Sequence[str]) -> list[str]:

@@ -50,6 +50,7 @@ class Response(NamedTuple):
     olt_results: npt.NDArray[np.uint64]
     found: int
     not_found: int
+    other_collections: tuple[str, ...] = ()
 
 
 class LookupCalls:
@@ -199,4 +200,5 @@ def _from_message(message: lookup_pb2.LookupResponse) -> Response:
         np.array(message.olt_results, np.uint64),
         message.found,
         message.not_found,
+        tuple(message.other_collections),
     )

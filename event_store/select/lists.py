@@ -13,15 +13,17 @@ from typing import Generic, NamedTuple, TypeVar
 
 from psycopg2.extensions import cursor as Cursor
 
+from event_store.telescope.names import cosmic_collection
+
 # Records of telescopes in one page of conflicts; one conflict always fits.
 _RECORD_BYTES_MAX = 4 * 1024 * 1024
 
 # The columns that each order compares, the last ones to tell equal rows apart.
 RUN_ORDERS: Mapping[str, Sequence[str]] = {
-    "run_number": ("run_number",),
-    "events": ("n_events", "run_number"),
-    "first_seen": ("first_seen", "run_number"),
-    "last_seen": ("last_seen", "run_number"),
+    "run_number": ("run_number", "collection_id"),
+    "events": ("n_events", "run_number", "collection_id"),
+    "first_seen": ("first_seen", "run_number", "collection_id"),
+    "last_seen": ("last_seen", "run_number", "collection_id"),
 }
 DATASET_ORDERS: Mapping[str, Sequence[str]] = {
     "dsid_raw": ("dsid_raw",),
@@ -78,6 +80,7 @@ class RunRow:
     first_seen: datetime
     last_seen: datetime
     detector_id: str
+    collection_id: int
     n_files: int
     n_conflicts: int
     collection: str
@@ -161,34 +164,44 @@ def list_runs(
     run_first: int,
     run_last: int,
     detector_id: str | None,
-    collection: int,
+    collections: Sequence[int] | None,
 ) -> Rows[RunRow]:
-    """Return runs with events of a collection; `detector_id` "" means those of no telescope."""
-    conditions = ["n_events > 0", "run_number BETWEEN %s AND %s", "collection_id = %s"]
-    values: list[object] = [run_first, run_last, collection]
+    """Return runs with events of collections (None: of all), a row for each run and collection.
+
+    `detector_id` "" means those of no telescope.
+    """
+    conditions = ["n_events > 0", "run_number BETWEEN %s AND %s"]
+    values: list[object] = [run_first, run_last]
+    if collections is not None:
+        conditions.append("collection_id = ANY (%s)")
+        values.append(list(collections))
     if detector_id == "":
         conditions.append("detector_id IS NULL")
     elif detector_id is not None:
-        # The column holds the run's first detector; others may have sent events of it too.
+        # The column holds the run's first detector. Others may have sent events of it too, where
+        # it was begun before they had collections of their own: then their dataset tells.
         conditions.append(
-            "detector_id IS NOT NULL AND EXISTS (SELECT FROM cosmic_event c "
-            "WHERE c.run_number = run.run_number AND c.detector_id = %s OFFSET 0)"
+            "detector_id IS NOT NULL AND (detector_id = %s OR EXISTS (SELECT FROM dataset d "
+            "WHERE d.name = %s || run.run_number AND d.collection_id = run.collection_id "
+            "OFFSET 0) AND EXISTS (SELECT FROM cosmic_event c "
+            "WHERE c.run_number = run.run_number AND c.detector_id = %s OFFSET 0))"
         )
-        values.append(detector_id)
+        values += [detector_id, f"{cosmic_collection(detector_id)}.", detector_id]
 
     def of_run(table: str) -> str:
-        return f"{table}.run_number = p.run_number AND {table}.collection_id = {collection:d}"
+        return f"{table}.run_number = p.run_number AND {table}.collection_id = p.collection_id"
 
     inner = (
         "SELECT run_number, n_events, first_event, last_event, first_seen, last_seen, "
-        f"coalesce(detector_id, '') AS detector_id FROM run WHERE {' AND '.join(conditions)}"
+        "coalesce(detector_id, '') AS detector_id, collection_id "
+        f"FROM run WHERE {' AND '.join(conditions)}"
     )
     sql = (
         f"SELECT p.*, (SELECT count(DISTINCT fuid_raw) FROM raw_file f WHERE {of_run('f')} "
         "AND f.n_events > 0), "
         "(SELECT count(*) FROM event_conflict c "
         f" WHERE {of_run('c')} AND c.resolution = ''), "
-        f"(SELECT name FROM collection WHERE collection_id = {collection:d}) "
+        "(SELECT k.name FROM collection k WHERE k.collection_id = p.collection_id) "
         f"FROM ({{page}}) p ORDER BY {_order(page)}"
     )
     return _read(cursor, sql, inner, values, page=page, make=RunRow)

@@ -49,14 +49,18 @@ def _json(
 ) -> Blocks:
     yield f'{{"pairs":{pairs},"errors":{rows.compact(list(errors))},"answers":['.encode()
     found = 0
+    others: dict[str, None] = {}
     separator = "\n"
     for result in results:
         found += result.found
+        others |= dict.fromkeys(result.other_collections)
         objects = rows.answer_objects(result, names=names)
         if objects:
             yield (separator + ",\n".join(objects)).encode()
             separator = ",\n"
-    yield f'\n],"found":{found},"not_found":{pairs - found}}}\n'.encode()
+    elsewhere = rows.compact([] if found else list(others))
+    counts = f'"found":{found},"not_found":{pairs - found}'
+    yield f'\n],{counts},"other_collections":{elsewhere}}}\n'.encode()
 
 
 def _ndjson(results: Iterable[LookupResult], errors: Sequence[PairError], names: bool) -> Blocks:

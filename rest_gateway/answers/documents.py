@@ -36,6 +36,7 @@ def file_document(file: catalogue_results.FileOfRun) -> schemas.FileOfRun:
         events=file.events,
         event_first=file.event_first,
         event_last=file.event_last,
+        collection=file.collection,
         name=file.file.name or None,
         bytes=file.file.bytes or None,
         checksum=file.file.checksum or None,

@@ -96,6 +96,9 @@ class LookupAnswer(Document):
     answers: list[Answer]
     found: Count
     not_found: Count
+    other_collections: list[str] = Field(
+        description="Where nothing was found: collections that hold runs which this one does not."
+    )
 
 
 class PairList(Document):
@@ -166,6 +169,7 @@ class Run(Document):
     first_seen: Time
     last_seen: Time
     detector_id: str = Field(description="Empty for runs that no telescope sent.")
+    collection: str
 
 
 class Runs(Document):
@@ -185,6 +189,7 @@ class Dataset(Document):
     created: Time | None
     events: Count
     files: Count
+    collection: str
 
 
 class Datasets(Document):
@@ -204,6 +209,7 @@ class FileOfRun(Document):
     events: Count
     event_first: Count
     event_last: Count
+    collection: str
     name: str | None = Field(
         None, description="Its name in its storage; with with_file_names=true, as the next three."
     )
@@ -241,6 +247,7 @@ class Conflict(Document):
     resolution: str = Field(description="Empty, kept or replaced.")
     resolved_by: str
     resolved: Time | None
+    collection: str
 
 
 class Conflicts(Document):

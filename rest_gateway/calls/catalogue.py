@@ -20,6 +20,7 @@ from rest_gateway.calls.parameters import (
     EVENT_FORMS,
     CollectionName,
     EventForm,
+    InCollection,
     PageQuery,
     Parameters,
     PathDsid,
@@ -60,12 +61,11 @@ class DatasetsQuery(PageQuery):
     ] = "dsid_raw"  # fmt: skip
 
 
-class FilesQuery(PageQuery):
+class FilesQuery(PageQuery, InCollection):
     """Which RAW files, in which order."""
 
     run: Number | None = Field(None, description="Files of one run.")
     dataset: int | None = Field(None, ge=0, le=DSID_MAX, description="Files of one dataset.")
-    collection: CollectionName = ""
     name: str = Field(
         "", max_length=1024, description="Files with such a name: * is any text, ? one character."
     )
@@ -83,11 +83,10 @@ class FileQuery(Parameters):
     with_file_names: bool = Field(False, description="Answer name, bytes, checksum and url too.")
 
 
-class ConflictsQuery(PageQuery):
+class ConflictsQuery(PageQuery, InCollection):
     """Which conflicts."""
 
     run: Number | None = Field(None, description="Conflicts of one run.")
-    collection: CollectionName = ""
     with_resolved: bool = Field(False, description="Those too that somebody decided on.")
 
 
@@ -109,8 +108,8 @@ def list_runs(
             run_first=query.run_first,
             run_last=query.run_last,
             detector_id=query.detector,
-            order_by=query.order_by,
             collection=query.collection,
+            order_by=query.order_by,
         )
     )
     runs = [schemas.Run.model_validate(run) for run in page.rows]
@@ -125,9 +124,15 @@ def list_runs(
     summary="One run",
     responses={**document(schemas.Run, "The run."), **problems_of(404)},
 )
-def get_run(request: Request, services: ServicesDep, run_number: PathNumber) -> Response:
+def get_run(
+    request: Request,
+    services: ServicesDep,
+    run_number: PathNumber,
+    query: Annotated[InCollection, Query()],
+) -> Response:
     """Say what the index holds of one run."""
-    return json_answer(request, schemas.Run.model_validate(services.run(run_number)))
+    run = services.run(run_number, query.chosen)
+    return json_answer(request, schemas.Run.model_validate(run))
 
 
 @router.get(
@@ -147,8 +152,8 @@ def list_datasets(
             page_token=query.page_token,
             state=state,
             name_contains=query.name_contains,
-            order_by=query.order_by,
             collection=query.collection,
+            order_by=query.order_by,
         )
     )
     datasets = [dataset_document(dataset) for dataset in page.rows]
@@ -183,10 +188,10 @@ def list_files(
             page_token=query.page_token,
             run_number=query.run,
             dsid_raw=query.dataset,
+            collection=query.chosen,
             name_pattern=query.name,
             with_file_names=query.with_file_names,
             order_by=query.order_by,
-            collection=query.collection,
         )
     )
     files = [file_document(file) for file in page.rows]
@@ -273,7 +278,7 @@ def list_conflicts(
             page_token=query.page_token,
             run_number=query.run,
             with_resolved=query.with_resolved,
-            collection=query.collection,
+            collection=query.chosen,
         )
     )
     conflicts = [conflict_document(conflict) for conflict in page.rows]

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
+from eventindex.collection_names import RAW
 from eventindex.pairs import NUMBER_MAX
 from rest_gateway.answers import schemas
 from rest_gateway.answers.blocks import event_blocks
@@ -16,6 +17,7 @@ from rest_gateway.answers.streams import json_answer, primed, streamed
 from rest_gateway.calls.parameters import (
     EVENT_FORMS,
     EventForm,
+    InCollection,
     PathNumber,
     Selection,
     SelectionQuery,
@@ -55,10 +57,15 @@ class CountSelection(Selection):
     responses={**document(schemas.Event, "The event."), **problems_of(404)},
 )
 def get_event(
-    request: Request, services: ServicesDep, run_number: PathNumber, event_number: PathNumber
+    request: Request,
+    services: ServicesDep,
+    run_number: PathNumber,
+    event_number: PathNumber,
+    query: Annotated[InCollection, Query()],
 ) -> Response:
     """Say which RAW file holds one event."""
-    return json_answer(request, event_document(services.get_event(run_number, event_number)))
+    event = services.get_event(run_number, event_number, collection=query.chosen or RAW)
+    return json_answer(request, event_document(event))
 
 
 @router.get(

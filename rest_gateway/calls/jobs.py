@@ -12,10 +12,11 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.sse import format_sse_event
 from pydantic import Field
 
+from eventindex.collection_names import RAW
 from rest_gateway.answers import job_schemas
 from rest_gateway.answers.blocks import answer_blocks
 from rest_gateway.answers.streams import Stream, json_answer, primed, streamed
-from rest_gateway.calls.parameters import Parameters
+from rest_gateway.calls.parameters import InCollection, Parameters
 from rest_gateway.jobs import store as job_store
 from rest_gateway.jobs.chunks import parquet_blocks, to_chunks, to_results
 from rest_gateway.jobs.store import JobRow
@@ -55,7 +56,7 @@ async def _admitted(parts: PartsDep) -> None:
 AdmittedDep = Annotated[None, Depends(_admitted)]
 
 
-class JobQuery(Parameters):
+class JobQuery(InCollection):
     """How to look a list up."""
 
     olt_result: bool = Field(False, description="Answer the online filter's bits too.")
@@ -93,7 +94,8 @@ async def create_job(
     """
     kind = body_kind(request.headers.get("content-type"))
     columns = list_columns(query.columns)
-    await anyio.to_thread.run_sync(parts.services.check)
+    collection = query.chosen or RAW
+    await anyio.to_thread.run_sync(parts.services.check, collection)
     settings = parts.settings
     limit = ByteLimit(settings.http_job_bytes_max, "EVENTINDEX_HTTP_JOB_BYTES_MAX")
     check = ListCheck(settings.http_job_pairs_max, "EVENTINDEX_HTTP_JOB_PAIRS_MAX")
@@ -103,7 +105,10 @@ async def create_job(
             f"{settings.http_jobs_max} jobs wait (EVENTINDEX_HTTP_JOBS_MAX)", kind="busy"
         )
     chunks = to_chunks(
-        read_list(stream, kind, columns, limit.expanded().add), check, olt=query.olt_result
+        read_list(stream, kind, columns, limit.expanded().add),
+        check,
+        olt=query.olt_result,
+        collection=collection,
     )
     job = await _receive(parts, chunks, check, olt=query.olt_result)
     parts.worker.wake()

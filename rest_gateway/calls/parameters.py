@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from fastapi import Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
+from eventindex.collection_names import chosen_name
 from eventindex.columns import DSID_MAX
 from eventindex.pairs import NUMBER_MAX
 from eventindex.run_lists import parse_run_list
@@ -42,6 +43,27 @@ class Parameters(BaseModel):
     """What a call takes; a name that it does not know is refused."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+class InCollection(Parameters):
+    """Which collection is asked."""
+
+    collection: CollectionName = ""
+    detector: str | None = Field(
+        None, min_length=1, max_length=128, description="The collection of this telescope."
+    )
+
+    @property
+    def chosen(self) -> str:
+        """The name of the collection; "" where none is given.
+
+        Raises:
+            Problem: 400, both are given.
+        """
+        try:
+            return chosen_name(self.collection, self.detector)
+        except ValueError as error:
+            raise invalid(str(error), field="detector", value=self.detector) from error
 
 
 EventForm = Literal["ndjson", "csv"]
@@ -91,7 +113,7 @@ class Ranges(Parameters):
         return self.event_first, self.event_last
 
 
-class Selection(Ranges):
+class Selection(Ranges, InCollection):
     """Which events; what is left out does not restrict."""
 
     runs: str | None = Field(
@@ -129,6 +151,7 @@ def arguments(selection: Selection) -> SelectionArguments:
         "olt_all": selection.olt_all,
         "olt_any": selection.olt_any,
         "olt_none": selection.olt_none,
+        "collection": selection.chosen,
     }
 
 

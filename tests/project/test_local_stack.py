@@ -192,7 +192,7 @@ def test_the_demonstration_finds_its_samples_and_a_second_one_duplicates(data):
         stored = f"Stored {n_new} new events; {n_old} were there before, 0 in conflict, 0 rejected."
         assert stored in lines
         assert any(line.startswith("Found 88,974 of 88,974") for line in lines)
-        assert any("eventindex lookup -" in line for line in lines)
+        assert any("eventindex lookup --detector 0 -" in line for line in lines)
 
 
 def run_demonstration(data: Path) -> list[str]:

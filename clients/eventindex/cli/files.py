@@ -21,7 +21,13 @@ from eventindex.cli.shared.listing import (
     write_fields,
     write_list,
 )
-from eventindex.cli.shared.selection_options import collection_option, dataset, number
+from eventindex.cli.shared.selection_options import (
+    collection_option,
+    dataset,
+    detector_option,
+    number,
+    one_collection,
+)
 from eventindex.client import Client
 from eventindex.results import DatasetState, RawFile
 from eventindex.uuids import is_canonical_uuid
@@ -88,6 +94,7 @@ files.add_command(import_files)
 @files.command("list")
 @click.option("--run", type=number, help="Files of this run.")
 @click.option("--dataset", type=dataset, help="Files of this dataset, by number or name.")
+@detector_option
 @click.option(
     "--name", default="", metavar="PATTERN", help="Files with such a name: * is any text, ? one."
 )
@@ -101,6 +108,7 @@ def list_files(
     connect: Callable[[], Client],
     run: int | None,
     dataset: int | str | None,
+    detector: str | None,
     name: str,
     collection: str | None,
     names: bool,
@@ -115,7 +123,7 @@ def list_files(
             run=run,
             dataset=dataset,
             name=name,
-            collection=collection or "",
+            collection=one_collection(collection, detector),
             with_file_names=with_names,
             order_by=order_by,
         )

@@ -6,6 +6,7 @@ One column a collection. Also where the runs are that 'raw' does not hold.
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterable, Sequence
 from typing import TextIO
 
@@ -17,6 +18,7 @@ from eventindex.client import Client
 from eventindex.collection_names import RAW
 from eventindex.errors import EventIndexError
 from eventindex.pairs import Pairs
+from eventindex.printing import printable
 from eventindex.results import LookupResult
 
 # Runs of which is said where they are, when 'raw' does not hold them.
@@ -110,9 +112,16 @@ class Missing:
 
 def names_of(collections: Sequence[Collection]) -> str:
     """Return some names as a text."""
-    shown = ", ".join(one.name for one in collections[:_NAMES_SHOWN])
+    shown = ", ".join(map(_shown, collections[:_NAMES_SHOWN]))
     more = len(collections) - _NAMES_SHOWN
     return f"{shown} and {more} more" if more > 0 else shown
+
+
+def _shown(collection: Collection) -> str:
+    if not collection.detector_id:
+        return collection.name
+    detector = shlex.quote(printable(collection.detector_id))
+    return f"{printable(collection.name)} (--detector {detector})"
 
 
 def collections_of(client: Client, batches: Sequence[Pairs]) -> list[str]:

@@ -1,7 +1,7 @@
 // The page of one RAW file: of which runs it holds events, and its events to download.
 
 import { getJson } from "../lib/api.js";
-import { facts, fileOfRunColumns, stateBadge } from "../lib/catalogue.js";
+import { collectionText, facts, fileOfRunColumns, stateBadge } from "../lib/catalogue.js";
 import { byId, copyButton, datasetLink, downloadLink, h, runLink } from "../lib/dom.js";
 import { fill } from "../lib/notice.js";
 import { table } from "../lib/table.js";
@@ -25,6 +25,7 @@ fill(byId("file"), async () => {
   const events = runs.reduce((sum, run) => sum + BigInt(run.events), 0n);
   return [
     facts([
+      [t("field.collection"), collectionText(first.collection)],
       [t("field.dataset"), datasetLink(first.dsid_raw)],
       [t("field.state"), stateBadge(first.dataset_state)],
       [t("field.events"), formatNumber(String(events))],
@@ -41,7 +42,7 @@ fill(byId("file"), async () => {
     ),
     table(
       t("menu.runs"),
-      [{ title: t("field.run"), id: true, cell: (run) => runLink(run.run_number) }, ...fileOfRunColumns()],
+      [{ title: t("field.run"), id: true, cell: (run) => runLink(run.run_number, run.collection) }, ...fileOfRunColumns()],
       runs,
     ),
   ];

@@ -10,7 +10,7 @@ const filter = byId("filter");
 
 const eventCount = (row) => row.events;
 const columns = [
-  { title: t("field.run"), id: true, sort: "run_number", cell: (run) => runLink(run.run_number) },
+  { title: t("field.run"), id: true, sort: "run_number", cell: (run) => runLink(run.run_number, run.collection) },
   { title: t("field.events"), number: true, sort: "events", cell: eventCount },
   { title: t("field.event_first"), id: true, cell: (run) => run.event_first },
   { title: t("field.event_last"), id: true, cell: (run) => run.event_last },
@@ -23,7 +23,7 @@ const columns = [
 
 function conflictCell(run) {
   if (!run.conflicts) return 0;
-  return h("span", { class: "badge warn" }, link(`/conflicts?run=${run.run_number}`, String(run.conflicts)));
+  return h("span", { class: "badge warn" }, link(`/conflicts?${new URLSearchParams({ run: run.run_number, collection: run.collection })}`, String(run.conflicts)));
 }
 
 const runs = pagedTable(byId("runs"), {
