@@ -6,13 +6,14 @@ from collections.abc import Iterable, Sequence
 
 from event_store.database.connection import Connection
 from event_store.lookup.file_names import FileNames, KnownFile
-from event_store.select.lists import dataset_names
+from event_store.select.lists import DatasetNames, dataset_names
 from eventindex.v1 import event_pb2, lookup_pb2
 from service_kit.errors import InvalidRequestError
 from service_kit.file_urls import FileUrl
 from service_kit.settings import MESSAGE_BYTES_MAX, Settings
 
 _UNKNOWN = KnownFile()
+_NO_DATASET = DatasetNames("", "")
 # What else is in a message: 100,000 pairs with their columns.
 _ROOM_BYTES = 4 * 1024 * 1024
 
@@ -46,7 +47,7 @@ class Names:
             StoreUnavailableError: the database does not answer.
         """
         known = self._known.read(connection, {file.fuid_raw for file in files})
-        datasets: dict[int, str] = {}
+        datasets: dict[int, DatasetNames] = {}
         if self._url.needs_dataset:
             with connection.cursor() as cursor:
                 datasets = dataset_names(cursor, {file.dsid_raw for file in files})
@@ -56,8 +57,8 @@ class Names:
             file.url = self._url.of(
                 fuid=file.fuid_raw,
                 name=info.name,
-                dataset=datasets.get(file.dsid_raw, ""),
                 run=run,
+                **datasets.get(file.dsid_raw, _NO_DATASET)._asdict(),
             )
 
     def encoded(

@@ -66,6 +66,7 @@ class Catalogue:
                 run_last=planned.runs.last,
                 detector_id=planned.detector_id,
                 collections=collections,
+                numbers=planned.numbers,
             )
 
         return lists_reply.runs_response(request, planned.page, await self._fetch(fetch))

@@ -31,6 +31,7 @@ class RunsPlan(NamedTuple):
     runs: checks.Range
     run: int | None
     detector_id: str | None
+    numbers: tuple[int, ...]
 
 
 class DatasetsPlan(NamedTuple):
@@ -73,7 +74,16 @@ def plan_runs(request: lookup_pb2.ListRunsRequest) -> RunsPlan:
         runs,
         runs.first if runs.one else None,
         detector,
+        _numbers(request),
     )
+
+
+def _numbers(request: lookup_pb2.ListRunsRequest) -> tuple[int, ...]:
+    if len(request.run_numbers) > PAGE_SIZE_MAX:
+        raise InvalidRequestError(
+            f"run_numbers has {len(request.run_numbers):,} runs, above {PAGE_SIZE_MAX:,}"
+        )
+    return tuple(checks.number("run_numbers", number) for number in request.run_numbers)
 
 
 def plan_datasets(request: lookup_pb2.ListDatasetsRequest) -> DatasetsPlan:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeAlias
+from typing import Generic, TypeAlias, TypeVar
 
 from event_store.database.connection import Connection
 from event_store.database.threads import DatabaseThreads
@@ -23,25 +23,26 @@ GROUP_BYTES_MAX = 128 * 1024
 PATIENCE_S = 0.01
 GROUPS_AT_ONCE_MAX = 3
 
+A = TypeVar("A")
 # Answers in the order of the requests; an exception is raised to that caller alone.
-AnswerAll: TypeAlias = Callable[[Connection, Sequence[bytes]], Sequence[bytes | Exception]]
-_Waiting: TypeAlias = tuple[bytes, "asyncio.Future[bytes]"]
+AnswerAll: TypeAlias = Callable[[Connection, Sequence[bytes]], Sequence[A | Exception]]
+_Waiting: TypeAlias = tuple[bytes, "asyncio.Future[A]"]
 
 
-class LookupGroups:
+class LookupGroups(Generic[A]):
     """Answers requests, group by group. For one event loop."""
 
-    def __init__(self, threads: DatabaseThreads, answer_all: AnswerAll) -> None:
+    def __init__(self, threads: DatabaseThreads, answer_all: AnswerAll[A]) -> None:
         self._threads = threads
         self._answer_all = answer_all
-        self._waiting: deque[_Waiting] = deque()
+        self._waiting: deque[_Waiting[A]] = deque()
         self._groups: set[asyncio.Task[None]] = set()
         # The running group that new requests wait for; None once it takes too long.
         self._awaited: asyncio.Task[None] | None = None
 
-    def submit(self, request: bytes) -> asyncio.Future[bytes]:
+    def submit(self, request: bytes) -> asyncio.Future[A]:
         """Return the answer to a request, later. Who does not want it any more cancels it."""
-        answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[A] = asyncio.get_running_loop().create_future()
         self._waiting.append((request, answer))
         self._begin()
         return answer
@@ -68,7 +69,7 @@ class LookupGroups:
             self._awaited = None
         self._begin()
 
-    def _take(self) -> Iterator[_Waiting]:
+    def _take(self) -> Iterator[_Waiting[A]]:
         """Yield the requests of the next group."""
         requests, size = 0, 0
         while self._waiting and requests < GROUP_REQUESTS_MAX and size < GROUP_BYTES_MAX:
@@ -77,7 +78,7 @@ class LookupGroups:
                 requests, size = requests + 1, size + len(request)
                 yield request, answer
 
-    async def _answer(self, group: list[_Waiting]) -> None:
+    async def _answer(self, group: list[_Waiting[A]]) -> None:
         if not group:
             return
         requests = [request for request, _ in group]
@@ -85,13 +86,13 @@ class LookupGroups:
             self._threads.run(lambda connection: self._answer_all(connection, requests))
         )
 
-        def left(_: asyncio.Future[bytes]) -> None:
+        def left(_: asyncio.Future[A]) -> None:
             if all(answer.cancelled() for _, answer in group):
                 work.cancel()
 
         for _, answer in group:
             answer.add_done_callback(left)
-        answers: Sequence[bytes | Exception]
+        answers: Sequence[A | Exception]
         try:
             answers = await work
         except asyncio.CancelledError:

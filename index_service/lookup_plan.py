@@ -20,7 +20,7 @@ from service_kit.requests import parse
 from service_kit.settings import PAIRS_PER_MESSAGE_MAX
 
 _FIELDS = lookup_pb2.LookupRequest.DESCRIPTOR.fields_by_name
-_BATCH_ID, _RUNS, _EVENTS, _WITH_OLT, _COLLECTION, _WITH_NAMES = (
+_BATCH_ID, _RUNS, _EVENTS, _WITH_OLT, _COLLECTION, _OF_STREAM, _WITH_NAMES = (
     _FIELDS[name].number
     for name in (
         "batch_id",
@@ -28,6 +28,7 @@ _BATCH_ID, _RUNS, _EVENTS, _WITH_OLT, _COLLECTION, _WITH_NAMES = (
         "event_numbers",
         "with_olt_result",
         "collection",
+        "files_of_stream",
         "with_file_names",
     )
 )
@@ -37,6 +38,7 @@ _KNOWN = {
     _EVENTS: memoryview,
     _WITH_OLT: int,
     _COLLECTION: memoryview,
+    _OF_STREAM: int,
     _WITH_NAMES: int,
 }
 
@@ -93,6 +95,7 @@ def _plan_columns(request: bytes) -> Asked | None:
         by_number.get(_BATCH_ID, 0),
         name.decode() or RAW_NAME,
         bool(by_number.get(_WITH_NAMES)),
+        bool(by_number.get(_OF_STREAM)),
     )
 
 
@@ -106,6 +109,7 @@ def _plan_message(data: bytes) -> Asked:
         request.batch_id,
         request.collection or RAW_NAME,
         request.with_file_names,
+        request.files_of_stream,
     )
 
 

@@ -18,9 +18,16 @@ from eventindex.v1 import event_pb2, lookup_pb2
 from eventindex.wire import number_field, packed_field
 
 _FIELDS = lookup_pb2.LookupResponse.DESCRIPTOR.fields_by_name
-_BATCH_ID, _FOUND, _NOT_FOUND, _FILE_INDEXES, _OLT_RESULTS = (
+_BATCH_ID, _FOUND, _NOT_FOUND, _FIRST_FILE, _FILE_INDEXES, _OLT_RESULTS = (
     _FIELDS[name].number
-    for name in ("batch_id", "found", "not_found", "file_indexes", "olt_results")
+    for name in (
+        "batch_id",
+        "found",
+        "not_found",
+        "first_file_index",
+        "file_indexes",
+        "olt_results",
+    )
 )
 _NO_FUID = fuid_text(bytes(16))
 
@@ -52,23 +59,29 @@ def runs_of_files(asked: Asked, answer: Answer[bytes]) -> list[int]:
     return runs
 
 
-def encode_lookup(asked: Asked, answer: Answer[bytes]) -> bytes:
-    """Return the LookupResponse to a batch, serialized."""
+def encode_lookup(asked: Asked, answer: Answer[bytes], first_file_index: int = 0) -> bytes:
+    """Return the LookupResponse to a batch, serialized.
+
+    `first_file_index` is the number of the first file in the list of the stream, 0 without one.
+    """
     found = int(np.count_nonzero(answer.file_indexes))
     return b"".join(
         (
             number_field(_BATCH_ID, asked.batch_id),
             number_field(_FOUND, found),
             number_field(_NOT_FOUND, len(answer.file_indexes) - found),
+            number_field(_FIRST_FILE, first_file_index),
             packed_field(_FILE_INDEXES, answer.file_indexes),
             b"" if answer.olt is None else packed_field(_OLT_RESULTS, answer.olt),
+            _others(answer.other_collections),
             *answer.files,
         )
     )
 
 
-def encode_others(names: Sequence[str]) -> bytes:
-    """Return names of other collections as they stand behind the rest of a LookupResponse."""
+def _others(names: Sequence[str]) -> bytes:
+    if not names:
+        return b""
     return lookup_pb2.LookupResponse(other_collections=names).SerializeToString()
 
 

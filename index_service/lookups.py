@@ -22,6 +22,7 @@ from eventindex.v1 import lookup_pb2
 from index_service import lookup_joining, lookup_plan, lookup_reply
 from index_service.file_names import Names
 from index_service.lookup_groups import LookupGroups
+from index_service.stream_files import Answered, StreamFiles
 from service_kit.errors import InvalidRequestError
 from service_kit.in_order import InOrder
 
@@ -49,22 +50,23 @@ class Lookups:
         self._names = names
         self._threads = threads
         self._observer = observer
-        self._groups = LookupGroups(threads, self._answer_all)
+        self._groups: LookupGroups[bytes | Answered] = LookupGroups(threads, self._answer_all)
 
     async def Lookup(self, request: bytes) -> bytes:
         """Look up one batch of pairs."""
-        return await self._groups.submit(request)
+        return StreamFiles().encode(await self._groups.submit(request))
 
     async def LookupStream(self, requests: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """Answer each request in order; a few requests are read ahead of the responses."""
 
-        async def begin(request: bytes) -> asyncio.Future[bytes]:
+        async def begin(request: bytes) -> asyncio.Future[bytes | Answered]:
             return self._groups.submit(request)
 
+        files = StreamFiles()
         stream = InOrder(requests, begin, ANSWERS_AHEAD_MAX)
         async with aclosing(stream.answers()) as answers:
             async for answer in answers:
-                yield answer
+                yield files.encode(answer)
 
     async def GetEvent(self, request: lookup_pb2.GetEventRequest) -> lookup_pb2.GetEventResponse:
         """Look up one event with all its fields."""
@@ -76,15 +78,13 @@ class Lookups:
 
         answer = await self._threads.run(fetch)
         if not answer.files:
-            where = await self._threads.run(lambda connection: _elsewhere(connection, planned))
-            raise NotFoundError(
-                f"run {request.run_number} event {request.event_number} is not in the index{where}"
-            )
+            why = await self._threads.run(lambda connection: _why_missing(connection, planned))
+            raise NotFoundError(why)
         return lookup_reply.event_response(planned, answer)
 
     def _answer_all(
         self, connection: Connection, requests: Sequence[bytes]
-    ) -> list[bytes | Exception]:
+    ) -> list[bytes | Answered | Exception]:
         """Answer requests that have all arrived; a bad one leaves the others alone."""
         planned = [_plan(request) for request in requests]
         asked = [one for one in planned if isinstance(one, Asked)]
@@ -99,24 +99,25 @@ class Lookups:
             return [self._answer_all(connection, [request])[0] for request in requests]
         return [one if isinstance(one, Exception) else next(replies) for one in planned]
 
-    def _look_up(self, connection: Connection, asked: Sequence[Asked]) -> list[bytes]:
+    def _look_up(self, connection: Connection, asked: Sequence[Asked]) -> list[bytes | Answered]:
         """Return the responses to batches in their order; small ones are looked up as one."""
-        replies = [b""] * len(asked)
+        replies: list[bytes | Answered] = [b""] * len(asked)
         parts = lookup_joining.parts(asked)
         answers = self._reader.lookup_all(connection, [lookup_joining.join(part) for part in parts])
-        lost: list[tuple[int, Asked]] = []
+        lost: list[tuple[int, Asked, Answer[bytes]]] = []
         for part, answer in zip(parts, answers, strict=True):
             for (place, one), own in zip(part, lookup_joining.split(answer, part), strict=True):
                 named = self._named(connection, one, own) if one.with_names else own
-                replies[place] = lookup_reply.encode_lookup(one, named)
-                if not own.files and len(one.events):
-                    lost.append((place, one))
+                if own.files or not len(one.events):
+                    replies[place] = _reply(one, named)
+                else:
+                    lost.append((place, one, named))
             found = int(np.count_nonzero(answer.file_indexes))
             self._observer.looked_up(found, len(answer.file_indexes) - found)
         if lost:
-            others = _other_collections(connection, [one for _, one in lost])
-            for (place, _), names in zip(lost, others, strict=True):
-                replies[place] += lookup_reply.encode_others(names)
+            others = _other_collections(connection, [one for _, one, _ in lost])
+            for (place, one, named), collections in zip(lost, others, strict=True):
+                replies[place] = _reply(one, replace(named, other_collections=collections))
         return replies
 
     def _named(self, connection: Connection, asked: Asked, answer: Answer[bytes]) -> Answer[bytes]:
@@ -124,12 +125,14 @@ class Lookups:
         return replace(answer, files=self._names.encoded(connection, answer.files, runs))
 
 
-def _elsewhere(connection: Connection, asked: Asked) -> str:
-    """Say which other collections hold a run that this one does not."""
-    run = int(asked.runs[0])
+def _why_missing(connection: Connection, asked: Asked) -> str:
+    """Tell a run that lacks an event from one that is not there, or only in other collections."""
+    run, event = int(asked.runs[0]), int(asked.events[0])
     with connection.cursor() as cursor:
         number = collection_number(cursor, asked.collection)
-        return "" if run_exists(cursor, run, number) else elsewhere(cursor, run)
+        if run_exists(cursor, run, number):
+            return f"run {run} has no event {event}"
+        return f"run {run} is not in the index{elsewhere(cursor, run)}"
 
 
 def _other_collections(connection: Connection, asked: Sequence[Asked]) -> list[list[str]]:
@@ -143,6 +146,13 @@ def _other_collections(connection: Connection, asked: Sequence[Asked]) -> list[l
         distinct = {name for names in away for name in names}
         found.append(sorted(distinct, key=lambda name: (name != RAW_NAME, name))[:OTHERS_MAX])
     return found
+
+
+def _reply(asked: Asked, answer: Answer[bytes]) -> bytes | Answered:
+    """Return a response, or what it is made of in its turn on a stream."""
+    if asked.of_stream and not asked.with_names:
+        return Answered(asked, answer)
+    return lookup_reply.encode_lookup(asked, answer)
 
 
 def _plan(request: bytes) -> Asked | InvalidRequestError:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 from importlib.metadata import version
-from typing import Literal
 
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import REGISTRY, CollectorRegistry
 
 from event_store.lookup.cache import CacheCounts, PageCache
+from service_kit.instruments import Instruments
 
-# How the values of several workers become one.
-_OfWorkers = Literal["livemin", "livemax", "livesum"]
 _SECONDS_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 60, 600)
 
 
@@ -20,25 +18,19 @@ class Metrics:
     """Observations in, metrics out. All methods may be called from any thread."""
 
     def __init__(self, cache: PageCache[bytes], registry: CollectorRegistry = REGISTRY) -> None:
-        def counter(name: str, text: str, *labels: str) -> Counter:
-            return Counter(f"eventindex_{name}", text, labels, registry=registry)
-
-        def gauge(name: str, text: str, *labels: str, workers: _OfWorkers) -> Gauge:
-            return Gauge(
-                f"eventindex_{name}", text, labels, registry=registry, multiprocess_mode=workers
-            )
-
+        instruments = Instruments(registry)
+        counter, gauge = instruments.counter, instruments.gauge
         self._cache = cache
         self._counted = CacheCounts()
         self._lock = threading.Lock()
         pairs = counter("lookup_pairs", "Pairs looked up.", "outcome")
         self._found, self._not_found = pairs.labels("found"), pairs.labels("not_found")
-        self._requests = Histogram(
-            "eventindex_request_seconds",
+        self._requests = instruments.histogram(
+            "request_seconds",
             "Time from the request to the end of the answer; a stream is one request.",
-            ("method", "code"),
+            "method",
+            "code",
             buckets=_SECONDS_BUCKETS,
-            registry=registry,
         )
         self._database_up = gauge(
             "database_up", "1 when PostgreSQL answered the last question.", workers="livemin"

@@ -1,4 +1,4 @@
-"""What the service counts. The only module here that knows Prometheus.
+"""What the service counts. With `broker_metrics` the only module here that knows Prometheus.
 
 In events: received = inserted + duplicate + conflict + rejected + pending. A message that cannot
 be decoded counts as one event.
@@ -6,34 +6,36 @@ be decoded counts as one event.
 
 from __future__ import annotations
 
-import math
 from collections import Counter as Tally
 from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge
 
 from eventindex.v1 import admin_pb2
+from ingest_service.broker_metrics import BrokerMetrics
 from ingest_service.decode.topics import KINDS
-from ingest_service.model import ClockProblem, Door, Reason, Receipt, Terms
+from ingest_service.model import ClockProblem, Door, Reason, Receipt
+from service_kit.instruments import Instruments
 
 _EVENTS_BUCKETS = (1, 10, 100, 1_000, 10_000, 100_000, 1_000_000)
 _SECONDS_BUCKETS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
-class Metrics:
+class Metrics(BrokerMetrics):
     """Observations in, metrics out. All methods may be called from any thread."""
 
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
-        def counter(name: str, text: str, *labels: str) -> Counter:
-            return Counter(f"eventindex_{name}", text, labels, registry=registry)
+        instruments = Instruments(registry)
+        super().__init__(instruments)
+        self._make_events(instruments)
+        self._make_stored(instruments)
+        info = instruments.gauge("build_info", "The version of the service.", "service", "version")
+        info.labels("ingest_service", version("eventindex")).set(1)
+        self._show_zeros()
 
-        def gauge(name: str, text: str, *labels: str) -> Gauge:
-            return Gauge(f"eventindex_{name}", text, labels, registry=registry)
-
-        def histogram(name: str, text: str, buckets: tuple[float, ...]) -> Histogram:
-            return Histogram(f"eventindex_{name}", text, buckets=buckets, registry=registry)
-
+    def _make_events(self, instruments: Instruments) -> None:
+        counter, gauge = instruments.counter, instruments.gauge
         self._messages = counter(
             "ingest_received_messages", "Messages and batches that came in.", "door", "kind"
         )
@@ -60,6 +62,9 @@ class Metrics:
         self._empty = counter(
             "ingest_empty_messages", "Empty messages, which clear retained ones.", "kind"
         )
+
+    def _make_stored(self, instruments: Instruments) -> None:
+        counter, gauge, histogram = instruments.counter, instruments.gauge, instruments.histogram
         self._letters_known = counter(
             "ingest_known_dead_letters", "Refusals of retained messages that were letters before."
         )
@@ -73,50 +78,20 @@ class Metrics:
             "Files that came with another name, size or checksum than was noted before.",
         )
         self._batch_events = histogram(
-            "ingest_batch_events", "Events that were stored together.", _EVENTS_BUCKETS
+            "ingest_batch_events", "Events that were stored together.", buckets=_EVENTS_BUCKETS
         )
         self._commit_seconds = histogram(
-            "ingest_commit_seconds", "Seconds from a batch to its commit.", _SECONDS_BUCKETS
+            "ingest_commit_seconds", "Seconds from a batch to its commit.", buckets=_SECONDS_BUCKETS
         )
-        self._admin_seconds = Histogram(
-            "eventindex_admin_seconds",
+        self._admin_seconds = histogram(
+            "admin_seconds",
             "Seconds of a call of AdminService; a stream is one call.",
-            ("method", "code"),
+            "method",
+            "code",
             buckets=(*_SECONDS_BUCKETS, 60, 600),
-            registry=registry,
         )
         self._retries = counter("ingest_store_retries", "Attempts that PostgreSQL did not answer.")
-        self._dropped_acks = counter(
-            "ingest_dropped_acks", "Acknowledgements of connections that had ended."
-        )
-        self._broker_up = gauge("broker_up", "Whether the bridge is connected and subscribed.")
-        self._connections = counter("broker_connections", "Connections to the broker.")
-        self._sessions_lost = counter(
-            "broker_sessions_lost", "Reconnections after which the broker had lost the session."
-        )
-        self._sessions_kept = gauge(
-            "broker_sessions_kept", "Whether the broker keeps the session of a client that leaves."
-        )
-        self._session_expiry = gauge(
-            "broker_session_expiry_seconds", "How long the broker keeps a session; NaN: not told."
-        )
-        self._maximum_qos = gauge("broker_maximum_qos", "The broker's maximum QoS; NaN: not told.")
-        self._maximum_packet = gauge(
-            "broker_maximum_packet_bytes", "Longest packet the broker takes; NaN: not told."
-        )
-        self._receive_maximum = gauge(
-            "broker_receive_maximum", "The broker's receive maximum; NaN: not told."
-        )
-        self._offers = gauge(
-            "broker_offers", "Whether the broker offers it; NaN: not told.", "what"
-        )
-        self._broker_dropped = gauge(
-            "broker_dropped_messages", "Messages that the broker says it dropped, for any client."
-        )
         self._database_up = gauge("database_up", "Whether PostgreSQL answered last time.")
-        info = gauge("build_info", "The version of the service.", "service", "version")
-        info.labels("ingest_service", version("eventindex")).set(1)
-        self._show_zeros()
 
     def _show_zeros(self) -> None:
         """Show zeros: counters that start at their first event hide that event from rate()."""
@@ -128,7 +103,6 @@ class Metrics:
             self._empty.labels(kind)
         for problem in ClockProblem:
             self._clock_problems.labels(problem)
-        self.broker_terms(None)
 
     def message_refused(self, door: Door, kind: str, reason: Reason) -> None:
         """Note that a message was refused as a whole, before the pipeline."""
@@ -234,46 +208,6 @@ class Metrics:
     def database_up(self, *, up: bool) -> None:
         """Note whether PostgreSQL answered."""
         self._database_up.set(up)
-
-    def acks_dropped(self, messages: int) -> None:
-        """Note that acknowledgements came too late for their connection."""
-        self._dropped_acks.inc(messages)
-
-    def broker_up(self, *, up: bool) -> None:
-        """Note whether the bridge is subscribed."""
-        self._broker_up.set(up)
-
-    def broker_connected(self) -> None:
-        """Note that the broker accepted a connection."""
-        self._connections.inc()
-
-    def broker_terms(self, terms: Terms | None, session_expiry_s: int = 0) -> None:
-        """Note the broker's answer to CONNECT; in MQTT 3.1.1 it tells nothing.
-
-        `session_expiry_s` is what was asked for, which a broker that says nothing of it grants.
-        """
-        known = 1 if terms else math.nan
-        terms = terms or Terms()
-        expiry_s = session_expiry_s if terms.session_expiry_s is None else terms.session_expiry_s
-        self._session_expiry.set(expiry_s * known)
-        self._maximum_qos.set(terms.maximum_qos * known)
-        self._maximum_packet.set(terms.maximum_packet_bytes * known)
-        self._receive_maximum.set(terms.receive_maximum * known)
-        self._offers.labels("shared_subscriptions").set(terms.shared_subscriptions * known)
-        self._offers.labels("wildcard_subscriptions").set(terms.wildcard_subscriptions * known)
-        self._offers.labels("retained_messages").set(terms.retained_messages * known)
-
-    def session_lost(self) -> None:
-        """Note that the broker had forgotten the session: messages may be gone."""
-        self._sessions_lost.inc()
-
-    def sessions_kept(self, *, kept: bool) -> None:
-        """Note whether the broker keeps the session of a client that leaves."""
-        self._sessions_kept.set(kept)
-
-    def broker_dropped(self, messages: int) -> None:
-        """Note how many messages the broker has dropped since it started."""
-        self._broker_dropped.set(messages)
 
 
 def _by_label(metric: Counter | Gauge, door: Door, label: str) -> dict[str, int]:

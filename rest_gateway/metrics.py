@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from importlib.metadata import version
 
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, Info
+from prometheus_client import REGISTRY, CollectorRegistry, Info
+
+from service_kit.instruments import Instruments
 
 _SECONDS_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 60, 600)
 
@@ -13,22 +15,19 @@ class Metrics:
     """Observations in, metrics out. All methods may be called from any thread."""
 
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
-        def gauge(name: str, text: str) -> Gauge:
-            return Gauge(f"eventindex_{name}", text, registry=registry)
-
-        self._requests = Histogram(
-            "eventindex_http_request_seconds",
+        instruments = Instruments(registry)
+        gauge = instruments.gauge
+        self._requests = instruments.histogram(
+            "http_request_seconds",
             "Time from the request to the end of the answer.",
-            ("method", "route", "status"),
+            "method",
+            "route",
+            "status",
             buckets=_SECONDS_BUCKETS,
-            registry=registry,
         )
         self._running = gauge("http_requests_running", "Requests that are being answered.")
-        self._job_pairs = Counter(
-            "eventindex_http_job_pairs",
-            "Pairs of jobs looked up.",
-            ("outcome",),
-            registry=registry,
+        self._job_pairs = instruments.counter(
+            "http_job_pairs", "Pairs of jobs looked up.", "outcome"
         )
         self._up = {
             "index": gauge("index_up", "1 when the index answered the last question."),

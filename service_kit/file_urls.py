@@ -6,14 +6,13 @@ import string
 from collections.abc import Mapping
 
 FIELDS = ("name", "fuid", "dataset", "collection", "run")
-_RAW = "raw"
 
 
 class FileUrl:
     """The template of addresses: `root://host//store/{name}`; "" makes none.
 
     Attributes:
-        needs_dataset: whether an address holds the name of the file's dataset.
+        needs_dataset: whether an address holds the name of the file's dataset or collection.
         needs_run: whether it holds a run.
     """
 
@@ -26,14 +25,22 @@ class FileUrl:
         fields = fields_of(template)
         self._template = template
         self._needs_name = "name" in fields
-        self.needs_dataset = "dataset" in fields
+        self.needs_dataset = bool(fields & {"dataset", "collection"})
         self.needs_run = "run" in fields
 
     def __bool__(self) -> bool:
         """Return whether there are addresses."""
         return bool(self._template)
 
-    def of(self, *, fuid: str, name: str, dataset: str = "", run: int | None = None) -> str:
+    def of(
+        self,
+        *,
+        fuid: str,
+        name: str,
+        dataset: str = "",
+        collection: str = "",
+        run: int | None = None,
+    ) -> str:
         """Return the address of a file; "" where something that it is made of is not known."""
         if (
             not self._template
@@ -46,7 +53,7 @@ class FileUrl:
             "name": name,
             "fuid": fuid,
             "dataset": dataset,
-            "collection": _RAW,
+            "collection": collection,
             "run": run,
         }
         return self._template.format_map(values)

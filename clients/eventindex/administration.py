@@ -224,7 +224,12 @@ class Administration(DatasetQueries):
     def set_criterion(
         self, bit: int, name: str, *, run_first: int = 0, timeout: float | None = None
     ) -> Criterion:
-        """Name a bit of `olt_result`, 0 to 63, from a run on."""
+        """Name a bit of `olt_result`, 0 to 63, from a run on.
+
+        Raises:
+            NameTakenError: another bit has the name in some of these runs.
+            InvalidRequestError: the name is empty, too long, or a number or mask.
+        """
         request = admin_pb2.SetCriterionRequest(
             criterion=admin_pb2.Criterion(
                 bit=checked_number(bit, "bit", 63),
@@ -233,6 +238,22 @@ class Administration(DatasetQueries):
             )
         )
         return to_criterion(self._change(self._admin.SetCriterion, request, timeout).criterion)
+
+    def delete_criterion(
+        self, bit: int, *, run_first: int | None = None, timeout: float | None = None
+    ) -> list[Criterion]:
+        """Take all names of a bit of `olt_result` away, or the one from a run on; returns them.
+
+        Is not tried again by itself when the server goes away.
+
+        Raises:
+            NotFoundError: the bit has no such name.
+        """
+        request = admin_pb2.DeleteCriterionRequest(bit=checked_number(bit, "bit", 63))
+        if run_first is not None:
+            request.run_first = checked_number(run_first, "run_first", NUMBER_MAX)
+        answer = self._change(self._admin.DeleteCriterion, request, timeout, repeatable=False)
+        return [to_criterion(message) for message in answer.criteria]
 
     def dead_letters(
         self, *, reason: str = "", topic: str = "", timeout: float | None = None

@@ -28,6 +28,7 @@ from eventindex.collection_names import RAW, chosen_name
 from eventindex.errors import from_rpc_error
 from eventindex.lookup_messages import (
     LookupCalls,
+    Question,
     Request,
     Response,
     encode,
@@ -38,6 +39,7 @@ from eventindex.lookup_messages import (
 from eventindex.pairs import Pairs, PairsLike, to_pairs
 from eventindex.results import LookupResult, join, to_result
 from eventindex.stream import StreamLimits
+from eventindex.stream_results import StreamResults
 from eventindex.token import find_token, metadata_of
 
 Batches = Iterable[PairsLike] | AsyncIterable[PairsLike]
@@ -86,7 +88,7 @@ class AsyncClient:
             return join(columns, [part async for part in parts])
         seconds = self._limits.answer_seconds_max if timeout is None else timeout
         retry = channels.retrying_async(min(self._limits.retry_seconds_max, seconds))
-        request = encode(1, columns, with_olt_result, collection, with_file_names)
+        request = encode(1, columns, Question(with_olt_result, collection, with_file_names))
         response: Response = await retry(
             partial(self._attempt, request, time.monotonic() + seconds)
         )
@@ -119,11 +121,8 @@ class AsyncClient:
             default.answer_seconds_max if timeout is None else timeout,
             default.retry_seconds_max if retry_seconds_max is None else retry_seconds_max,
         )
-        return self._stream(
-            _requests(batches, with_olt_result, collection, with_file_names),
-            with_olt_result,
-            limits,
-        )
+        question = Question(with_olt_result, collection, with_file_names, files_of_stream=True)
+        return self._stream(_requests(batches, question), question, limits)
 
     async def close(self) -> None:
         """Close the connection; calls that still run end with an error."""
@@ -170,7 +169,7 @@ class AsyncClient:
     async def _stream(
         self,
         requests: AsyncIterator[tuple[Request, Pairs]],
-        with_olt_result: bool,
+        question: Question,
         limits: StreamLimits,
     ) -> AsyncGenerator[LookupResult, None]:
         exchange: AsyncExchange[Request, Response, Pairs] = AsyncExchange(
@@ -179,7 +178,7 @@ class AsyncClient:
             limits,
             self._address,
         )
-        answers = exchange.answers(partial(to_result, with_olt_result=with_olt_result))
+        answers = exchange.answers(StreamResults(question.with_olt_result).result)
         try:
             async for answer in answers:
                 yield answer
@@ -209,13 +208,11 @@ def connect(
     )
 
 
-async def _requests(
-    batches: Batches, with_olt_result: bool, collection: str, with_file_names: bool
-) -> AsyncIterator[tuple[Request, Pairs]]:
+async def _requests(batches: Batches, question: Question) -> AsyncIterator[tuple[Request, Pairs]]:
     number = 0
     async for batch in _each(batches):
         number += 1
-        yield numbered(number, batch, with_olt_result, collection, with_file_names)
+        yield numbered(number, batch, question)
 
 
 async def _each(batches: Batches) -> AsyncIterator[PairsLike]:

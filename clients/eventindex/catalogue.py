@@ -34,6 +34,8 @@ from eventindex.selection import Range, bounds, checked_fuid, checked_number, ru
 from eventindex.selection_results import Events
 from eventindex.v1 import lookup_pb2
 
+# Of one request; as many as a page has.
+_RUNS_ASKED_MAX = 10_000
 _WIRE_COUNT_BY = {
     CosmicCountBy.RUN: lookup_pb2.COSMIC_COUNT_BY_RUN,
     CosmicCountBy.BLOCK: lookup_pb2.COSMIC_COUNT_BY_BLOCK,
@@ -62,6 +64,7 @@ class CatalogueQueries(DatasetQueries):
     def runs(
         self,
         *,
+        run: int | None = None,
         run_first: int | None = None,
         run_last: int | None = None,
         detector_id: str | None = None,
@@ -72,6 +75,7 @@ class CatalogueQueries(DatasetQueries):
         """Yield the runs of the index; pages are fetched as they are needed.
 
         Args:
+            run: one run.
             run_first, run_last: bounds, inclusive.
             detector_id: runs of one telescope only; without a collection those of its own and,
                 begun before it had one, of "raw".
@@ -80,7 +84,8 @@ class CatalogueQueries(DatasetQueries):
             collection: the collection that holds them.
             timeout: seconds for each page.
         """
-        first, last = bounds((run_first, run_last), "runs")
+        bounded = run_first is not None or run_last is not None
+        first, last = run_bounds(run, (run_first, run_last) if bounded else None)
         request = lookup_pb2.ListRunsRequest(
             page_size=PAGE_ROWS,
             run_first=first,
@@ -91,6 +96,33 @@ class CatalogueQueries(DatasetQueries):
         )
         pages = self._pages(lambda q: self._unary(self._index.ListRuns, q, timeout), request)
         return (to_run(message) for page in pages for message in page.runs)
+
+    def unknown_runs(
+        self, runs: Iterable[int], *, collection: str = RAW, timeout: float | None = None
+    ) -> list[int]:
+        """Return those of some runs that a collection holds no event of, ascending.
+
+        >>> result = index.lookup(pairs)  # doctest: +SKIP
+        >>> index.unknown_runs(result.run_numbers[result.missing()])  # doctest: +SKIP
+
+        Args:
+            runs: run numbers; more than 10,000 are asked for in parts.
+            collection: the collection that may hold them.
+            timeout: seconds to wait for each of them.
+        """
+        numbers = sorted({checked_number(run, "run", NUMBER_MAX) for run in runs})
+        known: set[int] = set()
+        for start in range(0, len(numbers), _RUNS_ASKED_MAX):
+            request = lookup_pb2.ListRunsRequest(
+                page_size=_RUNS_ASKED_MAX,
+                run_numbers=numbers[start : start + _RUNS_ASKED_MAX],
+                collection=wire_name(collection),
+            )
+            for page in self._pages(
+                lambda q: self._unary(self._index.ListRuns, q, timeout), request
+            ):
+                known.update(run.run_number for run in page.runs)
+        return [number for number in numbers if number not in known]
 
     def run_gaps(
         self,

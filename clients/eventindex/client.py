@@ -6,7 +6,6 @@ Checks what it sends before anything is sent. Never caches an answer.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import overload
 
@@ -16,11 +15,12 @@ from eventindex.collection_names import RAW, chosen_name, distinct_names, wire_n
 from eventindex.columns import EventColumns, SerializedBatch, serialize, to_cosmic_message
 from eventindex.completeness import CompletenessQueries
 from eventindex.duplicates import DuplicateQueries
-from eventindex.lookup_messages import encode, pairs_max, slices, to_requests
+from eventindex.lookup_messages import Question, encode, pairs_max, slices, to_requests
 from eventindex.pairs import Pairs, PairsLike, to_numbers, to_pairs
 from eventindex.picking import Picking
 from eventindex.results import Ack, Event, LookupResult, join, to_ack, to_event, to_result
 from eventindex.stream import Exchange
+from eventindex.stream_results import StreamResults
 from eventindex.v1 import ingest_pb2, lookup_pb2
 
 
@@ -103,7 +103,7 @@ class Client(CompletenessQueries, DuplicateQueries, Administration, Picking):
         timeout: float | None,
     ) -> LookupResult:
         if len(columns.runs) <= pairs_max(with_file_names):
-            request = encode(1, columns, with_olt_result, collection, with_file_names)
+            request = encode(1, columns, Question(with_olt_result, collection, with_file_names))
             response = self._unary(self._lookups.Lookup, request, timeout)
             return to_result(columns, response, with_olt_result=with_olt_result)
         parts = self.lookup_stream(
@@ -153,9 +153,10 @@ class Client(CompletenessQueries, DuplicateQueries, Administration, Picking):
         """
         limits = self._stream_limits(batches_in_flight_max, timeout, retry_seconds_max)
         collection = chosen_name(collection, detector)
-        requests = to_requests(batches, with_olt_result, collection, with_file_names)
+        question = Question(with_olt_result, collection, with_file_names, files_of_stream=True)
+        requests = to_requests(batches, question)
         exchange = Exchange(self._lookups.LookupStream, requests, limits, self._address)
-        return exchange.answers(partial(to_result, with_olt_result=with_olt_result))
+        return exchange.answers(StreamResults(with_olt_result).result)
 
     def get_event(
         self,

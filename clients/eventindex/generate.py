@@ -37,6 +37,7 @@ class Plan:
         seed: the same plan with the same seed is the same data.
         datasets: number of datasets, numbered on from `dsid_raw`; the files of a stream are all in
             one.
+        file_names: whether the files have names, such as run7/stream0.3.raw.
     """
 
     runs: int = 10
@@ -50,6 +51,7 @@ class Plan:
     dsid_raw: int = 1
     seed: int = 1
     datasets: int = 1
+    file_names: bool = False
 
     def __post_init__(self) -> None:
         for name in ("runs", "run_first", "events", "event_first", "seed"):
@@ -116,8 +118,12 @@ def _files_by_stream(
 
 def _file(plan: Plan, run: int, key: int) -> RawFile:
     name = f"eventindex:generate/{plan.seed}/{run}/{key}"
-    dsid = plan.dsid_raw + key % plan.streams % plan.datasets
-    return RawFile(str(uuid.uuid5(uuid.NAMESPACE_URL, name)), dsid)
+    number, stream = divmod(key, plan.streams)
+    return RawFile(
+        str(uuid.uuid5(uuid.NAMESPACE_URL, name)),
+        plan.dsid_raw + stream % plan.datasets,
+        name=f"run{run}/stream{stream}.{number}.raw" if plan.file_names else "",
+    )
 
 
 def _olt_results(

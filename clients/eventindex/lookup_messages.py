@@ -24,14 +24,32 @@ from eventindex.wire_counts import check, may_have_more
 _SERVICE = lookup_pb2.DESCRIPTOR.services_by_name["IndexService"].full_name
 _ASKED = lookup_pb2.LookupRequest.DESCRIPTOR.fields_by_name
 _ANSWERED = lookup_pb2.LookupResponse.DESCRIPTOR.fields_by_name
-_BATCH_ID, _FOUND, _NOT_FOUND, _INDEXES, _OLT, _FILES = (
+_BATCH_ID, _FOUND, _NOT_FOUND, _FIRST_FILE, _INDEXES, _OLT, _FILES = (
     _ANSWERED[name].number
-    for name in ("batch_id", "found", "not_found", "file_indexes", "olt_results", "files")
+    for name in (
+        "batch_id",
+        "found",
+        "not_found",
+        "first_file_index",
+        "file_indexes",
+        "olt_results",
+        "files",
+    )
 )
-_KINDS = {_BATCH_ID: int, _FOUND: int, _NOT_FOUND: int, _INDEXES: memoryview, _OLT: memoryview}
+_NUMBERS, _COLUMNS = (_BATCH_ID, _FOUND, _NOT_FOUND, _FIRST_FILE), (_INDEXES, _OLT)
+_KINDS = dict.fromkeys(_NUMBERS, int) | dict.fromkeys(_COLUMNS, memoryview)
 
 # Of so many files the longest names and addresses fit a message.
 NAMED_PAIRS_MAX = 4_000
+
+
+class Question(NamedTuple):
+    """What is asked of every pair of a batch."""
+
+    with_olt_result: bool = False
+    collection: str = RAW
+    with_file_names: bool = False
+    files_of_stream: bool = False
 
 
 class Request(NamedTuple):
@@ -42,7 +60,11 @@ class Request(NamedTuple):
 
 
 class Response(NamedTuple):
-    """A LookupResponse; the columns are uint32 and uint64, shape (n,) or, where empty, (0,)."""
+    """A LookupResponse; the columns are uint32 and uint64, shape (n,) or, where empty, (0,).
+
+    Where `first_file_index` is not 0, the file indexes mean the list of the stream, in which
+    `files` has that place.
+    """
 
     batch_id: int
     files: Sequence[event_pb2.RawFile]
@@ -50,6 +72,7 @@ class Response(NamedTuple):
     olt_results: npt.NDArray[np.uint64]
     found: int
     not_found: int
+    first_file_index: int = 0
     other_collections: tuple[str, ...] = ()
 
 
@@ -79,29 +102,17 @@ def slices(pairs: Pairs, pairs_max: int = PAIRS_PER_MESSAGE_MAX) -> Iterator[Pai
 
 
 def to_requests(
-    batches: Iterable[PairsLike],
-    with_olt_result: bool,
-    collection: str = RAW,
-    with_file_names: bool = False,
+    batches: Iterable[PairsLike], question: Question
 ) -> Iterator[tuple[Request, Pairs]]:
     """Yield a request for each batch, numbered from 1, with its pairs.
 
     Raises:
         ValueError: a batch that is no pairs or more than fit a message.
     """
-    return (
-        numbered(number, batch, with_olt_result, collection, with_file_names)
-        for number, batch in enumerate(batches, 1)
-    )
+    return (numbered(number, batch, question) for number, batch in enumerate(batches, 1))
 
 
-def numbered(
-    number: int,
-    batch: PairsLike,
-    with_olt_result: bool,
-    collection: str = RAW,
-    with_file_names: bool = False,
-) -> tuple[Request, Pairs]:
+def numbered(number: int, batch: PairsLike, question: Question) -> tuple[Request, Pairs]:
     """Return the request of a batch with its pairs.
 
     Raises:
@@ -112,16 +123,10 @@ def numbered(
         raise ValueError(
             f"batch {number} has {len(pairs.runs):,} pairs, above {PAIRS_PER_MESSAGE_MAX:,}"
         )
-    return encode(number, pairs, with_olt_result, collection, with_file_names), pairs
+    return encode(number, pairs, question), pairs
 
 
-def encode(
-    batch_id: int,
-    pairs: Pairs,
-    with_olt_result: bool,
-    collection: str = RAW,
-    with_file_names: bool = False,
-) -> Request:
+def encode(batch_id: int, pairs: Pairs, question: Question) -> Request:
     """Serialize a batch; a run number that all share is sent once."""
     runs, events = pairs
     one_run = len(runs) > 0 and bool((runs == runs[0]).all())
@@ -132,9 +137,10 @@ def encode(
                 number_field(_ASKED["batch_id"].number, batch_id),
                 packed_field(_ASKED["run_numbers"].number, runs[:1] if one_run else runs),
                 packed_field(_ASKED["event_numbers"].number, events),
-                number_field(_ASKED["with_olt_result"].number, with_olt_result),
-                _collection_field(collection),
-                number_field(_ASKED["with_file_names"].number, with_file_names),
+                number_field(_ASKED["with_olt_result"].number, question.with_olt_result),
+                _collection_field(question.collection),
+                number_field(_ASKED["files_of_stream"].number, question.files_of_stream),
+                number_field(_ASKED["with_file_names"].number, question.with_file_names),
             )
         ),
     )
@@ -189,6 +195,7 @@ def _decode_columns(data: bytes) -> Response | None:
         olt,
         values.get(_FOUND, 0),
         values.get(_NOT_FOUND, 0),
+        values.get(_FIRST_FILE, 0),
     )
 
 
@@ -200,5 +207,6 @@ def _from_message(message: lookup_pb2.LookupResponse) -> Response:
         np.array(message.olt_results, np.uint64),
         message.found,
         message.not_found,
+        message.first_file_index,
         tuple(message.other_collections),
     )

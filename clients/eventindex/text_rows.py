@@ -22,7 +22,13 @@ EVENT_FIELDS = ("run_number", "event_number", "olt_result", "dsid_raw", "fuid_ra
 ANSWER_FIELDS = ("run_number", "event_number", "fuid_raw", "dsid_raw", "dataset_state")
 # Where names are asked for.
 NAME_FIELDS = ("name", "bytes", "checksum", "url")
-EVENT_HEADER = ",".join(EVENT_FIELDS) + "\n"
+# What an event may say of its file.
+FILE_FIELDS = ("file_name", "file_bytes", "file_checksum")
+
+
+def event_header(*, names: bool = False) -> str:
+    """Return the first line of events as CSV."""
+    return ",".join((*EVENT_FIELDS, *FILE_FIELDS) if names else EVENT_FIELDS) + "\n"
 
 
 def answer_fields(*, olt: bool, names: bool = False) -> tuple[str, ...]:
@@ -71,16 +77,22 @@ def answer_objects(result: LookupResult, *, names: bool = False) -> list[str]:
     ]
 
 
-def event_lines(events: EventColumns | Events) -> str:
-    """Return events as CSV, in the field order of the contract."""
+def event_lines(events: EventColumns | Events, *, names: bool = False) -> str:
+    """Return events as CSV, in the field order of `event_header`."""
     files = [f"{file.dsid_raw},{file.fuid_raw}" for file in events.files]
+    if names:
+        known = [_cells(file.name, file.bytes, file.checksum) for file in events.files]
+        files = [f"{file},{cells}" for file, cells in zip(files, known, strict=True)]
     rows = zip(_pairs(events), np.asarray(events.olt_results).tolist(), strict=True)
     return "".join([f"{run},{event},{olt},{files[i - 1]}\n" for (run, event, i), olt in rows])
 
 
 def event_objects(events: EventColumns | Events) -> str:
-    """Return events as JSON objects, one a line."""
-    files = [f'"dsid_raw":{file.dsid_raw},"fuid_raw":"{file.fuid_raw}"' for file in events.files]
+    """Return events as JSON objects, one a line, with what is known of their files."""
+    files = [
+        f'"dsid_raw":{file.dsid_raw},"fuid_raw":"{file.fuid_raw}"{_known_of(file)}'
+        for file in events.files
+    ]
     rows = zip(_pairs(events), np.asarray(events.olt_results).tolist(), strict=True)
     return "".join(
         [
@@ -115,8 +127,18 @@ def _answer_file(file: RawFile | None, fields: Sequence[str]) -> str:
     return compact(known)[1:-1]
 
 
+def _known_of(file: RawFile) -> str:
+    values = zip(FILE_FIELDS, (file.name, file.bytes, file.checksum), strict=True)
+    known = {field: value for field, value in values if value}
+    return f",{compact(known)[1:-1]}" if known else ""
+
+
 def _name_cells(file: RawFile) -> str:
+    return _cells(*(getattr(file, field) for field in NAME_FIELDS))
+
+
+def _cells(*values: object) -> str:
+    """Return values as cells of CSV; what is not known is empty."""
     out = io.StringIO()
-    cells = [getattr(file, field) or "" for field in NAME_FIELDS]
-    csv.writer(out, lineterminator="").writerow(cells)
+    csv.writer(out, lineterminator="").writerow([value or "" for value in values])
     return out.getvalue()

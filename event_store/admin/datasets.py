@@ -1,4 +1,4 @@
-"""Datasets, criteria and dead letters changed or read by hand. Never touches an event."""
+"""Datasets and dead letters changed or read by hand. Never touches an event."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from psycopg2.extensions import cursor as Cursor
 from event_store.database.connection import Connection
 from event_store.errors import NameTakenError, NotFoundError, WrongStateError
 from event_store.model import DatasetState
-from event_store.select.criteria import Criterion
 from event_store.select.lists import DatasetRow
 from event_store.telescope.names import PREFIX
 from event_store.write.catalogue import wait_for_writers
@@ -62,23 +61,6 @@ def update_dataset(connection: Connection, change: DatasetChange) -> DatasetRow:
         with connection.cursor() as cursor:
             wait_for_writers(cursor)
     return row
-
-
-def list_criteria(connection: Connection) -> list[Criterion]:
-    """Return the names of all bits, in order of bit and run."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT bit, first_run, name FROM olt_criterion ORDER BY bit, first_run")
-        return [Criterion(*row) for row in cursor.fetchall()]
-
-
-def set_criterion(connection: Connection, criterion: Criterion) -> None:
-    """Name a bit from a run on; another name from the same run on is replaced."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO olt_criterion (bit, first_run, name) VALUES (%s, %s, %s) "
-            "ON CONFLICT (bit, first_run) DO UPDATE SET name = excluded.name",
-            criterion,
-        )
 
 
 def list_dead_letters(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from psycopg2.extensions import cursor as Cursor
@@ -15,6 +16,24 @@ class Criterion(NamedTuple):
     bit: int
     first_run: int
     name: str
+
+
+def clash(known: Iterable[Criterion], new: Criterion) -> Criterion | None:
+    """Return a name of another bit that `new` would share in some run; None where there is none."""
+    known = list(known)
+    new_end = _end(known, new)
+    for other in known:
+        if other.bit == new.bit or other.name != new.name:
+            continue
+        if other.first_run < new_end and new.first_run < _end(known, other):
+            return other
+    return None
+
+
+def _end(known: Sequence[Criterion], one: Criterion) -> float:
+    """Return the run in which a bit gets its next name."""
+    later = (c.first_run for c in known if c.bit == one.bit and c.first_run > one.first_run)
+    return min(later, default=math.inf)
 
 
 class Criteria:

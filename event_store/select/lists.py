@@ -165,6 +165,7 @@ def list_runs(
     run_last: int,
     detector_id: str | None,
     collections: Sequence[int] | None,
+    numbers: Sequence[int] = (),
 ) -> Rows[RunRow]:
     """Return runs with events of collections (None: of all), a row for each run and collection.
 
@@ -175,6 +176,9 @@ def list_runs(
     if collections is not None:
         conditions.append("collection_id = ANY (%s)")
         values.append(list(collections))
+    if numbers:
+        conditions.append("run_number = ANY (%s::bigint[])")
+        values.append(list(numbers))
     if detector_id == "":
         conditions.append("detector_id IS NULL")
     elif detector_id is not None:
@@ -259,12 +263,21 @@ def list_datasets(
     )
 
 
-def dataset_names(cursor: Cursor, dsids: Collection[int]) -> dict[int, str]:
-    """Return the names of datasets."""
+class DatasetNames(NamedTuple):
+    """What a dataset is called, and the collection that it belongs to."""
+
+    dataset: str
+    collection: str
+
+
+def dataset_names(cursor: Cursor, dsids: Collection[int]) -> dict[int, DatasetNames]:
+    """Return the names of datasets and of their collections."""
     cursor.execute(
-        "SELECT dsid_raw, name FROM dataset WHERE dsid_raw = ANY (%s::bigint[])", (list(dsids),)
+        "SELECT d.dsid_raw, d.name, c.name FROM dataset d JOIN collection c USING (collection_id) "
+        "WHERE d.dsid_raw = ANY (%s::bigint[])",
+        (list(dsids),),
     )
-    return dict(cursor.fetchall())
+    return {dsid: DatasetNames(*names) for dsid, *names in cursor.fetchall()}
 
 
 def list_files(

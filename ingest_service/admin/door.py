@@ -13,6 +13,7 @@ from functools import partial
 
 from event_store.admin import (
     collections,
+    criteria,
     datasets,
     delete,
     file_infos,
@@ -152,7 +153,7 @@ class AdminDoor:
         request: admin_pb2.ListCriteriaRequest,  # noqa: ARG002  # there is nothing in it
     ) -> admin_pb2.ListCriteriaResponse:
         """Return all names of bits, in order of bit and run."""
-        rows = await self._threads.run(datasets.list_criteria)
+        rows = await self._threads.run(criteria.list_criteria)
         return admin_pb2.ListCriteriaResponse(criteria=map(reply.criterion_message, rows))
 
     async def SetCriterion(
@@ -160,8 +161,17 @@ class AdminDoor:
     ) -> admin_pb2.SetCriterionResponse:
         """Name a bit from a run on."""
         criterion = admin_plan.plan_criterion(request)
-        await self._threads.run(partial(datasets.set_criterion, criterion=criterion))
+        await self._threads.run(partial(criteria.set_criterion, criterion=criterion))
         return admin_pb2.SetCriterionResponse(criterion=reply.criterion_message(criterion))
+
+    async def DeleteCriterion(
+        self, request: admin_pb2.DeleteCriterionRequest
+    ) -> admin_pb2.DeleteCriterionResponse:
+        """Take names of a bit away."""
+        bit, first_run = admin_plan.plan_criterion_gone(request)
+        work = partial(criteria.delete_criterion, bit=bit, first_run=first_run)
+        rows = await self._threads.run(work, repeatable=False)
+        return admin_pb2.DeleteCriterionResponse(criteria=map(reply.criterion_message, rows))
 
     async def ListDeadLetters(
         self, request: admin_pb2.ListDeadLettersRequest

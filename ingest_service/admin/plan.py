@@ -24,6 +24,7 @@ _TOPIC_CHARACTERS_MAX = 65_535
 _BIT_MAX = 63
 _TOKEN = re.compile(r"letter-([0-9]{1,19})")
 _TOKEN_ID = re.compile(r"[0-9]{1,19}")
+_NUMBER_OR_MASK = re.compile(r"[0-9]+|0[xX].*")
 _AUTOMATIC_NAME = re.compile(r"dsid-([0-9]+)")
 
 
@@ -93,7 +94,23 @@ def plan_criterion(request: admin_pb2.SetCriterionRequest) -> Criterion:
     if criterion.bit > _BIT_MAX:
         raise InvalidRequestError(f"bit={criterion.bit} is above {_BIT_MAX}")
     checks.number("run_first", criterion.run_first)
-    return Criterion(criterion.bit, criterion.run_first, line("name", criterion.name))
+    name = line("name", criterion.name)
+    if _NUMBER_OR_MASK.fullmatch(name):
+        raise InvalidRequestError(f"name={name!r} is a number or a mask, which mean bits")
+    return Criterion(criterion.bit, criterion.run_first, name)
+
+
+def plan_criterion_gone(request: admin_pb2.DeleteCriterionRequest) -> tuple[int, int | None]:
+    """Check which names of a bit are to be taken away: the bit, and the run or None for all.
+
+    Raises:
+        InvalidRequestError: no such bit or run.
+    """
+    if request.bit > _BIT_MAX:
+        raise InvalidRequestError(f"bit={request.bit} is above {_BIT_MAX}")
+    if not request.HasField("run_first"):
+        return request.bit, None
+    return request.bit, checks.number("run_first", request.run_first)
 
 
 def plan_letters(request: admin_pb2.ListDeadLettersRequest) -> LettersPlan:
@@ -158,6 +175,8 @@ def _dataset_name(request: admin_pb2.UpdateDatasetRequest) -> str:
     automatic = _AUTOMATIC_NAME.fullmatch(name)
     if automatic and name != f"dsid-{request.dsid_raw}":
         raise InvalidRequestError(f"name={name!r} is kept for a dataset that nobody named yet")
+    if name.isascii() and name.isdigit():
+        raise InvalidRequestError(f"name={name!r} is a number, and means that dataset")
     if name.startswith(PREFIX):
         raise InvalidRequestError(f"name={name!r} is kept for the datasets of telescopes")
     return name

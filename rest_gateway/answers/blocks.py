@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 
 from eventindex import text_rows as rows
+from eventindex.errors import EventIndexError
 from eventindex.results import LookupResult
 from eventindex.selection_results import Events
 from rest_gateway.lists.negotiate import Form
 from rest_gateway.lists.pair_lists import PairError
 
 Blocks = Generator[bytes, None, None]
+
+# Runs of pairs that were not found of which is asked whether the index has them.
+RUNS_ASKED_MAX = 1000
 
 
 def answer_blocks(
@@ -26,6 +30,7 @@ def answer_blocks(
     errors: Sequence[PairError],
     olt: bool,
     names: bool = False,
+    unknown_runs: Callable[[Iterable[int]], list[int]],
 ) -> Blocks:
     """Yield the answer in pieces, one a result.
 
@@ -36,31 +41,47 @@ def answer_blocks(
         errors: what in the list was no pair.
         olt: whether the results have `olt_result`.
         names: whether what is noted of the files is told too.
+        unknown_runs: tells which of some runs the index does not have.
     """
     if form is Form.JSON:
-        return _json(results, pairs, errors, names)
+        return _json(results, pairs, errors, names, unknown_runs)
     if form is Form.NDJSON:
         return _ndjson(results, errors, names)
     return _csv(results, errors, olt, names)
 
 
 def _json(
-    results: Iterable[LookupResult], pairs: int, errors: Sequence[PairError], names: bool
+    results: Iterable[LookupResult],
+    pairs: int,
+    errors: Sequence[PairError],
+    names: bool,
+    unknown_runs: Callable[[Iterable[int]], list[int]],
 ) -> Blocks:
     yield f'{{"pairs":{pairs},"errors":{rows.compact(list(errors))},"answers":['.encode()
     found = 0
+    lacking: set[int] = set()
     others: dict[str, None] = {}
     separator = "\n"
     for result in results:
         found += result.found
         others |= dict.fromkeys(result.other_collections)
+        if result.not_found and len(lacking) < RUNS_ASKED_MAX:
+            lacking.update(result.run_numbers[result.missing()].tolist())
         objects = rows.answer_objects(result, names=names)
         if objects:
             yield (separator + ",\n".join(objects)).encode()
             separator = ",\n"
+    unknown: list[int] | None = []
+    if lacking:
+        try:
+            unknown = unknown_runs(sorted(lacking)[:RUNS_ASKED_MAX])
+        except EventIndexError:
+            unknown = None  # the answers stand without it
     elsewhere = rows.compact([] if found else list(others))
-    counts = f'"found":{found},"not_found":{pairs - found}'
-    yield f'\n],{counts},"other_collections":{elsewhere}}}\n'.encode()
+    yield (
+        f'\n],"found":{found},"not_found":{pairs - found},'
+        f'"unknown_runs":{rows.compact(unknown)},"other_collections":{elsewhere}}}\n'
+    ).encode()
 
 
 def _ndjson(results: Iterable[LookupResult], errors: Sequence[PairError], names: bool) -> Blocks:
@@ -90,7 +111,7 @@ def _csv(
 def event_blocks(batches: Iterable[Events], form: Form) -> Blocks:
     """Yield events as NDJSON or CSV, a block for each batch."""
     if form is Form.CSV:
-        yield rows.EVENT_HEADER.encode()
+        yield rows.event_header().encode()
     write = rows.event_lines if form is Form.CSV else rows.event_objects
     for batch in batches:
         yield write(batch).encode()

@@ -55,7 +55,7 @@ class ProblemDocument(Document):
                     "type": "urn:eventindex:problem:not-found",
                     "title": "Not Found",
                     "status": 404,
-                    "detail": "run 12345 event 1 is not in the index",
+                    "detail": "run 12345 has no event 1",
                 }
             ]
         },
@@ -96,6 +96,10 @@ class LookupAnswer(Document):
     answers: list[Answer]
     found: Count
     not_found: Count
+    unknown_runs: list[int] | None = Field(
+        description="Runs of pairs that were not found and that the index does not have, of the "
+        "first 1,000; the others lack the event. null where the index did not tell."
+    )
     other_collections: list[str] = Field(
         description="Where nothing was found: collections that hold runs which this one does not."
     )

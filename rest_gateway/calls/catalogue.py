@@ -7,8 +7,10 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
+from eventindex.catalogue_results import FileContent
 from eventindex.columns import DSID_MAX
 from eventindex.datasets import to_wire_state
+from eventindex.limits import NAME_BYTES_MAX
 from eventindex.results import DatasetState
 from eventindex.v1 import lookup_pb2
 from rest_gateway.answers import schemas
@@ -67,7 +69,9 @@ class FilesQuery(PageQuery, InCollection):
     run: Number | None = Field(None, description="Files of one run.")
     dataset: int | None = Field(None, ge=0, le=DSID_MAX, description="Files of one dataset.")
     name: str = Field(
-        "", max_length=1024, description="Files with such a name: * is any text, ? one character."
+        "",
+        max_length=NAME_BYTES_MAX,
+        description="Files with such a name: * is any text, ? one character.",
     )
     with_file_names: bool = Field(
         False, description="Answer name, bytes, checksum and url of the files too."
@@ -81,6 +85,14 @@ class FileQuery(Parameters):
     """What to tell of one RAW file."""
 
     with_file_names: bool = Field(False, description="Answer name, bytes, checksum and url too.")
+
+
+class NamedFileQuery(FileQuery):
+    """Which RAW file, by its name."""
+
+    name: str = Field(
+        min_length=1, max_length=NAME_BYTES_MAX, description="Its whole name, as noted."
+    )
 
 
 class ConflictsQuery(PageQuery, InCollection):
@@ -201,6 +213,20 @@ def list_files(
 
 
 @router.get(
+    "/files/by-name",
+    tags=["files"],
+    summary="One RAW file, by its name",
+    responses={**document(schemas.File, "The file."), **problems_of(404)},
+)
+def get_file_by_name(
+    request: Request, services: ServicesDep, query: Annotated[NamedFileQuery, Query()]
+) -> Response:
+    """Say of which runs the RAW file of a name holds events; a name of several files is refused."""
+    content = services.get_file(name=query.name, with_file_names=query.with_file_names)
+    return _file(request, content)
+
+
+@router.get(
     "/files/{fuid_raw}",
     tags=["files"],
     summary="One RAW file",
@@ -214,6 +240,10 @@ def get_file(
 ) -> Response:
     """Say of which runs a RAW file holds events."""
     content = services.get_file(fuid_raw, with_file_names=query.with_file_names)
+    return _file(request, content)
+
+
+def _file(request: Request, content: FileContent) -> Response:
     runs = [file_document(file) for file in content.runs]
     return json_answer(request, schemas.File(fuid_raw=runs[0].fuid_raw, runs=runs))
 

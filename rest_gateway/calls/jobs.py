@@ -18,7 +18,7 @@ from rest_gateway.answers.blocks import answer_blocks
 from rest_gateway.answers.streams import Stream, json_answer, primed, streamed
 from rest_gateway.calls.parameters import InCollection, Parameters
 from rest_gateway.jobs import store as job_store
-from rest_gateway.jobs.chunks import parquet_blocks, to_chunks, to_results
+from rest_gateway.jobs.chunks import collection_of, parquet_blocks, to_chunks, to_results
 from rest_gateway.jobs.store import JobRow
 from rest_gateway.lists.negotiate import MEDIA_TYPES, Form, answer_form, body_kind
 from rest_gateway.lists.pair_lists import list_columns, read_list
@@ -188,11 +188,20 @@ def _result(parts: Parts, job: JobRow, form: Form) -> Response:
         return parts.jobs.wait(partial(job_store.read_chunk, job_id=job_id, chunk_no=chunk_no))
 
     results = primed(to_results(read, job.chunks))
+    first = read(0)
+    collection = RAW if first is None else collection_of(first[0])
     olt = job.with_olt_result
     if form is Form.PARQUET:
         blocks = parquet_blocks(results, olt=olt)
     else:
-        blocks = answer_blocks(results, form, pairs=job.pairs, errors=job.errors, olt=olt)
+        blocks = answer_blocks(
+            results,
+            form,
+            pairs=job.pairs,
+            errors=job.errors,
+            olt=olt,
+            unknown_runs=partial(parts.services.unknown_runs, collection=collection),
+        )
     return streamed(blocks, MEDIA_TYPES[form], filename=f"job-{job.job_id}.{form}")
 
 

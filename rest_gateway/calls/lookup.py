@@ -110,7 +110,13 @@ def _answer(
         )
     )
     blocks = answer_blocks(
-        results, form, pairs=check.pairs, errors=check.errors, olt=olt, names=names
+        results,
+        form,
+        pairs=check.pairs,
+        errors=check.errors,
+        olt=olt,
+        names=names,
+        unknown_runs=partial(parts.services.unknown_runs, collection=collection),
     )
     headers: dict[str, Any] = {
         "EventIndex-Pairs": str(check.pairs),

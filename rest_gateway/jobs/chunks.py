@@ -10,7 +10,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from eventindex.collection_names import RAW
-from eventindex.lookup_messages import decode, encode
+from eventindex.lookup_messages import Question, decode, encode
 from eventindex.pairs import Pairs, to_pairs
 from eventindex.results import LookupResult, to_result
 from eventindex.v1 import lookup_pb2
@@ -46,6 +46,11 @@ def to_chunks(
     if count:
         last = [pairs for pairs in _cut(_joined(waiting)) if len(pairs.runs)]
         yield from (_to_bytes(pairs, olt, collection) for pairs in last)
+
+
+def collection_of(request: bytes) -> str:
+    """Return the collection that a chunk asks."""
+    return lookup_pb2.LookupRequest.FromString(request).collection or RAW
 
 
 def to_results(read: ReadChunk, chunks: int) -> Generator[LookupResult, None, None]:
@@ -94,7 +99,7 @@ def _cut(pairs: Pairs) -> list[Pairs]:
 
 
 def _to_bytes(pairs: Pairs, olt: bool, collection: str) -> bytes:
-    return encode(1, pairs, olt, collection).data
+    return encode(1, pairs, Question(olt, collection)).data
 
 
 def _drained(buffer: BytesIO) -> bytes:

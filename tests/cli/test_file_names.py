@@ -179,3 +179,16 @@ def test_a_file_without_an_address_is_named(loaded):
     assert "the index has no address of it" in result.stdout
     assert not Path("nothing.root").exists()
     assert DATA.exists()
+
+
+def test_a_generated_file_brings_the_names_of_its_raw_files():
+    """What `generate --file-names` wrote is noted by `load`, and found by a pattern of names."""
+    options = ["--runs", 1, "--run-first", 777, "--events", 20, "--file-names"]
+    assert run("generate", "-o", "w.csv", *options).exit_code == 0
+    loaded = run("load", "w.csv")
+    assert loaded.exit_code == 0, loaded.stderr
+    listed = run("files", "--name", "run777/*", "--format", "json").stdout
+    assert {row["name"] for row in json.loads(listed)} == {
+        "run777/stream0.0.raw",
+        "run777/stream1.0.raw",
+    }

@@ -295,6 +295,6 @@ def test_dead_letters_by_command(server: CatalogueServer, tmp_path: Path):
     discarded = run("dead-letters", "discard", "2", "9")
     assert (discarded.exit_code, discarded.stderr) == (
         3,
-        "eventindex: 9: there is no dead letter 9\n1 discarded\n",
+        "eventindex: 9: there is no dead letter 9\n1 dead letter discarded, 1 not\n",
     )
     assert run("dead-letters", "show", "2").exit_code == 1

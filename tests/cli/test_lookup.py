@@ -105,7 +105,7 @@ def test_a_run_without_an_event_is_no_file():
     """Who leaves the event number out is told how an event is given."""
     result = run("lookup", "12345")
     assert result.exit_code == 2
-    assert "there is no file 12345 (for one event give RUN EVENT)" in result.stderr
+    assert "there is no file 12345 (for one event give RUN:EVENT)" in result.stderr
 
 
 def test_every_command_is_said_in_a_line():

@@ -13,17 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventindex import EventColumns, RawFile, mask_of
 from eventindex.columns import serialize
 from eventindex.numbers import to_bits, to_numbers
 from eventindex.pairs import to_pairs
-from eventindex.selection import to_selection
-from tests.support.client import fuid
+from tests.support.containers import MASKED, with_columns
 
-MASKED = np.ma.array([4, 5, 6], mask=[False, False, True])
 RECORDS = np.array([(5, 1, 0.5), (6, 1, 0.5)], [("event_number", "i4"), ("run_number", "u2"),
                                                ("energy", "f4")])  # fmt: skip
-
 # Columns of three that hold something at index 2 which is no number, and how it is called there.
 BAD_COLUMNS: dict[str, tuple[Any, str]] = {
     "masked": (MASKED, "2 is masked"),
@@ -62,7 +58,6 @@ BAD_COLUMNS: dict[str, tuple[Any, str]] = {
     "Arrow below zero": (pa.array([4, 5, -1]), "2 is -1, outside"),
     "longer than 64 bits": ([4, 5, 2**70], f"2 is {2**70}, outside"),
 }  # fmt: skip
-
 # Columns that are of another kind from their first value on.
 OTHER_COLUMNS: dict[str, tuple[Any, str]] = {
     "whole floats": (np.array([4.0, 5.0]), "0 is 4.0, not an integer"),
@@ -83,7 +78,6 @@ OTHER_COLUMNS: dict[str, tuple[Any, str]] = {
     "a text": ("45", r"one dimension, not shape \(\)"),
     "nothing": (None, r"one dimension, not shape \(\)"),
 }
-
 GOOD_COLUMNS: dict[str, Any] = {
     "list": [4, 5],
     "tuple of NumPy integers": (np.uint8(4), np.int64(5)),
@@ -103,16 +97,6 @@ GOOD_COLUMNS: dict[str, Any] = {
     "sliced Arrow": pa.array([None, 4, 5])[1:],
     "dictionary": pa.array([4, 5]).dictionary_encode(),
 }
-
-
-def with_columns(**changed: Any) -> EventColumns:
-    plain: dict[str, Any] = {
-        "run_numbers": [1, 1, 1],
-        "event_numbers": [4, 5, 6],
-        "file_indexes": [1, 1, 1],
-        "olt_results": [0, 1, 2],
-    }
-    return EventColumns([RawFile(fuid(1), 7)], **(plain | changed))
 
 
 @pytest.mark.parametrize(("column", "text"), BAD_COLUMNS.values(), ids=BAD_COLUMNS)
@@ -245,74 +229,3 @@ def test_a_column_is_taken_whole_or_named(values: list[int | None], form: str):
                 to_numbers(column, "event_number")
         else:
             assert to_numbers(column, "event_number").tolist() == values
-
-
-@pytest.mark.parametrize(
-    "selection",
-    [
-        {"run": np.ma.masked},
-        {"run": np.ma.array(4, mask=True)},
-        {"runs": (pd.NA, 5)},
-        {"events": (None, np.nan)},
-        {"events": (1, MASKED[2])},
-        {"olt_all": True},
-        {"olt_any": np.timedelta64(1, "s")},
-        {"olt_none": 1.0},
-        {"olt_none": -1},
-        {"file": b"x"},
-    ],
-    ids=str,
-)
-def test_a_selection_names_what_is_no_number(selection: Any):
-    """A masked or missing bound restricts nothing by accident: it is a ValueError with its name."""
-    with pytest.raises(ValueError, match=f"^{next(iter(selection))} is "):
-        to_selection(selection, None)
-
-
-def test_a_selection_takes_integers_of_numpy():
-    """Numbers may come out of an array, also one of no dimension, and masks have 64 bits."""
-    made = to_selection({"run": np.array(4), "olt_all": np.uint64(2**64 - 1)}, None)
-    assert (made.run_first, made.olt_all) == (4, 2**64 - 1)
-    assert mask_of(pd.Series([0, 63])) == 2**63 + 1
-    with pytest.raises(ValueError, match="bit is <NA>"):
-        mask_of(pd.array([0, None], dtype="Int64"))
-
-
-@pytest.mark.parametrize(
-    ("file", "text"),
-    [
-        (RawFile(fuid(1), np.ma.masked), "dsid_raw of file 0 is masked"),
-        (RawFile(fuid(1), 7.5), "dsid_raw of file 0 is 7.5, not an integer"),
-        (RawFile(fuid(1), True), "dsid_raw of file 0 is True"),
-        (RawFile(fuid(1), 2**31), f"dsid_raw of file 0 is {2**31}, outside"),
-        (RawFile(None, 7), "fuid_raw of file 0 is None, not a UUID"),
-        (RawFile(b"x", 7), "fuid_raw of file 0 is b'x', not a UUID"),
-    ],
-)
-def test_a_file_of_a_batch_is_checked(file: RawFile, text: str):
-    """A file id or dataset of another type is named with the place of its file."""
-    with pytest.raises(ValueError, match=text):
-        serialize(1, EventColumns([file], 1, [1], [1]))
-
-
-@pytest.mark.parametrize("run", [5, np.int32(5), np.array(5), [5], np.array([5, 5, 5])], ids=str)
-def test_a_batch_takes_one_run_number_or_one_each(run: Any):
-    """One number, one in a list, or one for each event."""
-    assert serialize(1, with_columns(run_numbers=run)) == serialize(1, with_columns(run_numbers=5))
-
-
-def test_bits_have_64_and_none_is_negative():
-    """olt_results take 2^64-1 in every integer type that has it, and no sign."""
-    whole = [2**64 - 1, 0, 1]
-    for column in (
-        whole,
-        np.array(whole, np.uint64),
-        np.array(whole, ">u8"),
-        pa.array(whole, pa.uint64()),
-        pd.array(whole, dtype="UInt64"),
-    ):
-        assert to_bits(column, "olt_result").tolist() == whole
-        with pytest.raises(ValueError, match=f"event_number 0 is {2**64 - 1}, outside 0 to 2"):
-            to_numbers(column, "event_number")
-    with pytest.raises(ValueError, match="olt_result 1 is -1, outside 0 to 2"):
-        to_bits(np.array([0, -1]), "olt_result")

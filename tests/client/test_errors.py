@@ -83,5 +83,5 @@ def test_a_taken_name_and_a_wrong_state():
     taken = run("datasets", "rename", "2", "physics")
     assert (taken.exit_code, taken.stderr[:30]) == (2, "eventindex: name='physics' is ")
     resolved = run("conflicts", "resolve", conflict, "--keep", "--by", "anna")
-    assert resolved.exit_code == 1
+    assert resolved.exit_code == 3
     assert "kept by anna" in resolved.stderr

@@ -176,5 +176,5 @@ def test_a_client_request_is_what_protobuf_writes():
             event_numbers=[1, 2**62, 3],
             with_olt_result=True,
         )
-        request = lookup_messages.encode(5, pairs, with_olt_result=True)
+        request = lookup_messages.encode(5, pairs, lookup_messages.Question(with_olt_result=True))
         assert request == (5, message.SerializeToString())

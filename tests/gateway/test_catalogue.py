@@ -36,7 +36,7 @@ def test_one_event(http):
         404,
         "urn:eventindex:problem:not-found",
     )
-    assert "run 1 event 777" in missing.json()["detail"]
+    assert "run 1 has no event 777" in missing.json()["detail"]
 
 
 def test_events_of_a_selection(http):

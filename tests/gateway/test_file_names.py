@@ -64,6 +64,17 @@ def test_files_are_listed_and_found_by_their_names(stack: Stack):
     assert get(f"{API}/files/{FILES[0]}").json()["runs"][0]["url"] is None
 
 
+def test_one_file_is_asked_for_by_its_whole_name(stack: Stack):
+    """The name as it was noted finds the file; a part or a pattern of it is no file's name."""
+    asked = {"name": NAME, "with_file_names": True}
+    found = stack.http.get(f"{API}/files/by-name", params=asked).json()
+    assert (found["fuid_raw"], found["runs"][0]["name"]) == (FILES[0], NAME)
+    for name, status in (("run1/*", 404), ("", 400)):
+        answer = stack.http.get(f"{API}/files/by-name", params={"name": name})
+        assert answer.status_code == status
+    assert "name" in answer.json()["detail"]
+
+
 def test_the_page_shows_names_and_addresses(stack: Stack):
     """Who ticks names sees where each file is and copies the addresses; a file's page has them."""
     base = f"http://{stack.gateway.address}"

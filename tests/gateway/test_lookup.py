@@ -54,6 +54,14 @@ def test_a_list_comes_in_every_form(http, body):
     assert (found["pairs"], found["found"], found["not_found"], found["errors"]) == (4, 3, 1, [])
 
 
+def test_a_run_that_is_not_there_is_told_from_a_missing_event(http):
+    """Runs that the index does not have are named, those that lack an event are not."""
+    known = PAIRS[0][0]
+    found = lookup(http, f"{known} 999999\n77 1\n77 2\n").json()
+    assert (found["not_found"], found["unknown_runs"]) == (3, [77])
+    assert lookup(http, f"{PAIRS[0][0]} {PAIRS[0][1]}\n").json()["unknown_runs"] == []
+
+
 def test_answers_come_in_every_form(http):
     """JSON, NDJSON and CSV, by Accept or by format, say the same."""
     expected = lookup(http, AS_TEXT, olt_result=True).json()["answers"]

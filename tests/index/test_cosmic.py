@@ -4,65 +4,20 @@ from __future__ import annotations
 
 import json
 import uuid
-from pathlib import Path
 
 import grpc
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from event_store.database.migrate import migrate
 from event_store.telescope.names import cosmic_fuid, line_of
 from eventindex.catalogue_results import to_cosmic_event
 from eventindex.cli.cosmic import _clock
-from eventindex.v1 import ingest_pb2, ingest_pb2_grpc, lookup_pb2
-from tests.conftest import execute, query
-from tests.support.processes import Service, wait_until
+from eventindex.v1 import lookup_pb2
+from tests.conftest import execute
+from tests.support.cosmic import DUMP, DUMP_FUID, TALK, events, lines, record
 
-DUMP = (Path(__file__).parents[1] / "data" / "dump.dat").read_bytes().splitlines()
-DUMP_FUID = str(cosmic_fuid("0", 12345, 2))
 # 2019-09-19T18:35:35Z, from the first line's Timestamp and the telescopes' epoch.
 DUMP_SECONDS = 622234535 + 946684800
-TALK = (
-    b'{\n "RunNumber": 12345, "EventNumber": 1, "CosmicBlock": null, "DetectorId": null,\n'
-    b' "TriggerBits": 18446744073709551615, "TrigerCounter": -5, "Note": "\xc3\xa9 \\u0000",\n'
-    b' "TDC": {"0": {"Data": [5, null, 7], "Calib": [2, null]}, "1": null}}'
-)
-LIMIT = [("grpc.max_receive_message_length", 16 * 1024 * 1024)]
-
-
-@pytest.fixture
-def ingest(ingest_address):
-    """A function that sends records of a detector and returns the acknowledgement."""
-    with grpc.insecure_channel(ingest_address, LIMIT) as channel:
-        yield sender(channel)
-
-
-def sender(channel):
-    stub = ingest_pb2_grpc.IngestServiceStub(channel)
-
-    def send(records, detector="0"):
-        batch = ingest_pb2.CosmicBatch(batch_id=1, detector_id=detector, records=records)
-        return next(stub.IngestCosmic(iter([batch]), timeout=60))
-
-    return send
-
-
-def record(run, event, block=0, timestamp=0, **fields):
-    """A telescope's line."""
-    values = {"RunNumber": run, "EventNumber": event, "CosmicBlock": block, "Timestamp": timestamp}
-    return json.dumps(values | fields).encode()
-
-
-def events(stub, **fields):
-    """All records of a selection."""
-    answers = stub.GetCosmicEvents(lookup_pb2.GetCosmicEventsRequest(**fields), timeout=60)
-    return [event for answer in answers for event in answer.events]
-
-
-def lines(stub, fuid):
-    """The lines of a RAW file."""
-    answers = stub.ReadRawFile(lookup_pb2.ReadRawFileRequest(fuid_raw=fuid), timeout=60)
-    return [line for answer in answers for line in answer.lines]
 
 
 def counts(stub, by, **fields):
@@ -244,100 +199,6 @@ def store_plain_file(database_url):
     fuid = str(uuid.uuid4())
     execute(database_url, f"INSERT INTO raw_file VALUES (3, '{fuid}', 10, 1, 0, 0)")
     return fuid
-
-
-def test_a_file_read_back_makes_the_same_index(ingest, stub, postgres, database_url):
-    """All files' lines, loaded into an empty index, give the same events and records."""
-    ingest([*DUMP, TALK, record(12345, 7, block=1), record(12345, 5000, block=2)])
-    ingest([record(12345, 7, block=1), record(12345, 8, block=1)], "7")
-    files = [
-        file
-        for collection in ("cosmic.0", "cosmic.7")
-        for file in stub.ListFiles(lookup_pb2.ListFilesRequest(collection=collection)).files
-    ]
-    assert len(files) == 4
-    fresh = f"fresh_{uuid.uuid4().hex}"
-    execute(postgres.url(), f"CREATE DATABASE {fresh}")
-    migrate(postgres.url(fresh))
-    service = Service("ingest_service", database_url=postgres.url(fresh)).start()
-    detectors = {str(cosmic_fuid("7", 12345, 1)): "7"}
-    try:
-        with grpc.insecure_channel(service.address) as channel:
-            send = sender(channel)
-            order = sorted(files, key=lambda row: row.file.fuid_raw in detectors)
-            for row in order:
-                found = lines(stub, row.file.fuid_raw)
-                assert all(isinstance(json.loads(line), dict) for line in found)
-                numbers = [json.loads(line)["EventNumber"] for line in found]
-                assert numbers == sorted(set(numbers))
-                send([line.encode() for line in found], detectors.get(row.file.fuid_raw, "0"))
-        same = [
-            "SELECT collection, run_number, event_number, olt_result, fuid_raw, name "
-            "FROM collection_events JOIN dataset USING (dsid_raw) ORDER BY 1, 2, 3",
-            "SELECT run_number, event_number, detector_id, event_time, format, cosmic_block, "
-            "trigger_bits, tdc, clock_count, trigger_counter, epoch, counter_clocks, "
-            "event_counter, canonical FROM cosmic_event ORDER BY 1, 2, 3",
-            "SELECT run_number, fuid_raw, n_events, first_event, last_event FROM raw_file "
-            "ORDER BY 1, 2",
-            "SELECT run_number, n_events, first_event, last_event, detector_id FROM run ORDER BY 5",
-        ]
-        for sql in same:
-            before, after = (_plain(query(url, sql)) for url in (database_url, postgres.url(fresh)))
-            assert before
-            assert before == after
-    finally:
-        service.close()
-        execute(postgres.url(), f"DROP DATABASE {fresh} WITH (FORCE)")
-
-
-def _plain(rows):
-    return [tuple(bytes(v) if isinstance(v, memoryview) else v for v in row) for row in rows]
-
-
-def test_a_file_whose_events_another_file_holds_is_read_too(ingest, stub):
-    """Where every event of a block is a conflict, its lines are there all the same."""
-    ingest([record(1, 5)], "a")
-    ingest([record(1, 5, block=4, Format=9)], "b")
-    (line,) = lines(stub, str(cosmic_fuid("b", 1, 4)))
-    assert json.loads(line)["Format"] == 9
-    mine = events(stub, detector_id="b")
-    assert [(e.fuid_raw, e.dsid_raw) for e in mine] == [(str(cosmic_fuid("b", 1, 4)), 2**30 + 1)]
-
-
-def test_long_runs_come_in_pieces(ingest, stub):
-    """Ten thousand records of two blocks: all of them once, in order, from either method."""
-    for first in range(0, 10_000, 5000):
-        ingest([record(1, n, block=n % 2) for n in range(first, first + 5000)])
-    assert [event.event_number for event in events(stub)] == list(range(10_000))
-    assert [
-        json.loads(line)["EventNumber"] for line in lines(stub, str(cosmic_fuid("0", 1, 1)))
-    ] == (list(range(1, 10_000, 2)))
-    assert len(events(stub, events_max=777)) == 777
-
-
-def test_a_slow_reader_holds_nothing_in_the_database(ingest, stub, database_url):
-    """While a caller pauses no statement and no snapshot is open; the rest comes afterwards."""
-    for first in range(0, 20_000, 5000):
-        ingest([record(1, n, Note="x" * 2000) for n in range(first, first + 5000)])
-    call = stub.GetCosmicEvents(lookup_pb2.GetCosmicEventsRequest(), timeout=60)
-    seen = len(next(call).events)
-    mine = "FROM pg_stat_activity WHERE application_name = 'eventindex index_service'"
-    busy = f"SELECT count(*) {mine} AND (state <> 'idle' OR backend_xmin IS NOT NULL)"
-    assert query(database_url, f"SELECT count(*) {mine}")[0][0] > 0
-    wait_until(lambda: query(database_url, busy)[0][0] == 0, what="idle connections")
-    assert seen < 20_000
-    assert seen + sum(len(answer.events) for answer in call) == 20_000
-
-
-def test_large_records_fit_into_messages(ingest, stub):
-    """Records as long as they may be go out in messages that a caller takes."""
-    for n in range(12):
-        ingest([record(1, 34 * n + i, Note="x" * 60_000) for i in range(34)])
-    call = stub.GetCosmicEvents(lookup_pb2.GetCosmicEventsRequest(), timeout=60)
-    sizes = [answer.ByteSize() for answer in call]
-    assert max(sizes) < 6_500_000
-    assert sum(sizes) > 24_000_000
-    assert len(lines(stub, str(cosmic_fuid("0", 1, 0)))) == 12 * 34
 
 
 def test_a_line_is_well_formed():

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
+from tests.support.deploy import ROOT
 from tests.support.up import Up
 
 
@@ -33,3 +37,10 @@ def run_up(data):
     for up in started:
         if up.process.poll() is None:
             up.stop()
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    """docker-compose.yml as Compose reads it: merge keys resolved, defaults filled in."""
+    text = (ROOT / "docker-compose.yml").read_text("utf-8")
+    return yaml.safe_load(re.sub(r"\$\{\w+:-(\w+)\}", r"\1", text))

@@ -83,7 +83,7 @@ class Index(IndexServiceServicer):
     def GetEvent(self, request: Any, context: Any) -> Any:
         known = self.store.get((request.run_number, request.event_number))
         if known is None:
-            context.abort(grpc.StatusCode.NOT_FOUND, "no such event")
+            context.abort(grpc.StatusCode.NOT_FOUND, f"run {request.run_number} has no such event")
         event = event_pb2.Event(
             run_number=request.run_number,
             event_number=request.event_number,
@@ -95,6 +95,8 @@ class Index(IndexServiceServicer):
 
     def ListRuns(self, request: Any, context: Any) -> Any:
         runs = sorted({run for run, _ in self.store})
+        if request.run_numbers:
+            runs = [run for run in runs if run in request.run_numbers]
         after = int(request.page_token or -1)
         left = [run for run in runs if run > after]
         page = left[:2]
@@ -196,3 +198,12 @@ class Server:
             self._server.stop(None).wait()
             self._pool.shutdown()
             self._server = None
+
+
+def pairs(batches: Any) -> list[tuple[int, int]]:
+    """The events of a listing as (run, event)."""
+    return [
+        pair
+        for batch in batches
+        for pair in zip(batch.run_numbers.tolist(), batch.event_numbers.tolist(), strict=True)
+    ]

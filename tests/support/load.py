@@ -6,6 +6,8 @@ import csv
 import io
 import json
 import uuid
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +17,8 @@ from pyarrow import parquet
 import eventindex
 from eventindex.cli import main
 from eventindex.cli.event_files.fields import FIELDS
+from eventindex.cli.event_files.parquet_in import read_parquet
+from eventindex.cli.event_files.rows import BadRow, Defaults, EventBlock
 
 Event = tuple[int, int, int, int, str]
 
@@ -95,3 +99,23 @@ def index_has(events: list[Event]) -> None:
     assert found.dsids().tolist() == values["dsid_raw"]
     assert found.olt_results is not None
     assert found.olt_results.tolist() == values["olt_result"]
+
+
+def read(reader: Callable[..., Any], data: bytes, **given: Any) -> tuple[list, list[BadRow]]:
+    bad: list[BadRow] = []
+    blocks = reader(io.BytesIO(data), Defaults(**given), bad.append, *[lambda _: None][
+        : reader is read_parquet])  # fmt: skip
+    return [event for block in blocks for event in events_of(block)], bad
+
+
+def events_of(block: EventBlock) -> list[tuple]:
+    parts = block.columns
+    olt = np.zeros(len(block), np.uint64) if parts.olt_results is None else parts.olt_results
+    files = [parts.files[place - 1][:2] for place in np.asarray(parts.file_indexes).tolist()]
+    return [
+        (run, event, bits, dsid, name)
+        for run, event, bits, (name, dsid) in zip(
+            np.asarray(parts.run_numbers).tolist(), np.asarray(parts.event_numbers).tolist(),
+            np.asarray(olt).tolist(), files, strict=True,
+        )
+    ]  # fmt: skip

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from itertools import islice
 
 import click
 
 from eventindex.catalogue_results import Conflict
-from eventindex.cli.shared.common import connection_options, note
+from eventindex.cli.shared.bulk import Many, check_choice, confirm, for_each, yes_option
+from eventindex.cli.shared.common import (
+    EXIT_NOT_ALL,
+    both_services,
+    connection_options,
+    counted,
+    note,
+)
 from eventindex.cli.shared.groups import ListGroup
 from eventindex.cli.shared.listing import (
     Column,
@@ -41,6 +49,7 @@ _COLUMNS: list[Column[Conflict]] = [
     Column("source", lambda row: row.source, fold=True),
     Column("resolution", lambda row: row.resolution),
 ]
+_KINDS = ("file", "dataset", "olt", "record")
 _OFFERED = ("dsid_raw", "fuid_raw", "olt_result")
 _FIELDS = (
     "conflict_id",
@@ -115,29 +124,78 @@ def show(
 
 
 @conflicts.command()
-@click.argument("conflict_id", metavar="ID", type=number)
+@click.argument("ids", metavar="[ID...]", type=number, nargs=-1)
+@click.option("--run", type=number, help="All open conflicts of this run.")
+@click.option("--differs", type=click.Choice(_KINDS), help="All that differ in this.")
+@click.option("--all", "everything", is_flag=True, help="All open conflicts.")
+@click.option("--collection", default=RAW, show_default=True, metavar="NAME", help="Of this one.")
 @click.option("--keep", "choice", flag_value="keep", help="The stored value stays.")
 @click.option("--replace", "choice", flag_value="replace", help="The offered value takes over.")
 @click.option("--by", "name", required=True, metavar="NAME", help="Who decided, for the record.")
-@connection_options
-def resolve(connect: Callable[[], Client], conflict_id: int, choice: str | None, name: str) -> None:
-    """Keep the stored value, or replace it with the offered one."""
+@yes_option
+@both_services
+def resolve(
+    *,
+    connect: Callable[[], Client],
+    ids: tuple[int, ...],
+    run: int | None,
+    differs: str | None,
+    everything: bool,
+    collection: str,
+    choice: str | None,
+    name: str,
+    yes: bool,
+) -> None:
+    """Keep the stored values, or replace them with the offered ones.
+
+    Give ids, or --run, --differs, or --all. Exit code: 0 all are resolved, 3 some are not, 1
+    failure, 2 bad usage.
+    """
     if choice is None:
         raise click.UsageError("give --keep or --replace")
+    chosen = run is not None or differs is not None
+    check_choice(ids, chosen=chosen, everything=everything, words="--run, --differs")
+
+    def one(number: int) -> str:
+        done = client.resolve_conflict(number, replace=choice == "replace", resolved_by=name)
+        if ids:
+            note(f"conflict {done.conflict_id}: {done.resolution} by {done.resolved_by}")
+        return ""
+
     with connect() as client:
-        done = client.resolve_conflict(conflict_id, replace=choice == "replace", resolved_by=name)
-    note(f"conflict {done.conflict_id}: {done.resolution} by {done.resolved_by}")
+        found = ids or _open_conflicts(client, run, differs, collection)
+        if found and not ids:
+            what = "Keep the stored" if choice == "keep" else "Store the offered"
+            confirm(f"{what} values of {counted(len(found), 'conflict')}?", yes)
+        left = for_each(Many(found, "conflict", "resolve"), one)
+    if not ids:
+        note(
+            f"{counted(len(found) - left, 'conflict')} resolved" + (f", {left:,} not" * bool(left))
+        )
+    if left:
+        sys.exit(EXIT_NOT_ALL)
+
+
+def _open_conflicts(
+    client: Client, run: int | None, differs: str | None, collection: str
+) -> list[int]:
+    found = client.conflicts(run=run, collection=collection)
+    return [
+        conflict.conflict_id
+        for conflict in found
+        if differs is None or differs in _differences(conflict)
+    ]
 
 
 def _differences(conflict: Conflict) -> list[str]:
     stored, offered = conflict.stored, conflict.offered
-    found = {
-        "file": stored.file.fuid_raw != offered.file.fuid_raw,
-        "dataset": stored.file.dsid_raw != offered.file.dsid_raw,
-        "olt": stored.olt_result != offered.olt_result,
-        "record": conflict.stored_record != conflict.offered_record,
-    }
-    return [name for name, differs in found.items() if differs]
+    found = (
+        stored.file.fuid_raw != offered.file.fuid_raw,
+        stored.file.dsid_raw != offered.file.dsid_raw,
+        stored.olt_result != offered.olt_result,
+        conflict.stored_record != conflict.offered_record,
+    )
+    return [name for name, differs in zip(_KINDS, found, strict=True) if differs]
 
 
 def _show(conflict: Conflict) -> None:

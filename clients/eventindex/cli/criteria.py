@@ -7,10 +7,11 @@ from collections.abc import Callable
 import click
 
 from eventindex.admin_results import Criterion
+from eventindex.cli.shared.bulk import confirm, yes_option
 from eventindex.cli.shared.common import connection_options, note
 from eventindex.cli.shared.groups import ListGroup
 from eventindex.cli.shared.listing import Column, Layout, format_option, record_of, write_list
-from eventindex.cli.shared.selection_options import number
+from eventindex.cli.shared.selection_options import CriterionNames, number
 from eventindex.client import Client
 from eventindex.printing import printable
 
@@ -21,9 +22,9 @@ _COLUMNS: list[Column[Criterion]] = [
 ]
 
 
-@click.group(cls=ListGroup, short_help="Criteria of the online filter: list, set.")
+@click.group(cls=ListGroup, short_help="Criteria of the online filter: list, set, delete.")
 def criteria() -> None:
-    """Criteria of the online filter: list (when nothing else is said), set."""
+    """Criteria of the online filter: list (when nothing else is said), set, delete."""
 
 
 @criteria.command("list")
@@ -45,3 +46,26 @@ def set_criterion(connect: Callable[[], Client], bit: int, name: str, from_run: 
     with connect() as client:
         done = client.set_criterion(bit, name, run_first=from_run)
     note(f"bit {done.bit} is {printable(done.name)} from run {done.run_first} on")
+
+
+@criteria.command("delete")
+@click.argument("criterion", metavar="BIT")
+@click.option("--from-run", type=number, help="Only the name from this run on.")
+@yes_option
+@connection_options
+def delete_criterion(
+    *, connect: Callable[[], Client], criterion: str, from_run: int | None, yes: bool
+) -> None:
+    """Take the names of a bit away; BIT is its number or one of its names.
+
+    Nothing of the events changes: olt_result has the bits.
+    """
+    with connect() as client:
+        bit = CriterionNames(client).bit_of(criterion)
+        known = [c for c in client.criteria() if c.bit == bit and from_run in {None, c.run_first}]
+        words = ", ".join(f"{printable(c.name)} (from run {c.run_first} on)" for c in known)
+        if known:
+            confirm(f"Take from bit {bit}: {words}?", yes)
+        gone = client.delete_criterion(bit, run_first=from_run)
+    for one in gone:
+        note(f"bit {one.bit} is no longer {printable(one.name)} from run {one.run_first} on")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Generator
 from itertools import islice
 
@@ -10,6 +9,7 @@ import click
 
 from eventindex.admin_results import DeleteProgress
 from eventindex.catalogue_results import Dataset
+from eventindex.cli.shared.bulk import confirm, yes_option
 from eventindex.cli.shared.common import Failure, both_services, connection_options, counted, note
 from eventindex.cli.shared.groups import ListGroup
 from eventindex.cli.shared.listing import (
@@ -135,7 +135,7 @@ def comment(connect: Callable[[], Client], dataset: int | str, text: str) -> Non
 
 @datasets.command()
 @click.argument("dataset", type=dataset)
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@yes_option
 @both_services
 def delete(connect: Callable[[], Client], dataset: int | str, yes: bool) -> None:
     """Remove all events of a dataset for good.
@@ -147,21 +147,17 @@ def delete(connect: Callable[[], Client], dataset: int | str, yes: bool) -> None
         known = client.get_dataset(dataset)
         if known.state == DatasetState.OPEN:
             raise Failure(f"dataset {known.dsid_raw} is open: freeze or retire it first")
-        if not yes:
-            _confirm(known)
+        confirm(_question(known), yes)
         with ProgressReport(f"delete {printable(known.name)}", known.events or None) as progress:
             removed = follow_removal(client.delete_dataset(known.dsid_raw), progress)
     note(f"{counted(removed, 'event')} removed")
 
 
-def _confirm(known: Dataset) -> None:
-    question = (
+def _question(known: Dataset) -> str:
+    return (
         f"Remove dataset {known.dsid_raw} ({printable(known.name)}): "
         f"{counted(known.events, 'event')} in {counted(known.files, 'file')}?"
     )
-    if not sys.stdin.isatty():
-        raise click.UsageError(f"{question} Give --yes to do so.")
-    click.confirm(question, abort=True, err=True)
 
 
 def follow_removal(steps: Generator[DeleteProgress, None, None], progress: ProgressReport) -> int:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import base64
+import functools
 import json
 import sys
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from itertools import islice
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import click
 
 from eventindex.admin_results import DeadLetter
+from eventindex.cli.shared.bulk import Many, check_choice, confirm, for_each, yes_option
 from eventindex.cli.shared.common import EXIT_NOT_ALL, connection_options, counted, note
 from eventindex.cli.shared.groups import ListGroup
 from eventindex.cli.shared.listing import (
@@ -25,7 +29,6 @@ from eventindex.cli.shared.listing import (
 )
 from eventindex.cli.shared.selection_options import number
 from eventindex.client import Client
-from eventindex.errors import InvalidRequestError, NotFoundError
 from eventindex.printing import printable
 
 _COLUMNS: list[Column[DeadLetter]] = [
@@ -40,7 +43,45 @@ _FIELDS = tuple(name for name in DeadLetter._fields if name != "payload")
 
 _reason = click.option("--reason", default="", help="Refused for this reason.")
 _topic = click.option("--topic", default="", help="That came on this topic.")
-_ids = click.argument("ids", metavar="ID...", type=number, nargs=-1, required=True)
+_NOUN = "dead letter"
+_OUTCOMES = ("inserted", "duplicates", "conflicts", "rejected")
+
+
+class _Chosen(NamedTuple):
+    """Which dead letters: those with these ids, or those of a reason and topic."""
+
+    ids: tuple[int, ...]
+    reason: str
+    topic: str
+
+    def find(self, client: Client, verb: str, how: str, yes: bool) -> list[int]:
+        """Return their ids, the oldest first; many are counted and confirmed."""
+        if self.ids:
+            return list(self.ids)
+        letters = client.dead_letters(reason=self.reason, topic=self.topic)
+        found = sorted(letter.dead_letter_id for letter in letters)
+        if found:
+            confirm(f"{verb} {counted(len(found), _NOUN)} {how}?", yes)
+        return found
+
+
+def _chosen(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add what says which dead letters are meant; the command gets `chosen` and `yes`."""
+
+    @click.argument("ids", metavar="[ID...]", type=number, nargs=-1)
+    @_reason
+    @_topic
+    @click.option("--all", "everything", is_flag=True, help="All there are.")
+    @yes_option
+    @functools.wraps(command)
+    def wrapped(
+        ids: tuple[int, ...], reason: str, topic: str, everything: bool, **rest: Any
+    ) -> Any:
+        chosen = bool(reason or topic)
+        check_choice(ids, chosen=chosen, everything=everything, words="--reason, --topic")
+        return command(chosen=_Chosen(ids, reason, topic), **rest)
+
+    return wrapped
 
 
 @click.group(
@@ -95,52 +136,49 @@ def show(connect: Callable[[], Client], dead_letter_id: int, raw: bool) -> None:
 
 
 @dead_letters.command()
-@_ids
+@_chosen
 @connection_options
-def replay(connect: Callable[[], Client], ids: tuple[int, ...]) -> None:
-    """Send refused messages through the pipeline again, and say what became of each.
+def replay(*, connect: Callable[[], Client], chosen: _Chosen, yes: bool) -> None:
+    """Send refused messages through the pipeline again, the oldest first.
 
-    Exit code: 0 all are in the index now, 3 some are not, 1 failure, 2 bad usage.
+    Give ids, or --reason, --topic, or --all. Exit code: 0 all are in the index now, 3 some are not,
+    1 failure, 2 bad usage.
     """
-    refused = 0
+    outcome: Counter[str] = Counter()
+
+    def one(number: int) -> str:
+        ack = client.replay_dead_letter(number)
+        outcome.update({name: getattr(ack, name) for name in _OUTCOMES})
+        if chosen.ids:
+            note(f"{number}: {_in_words({name: getattr(ack, name) for name in _OUTCOMES})}")
+        return "; ".join(printable(rejection.reason) for rejection in ack.rejections)
+
     with connect() as client:
-        for number in ids:
-            try:
-                ack = client.replay_dead_letter(number)
-            except (NotFoundError, InvalidRequestError) as error:
-                note(f"eventindex: {number}: {error}")
-                refused += 1
-                continue
-            note(
-                f"{number}: {ack.inserted:,} inserted, {ack.duplicates:,} duplicates, "
-                f"{ack.conflicts:,} conflicts, {ack.rejected:,} refused"
-            )
-            for rejection in ack.rejections:
-                note(f"eventindex: {number}: {printable(rejection.reason)}")
-            refused += bool(ack.rejected)
-    if refused:
-        sys.exit(EXIT_NOT_ALL)
+        many = Many(chosen.find(client, "Send", "through the pipeline again", yes), _NOUN, "replay")
+        left = for_each(many, one)
+    if not chosen.ids:
+        note(_in_words(outcome))
+    _end(many, left, "replayed")
 
 
 @dead_letters.command()
-@_ids
+@_chosen
 @connection_options
-def discard(connect: Callable[[], Client], ids: tuple[int, ...]) -> None:
+def discard(*, connect: Callable[[], Client], chosen: _Chosen, yes: bool) -> None:
     """Remove refused messages for good.
 
-    Exit code: 0 all are removed, 3 some were not there, 1 failure, 2 bad usage.
+    Give ids, or --reason, --topic, or --all. Exit code: 0 all are removed, 3 some were not there, 1
+    failure, 2 bad usage.
     """
-    missing = 0
+
+    def one(number: int) -> str:
+        client.discard_dead_letter(number)
+        return ""
+
     with connect() as client:
-        for number in ids:
-            try:
-                client.discard_dead_letter(number)
-            except NotFoundError as error:
-                note(f"eventindex: {number}: {error}")
-                missing += 1
-    note(f"{len(ids) - missing:,} discarded")
-    if missing:
-        sys.exit(EXIT_NOT_ALL)
+        many = Many(chosen.find(client, "Remove", "for good", yes), _NOUN, "discard")
+        left = for_each(many, one)
+    _end(many, left, "discarded")
 
 
 @dead_letters.command()
@@ -162,6 +200,20 @@ def export(connect: Callable[[], Client], reason: str, topic: str, output: Path 
                 out.write(json.dumps(_exported(letter), ensure_ascii=False) + "\n")
                 count += 1
     note(counted(count, "dead letter"))
+
+
+def _in_words(outcome: Mapping[str, int]) -> str:
+    inserted, duplicates, conflicts, rejected = (outcome.get(name, 0) for name in _OUTCOMES)
+    return (
+        f"{inserted:,} inserted, {duplicates:,} duplicates, {conflicts:,} conflicts, "
+        f"{rejected:,} refused"
+    )
+
+
+def _end(many: Many, left: int, done: str) -> None:
+    note(f"{counted(len(many.ids) - left, _NOUN)} {done}" + (f", {left:,} not" if left else ""))
+    if left:
+        sys.exit(EXIT_NOT_ALL)
 
 
 def _listed(letter: DeadLetter) -> dict[str, object]:

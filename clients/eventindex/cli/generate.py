@@ -80,6 +80,9 @@ _NUMBER = click.IntRange(0, 2**62)
 )
 @click.option("--seed", type=_NUMBER, default=1, show_default=True, help="The same gives the same.")
 @click.option(
+    "--file-names", is_flag=True, help="Give the RAW files names, in the file and the manifest."
+)
+@click.option(
     "--manifest",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
@@ -104,7 +107,10 @@ def generate(
     counts = None if manifest is None else Manifest()
     started = time.monotonic()
     numbers = plan.runs * plan.events
-    with open_writer(output, form) as writer, ProgressReport("generating", numbers) as progress:
+    with (
+        open_writer(output, form, names=plan.file_names) as writer,
+        ProgressReport("generating", numbers) as progress,
+    ):
         count = _write_events(writer, generate_events(plan), counts, plan, progress)
     if manifest is not None and counts is not None:
         counts.write(manifest)

@@ -10,7 +10,7 @@ from typing import TextIO, TypeVar
 
 import click
 
-from eventindex.cli.event_files.fields import FIELDS
+from eventindex.cli.event_files.fields import ALL_FIELDS
 from eventindex.cli.event_files.opening import (
     InputFile,
     OpenFile,
@@ -35,6 +35,7 @@ from eventindex.limits import STORAGE_SECONDS_MAX
 from eventindex.pairs import NUMBER_MAX
 from eventindex.root_files.branches import ALIASES, Wanted
 from eventindex.root_files.errors import RootFileError
+from eventindex.text_rows import FILE_FIELDS
 from eventindex.uuids import is_canonical_uuid
 
 B = TypeVar("B", EventBlock, RecordBlock)
@@ -66,7 +67,7 @@ def column_names(value: str | None, fields: Collection[str]) -> dict[str, str]:
 
 
 def _check_columns(_: click.Context, __: click.Parameter, value: str | None) -> dict[str, str]:
-    return column_names(value, (*FIELDS, *ALIASES))
+    return column_names(value, (*ALL_FIELDS, *ALIASES))
 
 
 def _patterns(_: click.Context, __: click.Parameter, value: str | None) -> tuple[str, ...]:
@@ -204,10 +205,10 @@ def _check_root_options(
     forms = {file.form for file in inputs}
     alias = next((name for name in names if name in ALIASES), None)
     if alias is not None and forms != {ROOT}:
-        raise click.UsageError(f"{alias!r} is no field (fields: {', '.join(FIELDS)})")
+        raise click.UsageError(f"{alias!r} is no field (fields: {', '.join(ALL_FIELDS)})")
     if ROOT in forms and with_fuid:
         raise click.UsageError("--fuid and --fuid-per-run are not for ROOT files: each has its own")
-    if ROOT in forms and {"fuid_raw", "dsid_raw"} & set(names):
+    if ROOT in forms and {"fuid_raw", "dsid_raw", *FILE_FIELDS} & set(names):
         raise click.UsageError("--columns of ROOT files are of run, event and olt")
     if ROOT not in forms and (wanted.tree is not None or wanted.criteria):
         raise click.UsageError("--tree and --criteria are for ROOT files")

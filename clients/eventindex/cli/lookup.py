@@ -3,35 +3,38 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
-from io import BytesIO
-from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 import click
 import numpy as np
 
 from eventindex import collection_names
-from eventindex.cli.lookup_collections import CollectionsWriter, Missing, collections_of
-from eventindex.cli.lookup_output import FORMS, NAMED_FORMS, make_writer
+from eventindex.cli.event_files.writing import open_text
+from eventindex.cli.lookup_collections import CollectionsWriter, collections_of
+from eventindex.cli.lookup_input import Source, open_pairs
+from eventindex.cli.lookup_missing import Missing, missing_file
+from eventindex.cli.lookup_output import (
+    FORMS,
+    NAMED_FORMS,
+    PLAIN_FORMS,
+    open_writer,
+    output_form,
+)
 from eventindex.cli.shared.common import (
     EXIT_NOT_ALL,
     EXIT_USAGE,
     connection_options,
     counted,
     note,
-    open_input,
 )
 from eventindex.cli.shared.selection_options import runs_file_option
 from eventindex.client import Client
 from eventindex.collection_names import ALL, RAW
 from eventindex.lookup_messages import pairs_max, slices
-from eventindex.pair_lists.text import BadLine, Columns, PairListError, parse_columns, read_pairs
+from eventindex.pair_lists.text import Columns, parse_columns
 from eventindex.pairs import Pairs
 from eventindex.run_lists import RunList
-
-_BAD_LINES_SHOWN = 20
 
 
 def _parse_columns(_: click.Context, __: click.Parameter, value: str | None) -> Columns | None:
@@ -42,16 +45,27 @@ def _parse_columns(_: click.Context, __: click.Parameter, value: str | None) -> 
 
 
 @click.command()
-@click.argument("pairs", nargs=-1, metavar="[FILE | - | RUN EVENT]")
+@click.argument("pairs", nargs=-1, metavar="[FILE | - | RUN:EVENT...]")
 @click.option(
     "--format",
     "form",
     type=click.Choice(FORMS),
-    default="table",
-    show_default=True,
-    help="What to print. files: the addresses of the RAW files where they are known, else their "
-    "events by file. entrylist: file, run and event a line, for a TEntryList. condor: JSON, a file "
-    "a line, for HTCondor. ranges: run:event-run:event, as CRAB takes them.",
+    help="What to print; default: what the name of -o ends in, else a table. files: the addresses "
+    "of the RAW files where they are known, else their events by file. entrylist: file, run and "
+    "event a line, for a TEntryList. condor: JSON, a file a line, for HTCondor. ranges: "
+    "run:event-run:event, as CRAB takes them.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False),
+    help="File to write: .csv, .json, .jsonl (.gz, .zst), .parquet, or any with --format.",
+)
+@click.option(
+    "--missing",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="Write the pairs that were not found to this file, RUN:EVENT on each line.",
 )
 @click.option("--names", is_flag=True, help="Print names and addresses of the files too.")
 @click.option(
@@ -76,7 +90,9 @@ def lookup(
     *,
     connect: Callable[[], Client],
     pairs: tuple[str, ...],
-    form: str,
+    form: str | None,
+    output: str | None,
+    missing: str | None,
     names: bool,
     columns: Columns | None,
     collection: str,
@@ -90,31 +106,32 @@ def lookup(
     FILE, or standard input, has a pair on each line: "run event", "run,event", "run:event" or
     "run/event". Blank lines and # comments are skipped. A header names the two columns of a wider
     table, in CSV (comma, semicolon or tab), JSON lines, Parquet and Arrow; --columns does without
-    a header. Compression (.gz, .zst) and encoding (UTF-8, UTF-16) are recognised. Two numbers on
-    the command line are one pair.
+    a header. Compression (.gz, .zst) and encoding (UTF-8, UTF-16) are recognised. Events
+    on the command line are RUN:EVENT, any number of them, or one RUN EVENT.
 
     Exit code: 0 all were found, 3 some were not, 1 failure, 2 bad usage or lines that are no
     pairs; the other lines are answered first.
     """
     collections = asked_names(collection, detector)
     several = len(collections) > 1 or collections == [ALL]
-    if several and (olt or names or form in {"files", *NAMED_FORMS}):
-        raise click.UsageError("--olt, --names and formats of files are for one collection")
-    with open_pairs(pairs) as stream, connect() as client:
-        source = _Source(stream, columns, run_list)
+    form = output_form(output, form)
+    if several and (olt or names or form not in PLAIN_FORMS):
+        raise click.UsageError("--olt, --names and other formats are for one collection")
+    target = _Output(form, output, olt, names)
+    with open_pairs(pairs) as stream, connect() as client, missing_file(missing) as lacking:
+        source = Source(stream, columns, run_list)
         if several:
-            found, missing = _look_in_several(client, source, collections, form)
+            outcome = _look_in_several(client, source, collections, target, lacking)
         else:
-            output = _Output(form, collections[0], with_olt=olt, with_names=names)
-            found, missing = _look_in_one(client, source, output)
-    source.report()
-    if source.left_out and not quiet:
-        note(f"{counted(source.left_out, 'pair')} left out: their runs are not in --runs-file")
-    if not quiet:
-        note(f"{counted(found + missing, 'pair')}: {found:,} found, {missing:,} not found")
+            outcome = _look_in_one(client, source, collections[0], target, lacking)
+        source.report()
+        if not quiet:
+            _summarize(source, outcome)
+            if not several:
+                lacking.explain(client, collections[0])
     if not source.complete:
         sys.exit(EXIT_USAGE)
-    if missing:
+    if outcome.missing:
         sys.exit(EXIT_NOT_ALL)
 
 
@@ -131,6 +148,16 @@ def asked_names(collection: str, detector: str | None) -> list[str]:
     return [collection_names.chosen_name(RAW, detector)]
 
 
+def _summarize(source: Source, outcome: _Outcome) -> None:
+    if source.left_out:
+        note(f"{counted(source.left_out, 'pair')} left out: their runs are not in --runs-file")
+    found, missing = outcome
+    note(
+        f"{counted(found + missing, 'pair')}: {found:,} found, {missing:,} not found"
+        f"{source.summary()}"
+    )
+
+
 def distinct_names(collection: str) -> list[str]:
     """Return the names of an option, each once.
 
@@ -144,121 +171,65 @@ def distinct_names(collection: str) -> list[str]:
 
 
 class _Output(NamedTuple):
-    """What is asked of one collection, and how it is printed."""
+    """What is asked, where the answer goes, and in which form."""
 
     form: str
-    collection: str
+    file: str | None
     with_olt: bool
     with_names: bool
 
 
-def _look_in_one(client: Client, source: _Source, output: _Output) -> tuple[int, int]:
+class _Outcome(NamedTuple):
+    """How many pairs were found, and how many not."""
+
+    found: int
+    missing: int
+
+
+def _look_in_one(
+    client: Client, source: Source, collection: str, output: _Output, missing: Missing
+) -> _Outcome:
     with_names = output.with_names or output.form in NAMED_FORMS
     results = client.lookup_stream(
         (part for batch in source.batches() for part in slices(batch, pairs_max(with_names))),
         with_olt_result=output.with_olt,
-        collection=output.collection,
+        collection=collection,
         with_file_names=with_names,
     )
-    writer = make_writer(
-        output.form, sys.stdout, with_olt=output.with_olt, with_names=output.with_names
-    )
-    found, missing = 0, Missing()
-    not_found = 0
-    for result in results:
-        writer.write(result)
-        found += result.found
-        not_found += result.not_found
-        missing.add(result)
-        sys.stdout.flush()
-    writer.close()
-    missing.explain(client, output.collection)
-    return found, not_found
+    found = not_found = 0
+    with open_writer(
+        output.file, output.form, with_olt=output.with_olt, with_names=output.with_names
+    ) as writer:
+        for result in results:
+            writer.write(result)
+            found += result.found
+            not_found += result.not_found
+            places = result.missing()
+            missing.add(Pairs(result.run_numbers[places], result.event_numbers[places]))
+            sys.stdout.flush()
+    return _Outcome(found, not_found)
 
 
 def _look_in_several(
-    client: Client, source: _Source, names: list[str], form: str
-) -> tuple[int, int]:
+    client: Client, source: Source, names: list[str], output: _Output, missing: Missing
+) -> _Outcome:
     """Look pairs up in collections; a pair counts as found where one of them has it."""
     batches: Iterable[Pairs] = source.batches()
     if names == [ALL]:
         # Which columns there are is known at the end of the list.
         batches = list(batches)
         names = collections_of(client, batches)
-    writer = CollectionsWriter(form, sys.stdout, names)
-    found = missing = 0
-    for batch in batches:
-        for pairs in slices(batch):
-            results = [client.lookup(pairs, collection=name) for name in names]
-            writer.write(pairs, results)
-            anywhere = np.logical_or.reduce([result.file_indexes > 0 for result in results])
-            found += int(anywhere.sum())
-            missing += int((~anywhere).sum())
-        sys.stdout.flush()
-    writer.close()
-    return found, missing
-
-
-class _Source:
-    """Batches of pairs from a stream; keeps the first lines that are none."""
-
-    def __init__(
-        self, stream: BinaryIO, columns: Columns | None, run_list: RunList | None = None
-    ) -> None:
-        self._stream = stream
-        self._columns = columns
-        self._run_list = run_list
-        self.left_out = 0
-        self._bad: list[BadLine] = []
-        self._trouble = ""
-        self.bad_count = 0
-
-    @property
-    def complete(self) -> bool:
-        """Return whether the whole list was pairs."""
-        return not self.bad_count and not self._trouble
-
-    def batches(self) -> Iterator[Pairs]:
-        """Yield the batches; runs in the client's thread. What was read before damage counts."""
-        try:
-            for block in read_pairs(self._stream, self._columns):
-                self.bad_count += len(block.bad_lines)
-                room = _BAD_LINES_SHOWN - len(self._bad)
-                self._bad += block.bad_lines[:room]
-                pairs = self._of_the_runs(block.pairs)
-                if len(pairs.runs):
-                    yield pairs
-        except PairListError as error:
-            self._trouble = str(error)
-
-    def _of_the_runs(self, pairs: Pairs) -> Pairs:
-        if self._run_list is None:
-            return pairs
-        good = self._run_list.mask(pairs.runs)
-        self.left_out += int((~good).sum())
-        return Pairs(pairs.runs[good], pairs.events[good])
-
-    def report(self) -> None:
-        """Print the lines that were no pairs, and why the list was not read to its end."""
-        for line in self._bad:
-            note(f"eventindex: {line}")
-        if self.bad_count > len(self._bad):
-            note(f"eventindex: and {self.bad_count - len(self._bad):,} more such lines")
-        if any(line.field == "columns" for line in self._bad):
-            note("eventindex: say which columns are the run and the event: --columns run,-,event")
-        if self._trouble:
-            name = getattr(self._stream, "name", None)
-            note(f"eventindex: {name if isinstance(name, str) else 'the list'}: {self._trouble}")
-
-
-def open_pairs(arguments: tuple[str, ...]) -> AbstractContextManager[BinaryIO]:
-    """Open the list that the arguments of a command stand for."""
-    if len(arguments) == 2 and all(text.isascii() and text.isdigit() for text in arguments):
-        return BytesIO(" ".join(arguments).encode() + b"\n")
-    if len(arguments) > 1:
-        raise click.UsageError("give one FILE, or a run number and an event number")
-    if arguments and arguments[0].isdigit() and not Path(arguments[0]).exists():
-        raise click.UsageError(f"there is no file {arguments[0]} (for one event give RUN EVENT)")
-    if not arguments and sys.stdin.isatty():
-        note("Reading pairs from the terminal; end with Ctrl-D.")
-    return open_input(arguments[0] if arguments else "-")
+    found = not_found = 0
+    with open_text(output.file or "-") as out:
+        writer = CollectionsWriter(output.form, out, names)
+        for batch in batches:
+            for pairs in slices(batch):
+                results = [client.lookup(pairs, collection=name) for name in names]
+                writer.write(pairs, results)
+                nowhere = np.logical_and.reduce([result.file_indexes == 0 for result in results])
+                missing.add(Pairs(pairs.runs[nowhere], pairs.events[nowhere]))
+                not_found += int(nowhere.sum())
+                found += int((~nowhere).sum())
+            sys.stdout.flush()
+        writer.close()
+    return _Outcome(found, not_found)

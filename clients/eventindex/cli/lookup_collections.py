@@ -1,29 +1,21 @@
 """`eventindex lookup --collection A,B`: the file of each pair in several collections.
 
-One column a collection. Also where the runs are that 'raw' does not hold.
+One column a collection.
 """
 
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Iterable, Sequence
 from typing import TextIO
 
 import numpy as np
 
-from eventindex.catalogue_results import Collection
-from eventindex.cli.shared.common import note
 from eventindex.client import Client
 from eventindex.collection_names import RAW
-from eventindex.errors import EventIndexError
 from eventindex.pairs import Pairs
-from eventindex.printing import printable
 from eventindex.results import LookupResult
 
-# Runs of which is said where they are, when 'raw' does not hold them.
-RUNS_EXPLAINED_MAX = 1000
-_NAMES_SHOWN = 10
 _FUID_CHARACTERS = 36
 _NOT_FOUND = "not found"
 
@@ -82,46 +74,6 @@ class CollectionsWriter:
             record = {"run_number": run, "event_number": event, "files": found}
             self._out.write(self._separator + json.dumps(record))
             self._separator = ",\n"
-
-
-class Missing:
-    """The runs of pairs that were not found, the first ones."""
-
-    def __init__(self) -> None:
-        self.runs: set[int] = set()
-
-    def add(self, result: LookupResult) -> None:
-        """Remember the runs of what was not found."""
-        if result.not_found and len(self.runs) < RUNS_EXPLAINED_MAX:
-            runs = np.unique(result.run_numbers[result.missing()]).tolist()
-            self.runs.update(runs[: RUNS_EXPLAINED_MAX - len(self.runs)])
-
-    def explain(self, client: Client, asked: str) -> None:
-        """Say which other collections hold these runs."""
-        if not self.runs:
-            return
-        try:
-            holding = client.collections_of(self.runs)
-        except EventIndexError:
-            # The answer stands without the hint: a server of before does not know collections.
-            return
-        others = [one for one in holding if one.name != asked]
-        if others:
-            note(f"runs of events that were not found are in {names_of(others)}: see --collection")
-
-
-def names_of(collections: Sequence[Collection]) -> str:
-    """Return some names as a text."""
-    shown = ", ".join(map(_shown, collections[:_NAMES_SHOWN]))
-    more = len(collections) - _NAMES_SHOWN
-    return f"{shown} and {more} more" if more > 0 else shown
-
-
-def _shown(collection: Collection) -> str:
-    if not collection.detector_id:
-        return collection.name
-    detector = shlex.quote(printable(collection.detector_id))
-    return f"{printable(collection.name)} (--detector {detector})"
 
 
 def collections_of(client: Client, batches: Sequence[Pairs]) -> list[str]:

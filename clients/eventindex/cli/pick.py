@@ -11,7 +11,7 @@ import numpy as np
 
 import eventindex
 from eventindex.cli.load import column_names
-from eventindex.cli.lookup import open_pairs
+from eventindex.cli.lookup_input import open_pairs
 from eventindex.cli.shared.common import EXIT_NOT_ALL, Failure, connection_options, note
 from eventindex.cli.shared.listing import Column, Layout, record_of, write_list
 from eventindex.cli.shared.progress import ProgressReport
@@ -42,7 +42,7 @@ def _names(_: click.Context, __: click.Parameter, value: str | None) -> tuple[st
 
 
 @click.command(short_help="Copy events out of ROOT files.")
-@click.argument("pairs", nargs=-1, metavar="[LIST | - | RUN EVENT]")
+@click.argument("pairs", nargs=-1, metavar="[LIST | - | RUN:EVENT...]")
 @click.option(
     "-o",
     "--output",

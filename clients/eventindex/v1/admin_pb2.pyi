@@ -150,6 +150,20 @@ class SetCriterionResponse(_message.Message):
     criterion: Criterion
     def __init__(self, criterion: _Optional[_Union[Criterion, _Mapping]] = ...) -> None: ...
 
+class DeleteCriterionRequest(_message.Message):
+    __slots__ = ("bit", "run_first")
+    BIT_FIELD_NUMBER: _ClassVar[int]
+    RUN_FIRST_FIELD_NUMBER: _ClassVar[int]
+    bit: int
+    run_first: int
+    def __init__(self, bit: _Optional[int] = ..., run_first: _Optional[int] = ...) -> None: ...
+
+class DeleteCriterionResponse(_message.Message):
+    __slots__ = ("criteria",)
+    CRITERIA_FIELD_NUMBER: _ClassVar[int]
+    criteria: _containers.RepeatedCompositeFieldContainer[Criterion]
+    def __init__(self, criteria: _Optional[_Iterable[_Union[Criterion, _Mapping]]] = ...) -> None: ...
+
 class DeadLetter(_message.Message):
     __slots__ = ("dead_letter_id", "topic", "payload", "payload_bytes", "truncated", "reason", "detail", "source", "received")
     DEAD_LETTER_ID_FIELD_NUMBER: _ClassVar[int]

@@ -74,6 +74,11 @@ class AdminServiceStub:
                 request_serializer=eventindex_dot_v1_dot_admin__pb2.SetCriterionRequest.SerializeToString,
                 response_deserializer=eventindex_dot_v1_dot_admin__pb2.SetCriterionResponse.FromString,
                 _registered_method=True)
+        self.DeleteCriterion = channel.unary_unary(
+                '/eventindex.v1.AdminService/DeleteCriterion',
+                request_serializer=eventindex_dot_v1_dot_admin__pb2.DeleteCriterionRequest.SerializeToString,
+                response_deserializer=eventindex_dot_v1_dot_admin__pb2.DeleteCriterionResponse.FromString,
+                _registered_method=True)
         self.ListDeadLetters = channel.unary_unary(
                 '/eventindex.v1.AdminService/ListDeadLetters',
                 request_serializer=eventindex_dot_v1_dot_admin__pb2.ListDeadLettersRequest.SerializeToString,
@@ -179,7 +184,15 @@ class AdminServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SetCriterion(self, request, context):
-        """Names a bit of olt_result from a run on.
+        """Names a bit of olt_result from a run on. ALREADY_EXISTS where another bit has the name in some of
+        these runs.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteCriterion(self, request, context):
+        """Takes names of a bit away; NOT_FOUND where it has none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -294,6 +307,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.SetCriterion,
                     request_deserializer=eventindex_dot_v1_dot_admin__pb2.SetCriterionRequest.FromString,
                     response_serializer=eventindex_dot_v1_dot_admin__pb2.SetCriterionResponse.SerializeToString,
+            ),
+            'DeleteCriterion': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteCriterion,
+                    request_deserializer=eventindex_dot_v1_dot_admin__pb2.DeleteCriterionRequest.FromString,
+                    response_serializer=eventindex_dot_v1_dot_admin__pb2.DeleteCriterionResponse.SerializeToString,
             ),
             'ListDeadLetters': grpc.unary_unary_rpc_method_handler(
                     servicer.ListDeadLetters,
@@ -562,6 +580,33 @@ class AdminService:
             '/eventindex.v1.AdminService/SetCriterion',
             eventindex_dot_v1_dot_admin__pb2.SetCriterionRequest.SerializeToString,
             eventindex_dot_v1_dot_admin__pb2.SetCriterionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteCriterion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/eventindex.v1.AdminService/DeleteCriterion',
+            eventindex_dot_v1_dot_admin__pb2.DeleteCriterionRequest.SerializeToString,
+            eventindex_dot_v1_dot_admin__pb2.DeleteCriterionResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -49,7 +49,11 @@ class AdminServiceStub:
     """Keeps the stored value or replaces it with the offered one."""
     ListCriteria: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListCriteriaRequest, _admin_pb2.ListCriteriaResponse]
     SetCriterion: _grpc.UnaryUnaryMultiCallable[_admin_pb2.SetCriterionRequest, _admin_pb2.SetCriterionResponse]
-    """Names a bit of olt_result from a run on."""
+    """Names a bit of olt_result from a run on. ALREADY_EXISTS where another bit has the name in some of
+    these runs.
+    """
+    DeleteCriterion: _grpc.UnaryUnaryMultiCallable[_admin_pb2.DeleteCriterionRequest, _admin_pb2.DeleteCriterionResponse]
+    """Takes names of a bit away; NOT_FOUND where it has none."""
     ListDeadLetters: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListDeadLettersRequest, _admin_pb2.ListDeadLettersResponse]
     GetDeadLetter: _grpc.UnaryUnaryMultiCallable[_admin_pb2.GetDeadLetterRequest, _admin_pb2.GetDeadLetterResponse]
     ReplayDeadLetter: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ReplayDeadLetterRequest, _admin_pb2.ReplayDeadLetterResponse]
@@ -87,7 +91,11 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """Keeps the stored value or replaces it with the offered one."""
     ListCriteria: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListCriteriaRequest, _admin_pb2.ListCriteriaResponse]  # type: ignore[assignment]
     SetCriterion: _aio.UnaryUnaryMultiCallable[_admin_pb2.SetCriterionRequest, _admin_pb2.SetCriterionResponse]  # type: ignore[assignment]
-    """Names a bit of olt_result from a run on."""
+    """Names a bit of olt_result from a run on. ALREADY_EXISTS where another bit has the name in some of
+    these runs.
+    """
+    DeleteCriterion: _aio.UnaryUnaryMultiCallable[_admin_pb2.DeleteCriterionRequest, _admin_pb2.DeleteCriterionResponse]  # type: ignore[assignment]
+    """Takes names of a bit away; NOT_FOUND where it has none."""
     ListDeadLetters: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListDeadLettersRequest, _admin_pb2.ListDeadLettersResponse]  # type: ignore[assignment]
     GetDeadLetter: _aio.UnaryUnaryMultiCallable[_admin_pb2.GetDeadLetterRequest, _admin_pb2.GetDeadLetterResponse]  # type: ignore[assignment]
     ReplayDeadLetter: _aio.UnaryUnaryMultiCallable[_admin_pb2.ReplayDeadLetterRequest, _admin_pb2.ReplayDeadLetterResponse]  # type: ignore[assignment]
@@ -170,7 +178,17 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _admin_pb2.SetCriterionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.SetCriterionResponse, _abc.Awaitable[_admin_pb2.SetCriterionResponse]]:
-        """Names a bit of olt_result from a run on."""
+        """Names a bit of olt_result from a run on. ALREADY_EXISTS where another bit has the name in some of
+        these runs.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteCriterion(
+        self,
+        request: _admin_pb2.DeleteCriterionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.DeleteCriterionResponse, _abc.Awaitable[_admin_pb2.DeleteCriterionResponse]]:
+        """Takes names of a bit away; NOT_FOUND where it has none."""
 
     @_abc_1.abstractmethod
     def ListDeadLetters(

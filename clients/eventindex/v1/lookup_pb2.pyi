@@ -40,29 +40,32 @@ COSMIC_COUNT_BY_HOUR: CosmicCountBy
 COSMIC_COUNT_BY_DETECTOR: CosmicCountBy
 
 class LookupRequest(_message.Message):
-    __slots__ = ("batch_id", "run_numbers", "event_numbers", "with_olt_result", "collection", "with_file_names")
+    __slots__ = ("batch_id", "run_numbers", "event_numbers", "with_olt_result", "collection", "files_of_stream", "with_file_names")
     BATCH_ID_FIELD_NUMBER: _ClassVar[int]
     RUN_NUMBERS_FIELD_NUMBER: _ClassVar[int]
     EVENT_NUMBERS_FIELD_NUMBER: _ClassVar[int]
     WITH_OLT_RESULT_FIELD_NUMBER: _ClassVar[int]
     COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    FILES_OF_STREAM_FIELD_NUMBER: _ClassVar[int]
     WITH_FILE_NAMES_FIELD_NUMBER: _ClassVar[int]
     batch_id: int
     run_numbers: _containers.RepeatedScalarFieldContainer[int]
     event_numbers: _containers.RepeatedScalarFieldContainer[int]
     with_olt_result: bool
     collection: str
+    files_of_stream: bool
     with_file_names: bool
-    def __init__(self, batch_id: _Optional[int] = ..., run_numbers: _Optional[_Iterable[int]] = ..., event_numbers: _Optional[_Iterable[int]] = ..., with_olt_result: _Optional[bool] = ..., collection: _Optional[str] = ..., with_file_names: _Optional[bool] = ...) -> None: ...
+    def __init__(self, batch_id: _Optional[int] = ..., run_numbers: _Optional[_Iterable[int]] = ..., event_numbers: _Optional[_Iterable[int]] = ..., with_olt_result: _Optional[bool] = ..., collection: _Optional[str] = ..., files_of_stream: _Optional[bool] = ..., with_file_names: _Optional[bool] = ...) -> None: ...
 
 class LookupResponse(_message.Message):
-    __slots__ = ("batch_id", "files", "file_indexes", "olt_results", "found", "not_found", "other_collections")
+    __slots__ = ("batch_id", "files", "file_indexes", "olt_results", "found", "not_found", "first_file_index", "other_collections")
     BATCH_ID_FIELD_NUMBER: _ClassVar[int]
     FILES_FIELD_NUMBER: _ClassVar[int]
     FILE_INDEXES_FIELD_NUMBER: _ClassVar[int]
     OLT_RESULTS_FIELD_NUMBER: _ClassVar[int]
     FOUND_FIELD_NUMBER: _ClassVar[int]
     NOT_FOUND_FIELD_NUMBER: _ClassVar[int]
+    FIRST_FILE_INDEX_FIELD_NUMBER: _ClassVar[int]
     OTHER_COLLECTIONS_FIELD_NUMBER: _ClassVar[int]
     batch_id: int
     files: _containers.RepeatedCompositeFieldContainer[_event_pb2.RawFile]
@@ -70,8 +73,9 @@ class LookupResponse(_message.Message):
     olt_results: _containers.RepeatedScalarFieldContainer[int]
     found: int
     not_found: int
+    first_file_index: int
     other_collections: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, batch_id: _Optional[int] = ..., files: _Optional[_Iterable[_Union[_event_pb2.RawFile, _Mapping]]] = ..., file_indexes: _Optional[_Iterable[int]] = ..., olt_results: _Optional[_Iterable[int]] = ..., found: _Optional[int] = ..., not_found: _Optional[int] = ..., other_collections: _Optional[_Iterable[str]] = ...) -> None: ...
+    def __init__(self, batch_id: _Optional[int] = ..., files: _Optional[_Iterable[_Union[_event_pb2.RawFile, _Mapping]]] = ..., file_indexes: _Optional[_Iterable[int]] = ..., olt_results: _Optional[_Iterable[int]] = ..., found: _Optional[int] = ..., not_found: _Optional[int] = ..., first_file_index: _Optional[int] = ..., other_collections: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class GetEventRequest(_message.Message):
     __slots__ = ("run_number", "event_number", "collection", "with_file_names")
@@ -210,7 +214,7 @@ class Run(_message.Message):
     def __init__(self, run_number: _Optional[int] = ..., events: _Optional[int] = ..., event_first: _Optional[int] = ..., event_last: _Optional[int] = ..., files: _Optional[int] = ..., conflicts: _Optional[int] = ..., first_seen: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_seen: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., detector_id: _Optional[str] = ..., collection: _Optional[str] = ...) -> None: ...
 
 class ListRunsRequest(_message.Message):
-    __slots__ = ("page_size", "page_token", "run_first", "run_last", "detector_id", "order_by", "collection", "all_collections")
+    __slots__ = ("page_size", "page_token", "run_first", "run_last", "detector_id", "order_by", "collection", "run_numbers", "all_collections")
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     RUN_FIRST_FIELD_NUMBER: _ClassVar[int]
@@ -218,6 +222,7 @@ class ListRunsRequest(_message.Message):
     DETECTOR_ID_FIELD_NUMBER: _ClassVar[int]
     ORDER_BY_FIELD_NUMBER: _ClassVar[int]
     COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    RUN_NUMBERS_FIELD_NUMBER: _ClassVar[int]
     ALL_COLLECTIONS_FIELD_NUMBER: _ClassVar[int]
     page_size: int
     page_token: str
@@ -226,8 +231,9 @@ class ListRunsRequest(_message.Message):
     detector_id: str
     order_by: str
     collection: str
+    run_numbers: _containers.RepeatedScalarFieldContainer[int]
     all_collections: bool
-    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., run_first: _Optional[int] = ..., run_last: _Optional[int] = ..., detector_id: _Optional[str] = ..., order_by: _Optional[str] = ..., collection: _Optional[str] = ..., all_collections: _Optional[bool] = ...) -> None: ...
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., run_first: _Optional[int] = ..., run_last: _Optional[int] = ..., detector_id: _Optional[str] = ..., order_by: _Optional[str] = ..., collection: _Optional[str] = ..., run_numbers: _Optional[_Iterable[int]] = ..., all_collections: _Optional[bool] = ...) -> None: ...
 
 class ListRunsResponse(_message.Message):
     __slots__ = ("runs", "next_page_token")

@@ -145,7 +145,8 @@ class IndexServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetEvent(self, request, context):
-        """One event with all its fields; NOT_FOUND when it is not in the index.
+        """One event with all its fields; NOT_FOUND, which tells a run that is not in the index from a run
+        that lacks the event.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

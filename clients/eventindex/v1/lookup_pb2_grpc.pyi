@@ -37,7 +37,9 @@ class IndexServiceStub:
     LookupStream: _grpc.StreamStreamMultiCallable[_lookup_pb2.LookupRequest, _lookup_pb2.LookupResponse]
     """One response a request, in order. A response leaves while later requests are still on the way."""
     GetEvent: _grpc.UnaryUnaryMultiCallable[_lookup_pb2.GetEventRequest, _lookup_pb2.GetEventResponse]
-    """One event with all its fields; NOT_FOUND when it is not in the index."""
+    """One event with all its fields; NOT_FOUND, which tells a run that is not in the index from a run
+    that lacks the event.
+    """
     ListEvents: _grpc.UnaryStreamMultiCallable[_lookup_pb2.ListEventsRequest, _event_pb2.EventBatch]
     """The events of a selection in ascending (run, event) order."""
     CountEvents: _grpc.UnaryUnaryMultiCallable[_lookup_pb2.CountEventsRequest, _lookup_pb2.CountEventsResponse]
@@ -73,7 +75,9 @@ class IndexServiceAsyncStub(IndexServiceStub):
     LookupStream: _aio.StreamStreamMultiCallable[_lookup_pb2.LookupRequest, _lookup_pb2.LookupResponse]  # type: ignore[assignment]
     """One response a request, in order. A response leaves while later requests are still on the way."""
     GetEvent: _aio.UnaryUnaryMultiCallable[_lookup_pb2.GetEventRequest, _lookup_pb2.GetEventResponse]  # type: ignore[assignment]
-    """One event with all its fields; NOT_FOUND when it is not in the index."""
+    """One event with all its fields; NOT_FOUND, which tells a run that is not in the index from a run
+    that lacks the event.
+    """
     ListEvents: _aio.UnaryStreamMultiCallable[_lookup_pb2.ListEventsRequest, _event_pb2.EventBatch]  # type: ignore[assignment]
     """The events of a selection in ascending (run, event) order."""
     CountEvents: _aio.UnaryUnaryMultiCallable[_lookup_pb2.CountEventsRequest, _lookup_pb2.CountEventsResponse]  # type: ignore[assignment]
@@ -124,7 +128,9 @@ class IndexServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _lookup_pb2.GetEventRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_lookup_pb2.GetEventResponse, _abc.Awaitable[_lookup_pb2.GetEventResponse]]:
-        """One event with all its fields; NOT_FOUND when it is not in the index."""
+        """One event with all its fields; NOT_FOUND, which tells a run that is not in the index from a run
+        that lacks the event.
+        """
 
     @_abc_1.abstractmethod
     def ListEvents(

@@ -14,7 +14,18 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from eventindex.cli.event_files.fields import FIELDS, NUMBER_MAXIMA, BadFieldError, checked_number
+from eventindex.cli.event_files.arrow_file_fields import (
+    encoded,
+    file_value,
+    known_of_files,
+    named,
+)
+from eventindex.cli.event_files.fields import (
+    ALL_FIELDS,
+    NUMBER_MAXIMA,
+    BadFieldError,
+    checked_number,
+)
 from eventindex.cli.event_files.rows import (
     BadRow,
     Defaults,
@@ -26,6 +37,7 @@ from eventindex.cli.event_files.rows import (
 )
 from eventindex.columns import EventColumns
 from eventindex.results import RawFile
+from eventindex.text_rows import FILE_FIELDS
 from eventindex.uuids import is_canonical_uuid
 
 _Bools = npt.NDArray[np.bool_]
@@ -39,6 +51,8 @@ _TEXTS = (
     pa.types.is_large_binary,
     pa.types.is_binary_view,
 )
+_TEXT_FIELDS = ("file_name", "file_checksum")
+_NO_NUMBERS = ("fuid_raw", *FILE_FIELDS)
 
 
 def check_types(types: Mapping[str, pa.DataType]) -> None:
@@ -50,6 +64,10 @@ def check_types(types: Mapping[str, pa.DataType]) -> None:
     for name, kind in types.items():
         if name == "fuid_raw":
             fits, wanted = _holds_file_ids(_plain(kind)), "text or 16 bytes"
+        elif name in FILE_FIELDS and pa.types.is_null(kind):
+            continue
+        elif name in _TEXT_FIELDS:
+            fits, wanted = any(is_kind(_plain(kind)) for is_kind in _TEXTS), "text"
         else:
             plain = kind.value_type if pa.types.is_dictionary(kind) else kind
             whole = pa.types.is_decimal(plain) and plain.scale == 0
@@ -86,17 +104,22 @@ def to_block(
     count = len(fields["event_number"])
     bad = np.zeros(count, np.bool_)
     numbers = {
-        name: _numbers(name, column, bad) for name, column in fields.items() if name != "fuid_raw"
+        name: _numbers(name, column, bad)
+        for name, column in fields.items()
+        if name not in _NO_NUMBERS
     }
     runs = numbers.get("run_number", _constant(count, defaults.run_number))
     dsids = numbers.get("dsid_raw", _constant(count, defaults.dsid_raw))
     fuids, codes = _file_ids(fields.get("fuid_raw"), runs, defaults, bad)
+    known_codes, known = known_of_files(fields, bad)
     olt = numbers.get("olt_result")
     keep = slice(None) if not bad.any() else np.flatnonzero(~bad)
     for index in np.flatnonzero(bad).tolist():
         problem = _problem(fields, index, defaults)
         report(BadRow(line_first + index, problem, row(index), unit))
     files, indexes = _files(fuids, codes[keep], dsids[keep])
+    if not set(FILE_FIELDS).isdisjoint(fields):
+        files, indexes = named(files, indexes, known_codes[keep], known)
     columns = EventColumns(
         files=files,
         run_numbers=runs[keep].view(np.int64),
@@ -158,21 +181,10 @@ def _file_ids(
     if column is None:
         distinct, codes = np.unique(runs, return_inverse=True)
         return [defaults.fuid(int(run)) for run in distinct], codes.astype(np.int64)
-    if isinstance(column.type, pa.BaseExtensionType):
-        column = column.storage
-    if not pa.types.is_dictionary(column.type):
-        # Arrow makes no dictionaries of views.
-        if pa.types.is_string_view(column.type):
-            column = column.cast(pa.string())
-        elif pa.types.is_binary_view(column.type):
-            column = column.cast(pa.binary())
-        column = column.dictionary_encode()
-    indices = column.indices
-    if indices.null_count:
-        bad |= indices.is_null().to_numpy(zero_copy_only=False)
-        indices = indices.fill_null(0)
-    found = np.from_dlpack(indices).astype(np.int64)
-    texts = [_file_id(value) for value in column.dictionary.to_pylist()]
+    found, values, nulls = encoded(column)
+    if nulls is not None:
+        bad |= nulls
+    texts = [_file_id(value) for value in values]
     if None in texts:
         bad |= np.array([text is None for text in texts])[found]
     return [text or "" for text in texts], found
@@ -219,12 +231,13 @@ def _shown(value: object) -> object:
 def _problem(fields: Mapping[str, pa.Array], index: int, defaults: Defaults) -> str:
     """Return what is wrong with a row, by the rules for single values."""
     values: dict[str, object] = {}
-    for name in FIELDS:
-        if name in fields:
-            value = fields[name][index].as_py()
-            known = _file_id(value) if name == "fuid_raw" and value is not None else None
-            values[name] = known or _shown(value)
     try:
+        for name in ALL_FIELDS:
+            if name in fields:
+                value = fields[name][index].as_py()
+                known = _file_id(value) if name == "fuid_raw" and value is not None else None
+                told = name in FILE_FIELDS
+                values[name] = file_value(name, value) if told else known or _shown(value)
         checked_event(values, defaults)
     except BadFieldError as error:
         return str(error)

@@ -20,12 +20,13 @@ from eventindex.cli.event_files.csv_header import CsvShape, read_shape
 from eventindex.cli.event_files.rows import Defaults, EventBlock, FileFormatError, Report
 from eventindex.cli.event_files.text import read_csv_rows
 from eventindex.cli.event_files.text_input import plain_text
+from eventindex.text_rows import FILE_FIELDS
 
 _PIECE_BYTES = 2 * 1024 * 1024
 _BLOCK_EVENTS_MAX = 50_000
 _LINES_ONE_BY_ONE = 64
 _LINE_BYTES_MAX = 16 * 1024 * 1024
-_FUID = pa.dictionary(pa.int32(), pa.binary())
+_TEXT = pa.dictionary(pa.int32(), pa.binary())
 
 
 class _CsvReader:
@@ -43,7 +44,7 @@ class _CsvReader:
             self._ways.append(self._converting(pa.int64()))
 
     def _converting(self, bits: pa.DataType) -> arrow_csv.ConvertOptions:
-        kinds = {"fuid_raw": _FUID, "olt_result": bits}
+        kinds = {"olt_result": bits} | dict.fromkeys(("fuid_raw", *FILE_FIELDS), _TEXT)
         types = {
             self._names[place]: kinds.get(name, pa.uint64())
             for name, place in self._shape.places.items()

@@ -24,6 +24,8 @@ from eventindex.pairs import NUMBER_MAX
 from eventindex.stored_text import SEPARATOR_LINE
 
 FIELDS = ("fuid_raw", "dsid_raw", "dataset", "run_number", "events")
+# What a manifest says beside; nothing is compared with it.
+_PASSED_OVER = frozenset({"file_name"})
 
 _DIGITS = re.compile(r"[0-9]{1,40}", re.ASCII)
 
@@ -161,7 +163,7 @@ def _check_header(header: Iterable[str], fallbacks: Fallbacks) -> None:
     for name in names:
         if names.count(name) > 1:
             raise FileFormatError(f"column {name!r} is there twice")
-        if name not in wanted and not fallbacks.names:
+        if name not in wanted | _PASSED_OVER and not fallbacks.names:
             raise FileFormatError(f"unknown column {name!r} (known: {', '.join(FIELDS)})")
     for name in ("events", *fallbacks.names):
         if fallbacks.names.get(name, name) not in names:
@@ -185,7 +187,7 @@ def _json_records(
     for place, record in enumerate((record for part in parts for record in part), 1):
         if not isinstance(record, dict):
             raise FileFormatError(f"entry {place}: {shorten(record)} is not an object")
-        unknown = next((name for name in record if name not in wanted), None)
+        unknown = next((name for name in record if name not in wanted | _PASSED_OVER), None)
         if unknown is not None and not fallbacks.names:
             raise FileFormatError(f"entry {place}: unknown field {shorten(unknown)}")
         yield place, record

@@ -10,12 +10,15 @@ import re
 from dataclasses import dataclass
 
 from eventindex.columns import DSID_MAX, OLT_MAX
+from eventindex.file_names import bytes_problem, checksum_problem, name_problem
 from eventindex.pairs import NUMBER_MAX
 from eventindex.strict_json import STRICT, StrictJsonError
-from eventindex.text_rows import EVENT_FIELDS
+from eventindex.text_rows import EVENT_FIELDS, FILE_FIELDS
 from eventindex.uuids import is_canonical_uuid
 
 FIELDS = EVENT_FIELDS
+# Those, and what a file may say of the RAW file of each event.
+ALL_FIELDS = (*EVENT_FIELDS, *FILE_FIELDS)
 NUMBER_MAXIMA = {
     "run_number": NUMBER_MAX,
     "event_number": NUMBER_MAX,
@@ -44,6 +47,9 @@ class EventRow:
     olt_result: int
     dsid_raw: int
     fuid_raw: str
+    file_name: str = ""
+    file_bytes: int = 0
+    file_checksum: str = ""
 
 
 def checked_number(name: str, value: object) -> int:
@@ -75,6 +81,38 @@ def checked_uuid(name: str, value: object) -> str:
     if not isinstance(value, str) or not is_canonical_uuid(value):
         raise BadFieldError(name, f"{shorten(value)} is not a UUID")
     return value
+
+
+def checked_file_field(name: str, value: object) -> str | int:
+    """Return what is said of a RAW file; "" and 0 where it is null or empty, and so not known.
+
+    Raises:
+        BadFieldError: another type, or a value that cannot be.
+    """
+    size = name == "file_bytes"
+    if value is None or value == "":
+        return 0 if size else ""
+    if size:
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise BadFieldError(name, f"{shorten(value)} is not an integer")
+        problem = bytes_problem(value)
+    elif not isinstance(value, str):
+        raise BadFieldError(name, f"{shorten(value)} is not text")
+    else:
+        problem = name_problem(value) if name == "file_name" else checksum_problem(value)
+    if problem:
+        raise BadFieldError(name, problem)
+    return value
+
+
+def parsed_file_field(name: str, text: str) -> str | int:
+    """Return what the cell of a table says of a RAW file."""
+    stripped = text.strip()
+    if name != "file_bytes" or not stripped:
+        return checked_file_field(name, stripped)
+    if not _DIGITS.fullmatch(stripped):
+        raise BadFieldError(name, f"{shorten(text)} is not an integer from 0 on")
+    return checked_file_field(name, int(stripped))
 
 
 def parse_json_object(line: bytes) -> dict[str, object]:

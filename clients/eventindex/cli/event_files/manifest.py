@@ -1,7 +1,8 @@
 """Lists of what an index should hold: written by `generate`, read by `compare`.
 
-A list has files (fuid_raw, dsid_raw, run_number, events) and datasets (dsid_raw, events): as JSON
-an object with `files` and `datasets`, as CSV rows, those of datasets without a fuid_raw.
+A list has files (fuid_raw, dsid_raw, run_number, events, and file_name where they have names) and
+datasets (dsid_raw, events): as JSON an object with `files` and `datasets`, as CSV rows, those of
+datasets without a fuid_raw. `files import` reads the names.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import numpy as np
 
 from eventindex.columns import EventColumns
 from eventindex.results import RawFile
+
+_COLUMNS = ("fuid_raw", "dsid_raw", "run_number", "events")
 
 
 class Manifest:
@@ -35,11 +38,11 @@ class Manifest:
         with path.open("w", encoding="utf-8", newline="") as out:
             if path.suffix.lower() == ".csv":
                 writer = csv.writer(out, lineterminator="\n")
-                writer.writerow(["fuid_raw", "dsid_raw", "run_number", "events"])
-                writer.writerows(row.values() for row in self._files())
-                writer.writerows(
-                    ["", row["dsid_raw"], "", row["events"]] for row in self._datasets()
-                )
+                named = any(file.name for file, _ in self._events)
+                columns = [*_COLUMNS, "file_name"] if named else _COLUMNS
+                writer.writerow(columns)
+                for row in (*self._files(), *self._datasets()):
+                    writer.writerow([row.get(column, "") for column in columns])
                 return
             files = ",\n".join(map(json.dumps, self._files()))
             datasets = ",\n".join(map(json.dumps, self._datasets()))
@@ -52,6 +55,7 @@ class Manifest:
                 "dsid_raw": file.dsid_raw,
                 "run_number": run,
                 "events": events,
+                **({"file_name": file.name} if file.name else {}),
             }
             for (file, run), events in self._events.items()
         ]

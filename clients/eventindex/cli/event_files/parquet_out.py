@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import BinaryIO
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 from pyarrow import parquet
 
 from eventindex.columns import EventColumns
+from eventindex.results import RawFile
 from eventindex.selection_results import Events
 
 _ROW_GROUP_EVENTS = 1_000_000
@@ -22,14 +25,22 @@ _SCHEMA = pa.schema(
         ("fuid_raw", pa.dictionary(pa.int32(), pa.string())),
     ]
 )
+_TEXT = pa.dictionary(pa.int32(), pa.string())
+_FILE_COLUMNS = (
+    pa.field("file_name", _TEXT),
+    pa.field("file_bytes", pa.int64()),
+    pa.field("file_checksum", _TEXT),
+)
 
 
 class ParquetEvents:
     """Collects blocks of events up to a row group and writes it. Use it as a context manager."""
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: BinaryIO, *, names: bool = False) -> None:
+        """Write to a stream; with `names` also what is known of the files."""
+        self._schema = pa.schema([*_SCHEMA, *_FILE_COLUMNS]) if names else _SCHEMA
         self._writer = parquet.ParquetWriter(
-            stream, _SCHEMA, compression="zstd", compression_level=1
+            stream, self._schema, compression="zstd", compression_level=1
         )
         self._batches: list[pa.RecordBatch] = []
         self._count = 0
@@ -49,7 +60,7 @@ class ParquetEvents:
 
     def write(self, block: EventColumns | Events) -> None:
         """Take the events of a block; each column has one value an event."""
-        self._batches.append(_to_batch(block))
+        self._batches.append(_to_batch(block, self._schema))
         self._count += len(block)
         if self._count >= _ROW_GROUP_EVENTS:
             self._flush()
@@ -61,7 +72,7 @@ class ParquetEvents:
         self._batches, self._count = [], 0
 
 
-def _to_batch(block: EventColumns | Events) -> pa.RecordBatch:
+def _to_batch(block: EventColumns | Events, schema: pa.Schema) -> pa.RecordBatch:
     indexes = np.asarray(block.file_indexes).astype(np.int32) - 1
     dsids = np.array([file.dsid_raw for file in block.files], np.int32)
     fuids = pa.array([file.fuid_raw for file in block.files], pa.string())
@@ -72,6 +83,18 @@ def _to_batch(block: EventColumns | Events) -> pa.RecordBatch:
             pa.array(np.asarray(block.olt_results)),
             pa.array(dsids[indexes]),
             pa.DictionaryArray.from_arrays(indexes, fuids),
+            *(_known_of(block.files, indexes) if len(schema) > len(_SCHEMA) else ()),
         ],
-        schema=_SCHEMA,
+        schema=schema,
     )
+
+
+def _known_of(files: Sequence[RawFile], indexes: npt.NDArray[np.int32]) -> Iterator[pa.Array]:
+    """Yield the columns of names, sizes and checksums; what is not known is null."""
+    names, checksums = [file.name for file in files], [file.checksum for file in files]
+    told: Sequence[Sequence[str | int]] = (names, [file.bytes for file in files], checksums)
+    for field, values in zip(_FILE_COLUMNS, told, strict=True):
+        text = pa.types.is_dictionary(field.type)
+        known = pa.array([value or None for value in values], pa.string() if text else field.type)
+        taken = known.take(pa.array(indexes))
+        yield taken.dictionary_encode() if text else taken

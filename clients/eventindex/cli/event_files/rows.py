@@ -10,9 +10,16 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from eventindex.cli.event_files.fields import FIELDS, EventRow, checked_number, checked_uuid
+from eventindex.cli.event_files.fields import (
+    ALL_FIELDS,
+    EventRow,
+    checked_file_field,
+    checked_number,
+    checked_uuid,
+)
 from eventindex.columns import EventColumns
 from eventindex.results import RawFile
+from eventindex.text_rows import FILE_FIELDS
 
 BLOCK_EVENTS = 10_000
 
@@ -66,6 +73,7 @@ class Defaults:
         """Return whether a field need not be there."""
         given = {
             "olt_result": True,
+            **dict.fromkeys(FILE_FIELDS, True),
             "fuid_raw": self.fuid_raw is not None or self.fuid_per_run,
             "dsid_raw": self.dsid_raw is not None,
             "run_number": self.run_number is not None,
@@ -123,7 +131,7 @@ def places(header: Sequence[str], defaults: Defaults) -> dict[str, int]:
         FileFormatError: the header has an unknown or repeated name, or one is missing that no
             option stands in for.
     """
-    wanted = {defaults.name(name): name for name in FIELDS}
+    wanted = {defaults.name(name): name for name in ALL_FIELDS}
     folded = {column.casefold(): name for column, name in wanted.items()}
     found: dict[str, int] = {}
     for place, column in enumerate(header):
@@ -137,8 +145,8 @@ def places(header: Sequence[str], defaults: Defaults) -> dict[str, int]:
         if name is not None:
             found[name] = place
         elif not defaults.names:
-            raise FileFormatError(f"unknown column {column!r} (known: {', '.join(FIELDS)})")
-    for name in FIELDS:
+            raise FileFormatError(f"unknown column {column!r} (known: {', '.join(ALL_FIELDS)})")
+    for name in ALL_FIELDS:
         if name in found or (defaults.has(name) and name not in defaults.names):
             continue
         hint = f"; give {_OPTIONS[name]}" if name in _OPTIONS else ""
@@ -161,15 +169,25 @@ def checked_event(fields: Mapping[str, object], defaults: Defaults) -> EventRow:
         checked_uuid(
             "fuid_raw", fields["fuid_raw"] if "fuid_raw" in fields else defaults.fuid(run)
         ),
+        *(checked_file_field(name, fields.get(name)) for name in FILE_FIELDS),  # type: ignore[arg-type]
     )
 
 
 def columns_of(rows: Sequence[EventRow]) -> EventColumns:
     """Return events as columns."""
-    files: dict[tuple[str, int], int] = {}
-    indexes = [files.setdefault((row.fuid_raw, row.dsid_raw), len(files) + 1) for row in rows]
+    files: dict[tuple[str, int, str, int, str], int] = {}
+    indexes = [
+        files.setdefault(
+            (row.fuid_raw, row.dsid_raw, row.file_name, row.file_bytes, row.file_checksum),
+            len(files) + 1,
+        )
+        for row in rows
+    ]
     return EventColumns(
-        files=[RawFile(fuid, dsid) for fuid, dsid in files],
+        files=[
+            RawFile(fuid, dsid, name=name, bytes=size, checksum=checksum)
+            for fuid, dsid, name, size, checksum in files
+        ],
         run_numbers=np.array([row.run_number for row in rows], np.int64),
         event_numbers=np.array([row.event_number for row in rows], np.int64),
         file_indexes=np.array(indexes, np.uint32),

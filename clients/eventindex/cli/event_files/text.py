@@ -15,11 +15,13 @@ from typing import BinaryIO
 
 from eventindex.cli.event_files.csv_header import CsvShape, read_shape
 from eventindex.cli.event_files.fields import (
+    ALL_FIELDS,
     FIELDS,
     BadFieldError,
     EventRow,
     checked_uuid,
     parse_json_object,
+    parsed_file_field,
     parsed_number,
 )
 from eventindex.cli.event_files.json_array import elements
@@ -35,6 +37,7 @@ from eventindex.cli.event_files.rows import (
     columns_of,
 )
 from eventindex.cli.event_files.text_input import plain_text
+from eventindex.text_rows import FILE_FIELDS
 
 __all__ = [
     "BadRow",
@@ -192,12 +195,14 @@ def _csv_event(row: list[str], shape: CsvShape, defaults: Defaults) -> EventRow:
     if len(row) != shape.width:
         raise BadFieldError("", f"{len(row)} fields, not {shape.width}")
     fields: dict[str, object] = {}
-    for name in FIELDS:
+    for name in ALL_FIELDS:
         if name not in shape.places:
             continue
         text = row[shape.places[name]]
         if name == "fuid_raw":
             fields[name] = checked_uuid(name, text.strip())
+        elif name in FILE_FIELDS:
+            fields[name] = parsed_file_field(name, text)
         else:
             fields[name] = parsed_number(name, text)
     return checked_event(fields, defaults)
@@ -226,7 +231,7 @@ def _array_rows(text: BinaryIO, defaults: Defaults, report: Report) -> Iterator[
 
 
 def _json_event(found: dict[str, object], defaults: Defaults) -> EventRow:
-    wanted = {defaults.name(name): name for name in FIELDS}
+    wanted = {defaults.name(name): name for name in ALL_FIELDS}
     fields = {wanted[key]: value for key, value in found.items() if key in wanted}
     if len(fields) < len(found):
         _add_in_other_case(fields, found, wanted)

@@ -20,7 +20,7 @@ from eventindex.cli.shared.common import Failure
 from eventindex.columns import EventColumns
 from eventindex.selection_results import Events
 from eventindex.stored_text import has_pyarrow, needs_pyarrow
-from eventindex.text_rows import EVENT_HEADER, event_lines, event_objects
+from eventindex.text_rows import event_header, event_lines, event_objects
 
 _GZIP_LEVEL = 6
 
@@ -53,8 +53,10 @@ def output_form(output: str, form: str | None) -> str:
 
 
 @contextmanager
-def open_writer(output: str, form: str) -> Iterator[EventWriter]:
+def open_writer(output: str, form: str, *, names: bool = False) -> Iterator[EventWriter]:
     """Open a file to write events to; "-" is standard output.
+
+    With `names`, CSV and Parquet have columns of what is known of the files.
 
     Raises:
         Failure: the format or the compression needs a package that is not installed.
@@ -64,15 +66,16 @@ def open_writer(output: str, form: str) -> Iterator[EventWriter]:
             raise Failure(needs_pyarrow(f"{output}: Parquet"))
         from eventindex.cli.event_files.parquet_out import ParquetEvents  # noqa: PLC0415  # may be missing
 
-        with _open_bytes(output) as stream, ParquetEvents(stream) as parquet:
+        with open_bytes(output) as stream, ParquetEvents(stream, names=names) as parquet:
             yield parquet
         return
-    with _open_text(output) as out:
-        yield _CsvEvents(out) if form == "csv" else _JsonEvents(out)
+    with open_text(output) as out:
+        yield _CsvEvents(out, names=names) if form == "csv" else _JsonEvents(out)
 
 
 @contextmanager
-def _open_bytes(output: str) -> Iterator[Any]:
+def open_bytes(output: str) -> Iterator[Any]:
+    """Open a file for bytes, compressed as its name says; "-" is standard output."""
     if output == "-":
         yield sys.stdout.buffer
         return
@@ -116,12 +119,13 @@ def _new_file(path: Path) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def _open_text(output: str) -> Iterator[TextIO]:
+def open_text(output: str) -> Iterator[TextIO]:
+    """Open a file for text, compressed as its name says; "-" is standard output."""
     if output == "-":
         yield sys.stdout
         return
     with (
-        _open_bytes(output) as stream,
+        open_bytes(output) as stream,
         TextIOWrapper(stream, encoding="utf-8", newline="", write_through=False) as out,
     ):
         yield out
@@ -130,12 +134,13 @@ def _open_text(output: str) -> Iterator[TextIO]:
 class _CsvEvents:
     """CSV in the field order of the contract."""
 
-    def __init__(self, out: TextIO) -> None:
+    def __init__(self, out: TextIO, *, names: bool) -> None:
         self._out = out
-        out.write(EVENT_HEADER)
+        self._names = names
+        out.write(event_header(names=names))
 
     def write(self, block: EventColumns | Events) -> None:
-        self._out.write(event_lines(block))
+        self._out.write(event_lines(block, names=self._names))
 
 
 class _JsonEvents:

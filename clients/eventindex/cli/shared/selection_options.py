@@ -108,7 +108,7 @@ class SelectionOptions:
             NotFoundError: no criterion has this name.
         """
         found = self.arguments.copy()
-        names = _Names(client)
+        names = CriterionNames(client)
         found["olt_all"], found["olt_any"], found["olt_none"] = (
             _mask(self.masks[name], names) for name in _MASKS
         )
@@ -201,7 +201,7 @@ def checked_range(
     return first, last
 
 
-class _Names:
+class CriterionNames:
     """The bits that have a name, asked for once and only if a name is used."""
 
     def __init__(self, client: Client) -> None:
@@ -214,7 +214,21 @@ class _Names:
             found.setdefault(criterion.name, set()).add(criterion.bit)
         return found
 
+    def bit_of(self, text: str) -> int:
+        """Return the bit that a number or a name stands for.
+
+        Raises:
+            click.UsageError: a number above 63, or a name that several bits had.
+            NotFoundError: no criterion has this name.
+        """
+        if text.isascii() and text.isdigit():
+            if len(text) > 20 or int(text) > 63:
+                raise click.UsageError(f"bit {text[:30]} is above 63; a mask is written 0x…")
+            return int(text)
+        return self.bit(text)
+
     def bit(self, name: str) -> int:
+        """Return the bit of a name; raises the same."""
         bits = self._bits.get(name)
         if bits is None:
             raise NotFoundError(f"no criterion is named {name!r}: see `eventindex criteria`")
@@ -224,20 +238,16 @@ class _Names:
         return next(iter(bits))
 
 
-def _mask(texts: Iterable[str], names: _Names) -> int:
+def _mask(texts: Iterable[str], names: CriterionNames) -> int:
     mask = 0
     for text in texts:
         mask |= _one_mask(text, names)
     return mask
 
 
-def _one_mask(text: str, names: _Names) -> int:
-    if text.isascii() and text.isdigit():
-        if len(text) > 20 or int(text) > 63:
-            raise click.UsageError(f"bit {text[:30]} is above 63; a mask is written 0x…")
-        return 1 << int(text)
+def _one_mask(text: str, names: CriterionNames) -> int:
     if not text.startswith(("0x", "0X")):
-        return 1 << names.bit(text)
+        return 1 << names.bit_of(text)
     try:
         mask = int(text, 16)
     except ValueError:
