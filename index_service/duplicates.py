@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import partial
 
 from event_store.database.connection import Connection
@@ -17,7 +17,6 @@ from index_service.events_plan import plan_names
 from index_service.overlap import COLLECTIONS_MAX
 from service_kit import checks
 from service_kit.errors import InvalidRequestError
-from service_kit.settings import PAIRS_PER_MESSAGE_MAX
 
 PAIRS_MAX = 1_000_000
 _PAIRS_PER_RESPONSE = 10_000
@@ -50,8 +49,7 @@ class Duplicates:
                         continue
                     found[part.pair] += len(part.events)
                     if request.with_events:
-                        for response in _event_responses(part, name_of):
-                            yield response
+                        yield _event_response(part, name_of)
                 _check_size(len(found))
         pairs = sorted(found, key=partial(_place, numbers=numbers))
         for start in range(0, len(pairs), _PAIRS_PER_RESPONSE):
@@ -82,18 +80,16 @@ def _numbers(connection: Connection, names: Sequence[str], dsids: set[int]) -> l
         return [collection_number(cursor, name) for name in names]
 
 
-def _event_responses(
-    part: Shared, name_of: Mapping[int, str]
-) -> Iterator[lookup_pb2.ListDuplicatesResponse]:
-    for start in range(0, len(part.events), PAIRS_PER_MESSAGE_MAX):
-        events = part.events[start : start + PAIRS_PER_MESSAGE_MAX].tolist()
-        yield lookup_pb2.ListDuplicatesResponse(
-            events=lookup_pb2.DuplicateEvents(
-                pair=_message(part.pair, name_of, len(events)),
-                run_number=part.run_number,
-                event_numbers=events,
-            )
+def _event_response(part: Shared, name_of: Mapping[int, str]) -> lookup_pb2.ListDuplicatesResponse:
+    """Return the events of a part: what a statement reads of one run, so that it fits a message."""
+    events = part.events.tolist()
+    return lookup_pb2.ListDuplicatesResponse(
+        events=lookup_pb2.DuplicateEvents(
+            pair=_message(part.pair, name_of, len(events)),
+            run_number=part.run_number,
+            event_numbers=events,
         )
+    )
 
 
 def _message(pair: Pair, name_of: Mapping[int, str], events: int) -> lookup_pb2.DatasetPair:

@@ -23,6 +23,8 @@ from event_store.select.collections import (
 )
 from event_store.select.existence import require_dataset, require_detector, require_run, run_exists
 from event_store.select.file_events import FileEvents, TooManyEventsError, read_file_events
+from event_store.select.paging import Rows
+from event_store.select.run_list import RunRow, list_runs
 from event_store.telescope.names import cosmic_collection
 from eventindex.v1 import event_pb2, lookup_pb2
 from index_service import lists_plan, lists_reply
@@ -49,7 +51,7 @@ class Catalogue:
         """Return a page of runs."""
         planned = lists_plan.plan_runs(request)
 
-        def fetch(cursor: Cursor) -> lists.Rows[lists.RunRow]:
+        def fetch(cursor: Cursor) -> Rows[RunRow]:
             require_detector(cursor, planned.detector_id)
             collections = _collections_of_runs(cursor, request)
             run = planned.run
@@ -59,7 +61,7 @@ class Catalogue:
                 and not any(run_exists(cursor, run, number) for number in collections)
             ):
                 require_run(cursor, run, collections[0])
-            return lists.list_runs(
+            return list_runs(
                 cursor,
                 planned.page,
                 run_first=planned.runs.first,
@@ -77,7 +79,7 @@ class Catalogue:
         """Return a page of datasets."""
         planned = lists_plan.plan_datasets(request)
 
-        def fetch(cursor: Cursor) -> lists.Rows[lists.DatasetRow]:
+        def fetch(cursor: Cursor) -> Rows[lists.DatasetRow]:
             name = request.collection
             return lists.list_datasets(
                 cursor,
@@ -104,7 +106,7 @@ class Catalogue:
         """Return a page of RAW files, one row for each run and dataset."""
         planned = lists_plan.plan_files(request)
 
-        def fetch(cursor: Cursor) -> lists.Rows[lists.FileRow]:
+        def fetch(cursor: Cursor) -> Rows[lists.FileRow]:
             collection = chosen_collection(cursor, request.collection, planned.dsid)
             require_run(cursor, planned.run, collection)
             return lists.list_files(
@@ -129,7 +131,7 @@ class Catalogue:
         """Return a page of conflicts."""
         planned = lists_plan.plan_conflicts(request)
 
-        def fetch(cursor: Cursor) -> lists.Rows[lists.ConflictRow]:
+        def fetch(cursor: Cursor) -> Rows[lists.ConflictRow]:
             collection = collection_number(cursor, request.collection or RAW_NAME)
             require_run(cursor, planned.run, collection)
             return lists.list_conflicts(

@@ -8,7 +8,9 @@ from typing import Any, TypeVar
 from google.protobuf.message import Message
 
 from event_store.select.file_events import FileEvents
-from event_store.select.lists import ConflictRow, DatasetRow, FileRow, PageOf, Rows, RunRow
+from event_store.select.lists import ConflictRow, DatasetRow, FileRow
+from event_store.select.paging import PageOf, Rows
+from event_store.select.run_list import RunRow
 from eventindex.v1 import event_pb2, lookup_pb2
 from index_service import page_token
 from service_kit.messages import conflict_message, dataset_message

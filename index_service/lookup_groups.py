@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from typing import Generic, TypeAlias, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from event_store.database.connection import Connection
 from event_store.database.threads import DatabaseThreads
+from service_kit import calls
 
 # A large group keeps its first callers waiting, and saves nothing more.
 GROUP_REQUESTS_MAX = 256
@@ -24,15 +25,25 @@ PATIENCE_S = 0.01
 GROUPS_AT_ONCE_MAX = 3
 
 A = TypeVar("A")
-# Answers in the order of the requests; an exception is raised to that caller alone.
-AnswerAll: TypeAlias = Callable[[Connection, Sequence[bytes]], Sequence[A | Exception]]
-_Waiting: TypeAlias = tuple[bytes, "asyncio.Future[A]"]
+
+
+class _Waiting(NamedTuple, Generic[A]):
+    """A request, its answer to come, and the id of the call that brought it."""
+
+    request: bytes
+    answer: asyncio.Future[A]
+    request_id: str
 
 
 class LookupGroups(Generic[A]):
     """Answers requests, group by group. For one event loop."""
 
-    def __init__(self, threads: DatabaseThreads, answer_all: AnswerAll[A]) -> None:
+    def __init__(
+        self,
+        threads: DatabaseThreads,
+        answer_all: Callable[[Connection, Sequence[bytes]], Sequence[A | Exception]],
+    ) -> None:
+        """`answer_all` answers in order; an exception is raised to that caller alone."""
         self._threads = threads
         self._answer_all = answer_all
         self._waiting: deque[_Waiting[A]] = deque()
@@ -43,7 +54,7 @@ class LookupGroups(Generic[A]):
     def submit(self, request: bytes) -> asyncio.Future[A]:
         """Return the answer to a request, later. Who does not want it any more cancels it."""
         answer: asyncio.Future[A] = asyncio.get_running_loop().create_future()
-        self._waiting.append((request, answer))
+        self._waiting.append(_Waiting(request, answer, calls.request_id()))
         self._begin()
         return answer
 
@@ -73,25 +84,26 @@ class LookupGroups(Generic[A]):
         """Yield the requests of the next group."""
         requests, size = 0, 0
         while self._waiting and requests < GROUP_REQUESTS_MAX and size < GROUP_BYTES_MAX:
-            request, answer = self._waiting.popleft()
-            if not answer.cancelled():
-                requests, size = requests + 1, size + len(request)
-                yield request, answer
+            waiting = self._waiting.popleft()
+            if not waiting.answer.cancelled():
+                requests, size = requests + 1, size + len(waiting.request)
+                yield waiting
 
     async def _answer(self, group: list[_Waiting[A]]) -> None:
         if not group:
             return
-        requests = [request for request, _ in group]
-        work = asyncio.ensure_future(
-            self._threads.run(lambda connection: self._answer_all(connection, requests))
-        )
+        requests = [one.request for one in group]
+        with calls.working_for(*(one.request_id for one in group)):
+            work = asyncio.ensure_future(
+                self._threads.run(lambda connection: self._answer_all(connection, requests))
+            )
 
         def left(_: asyncio.Future[A]) -> None:
-            if all(answer.cancelled() for _, answer in group):
+            if all(one.answer.cancelled() for one in group):
                 work.cancel()
 
-        for _, answer in group:
-            answer.add_done_callback(left)
+        for one in group:
+            one.answer.add_done_callback(left)
         answers: Sequence[A | Exception]
         try:
             answers = await work
@@ -99,10 +111,10 @@ class LookupGroups(Generic[A]):
             return
         except Exception as error:  # noqa: BLE001  # raised again to each caller
             answers = [error] * len(group)
-        for (_, future), answered in zip(group, answers, strict=True):
-            if future.done():
+        for one, answered in zip(group, answers, strict=True):
+            if one.answer.done():
                 continue
             if isinstance(answered, Exception):
-                future.set_exception(answered)
+                one.answer.set_exception(answered)
             else:
-                future.set_result(answered)
+                one.answer.set_result(answered)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import math
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -26,6 +29,8 @@ from index_service.stream_files import Answered, StreamFiles
 from service_kit.errors import InvalidRequestError
 from service_kit.in_order import InOrder
 
+log = logging.getLogger(__name__)
+
 # Answers of a stream that are ready or being made behind the one that is sent.
 ANSWERS_AHEAD_MAX = 4
 # Runs of a batch of which is said where they are, and names in an answer.
@@ -37,36 +42,73 @@ class Observer(Protocol):
     """Is told of every batch of pairs that was answered."""
 
     def looked_up(self, found: int, not_found: int) -> None:
-        """Note that a batch was answered."""
+        """Note that pairs were answered."""
+
+    def batch(self, method: str, pairs: int, seconds: float) -> None:
+        """Note that a request of so many pairs was answered, by itself or within a stream."""
+
+
+class _Reply(NamedTuple):
+    """The answer to a request, and how many pairs that had."""
+
+    body: bytes | Answered
+    pairs: int
+
+
+_NO_REPLY = _Reply(b"", 0)
 
 
 class Lookups:
     """Answers from the reader's cache and the database."""
 
     def __init__(
-        self, reader: Reader[bytes], threads: DatabaseThreads, observer: Observer, names: Names
+        self,
+        reader: Reader[bytes],
+        threads: DatabaseThreads,
+        observer: Observer,
+        names: Names,
+        slow_call_s: float = math.inf,
     ) -> None:
+        """`slow_call_s`: a batch that takes as long is worth a line of the log."""
+        self._slow_call_s = slow_call_s
         self._reader = reader
         self._names = names
         self._threads = threads
         self._observer = observer
-        self._groups: LookupGroups[bytes | Answered] = LookupGroups(threads, self._answer_all)
+        self._groups: LookupGroups[_Reply] = LookupGroups(threads, self._answer_all)
 
     async def Lookup(self, request: bytes) -> bytes:
         """Look up one batch of pairs."""
-        return StreamFiles().encode(await self._groups.submit(request))
+        return StreamFiles().encode((await self._submit("Lookup", request)).body)
 
     async def LookupStream(self, requests: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """Answer each request in order; a few requests are read ahead of the responses."""
 
-        async def begin(request: bytes) -> asyncio.Future[bytes | Answered]:
-            return self._groups.submit(request)
+        async def begin(request: bytes) -> asyncio.Future[_Reply]:
+            return self._submit("LookupStream", request)
 
         files = StreamFiles()
         stream = InOrder(requests, begin, ANSWERS_AHEAD_MAX)
-        async with aclosing(stream.answers()) as answers:
-            async for answer in answers:
-                yield files.encode(answer)
+        async with aclosing(stream.answers()) as replies:
+            async for reply in replies:
+                yield files.encode(reply.body)
+
+    def _submit(self, method: str, request: bytes) -> asyncio.Future[_Reply]:
+        """Let a request be answered, and note for how long that took since it came."""
+        began = time.perf_counter()
+
+        def note(answer: asyncio.Future[_Reply]) -> None:
+            if answer.cancelled() or answer.exception() is not None:
+                return
+            pairs, seconds = answer.result().pairs, time.perf_counter() - began
+            self._observer.batch(method, pairs, seconds)
+            if seconds >= self._slow_call_s:
+                values = {"method": method, "pairs": pairs, "seconds": round(seconds, 6)}
+                log.info("%s: a batch of %d pairs took %.3f s", *values.values(), extra=values)
+
+        answer = self._groups.submit(request)
+        answer.add_done_callback(note)
+        return answer
 
     async def GetEvent(self, request: lookup_pb2.GetEventRequest) -> lookup_pb2.GetEventResponse:
         """Look up one event with all its fields."""
@@ -84,7 +126,7 @@ class Lookups:
 
     def _answer_all(
         self, connection: Connection, requests: Sequence[bytes]
-    ) -> list[bytes | Answered | Exception]:
+    ) -> list[_Reply | Exception]:
         """Answer requests that have all arrived; a bad one leaves the others alone."""
         planned = [_plan(request) for request in requests]
         asked = [one for one in planned if isinstance(one, Asked)]
@@ -99,9 +141,9 @@ class Lookups:
             return [self._answer_all(connection, [request])[0] for request in requests]
         return [one if isinstance(one, Exception) else next(replies) for one in planned]
 
-    def _look_up(self, connection: Connection, asked: Sequence[Asked]) -> list[bytes | Answered]:
+    def _look_up(self, connection: Connection, asked: Sequence[Asked]) -> list[_Reply]:
         """Return the responses to batches in their order; small ones are looked up as one."""
-        replies: list[bytes | Answered] = [b""] * len(asked)
+        replies = [_NO_REPLY] * len(asked)
         parts = lookup_joining.parts(asked)
         answers = self._reader.lookup_all(connection, [lookup_joining.join(part) for part in parts])
         lost: list[tuple[int, Asked, Answer[bytes]]] = []
@@ -148,11 +190,14 @@ def _other_collections(connection: Connection, asked: Sequence[Asked]) -> list[l
     return found
 
 
-def _reply(asked: Asked, answer: Answer[bytes]) -> bytes | Answered:
+def _reply(asked: Asked, answer: Answer[bytes]) -> _Reply:
     """Return a response, or what it is made of in its turn on a stream."""
-    if asked.of_stream and not asked.with_names:
-        return Answered(asked, answer)
-    return lookup_reply.encode_lookup(asked, answer)
+    body = (
+        Answered(asked, answer)
+        if asked.of_stream and not asked.with_names
+        else lookup_reply.encode_lookup(asked, answer)
+    )
+    return _Reply(body, len(asked.events))
 
 
 def _plan(request: bytes) -> Asked | InvalidRequestError:

@@ -27,7 +27,9 @@ from index_service.lists import Catalogue
 from index_service.lookup_reply import encode_file
 from index_service.lookups import Lookups
 from index_service.overlap import Overlaps
+from index_service.status import Status
 from service_kit import registry
+from service_kit.certificates import watch_certificates
 from service_kit.grpc_server import ManagedServer, check_exposure, stop_signal
 from service_kit.health import DatabaseQuestion, Probe, Pulse
 from service_kit.monitoring import MonitoringServer
@@ -51,6 +53,7 @@ async def serve(settings: Settings) -> int:
     stopping = stop_signal(asyncio.get_running_loop())
     check_exposure(settings, settings.index_metrics_address, tls=False)
     service = IndexService(settings)
+    watch_certificates(settings, "tls_cert")
     await service.open()
     pulse = Pulse()
     with MonitoringServer(
@@ -72,7 +75,11 @@ class IndexService:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         reader = Reader(settings.cache_bytes_max, encode_file)
-        observer = metrics.Metrics(reader.cache)
+        observer = metrics.Metrics(
+            reader.cache,
+            requests_max=settings.lookups_at_once_max,
+            methods=_CONTRACT.methods_by_name,
+        )
         self._threads = threads = DatabaseThreads(
             settings.database_url,
             settings.store_options,
@@ -81,7 +88,7 @@ class IndexService:
         )
         names = Names(settings)
         parts = (
-            Lookups(reader, threads, observer, names),
+            Lookups(reader, threads, observer, names, settings.slow_call_s),
             Catalogue(threads, names),
             Cosmic(threads),
             EventLists(threads, names),
@@ -89,8 +96,9 @@ class IndexService:
             Overlaps(threads),
             Duplicates(threads),
             RunGaps(threads),
+            Status(threads),
         )
-        self._handlers = _handlers(parts, observer)
+        self._handlers = _handlers(parts, observer, settings.slow_call_s)
         connection = Connection(
             settings.database_url,
             settings.store_options,
@@ -132,7 +140,9 @@ class IndexService:
         self._threads.close()
 
 
-def _handlers(parts: Sequence[object], observer: registry.Observer) -> grpc.GenericRpcHandler:
+def _handlers(
+    parts: Sequence[object], observer: registry.Observer, slow_call_s: float
+) -> grpc.GenericRpcHandler:
     """Return the methods of the contract, each of the part that has it."""
     methods = {
         name: getattr(part, name)
@@ -140,4 +150,6 @@ def _handlers(parts: Sequence[object], observer: registry.Observer) -> grpc.Gene
         for name in _CONTRACT.methods_by_name
         if hasattr(part, name)
     }
-    return registry.handlers(_CONTRACT, SimpleNamespace(**methods), observer, _UNDECODED)
+    return registry.handlers(
+        _CONTRACT, SimpleNamespace(**methods), observer, _UNDECODED, slow_call_s=slow_call_s
+    )

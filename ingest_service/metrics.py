@@ -1,6 +1,6 @@
 """What the service counts. With `broker_metrics` the only module here that knows Prometheus.
 
-In events: received = inserted + duplicate + conflict + rejected + pending. A message that cannot
+In events: received = inserted + duplicate + conflict + rejected + storing. A message that cannot
 be decoded counts as one event.
 """
 
@@ -14,6 +14,7 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge
 
 from eventindex.v1 import admin_pb2
 from ingest_service.broker_metrics import BrokerMetrics
+from ingest_service.call_metrics import CallMetrics
 from ingest_service.decode.topics import KINDS
 from ingest_service.model import ClockProblem, Door, Reason, Receipt
 from service_kit.instruments import Instruments
@@ -23,13 +24,19 @@ _SECONDS_BUCKETS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 
 
 
 class Metrics(BrokerMetrics):
-    """Observations in, metrics out. All methods may be called from any thread."""
+    """Observations in, metrics out. All methods may be called from any thread.
 
-    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+    Attributes:
+        calls: what is told of the calls of both gRPC services.
+    """
+
+    def __init__(self, registry: CollectorRegistry = REGISTRY, *, with_broker: bool = True) -> None:
+        """Without a broker its numbers are in a registry that nobody reads."""
+        super().__init__(Instruments(registry if with_broker else CollectorRegistry()))
         instruments = Instruments(registry)
-        super().__init__(instruments)
         self._make_events(instruments)
         self._make_stored(instruments)
+        self.calls = CallMetrics(instruments)
         info = instruments.gauge("build_info", "The version of the service.", "service", "version")
         info.labels("ingest_service", version("eventindex")).set(1)
         self._show_zeros()
@@ -50,8 +57,8 @@ class Metrics(BrokerMetrics):
         self._rejected = counter(
             "ingest_rejected_events", "Events that were refused.", "door", "reason"
         )
-        self._pending = gauge(
-            "ingest_pending_events", "Events that are decoded and not yet committed.", "door"
+        self._storing = gauge(
+            "ingest_storing_events", "Events of the batch that is being stored.", "door"
         )
         self._repaired = counter(
             "ingest_repaired_events", "Telescope records whose brackets were repaired."
@@ -83,13 +90,6 @@ class Metrics(BrokerMetrics):
         self._commit_seconds = histogram(
             "ingest_commit_seconds", "Seconds from a batch to its commit.", buckets=_SECONDS_BUCKETS
         )
-        self._admin_seconds = histogram(
-            "admin_seconds",
-            "Seconds of a call of AdminService; a stream is one call.",
-            "method",
-            "code",
-            buckets=(*_SECONDS_BUCKETS, 60, 600),
-        )
         self._retries = counter("ingest_store_retries", "Attempts that PostgreSQL did not answer.")
         self._database_up = gauge("database_up", "Whether PostgreSQL answered last time.")
 
@@ -98,7 +98,13 @@ class Metrics(BrokerMetrics):
         for door in Door:
             for metric in (self._received, self._inserted, self._duplicates, self._conflicts):
                 metric.labels(door)
-            self._pending.labels(door)
+            self._storing.labels(door)
+            for kind in KINDS:
+                self._messages.labels(door, kind)
+            for reason in Reason:
+                self._rejected.labels(door, reason)
+        for reason in Reason:
+            self._letters.labels(reason)
         for kind in KINDS:
             self._empty.labels(kind)
         for problem in ClockProblem:
@@ -116,11 +122,13 @@ class Metrics(BrokerMetrics):
             self._messages.labels(door, kind).inc(count)
         for door, count in events.items():
             self._received.labels(door).inc(count)
-            self._pending.labels(door).inc(count)
+            self._storing.labels(door).inc(count)
 
     def status(self) -> admin_pb2.IngestStatusResponse:
         """Return what has come in since the start."""
-        return admin_pb2.IngestStatusResponse(doors=map(self._door_status, Door))
+        return admin_pb2.IngestStatusResponse(
+            doors=map(self._door_status, Door), version=version("eventindex")
+        )
 
     def _door_status(self, door: Door) -> admin_pb2.DoorStatus:
         rejected = _by_label(self._rejected, door, "reason")
@@ -132,7 +140,7 @@ class Metrics(BrokerMetrics):
             conflicts=_total(self._conflicts, door),
             rejected=sum(rejected.values()),
             # Counted up and down by several threads, it may be below 0 for a moment.
-            pending=max(0, _total(self._pending, door)),
+            pending=max(0, _total(self._storing, door)),
             rejected_by_reason=rejected,
             messages_by_kind=_by_label(self._messages, door, "kind"),
         )
@@ -169,12 +177,12 @@ class Metrics(BrokerMetrics):
         self._conflicts.labels(door).inc(conflicts)
         for reason, count in reasons.items():
             self.rejected(door, reason, count)
-        self._pending.labels(door).dec(inserted + duplicates + conflicts)
+        self._storing.labels(door).dec(inserted + duplicates + conflicts)
 
     def rejected(self, door: Door, reason: Reason, events: int) -> None:
-        """Note that pending events were refused."""
+        """Note that events of the batch were refused."""
         self._rejected.labels(door, reason).inc(events)
-        self._pending.labels(door).dec(events)
+        self._storing.labels(door).dec(events)
 
     def dead_letter(self, reason: str) -> None:
         """Note that a dead letter was stored."""
@@ -197,10 +205,6 @@ class Metrics(BrokerMetrics):
         self._batch_events.observe(events)
         self._commit_seconds.observe(seconds)
 
-    def request(self, method: str, code: str, seconds: float) -> None:
-        """Note that a call of AdminService ended."""
-        self._admin_seconds.labels(method, code).observe(seconds)
-
     def store_retry(self) -> None:
         """Note that PostgreSQL did not answer; the same will be tried again."""
         self._retries.inc()
@@ -211,12 +215,12 @@ class Metrics(BrokerMetrics):
 
 
 def _by_label(metric: Counter | Gauge, door: Door, label: str) -> dict[str, int]:
-    """Return the values of a metric at a door by another label; all in one without that."""
+    """Return what a metric counted at a door by another label; all in one without that."""
     return {
         sample.labels.get(label, ""): int(sample.value)
         for family in metric.collect()
         for sample in family.samples
-        if sample.labels["door"] == door and not sample.name.endswith("_created")
+        if sample.labels["door"] == door and sample.value and not sample.name.endswith("_created")
     }
 
 

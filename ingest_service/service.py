@@ -8,11 +8,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from functools import partial
 
 from event_store.database.startup import check_at_start
 from event_store.database.threads import DatabaseThreads
 from event_store.write.writer import Store
-from eventindex.v1 import ingest_pb2
 from ingest_service.admin import door as admin_door
 from ingest_service.admin.door import AdminDoor
 from ingest_service.admin.replay import Replayer
@@ -20,8 +20,12 @@ from ingest_service.decode.topics import Topics
 from ingest_service.metrics import Metrics
 from ingest_service.mqtt.bridge import Bridge
 from ingest_service.pipeline.pipeline import Pipeline
+from ingest_service.queue_metrics import QueueMetrics
+from ingest_service.rpc import door as rpc_door
 from ingest_service.rpc.door import IngestDoor
+from ingest_service.stored_metrics import StoredMetrics
 from service_kit import registry
+from service_kit.certificates import watch_certificates
 from service_kit.grpc_server import ManagedServer, check_exposure, probe_port, stop_signal
 from service_kit.monitoring import Check, MonitoringServer
 from service_kit.settings import Settings
@@ -31,7 +35,6 @@ log = logging.getLogger(__name__)
 _CALLS_AT_ONCE_MAX = 1024
 # Connections for the administration, beside the writer's.
 _ADMIN_CONNECTIONS_MAX = 3
-_INGEST = ingest_pb2.DESCRIPTOR.services_by_name["IngestService"]
 
 
 async def serve(settings: Settings) -> int:
@@ -63,7 +66,7 @@ class IngestService:
         self._server = ManagedServer(
             settings, settings.ingest_address, concurrent_rpcs_max=_CALLS_AT_ONCE_MAX
         )
-        metrics = Metrics()
+        metrics = Metrics(with_broker=bool(settings.mqtt_url))
         topics = Topics(settings)
         self._store = Store(
             settings.database_url,
@@ -87,9 +90,18 @@ class IngestService:
         admin = AdminDoor(
             settings, self._admin_threads, replayer, metrics.status, metrics.files_refused
         )
-        self._server.server.add_generic_rpc_handlers(
-            (self._door.handlers(), registry.handlers(admin_door.SERVICE, admin, metrics))
+        observed = partial(
+            registry.handlers, observer=metrics.calls, slow_call_s=settings.slow_call_s
         )
+        self._server.server.add_generic_rpc_handlers(
+            (
+                observed(rpc_door.SERVICE, self._door, undecoded=rpc_door.UNDECODED),
+                observed(admin_door.SERVICE, admin),
+            )
+        )
+        QueueMetrics(intake, self._pipeline.busy)
+        self._stored = StoredMetrics(self._admin_threads)
+        watch_certificates(settings, "tls_cert", "mqtt_tls_cert")
 
     async def open(self) -> None:
         """Look at the database.
@@ -119,11 +131,13 @@ class IngestService:
     async def run(self, stopping: asyncio.Event) -> None:
         """Serve until the event is set, then drain."""
         self._pipeline.start()
-        await self._server.start([_INGEST.full_name, admin_door.SERVICE.full_name])
+        await self._server.start([rpc_door.SERVICE.full_name, admin_door.SERVICE.full_name])
         if self._bridge:
             self._bridge.start()
         log.info("serving gRPC on %s", self._settings.ingest_address)
+        asking = asyncio.create_task(self._stored.run())
         await stopping.wait()
+        asking.cancel()
         await self._drain()
 
     async def _drain(self) -> None:

@@ -6,6 +6,7 @@
     logs/               one log a child; the one of the last start ends in .1
     children.json       the processes of the running stack, to find them after a kill -9
     endpoints.json      the addresses, while everything answers
+    ports.json          what stood in for ports that were taken, for the next start
     servers             names the directory of the first three, where that is another
 
 Never removes data.
@@ -64,6 +65,19 @@ class DataDir:
     def endpoints(self) -> Path:
         """The addresses of the running stack."""
         return self.root / "endpoints.json"
+
+    @property
+    def ports(self) -> Path:
+        """The ports of the last start, by the usual ones."""
+        return self.root / "ports.json"
+
+    def last_ports(self) -> dict[int, int]:
+        """Return the ports of the last start; none where nobody can tell."""
+        try:
+            found = json.loads(self.ports.read_text())
+            return {int(usual): int(port) for usual, port in found.items()}
+        except (OSError, ValueError, AttributeError, TypeError):
+            return {}
 
 
 @contextlib.contextmanager

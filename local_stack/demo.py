@@ -1,4 +1,4 @@
-"""`make run`: the local stack with sample events sent over MQTT and looked up over gRPC.
+"""`make run`: the local stack; into an empty index it sends samples over MQTT, and looks them up.
 
 Keeps serving until Ctrl-C. Never sends anything to a broker or a database that was not started
 here unless EVENTINDEX_MQTT_URL or EVENTINDEX_DATABASE_URL says so.
@@ -51,7 +51,10 @@ def demonstrate(stack: Stack) -> None:
         ingest_address=stack.endpoints.ingest,
         token=_short_token(stack) if tokens else None,
     ) as client:
-        _store_and_look_up(stack, client)
+        if _is_empty(client):
+            _store_and_look_up(stack, client)
+        else:
+            say("The index has events already: no samples are stored.")
     say("Try it from another terminal:")
     if tokens:
         create = f"{_command(stack.settings)} token create --subject you --scope admin"
@@ -64,6 +67,14 @@ def demonstrate(stack: Stack) -> None:
     say("Ctrl-C stops everything.")
     say(f"Open {stack.endpoints.http}")
     stack.wait()
+
+
+def _is_empty(client: eventindex.Client) -> bool:
+    """Return whether nobody's events would lie beside the samples."""
+    try:
+        return client.index_status().events == 0
+    except eventindex.EventIndexError as error:
+        raise StackError(f"cannot ask what is in the index: {error}") from error
 
 
 def _store_and_look_up(stack: Stack, client: eventindex.Client) -> None:

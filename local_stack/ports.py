@@ -1,4 +1,4 @@
-"""Chooses the addresses of the stack: the usual port, or a free one where that is taken.
+"""Chooses the addresses of the stack: ports of the last start, the usual ones, the next ones up.
 
 Never leaves loopback, and never replaces a port that was asked for by name.
 """
@@ -8,13 +8,14 @@ from __future__ import annotations
 import contextlib
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 
 from local_stack.errors import StackError
 from service_kit.grpc_server import PortTakenError, probe_port
 from service_kit.settings import is_loopback, split_address
 
 _ATTEMPTS_MAX = 100
+_PORT_MAX = 65_535
 
 
 class PortChooser:
@@ -24,9 +25,19 @@ class PortChooser:
     claim keeps another stack, started at the same time, from choosing it too.
     """
 
-    def __init__(self, say: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        say: Callable[[str], None] = lambda _: None,
+        *,
+        last: Mapping[int, int] | None = None,
+        usual: Collection[int] = (),
+    ) -> None:
+        """`last`: what stood in for a usual port at the last start; `usual`: no stand-in is one."""
         self._claims: list[socket.socket] = []
         self._say = say
+        self._last = last or {}
+        self._usual = frozenset(usual)
+        self.chosen: dict[int, int] = {}
 
     def close(self) -> None:
         """Give the claims back."""
@@ -34,7 +45,7 @@ class PortChooser:
             claim.close()
 
     def choose(self, address: str, *, asked_as: str | None = None) -> str:
-        """Return the address itself, or its host with a free port.
+        """Return the address, its port replaced where it is taken, by that of the last start first.
 
         Args:
             address: host:port, a loopback address; port 0 means any free one.
@@ -47,14 +58,28 @@ class PortChooser:
         if not is_loopback(address):
             raise StackError(f"{name} is {address}: `eventindex up` listens on 127.0.0.1 only")
         _, port = split_address(address)
-        if port and self._take(address):
-            return address
-        if port and asked_as:
+        if not port:
+            return self._any_free(address)
+        if asked_as:
+            if self._take(address):
+                return address
             raise StackError(f"{asked_as} is {address}, but another process listens on that port")
-        free = self._any_free(address)
-        if port:
-            self._say(f"port {port} is taken: using {free}")
-        return free
+        found = self._first_free(address, port)
+        self.chosen[port] = split_address(found)[1]
+        return found
+
+    def _first_free(self, address: str, port: int) -> str:
+        host = address.rpartition(":")[0]
+        last = self._last.get(port)
+        if last and self._take(f"{host}:{last}"):
+            return f"{host}:{last}"  # said at the start that it was found
+        if self._take(address):
+            return address
+        above = range(port + 1, min(port + _ATTEMPTS_MAX, _PORT_MAX) + 1)
+        candidates = (f"{host}:{number}" for number in above if number not in self._usual)
+        found = next(filter(self._take, candidates), None) or self._any_free(address)
+        self._say(f"port {port} is taken: using {found}")
+        return found
 
     def _any_free(self, address: str) -> str:
         host, _ = split_address(address)

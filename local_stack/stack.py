@@ -23,7 +23,7 @@ from local_stack.broker import (
     prepare_mosquitto,
 )
 from local_stack.children import Family, stop_leftovers
-from local_stack.data_dir import DataDir, opened_data_dir
+from local_stack.data_dir import DataDir, opened_data_dir, write_json
 from local_stack.endpoints import Endpoints
 from local_stack.errors import StackError
 from local_stack.ports import PortChooser
@@ -35,7 +35,7 @@ from local_stack.services import (
     service_problem,
     service_spec,
 )
-from service_kit.settings import Settings
+from service_kit.settings import Settings, split_address
 
 _POSTGRES_ADDRESS = "127.0.0.1:5432"
 _BROKER_ADDRESS = "127.0.0.1:1883"
@@ -86,12 +86,14 @@ def running_stack(settings: Settings, say: Say, *, broker: str = "auto") -> Iter
     asked = "data_dir" in settings.model_fields_set
     with opened_data_dir(settings.data_dir, account, asked=asked) as data:
         family = Family(data, grace_s=settings.shutdown_grace_s + _STOP_MARGIN_S)
-        with family.signals_noticed(), contextlib.closing(PortChooser(say)) as ports:
+        chooser = PortChooser(say, last=data.last_ports(), usual=_usual_ports())
+        with family.signals_noticed(), contextlib.closing(chooser) as ports:
             _clear_leftovers(data, settings, say)
             try:
                 starter = _Starter(settings, data, account, family, say, broker, ports)
                 endpoints = starter.start()
                 endpoints.write(data.endpoints)
+                write_json(data.ports, ports.chosen)
                 yield Stack(settings, endpoints, family)
             finally:
                 data.endpoints.unlink(missing_ok=True)
@@ -191,6 +193,12 @@ class _Starter:
                 module, self.data, stage=stage, database=database, mqtt=mqtt, addresses=addresses
             )
             self.family.wait_until_ready(self.family.start(spec), problem, limit_s=_START_S)
+
+
+def _usual_ports() -> set[int]:
+    fields = ("index", "index_metrics", "ingest", "ingest_metrics", "http", "http_metrics")
+    usual = [Settings.model_fields[f"{name}_address"].default for name in fields]
+    return {split_address(address)[1] for address in (*usual, _POSTGRES_ADDRESS, _BROKER_ADDRESS)}
 
 
 def choose_addresses(settings: Settings, ports: PortChooser) -> Addresses:

@@ -6,11 +6,13 @@ The API and the pages stand behind the same security headers.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from http import HTTPStatus
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 
@@ -44,6 +46,9 @@ _GZIP_BYTES_MIN = 1024
 _GZIP_LEVEL = 1
 
 
+_CALLS = (lookup, events, catalogue, gaps, cosmic, live, jobs, conflicts, dead_letters)
+
+
 def make_app(parts: Parts, observer: Metrics) -> FastAPI:
     """Return the application with its parts."""
     app = FastAPI(
@@ -60,6 +65,7 @@ def make_app(parts: Parts, observer: Metrics) -> FastAPI:
     app.include_router(_api())
     app.include_router(pages.router)
     app.mount("/assets", pages.Assets(), "assets")
+    observer.show_zeros(_routes())
     app.openapi = lambda: document.document(app)  # type: ignore[method-assign]  # FastAPI's way
     _add_error_handlers(app)
     app.add_middleware(GZipMiddleware, _GZIP_BYTES_MIN, _GZIP_LEVEL)
@@ -78,11 +84,17 @@ def _api() -> APIRouter:
     api = APIRouter(
         prefix=API_PREFIX, dependencies=[Depends(refuse_other_sites), Depends(may_look_up)]
     )
-    for module in (
-        lookup, events, catalogue, gaps, cosmic, live, jobs, conflicts, dead_letters
-    ):  # fmt: skip
+    for module in _CALLS:
         api.include_router(module.router)
     return api
+
+
+def _routes() -> Iterator[tuple[str, str]]:
+    """Yield method and path of every call of the REST API."""
+    for module in _CALLS:
+        for route in module.router.routes:
+            if isinstance(route, APIRoute):
+                yield from ((method, API_PREFIX + route.path) for method in route.methods or ())
 
 
 def _add_error_handlers(app: FastAPI) -> None:

@@ -25,6 +25,7 @@ from eventindex.channel import Tls
 from eventindex.client import Client
 from eventindex.collection_names import RAW
 from eventindex.errors import AccessError, EventIndexError, NotFoundError
+from eventindex.profiles import Profile
 from eventindex.run_results import Run, to_run
 from eventindex.token import Metadata, MetadataChannel, token_of, with_token
 from eventindex.v1 import admin_pb2, lookup_pb2
@@ -56,7 +57,7 @@ class Page(NamedTuple):
 class Services(Client):
     """The client of requests: calls carry the caller's `Authorization`. Threads share it."""
 
-    def _open(self, address: str) -> grpc.Channel:
+    def _open(self, address: str, _: Profile | None = None) -> grpc.Channel:
         # Without the process' own token: a request without one is anonymous.
         channel = MetadataChannel(channels.open_channel(address, self._tls), _callers_authorization)
         self._channels.append(channel)
@@ -161,7 +162,7 @@ def _page(convert: Callable[[Any], T], messages: Iterable[Any], token: str) -> P
 class JobServices(Client):
     """The client of jobs and of probes: calls carry the token of this process, where it has one."""
 
-    def _open(self, address: str) -> grpc.Channel:
+    def _open(self, address: str, _: Profile | None = None) -> grpc.Channel:
         # The token is that of the settings; `service` checked at start that the connection is safe.
         channel = channels.open_channel(address, self._tls)
         if self._token:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib.metadata import version
 
 from prometheus_client import REGISTRY, CollectorRegistry, Info
@@ -29,12 +30,19 @@ class Metrics:
         self._job_pairs = instruments.counter(
             "http_job_pairs", "Pairs of jobs looked up.", "outcome"
         )
+        for outcome in ("found", "not_found"):
+            self._job_pairs.labels(outcome)
         self._up = {
             "index": gauge("index_up", "1 when the index answered the last question."),
             "database": gauge("database_up", "1 when PostgreSQL answered the last question."),
         }
         build = Info("eventindex_build", "Which software runs.", registry=registry)
         build.info({"service": "rest_gateway", "version": version("eventindex")})
+
+    def show_zeros(self, routes: Iterable[tuple[str, str]]) -> None:
+        """Show zeros of methods and routes: what starts at its first event hides it from rate()."""
+        for method, route in (*routes, ("none", "none")):
+            self._requests.labels(method, route, "200")
 
     def running(self, change: int) -> None:
         """Note that a request began (1) or ended (-1)."""

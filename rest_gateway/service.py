@@ -24,6 +24,7 @@ from rest_gateway.jobs.worker import JobWorker
 from rest_gateway.metrics import Metrics
 from rest_gateway.parts import Parts
 from service_kit.auth import access_control
+from service_kit.certificates import watch_certificates
 from service_kit.grpc_server import UnsafeAddressError, check_exposure, probe_port, stop_signal
 from service_kit.health import DatabaseQuestion, Probe, Pulse
 from service_kit.monitoring import Check, MonitoringServer
@@ -46,6 +47,7 @@ async def serve(settings: Settings) -> int:
     stopping = stop_signal(asyncio.get_running_loop())
     _check_addresses(settings)
     service = Gateway(settings, stopping)
+    watch_certificates(settings, "tls_cert")
     await service.open()
     with MonitoringServer(
         settings.http_metrics_address, live=service.live_checks(), ready=service.ready_checks()

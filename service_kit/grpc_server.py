@@ -18,6 +18,7 @@ from grpc_health.v1 import health_pb2
 from service_kit import probes
 from service_kit.auth import access_control
 from service_kit.settings import MESSAGE_BYTES_MAX, Settings, is_loopback, split_address
+from service_kit.unknown_methods import UnknownMethods
 
 # Clients may ping an idle connection every 20 s (the Python client does every 60 s).
 _OPTIONS = [
@@ -79,6 +80,7 @@ class ManagedServer:
         """Serve, with the full names of the services in health and reflection."""
         self._services = ("", *services)
         self.server.add_generic_rpc_handlers((probes.reflection_handlers(services),))
+        self.server.add_generic_rpc_handlers((UnknownMethods(services),))
         await self.server.start()
         await self.set_serving(serving=True)
 

@@ -7,10 +7,12 @@ with UNKNOWN. Handlers may answer a message or its serialized bytes.
 from __future__ import annotations
 
 import inspect
+import logging
+import math
 import time
 from collections.abc import AsyncIterator, Callable, Container
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import grpc
 from google.protobuf import message_factory
@@ -18,16 +20,29 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 from grpc import aio
 
+from service_kit import calls
 from service_kit.errors import IncompleteServiceError
 from service_kit.requests import parse, parse_all
-from service_kit.statuses import status_of
+from service_kit.statuses import Status, status_of
+
+log = logging.getLogger(__name__)
 
 
 class Observer(Protocol):
-    """Is told of every call that ended."""
+    """Is told of every call that begins and ends."""
+
+    def running(self, method: str, change: int) -> None:
+        """Note that a call began (1) or ended (-1)."""
 
     def request(self, method: str, code: str, seconds: float) -> None:
         """Note that a call ended with a status after so many seconds."""
+
+
+class _Watch(NamedTuple):
+    """Who is told of calls, and how long a call takes that is worth a line of the log."""
+
+    observer: Observer
+    slow_call_s: float
 
 
 def handlers(
@@ -35,17 +50,20 @@ def handlers(
     service: object,
     observer: Observer,
     undecoded: Container[str] = (),
+    *,
+    slow_call_s: float = math.inf,
 ) -> grpc.GenericRpcHandler:
     """Return the methods of the contract. Those named in `undecoded` take their requests as bytes.
 
     Raises:
         IncompleteServiceError: `service` lacks a method.
     """
+    watch = _Watch(observer, slow_call_s)
     return grpc.method_handlers_generic_handler(
         contract.full_name,
         {
             name: _handler(
-                contract.methods_by_name[name], call, observer, decoded=name not in undecoded
+                contract.methods_by_name[name], call, watch, decoded=name not in undecoded
             )
             for name, call in methods(contract, service).items()
         },
@@ -67,7 +85,7 @@ def methods(contract: ServiceDescriptor, service: object) -> dict[str, Callable[
 
 
 def _handler(
-    method: MethodDescriptor, call: Callable[..., Any], observer: Observer, *, decoded: bool
+    method: MethodDescriptor, call: Callable[..., Any], watch: _Watch, *, decoded: bool
 ) -> grpc.RpcMethodHandler[Any, Any]:
     make = {
         (False, False): grpc.unary_unary_rpc_method_handler,
@@ -76,7 +94,7 @@ def _handler(
     }[method.client_streaming, method.server_streaming]
     observed = _observed_stream if inspect.isasyncgenfunction(call) else _observed
     read = _reader(method) if decoded else _as_it_is
-    return make(observed(method.name, read, call, observer), response_serializer=_serialize)
+    return make(observed(method.name, read, call, watch), response_serializer=_serialize)
 
 
 def _reader(method: MethodDescriptor) -> Callable[[Any], Any]:
@@ -94,21 +112,19 @@ def _serialize(response: Message | bytes) -> bytes:
 
 
 def _observed(
-    name: str, read: Callable[[Any], Any], call: Callable[..., Any], observer: Observer
+    name: str, read: Callable[[Any], Any], call: Callable[..., Any], watch: _Watch
 ) -> Callable[..., Any]:
     async def handle(request: Any, context: aio.ServicerContext[Any, Any]) -> Any:
-        began, code = time.perf_counter(), grpc.StatusCode.CANCELLED
+        observed = _Call(name, context, watch)
         try:
             response = await call(read(request))
-            code = grpc.StatusCode.OK
+            observed.code = grpc.StatusCode.OK
         except Exception as error:  # noqa: BLE001  # whatever it is becomes a status
-            status = status_of(name, error)
-            code = status.code
-            await context.abort(*status)
+            await context.abort(*observed.failed(error))
         else:
             return response
         finally:
-            observer.request(name, code.name, time.perf_counter() - began)
+            observed.end()
 
     return handle
 
@@ -117,19 +133,47 @@ def _observed_stream(
     name: str,
     read: Callable[[Any], Any],
     call: Callable[..., AsyncIterator[Any]],
-    observer: Observer,
+    watch: _Watch,
 ) -> Callable[..., AsyncIterator[Any]]:
     async def handle(request: Any, context: aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
-        began, code = time.perf_counter(), grpc.StatusCode.CANCELLED
+        observed = _Call(name, context, watch)
         try:
             async for response in call(read(request)):
                 yield response
-            code = grpc.StatusCode.OK
+            observed.code = grpc.StatusCode.OK
         except Exception as error:  # noqa: BLE001  # whatever it is becomes a status
-            status = status_of(name, error)
-            code = status.code
-            await context.abort(*status)
+            await context.abort(*observed.failed(error))
         finally:
-            observer.request(name, code.name, time.perf_counter() - began)
+            observed.end()
 
     return handle
+
+
+class _Call:
+    """A call from its beginning to its end. One without another code was cancelled."""
+
+    def __init__(self, name: str, context: aio.ServicerContext[Any, Any], watch: _Watch) -> None:
+        self._name = name
+        self._watch = watch
+        self._began = time.perf_counter()
+        self.code = grpc.StatusCode.CANCELLED
+        calls.begin(context.invocation_metadata() or (), str(context.peer()))
+        watch.observer.running(name, 1)
+
+    def failed(self, error: Exception) -> Status:
+        """Return how the call ends by an error."""
+        status = status_of(self._name, error)
+        self.code = status.code
+        return status
+
+    def end(self) -> None:
+        """Tell the observer, and the log of a slow one."""
+        seconds = time.perf_counter() - self._began
+        self._watch.observer.running(self._name, -1)
+        self._watch.observer.request(self._name, self.code.name, seconds)
+        if seconds >= self._watch.slow_call_s:
+            log.info(
+                "%s took %.3f s: %s",
+                *(self._name, seconds, self.code.name),
+                extra={"method": self._name, "seconds": round(seconds, 6), "code": self.code.name},
+            )

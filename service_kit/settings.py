@@ -153,6 +153,13 @@ class _RunningSettings(BaseSettings):
         le=600,
         description="After SIGTERM: time for running calls and the last commit, seconds.",
     )
+    slow_call_s: float = Field(
+        10.0,
+        gt=0,
+        le=86_400,
+        description="A call, a batch within a stream, a commit or an HTTP request that takes so "
+        "many seconds or more is a line in the log.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Log level."
     )

@@ -7,56 +7,144 @@
 Needs grpcio, protobuf and numpy; never imports the services.
 """
 
-from eventindex.admin_results import (
-    AccessToken,
-    Criterion,
-    DeadLetter,
-    DeleteProgress,
-    DoorStatus,
-    FileInfo,
-    NotedFiles,
-    RunCheck,
-)
-from eventindex.catalogue_results import (
-    Conflict,
-    CosmicCount,
-    CosmicCountBy,
-    CosmicCounts,
-    CosmicEvent,
-    Dataset,
-    FileContent,
-    FileOfRun,
-    TdcChannel,
-)
-from eventindex.client import Client, connect
-from eventindex.columns import EventColumns
-from eventindex.errors import (
-    AccessError,
-    DeadlineError,
-    EventIndexError,
-    ForbiddenError,
-    InvalidRequestError,
-    LimitError,
-    NameTakenError,
-    NotFoundError,
-    ServerError,
-    UnavailableError,
-    UnsupportedError,
-    WrongStateError,
-)
-from eventindex.picking import pick
-from eventindex.results import Ack, DatasetState, Event, LookupResult, RawFile, Rejection
-from eventindex.root_files.pick_report import FileOutcome, PickReport
-from eventindex.run_lists import RunList, read_run_list
-from eventindex.run_results import EventBin, EventGap, Run, RunGaps
-from eventindex.selection import mask_of
-from eventindex.selection_results import CountBy, EventCount, EventCounts, Events
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from eventindex.admin_results import (
+        AccessToken,
+        Criterion,
+        DeadLetter,
+        DeleteProgress,
+        DoorStatus,
+        FileInfo,
+        NotedFiles,
+        RunCheck,
+    )
+    from eventindex.catalogue_results import (
+        Conflict,
+        CosmicCount,
+        CosmicCountBy,
+        CosmicCounts,
+        CosmicEvent,
+        Dataset,
+        FileContent,
+        FileOfRun,
+        TdcChannel,
+    )
+    from eventindex.client import Client, connect
+    from eventindex.columns import EventColumns
+    from eventindex.errors import (
+        AccessError,
+        AddressError,
+        ConfigError,
+        DeadlineError,
+        EventIndexError,
+        ForbiddenError,
+        InvalidRequestError,
+        LimitError,
+        NameTakenError,
+        NotFoundError,
+        ServerError,
+        UnavailableError,
+        UnsupportedError,
+        WrongStateError,
+    )
+    from eventindex.picking import pick
+    from eventindex.results import Ack, DatasetState, Event, LookupResult, RawFile, Rejection
+    from eventindex.root_files.pick_report import FileOutcome, PickReport
+    from eventindex.run_lists import RunList, read_run_list
+    from eventindex.run_results import EventBin, EventGap, IndexStatus, Run, RunGaps
+    from eventindex.selection import mask_of
+    from eventindex.selection_results import CountBy, EventCount, EventCounts, Events
+
+# Imported when they are first used: what is asked for is all that a command pays for.
+_HOMES = {
+    "eventindex.admin_results": (
+        "AccessToken",
+        "Criterion",
+        "DeadLetter",
+        "DeleteProgress",
+        "DoorStatus",
+        "FileInfo",
+        "NotedFiles",
+        "RunCheck",
+    ),
+    "eventindex.catalogue_results": (
+        "Conflict",
+        "CosmicCount",
+        "CosmicCountBy",
+        "CosmicCounts",
+        "CosmicEvent",
+        "Dataset",
+        "FileContent",
+        "FileOfRun",
+        "TdcChannel",
+    ),
+    "eventindex.client": (
+        "Client",
+        "connect",
+    ),
+    "eventindex.columns": ("EventColumns",),
+    "eventindex.errors": (
+        "AccessError",
+        "AddressError",
+        "ConfigError",
+        "DeadlineError",
+        "EventIndexError",
+        "ForbiddenError",
+        "InvalidRequestError",
+        "LimitError",
+        "NameTakenError",
+        "NotFoundError",
+        "ServerError",
+        "UnavailableError",
+        "UnsupportedError",
+        "WrongStateError",
+    ),
+    "eventindex.picking": ("pick",),
+    "eventindex.results": (
+        "Ack",
+        "DatasetState",
+        "Event",
+        "LookupResult",
+        "RawFile",
+        "Rejection",
+    ),
+    "eventindex.root_files.pick_report": (
+        "FileOutcome",
+        "PickReport",
+    ),
+    "eventindex.run_lists": (
+        "RunList",
+        "read_run_list",
+    ),
+    "eventindex.run_results": (
+        "EventBin",
+        "EventGap",
+        "IndexStatus",
+        "Run",
+        "RunGaps",
+    ),
+    "eventindex.selection": ("mask_of",),
+    "eventindex.selection_results": (
+        "CountBy",
+        "EventCount",
+        "EventCounts",
+        "Events",
+    ),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "AccessError",
     "AccessToken",
     "Ack",
+    "AddressError",
     "Client",
+    "ConfigError",
     "Conflict",
     "CosmicCount",
     "CosmicCountBy",
@@ -83,6 +171,7 @@ __all__ = [
     "FileOfRun",
     "FileOutcome",
     "ForbiddenError",
+    "IndexStatus",
     "InvalidRequestError",
     "LimitError",
     "LookupResult",
@@ -106,3 +195,16 @@ __all__ = [
     "pick",
     "read_run_list",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is used."""
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_HOME_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

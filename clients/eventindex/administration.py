@@ -349,6 +349,11 @@ class Administration(DatasetQueries):
         answer = self._change(self._admin.IngestStatus, request, timeout)
         return [to_door_status(message) for message in answer.doors]
 
+    def ingest_version(self, *, timeout: float | None = None) -> str:
+        """Return the version of the ingest service, "" for one of before it told."""
+        request = admin_pb2.IngestStatusRequest()
+        return self._change(self._admin.IngestStatus, request, timeout).version
+
     def verify(
         self, *, runs: Range | None = None, timeout: float | None = None
     ) -> Generator[RunCheck, None, None]:

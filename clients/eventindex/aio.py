@@ -21,7 +21,7 @@ from typing import Any, Self
 import grpc
 
 from eventindex import channel as channels
-from eventindex.addresses import find_address
+from eventindex.addresses import Found, locate
 from eventindex.aio_stream import AsyncExchange
 from eventindex.channel import Tls
 from eventindex.collection_names import RAW, chosen_name
@@ -54,12 +54,14 @@ class AsyncClient:
         *,
         tls: Tls | None,
         token: str | None,
+        profile: str | None,
         timeout: float,
         retry_seconds_max: float,
     ) -> None:
         self._limits = StreamLimits(answer_seconds_max=timeout, retry_seconds_max=retry_seconds_max)
         self._given = address
-        self._tls = tls
+        self._given_tls = tls
+        self._profile = profile
         self._token = token
         self._closed = False
         self._channel: grpc.aio.Channel | None = None
@@ -142,12 +144,25 @@ class AsyncClient:
         await self.close()
 
     @cached_property
+    def _found(self) -> Found:
+        return locate("index", self._given, self._profile)
+
+    @property
     def _address(self) -> str:
-        return find_address("index", self._given)
+        return self._found.address
+
+    @cached_property
+    def _tls(self) -> channels.Tls | None:
+        profile = self._found.profile
+        if self._given_tls is not None or profile is None:
+            return self._given_tls
+        return channels.tls_of_profile(profile)
 
     @cached_property
     def _metadata(self) -> tuple[tuple[str, str], ...]:
-        return metadata_of(find_token(self._token), self._address, encrypted=self._tls is not None)
+        profile = self._found.profile
+        token = find_token(self._token, None if profile is None else profile.token_file)
+        return metadata_of(token, self._address, encrypted=self._tls is not None)
 
     @cached_property
     def _calls(self) -> Any:
@@ -195,6 +210,7 @@ def connect(
     tls_key: str | Path | None = None,
     tls_server_name: str | None = None,
     token: str | None = None,
+    profile: str | None = None,
     timeout: float = 30.0,
     retry_seconds_max: float = 60.0,
 ) -> AsyncClient:
@@ -203,6 +219,7 @@ def connect(
         address,
         tls=channels.tls_of(tls, tls_ca, tls_cert, tls_key, tls_server_name),
         token=token,
+        profile=profile,
         timeout=timeout,
         retry_seconds_max=retry_seconds_max,
     )

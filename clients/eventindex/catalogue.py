@@ -29,7 +29,14 @@ from eventindex.connection import PAGE_ROWS
 from eventindex.datasets import DatasetQueries
 from eventindex.limits import PAIRS_PER_MESSAGE_MAX
 from eventindex.pairs import NUMBER_MAX
-from eventindex.run_results import Run, RunGaps, to_run, to_run_gaps
+from eventindex.run_results import (
+    IndexStatus,
+    Run,
+    RunGaps,
+    to_index_status,
+    to_run,
+    to_run_gaps,
+)
 from eventindex.selection import Range, bounds, checked_fuid, checked_number, run_bounds
 from eventindex.selection_results import Events
 from eventindex.v1 import lookup_pb2
@@ -260,6 +267,11 @@ class CatalogueQueries(DatasetQueries):
         )
         pages = self._pages(lambda q: self._unary(self._index.ListConflicts, q, timeout), request)
         return (to_conflict(message) for page in pages for message in page.conflicts)
+
+    def index_status(self, *, timeout: float | None = None) -> IndexStatus:
+        """Return what the index holds in all, and the version of its service."""
+        request = lookup_pb2.IndexStatusRequest()
+        return to_index_status(self._unary(self._index.IndexStatus, request, timeout))
 
     def collections(self, *, timeout: float | None = None) -> list[Collection]:
         """Return the collections of the index, "raw" first, then by name."""

@@ -22,6 +22,7 @@ from tenacity import (
 from eventindex.errors import UnavailableError
 from eventindex.hosts import is_loopback
 from eventindex.limits import MESSAGE_BYTES_MAX
+from eventindex.profiles import Profile
 from eventindex.token import with_token
 
 # The servers allow a ping every 20 s. gRPC's own reconnect back-off grows to two minutes, which
@@ -100,6 +101,13 @@ def tls_of(
     if not (wanted or server_name or any(paths)):
         return None
     return Tls(paths[0], paths[1], paths[2], server_name)
+
+
+def tls_of_profile(profile: Profile) -> Tls | None:
+    """Return the TLS of a profile."""
+    return tls_of(
+        profile.tls, profile.tls_ca, profile.tls_cert, profile.tls_key, profile.tls_server_name
+    )
 
 
 def open_channel(address: str, tls: Tls | None, token: str = "") -> grpc.Channel:

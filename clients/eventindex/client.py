@@ -244,14 +244,16 @@ def connect(
     tls_key: str | Path | None = None,
     tls_server_name: str | None = None,
     token: str | None = None,
+    profile: str | None = None,
     timeout: float = 30.0,
     retry_seconds_max: float = 60.0,
 ) -> Client:
     """Return a client. It connects when it is first used.
 
     Args:
-        address: host:port of the index service. Without one: EVENTINDEX_INDEX_ADDRESS, then what
-            `eventindex up` wrote to ./.eventindex, then 127.0.0.1:50051.
+        address: host:port of the index service. Without one: that of the profile,
+            EVENTINDEX_INDEX_ADDRESS, that of the profile that EVENTINDEX_PROFILE names, what
+            `eventindex up` wrote to ./.eventindex, that of the profile "default", 127.0.0.1:50051.
         ingest_address: host:port of the ingest service, for `ingest` and everything that changes
             the index; found likewise.
         tls: use TLS; any of the following turns it on.
@@ -259,7 +261,9 @@ def connect(
         tls_cert, tls_key: PEM files of the client's own certificate.
         tls_server_name: the name in the server's certificate where it is not the address.
         token: access token, for servers that ask for one. Without one: EVENTINDEX_TOKEN, then the
-            content of the file that EVENTINDEX_TOKEN_FILE names.
+            content of the file that EVENTINDEX_TOKEN_FILE names, then that of the profile.
+        profile: a table of ~/.config/eventindex/config.toml, with addresses, TLS and the file of
+            the token. TLS and token go with the addresses of a profile only.
         timeout: seconds to wait for an answer.
         retry_seconds_max: how long to try again when a server is away, seconds.
     """
@@ -268,6 +272,7 @@ def connect(
         ingest_address,
         tls=tls_of(tls, tls_ca, tls_cert, tls_key, tls_server_name),
         token=token,
+        profile=profile,
         timeout=timeout,
         retry_seconds_max=retry_seconds_max,
     )

@@ -10,17 +10,18 @@ from collections.abc import Callable, Generator, Iterator
 from functools import cached_property
 from operator import attrgetter
 from types import TracebackType
-from typing import Any, Generic, NoReturn, Protocol, Self, TypeVar
+from typing import Any, Generic, Literal, NoReturn, Protocol, Self, TypeVar
 
 import grpc
 
 from eventindex import channel as channels
-from eventindex.addresses import find_address
+from eventindex.addresses import Found, locate
 from eventindex.channel import Tls
 from eventindex.columns import SerializedBatch
 from eventindex.download import download
 from eventindex.errors import from_rpc_error
 from eventindex.lookup_messages import LookupCalls
+from eventindex.profiles import Profile
 from eventindex.silence import Call
 from eventindex.stream import StreamLimits
 from eventindex.token import find_token
@@ -86,26 +87,44 @@ class Connection:
         token: str | None,
         timeout: float,
         retry_seconds_max: float,
+        profile: str | None = None,
     ) -> None:
         self._limits = StreamLimits(answer_seconds_max=timeout, retry_seconds_max=retry_seconds_max)
         self._given = address
         self._ingest_given = ingest_address
+        self._profile = profile
         self._tls = tls
         self._token = token
         self._channels: list[grpc.Channel] = []
         self._closed = False
 
     @cached_property
-    def _address(self) -> str:
-        return find_address("index", self._given)
+    def _found(self) -> Found:
+        return locate("index", self._given, self._profile)
 
     @cached_property
+    def _ingest_found(self) -> Found:
+        return locate("ingest", self._ingest_given, self._profile)
+
+    def location(self, service: Literal["index", "ingest"]) -> Found:
+        """Return where a service is looked for, and what said so.
+
+        Raises:
+            UnavailableError, AddressError, ConfigError: nothing says so, or it cannot be.
+        """
+        return self._found if service == "index" else self._ingest_found
+
+    @property
+    def _address(self) -> str:
+        return self._found.address
+
+    @property
     def _ingest_address(self) -> str:
-        return find_address("ingest", self._ingest_given)
+        return self._ingest_found.address
 
     @_of_this_process
     def _index_channel(self) -> grpc.Channel:
-        return self._open(self._address)
+        return self._open(self._address, self._found.profile)
 
     @_of_this_process
     def _index(self) -> IndexServiceStub:
@@ -128,7 +147,7 @@ class Connection:
 
     @_of_this_process
     def _ingest_channel(self) -> grpc.Channel:
-        return self._open(self._ingest_address)
+        return self._open(self._ingest_address, self._ingest_found.profile)
 
     @_of_this_process
     def _ingest(self) -> IngestServiceStub:
@@ -147,10 +166,15 @@ class Connection:
     def _admin(self) -> AdminServiceStub:
         return AdminServiceStub(self._ingest_channel)
 
-    def _open(self, address: str) -> grpc.Channel:
+    def _open(self, address: str, profile: Profile | None) -> grpc.Channel:
+        """Open a channel; TLS and token are those that were given, else those of the profile."""
         if self._closed:
             raise ValueError("the client is closed")
-        opened = channels.open_channel(address, self._tls, find_token(self._token))
+        tls, token_file = self._tls, None
+        if profile is not None:
+            tls = tls or channels.tls_of_profile(profile)
+            token_file = profile.token_file
+        opened = channels.open_channel(address, tls, find_token(self._token, token_file))
         self._channels.append(opened)
         return opened
 

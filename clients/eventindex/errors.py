@@ -5,7 +5,10 @@ A gRPC status becomes an exception here and nowhere else. Never retries and neve
 
 from __future__ import annotations
 
-import grpc
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import grpc
 
 
 class EventIndexError(Exception):
@@ -22,6 +25,14 @@ class NameTakenError(InvalidRequestError):
 
 class WrongStateError(InvalidRequestError):
     """What the request is about is not in the state that it needs: the same may work later."""
+
+
+class AddressError(InvalidRequestError):
+    """What should be the address of a service cannot be one."""
+
+
+class ConfigError(InvalidRequestError):
+    """The file of profiles cannot be read, or does not say what was asked for."""
 
 
 class NotFoundError(EventIndexError):
@@ -56,32 +67,43 @@ class ServerError(EventIndexError):
     """The server failed or broke the contract."""
 
 
-# All statuses but OK.
-_BY_STATUS: dict[grpc.StatusCode, type[EventIndexError]] = {
-    grpc.StatusCode.INVALID_ARGUMENT: InvalidRequestError,
-    grpc.StatusCode.OUT_OF_RANGE: InvalidRequestError,
-    grpc.StatusCode.ALREADY_EXISTS: NameTakenError,
-    grpc.StatusCode.FAILED_PRECONDITION: WrongStateError,
-    grpc.StatusCode.NOT_FOUND: NotFoundError,
-    grpc.StatusCode.UNAVAILABLE: UnavailableError,
+# All statuses but OK, by their names: gRPC is not imported for the names of errors.
+_BY_STATUS: dict[str, type[EventIndexError]] = {
+    "INVALID_ARGUMENT": InvalidRequestError,
+    "OUT_OF_RANGE": InvalidRequestError,
+    "ALREADY_EXISTS": NameTakenError,
+    "FAILED_PRECONDITION": WrongStateError,
+    "NOT_FOUND": NotFoundError,
+    "UNAVAILABLE": UnavailableError,
     # This client cancels no call that it waits for: the server, or a proxy, dropped it.
-    grpc.StatusCode.CANCELLED: UnavailableError,
-    grpc.StatusCode.DEADLINE_EXCEEDED: DeadlineError,
-    grpc.StatusCode.UNAUTHENTICATED: AccessError,
-    grpc.StatusCode.PERMISSION_DENIED: ForbiddenError,
-    grpc.StatusCode.RESOURCE_EXHAUSTED: LimitError,
-    grpc.StatusCode.UNIMPLEMENTED: UnsupportedError,
-    grpc.StatusCode.INTERNAL: ServerError,
-    grpc.StatusCode.DATA_LOSS: ServerError,
-    grpc.StatusCode.UNKNOWN: ServerError,
-    grpc.StatusCode.ABORTED: ServerError,
+    "CANCELLED": UnavailableError,
+    "DEADLINE_EXCEEDED": DeadlineError,
+    "UNAUTHENTICATED": AccessError,
+    "PERMISSION_DENIED": ForbiddenError,
+    "RESOURCE_EXHAUSTED": LimitError,
+    "UNIMPLEMENTED": UnsupportedError,
+    "INTERNAL": ServerError,
+    "DATA_LOSS": ServerError,
+    "UNKNOWN": ServerError,
+    "ABORTED": ServerError,
 }
+# What gRPC says of those that speak something else, and what it means.
+_NO_GRPC = "no gRPC service: a web page, metrics or something else is at this port"
+_NOT_A_SERVICE = (
+    ("Failed parsing HTTP/2", _NO_GRPC),
+    ("http1.x", _NO_GRPC),
+    ("WRONG_VERSION_NUMBER", "what is at this port speaks without TLS"),
+)
 # The server's text is enough: it is about the request, so the address is left out.
 _OF_THE_REQUEST = (InvalidRequestError, NotFoundError)
 
 
 def from_rpc_error(error: grpc.RpcError, address: str) -> EventIndexError:
     """Return the exception that stands for a failed call to a server at `address`."""
-    kind = _BY_STATUS.get(error.code(), ServerError)
+    kind = _BY_STATUS.get(error.code().name, ServerError)
     details = error.details() or error.code().name
+    for sign, words in _NOT_A_SERVICE:
+        if kind is UnavailableError and sign in details:
+            # It will not be one a moment later: no reason to try again.
+            return UnsupportedError(f"{address}: {words}")
     return kind(details if issubclass(kind, _OF_THE_REQUEST) else f"{address}: {details}")

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 from eventindex.limits import STORAGE_SECONDS_MAX
 from eventindex.pairs import PairsLike
-from eventindex.root_files import pick as picks
 from eventindex.root_files.branches import ALIASES, Wanted
 from eventindex.root_files.pick_report import FILES_TOGETHER, Order, PickOptions, PickReport
 
 if TYPE_CHECKING:
     from eventindex.client import Client
+    from eventindex.root_files import pick as picks
 
 
 def pick(
@@ -72,6 +72,8 @@ def pick(
         seconds_max=storage_seconds_max,
         work=None if work is None else Path(work),
     )
+    from eventindex.root_files import pick as picks  # noqa: PLC0415  # for those who pick
+
     return picks.pick(client, pairs, output, options, progress)
 
 
@@ -101,6 +103,8 @@ class Picking:
             wanted=_wanted(tree, columns),
             seconds_max=storage_seconds_max,
         )
+        from eventindex.root_files import pick as picks  # noqa: PLC0415  # for those who pick
+
         return picks.pick_arrays(cast("Client", self), pairs, options)
 
 

@@ -11,12 +11,9 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO, NamedTuple
-from xml.etree.ElementTree import Element, ParseError
 
-import defusedxml.ElementTree
 import numpy as np
 import numpy.typing as npt
-from defusedxml import DefusedXmlException
 
 from eventindex.limits import RUN_RANGES_MAX
 from eventindex.pairs import NUMBER_MAX, Int64
@@ -131,8 +128,14 @@ def _of_json(data: bytes) -> RunList:
 
 
 def _of_xml(data: bytes) -> RunList:
+    # Few lists are XML, and its modules take their time.
+    from xml.etree.ElementTree import ParseError  # noqa: PLC0415  # few need it, and it takes its time
+
+    import defusedxml.ElementTree  # noqa: PLC0415  # few need it, and it takes its time
+    from defusedxml import DefusedXmlException  # noqa: PLC0415  # few need it, and it takes its time
+
     try:
-        root: Element = defusedxml.ElementTree.fromstring(data, forbid_dtd=False)
+        root = defusedxml.ElementTree.fromstring(data, forbid_dtd=False)
     except ParseError as error:
         raise ValueError(f"not XML: {error}") from None
     except DefusedXmlException:

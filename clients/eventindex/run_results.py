@@ -87,3 +87,32 @@ def to_run_gaps(message: lookup_pb2.RunGapsResponse) -> RunGaps:
         [EventGap(gap.first, gap.last) for gap in message.widest],
         [EventBin(part.first, part.last, part.events) for part in message.bins],
     )
+
+
+class IndexStatus(NamedTuple):
+    """What the index holds in all, and the version of its service.
+
+    `last_seen` (UTC) is when the last event came in, None without one; `bytes` is what the tables
+    take on disk.
+    """
+
+    version: str
+    events: int
+    runs: int
+    datasets: int
+    collections: int
+    last_seen: datetime.datetime | None
+    bytes: int
+
+
+def to_index_status(message: lookup_pb2.IndexStatusResponse) -> IndexStatus:
+    """Return the totals of the wire as a value."""
+    return IndexStatus(
+        message.version,
+        message.events,
+        message.runs,
+        message.datasets,
+        message.collections,
+        message.last_seen.ToDatetime(datetime.UTC) if message.HasField("last_seen") else None,
+        message.bytes,
+    )

@@ -19,15 +19,17 @@ from eventindex.stored_text import encoding_of
 Metadata = tuple[tuple[str, str], ...]
 
 
-def find_token(given: str | None = None) -> str:
-    """Return the token: `given`, EVENTINDEX_TOKEN, or the content of EVENTINDEX_TOKEN_FILE; or "".
+def find_token(given: str | None = None, file: Path | None = None) -> str:
+    """Return the token: `given`, EVENTINDEX_TOKEN, or the content of a file; or "".
+
+    The file is the one that EVENTINDEX_TOKEN_FILE names, else `file`.
 
     Raises:
         OSError: the file cannot be read.
         AccessError: what is there cannot be a token.
     """
     given = given or os.environ.get("EVENTINDEX_TOKEN") or ""
-    return token_of(given, os.environ.get("EVENTINDEX_TOKEN_FILE"))
+    return token_of(given, os.environ.get("EVENTINDEX_TOKEN_FILE") or file)
 
 
 def token_of(given: str, file: str | Path | None) -> str:

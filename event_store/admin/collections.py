@@ -186,7 +186,7 @@ def end_delete(connection: Connection, deletion: CollectionDeletion) -> None:
     with connection.cursor() as cursor:
         _closed(cursor, deletion.collection)
         cursor.execute(
-            "SELECT EXISTS (SELECT FROM run WHERE collection_id = %s)", (deletion.collection,)
+            "SELECT EXISTS (SELECT 1 FROM run WHERE collection_id = %s)", (deletion.collection,)
         )
         if fetch_one(cursor)[0]:
             raise WrongStateError("the collection took events meanwhile: delete it again")

@@ -11,7 +11,7 @@ from psycopg2.extensions import cursor as Cursor
 from event_store.database.connection import Connection
 from event_store.errors import NameTakenError, NotFoundError, WrongStateError
 from event_store.model import DatasetState
-from event_store.select.lists import DatasetRow
+from event_store.select.lists import DatasetRow, get_dataset
 from event_store.telescope.names import PREFIX
 from event_store.write.catalogue import wait_for_writers
 
@@ -132,15 +132,10 @@ def _change_dataset(cursor: Cursor, change: DatasetChange) -> DatasetRow:
     given = {column: value for column, value in changes.items() if value is not None}
     # Only the columns that change: a trigger tells the readers of every update of `state`.
     cursor.execute(
-        f"UPDATE dataset SET {', '.join(f'{column} = %s' for column in given)} "
-        "WHERE dsid_raw = %s RETURNING dsid_raw, name, state, comment, created, "
-        "(SELECT k.name FROM collection k WHERE k.collection_id = dataset.collection_id), "
-        "(SELECT coalesce(sum(n_events), 0)::bigint FROM raw_file f "
-        " WHERE f.dsid_raw = dataset.dsid_raw), "
-        "(SELECT count(DISTINCT fuid_raw) FROM raw_file f WHERE f.dsid_raw = dataset.dsid_raw)",
+        f"UPDATE dataset SET {', '.join(f'{column} = %s' for column in given)} WHERE dsid_raw = %s",
         (*given.values(), change.dsid),
     )
-    row = cursor.fetchone()
+    row = get_dataset(cursor, dsid=change.dsid)
     if row is None:
         raise NotFoundError(f"dataset dsid_raw={change.dsid} is not in the index")
-    return DatasetRow(*row)
+    return row

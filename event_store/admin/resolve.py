@@ -19,12 +19,14 @@ from event_store.pages.copy import StoredPage
 from event_store.pages.format import SLOT_BITS
 from event_store.pages.removal import replace_event
 from event_store.pages.store import read_pages, update_pages
-from event_store.select.lists import CONFLICT_COLUMNS, ConflictRow
+from event_store.select.lists import CONFLICT_COLLECTION, CONFLICT_COLUMNS, ConflictRow
 from event_store.telescope.records import replace_record
 from event_store.write.catalogue import LockedRun, add_to_files, closed_datasets, lock_run
 from event_store.write.new_counts import FileCount
 
-_READ = f"SELECT {CONFLICT_COLUMNS} FROM event_conflict p WHERE conflict_id = %s"
+_READ = (
+    f"SELECT {CONFLICT_COLUMNS} FROM event_conflict p {CONFLICT_COLLECTION} WHERE conflict_id = %s"
+)
 # An offered record that was compared with the replaced one is compared with the new one.
 _COMPARE_OTHERS = (
     "UPDATE event_conflict SET stored_fuid_raw = %(fuid)s, stored_dsid_raw = %(dsid)s, "

@@ -6,6 +6,7 @@ The event loop never waits for PostgreSQL. When a caller goes away its query is 
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 import threading
 from collections.abc import Callable
@@ -85,7 +86,11 @@ class DatabaseThreads:
         job = _Job()
         loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(self._pool, self._call, job, work, repeatable)
+            # What the log says in the thread is about the call that waits for it.
+            context = contextvars.copy_context()
+            return await loop.run_in_executor(
+                self._pool, context.run, self._call, job, work, repeatable
+            )
         except asyncio.CancelledError:
             self._cancels.submit(job.cancel, self._canceller)
             raise

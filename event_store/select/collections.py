@@ -127,7 +127,8 @@ def collections_by_run(cursor: Cursor, run_numbers: Sequence[int]) -> dict[int, 
 def collections_of_runs(cursor: Cursor, run_numbers: Sequence[int]) -> list[str]:
     """Return the names of the collections that hold events of any of these runs, 'raw' first."""
     cursor.execute(
-        "SELECT c.name FROM collection c WHERE EXISTS (SELECT FROM unnest(%s::bigint[]) AS w (run) "
+        "SELECT c.name FROM collection c WHERE EXISTS (SELECT 1 "
+        "FROM unnest(%s::bigint[]) AS w (run) "
         "JOIN run r ON r.run_number = w.run AND r.collection_id = c.collection_id "
         "WHERE r.n_events > 0) ORDER BY c.collection_id <> 0, c.name",
         (list(run_numbers),),

@@ -17,7 +17,7 @@ def run_exists(cursor: Cursor, run_number: int, collection: int) -> bool:
     """Return whether a run holds events of a collection."""
     return _holds(
         cursor,
-        "EXISTS (SELECT FROM run WHERE run_number = %s AND collection_id = %s AND n_events > 0)",
+        "EXISTS (SELECT 1 FROM run WHERE run_number = %s AND collection_id = %s AND n_events > 0)",
         run_number,
         collection,
     )
@@ -49,7 +49,7 @@ def require_dataset(cursor: Cursor, dsid: int | None) -> None:
         NotFoundError: it is not.
     """
     if dsid is not None and not _holds(
-        cursor, "EXISTS (SELECT FROM dataset WHERE dsid_raw = %s)", dsid
+        cursor, "EXISTS (SELECT 1 FROM dataset WHERE dsid_raw = %s)", dsid
     ):
         raise NotFoundError(f"dsid_raw={dsid} is not in the index")
 
@@ -62,7 +62,7 @@ def require_file(cursor: Cursor, fuid: bytes | None, collection: int) -> None:
     """
     if fuid is not None and not _holds(
         cursor,
-        "EXISTS (SELECT FROM raw_file WHERE fuid_raw = %s::uuid AND collection_id = %s "
+        "EXISTS (SELECT 1 FROM raw_file WHERE fuid_raw = %s::uuid AND collection_id = %s "
         "AND n_events > 0)",
         fuid.hex(),
         collection,
@@ -79,9 +79,9 @@ def require_detector(cursor: Cursor, detector_id: str | None) -> None:
     # OFFSET 0: one look into an index for each run, never a scan of all records.
     if detector_id and not _holds(
         cursor,
-        "EXISTS (SELECT FROM run WHERE detector_id = %s) OR EXISTS ("
-        "SELECT FROM run r WHERE r.detector_id IS NOT NULL AND EXISTS ("
-        "SELECT FROM cosmic_event c WHERE c.run_number = r.run_number AND c.detector_id = %s "
+        "EXISTS (SELECT 1 FROM run WHERE detector_id = %s) OR EXISTS ("
+        "SELECT 1 FROM run r WHERE r.detector_id IS NOT NULL AND EXISTS ("
+        "SELECT 1 FROM cosmic_event c WHERE c.run_number = r.run_number AND c.detector_id = %s "
         "OFFSET 0))",
         detector_id,
         detector_id,

@@ -1,4 +1,4 @@
-"""The lists of the catalogue: runs, datasets, RAW files, conflicts, page by page.
+"""The lists of the catalogue: datasets, RAW files, conflicts, page by page.
 
 A page begins behind the last key of the page before (keyset), so that rows which come and go do
 not shift it. Counts come from the tables that the writing transaction keeps. Never writes.
@@ -6,25 +6,19 @@ not shift it. Counts come from the tables that the writing transaction keeps. Ne
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from psycopg2.extensions import cursor as Cursor
 
-from event_store.telescope.names import cosmic_collection
+from event_store.select.paging import PageOf, Rows, order, read_page
 
 # Records of telescopes in one page of conflicts; one conflict always fits.
 _RECORD_BYTES_MAX = 4 * 1024 * 1024
 
 # The columns that each order compares, the last ones to tell equal rows apart.
-RUN_ORDERS: Mapping[str, Sequence[str]] = {
-    "run_number": ("run_number", "collection_id"),
-    "events": ("n_events", "run_number", "collection_id"),
-    "first_seen": ("first_seen", "run_number", "collection_id"),
-    "last_seen": ("last_seen", "run_number", "collection_id"),
-}
 DATASET_ORDERS: Mapping[str, Sequence[str]] = {
     "dsid_raw": ("dsid_raw",),
     "name": ("name",),
@@ -37,53 +31,6 @@ FILE_ORDERS: Mapping[str, Sequence[str]] = {
     "events": ("n_events", "run_number", "fuid_raw", "dsid_raw"),
 }
 CONFLICT_ORDER: Sequence[str] = ("run_number", "event_number", "conflict_id")
-# The type of each column that is not a number.
-KEY_TYPES: Mapping[str, str] = {
-    "first_seen": "timestamptz",
-    "last_seen": "timestamptz",
-    "created": "timestamptz",
-    "name": "text",
-    "fuid_raw": "uuid",
-}
-
-Row = TypeVar("Row")
-
-
-@dataclass(frozen=True, slots=True)
-class PageOf:
-    """Which page of a list: the rows behind `after` (none: the first) in the order of `columns`.
-
-    `columns` is one of the orders above, `after` a value for each of them.
-    """
-
-    columns: Sequence[str]
-    descending: bool
-    after: Sequence[object] | None
-    limit: int
-
-
-class Rows(NamedTuple, Generic[Row]):
-    """The rows of a page, and whether there are more behind them."""
-
-    rows: list[Row]
-    more: bool
-
-
-@dataclass(frozen=True, slots=True)
-class RunRow:
-    """A run; `first_seen` and `last_seen` are aware, `detector_id` is "" without a telescope."""
-
-    run_number: int
-    n_events: int
-    first_event: int
-    last_event: int
-    first_seen: datetime
-    last_seen: datetime
-    detector_id: str
-    collection_id: int
-    n_files: int
-    n_conflicts: int
-    collection: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,78 +96,27 @@ _CONFLICT_FIELDS: Sequence[str] = [field.name for field in fields(ConflictRow)]
 # How a field is read where it is not the column of its name.
 _CONFLICT_VALUES: Mapping[str, str] = {
     "collection": "collection_id",
-    "collection_name": "(SELECT k.name FROM collection k WHERE k.collection_id = p.collection_id)",
+    "collection_name": "k.name",
     "resolved_by": "coalesce(resolved_by, '')",
     "stored_record": "coalesce(convert_from(stored_record, 'UTF8'), '')",
     "offered_record": "coalesce(convert_from(offered_record, 'UTF8'), '')",
 }
 CONFLICT_COLUMNS = ", ".join(_CONFLICT_VALUES.get(name, name) for name in _CONFLICT_FIELDS)
-
-
-def list_runs(
-    cursor: Cursor,
-    page: PageOf,
-    *,
-    run_first: int,
-    run_last: int,
-    detector_id: str | None,
-    collections: Sequence[int] | None,
-    numbers: Sequence[int] = (),
-) -> Rows[RunRow]:
-    """Return runs with events of collections (None: of all), a row for each run and collection.
-
-    `detector_id` "" means those of no telescope.
-    """
-    conditions = ["n_events > 0", "run_number BETWEEN %s AND %s"]
-    values: list[object] = [run_first, run_last]
-    if collections is not None:
-        conditions.append("collection_id = ANY (%s)")
-        values.append(list(collections))
-    if numbers:
-        conditions.append("run_number = ANY (%s::bigint[])")
-        values.append(list(numbers))
-    if detector_id == "":
-        conditions.append("detector_id IS NULL")
-    elif detector_id is not None:
-        # The column holds the run's first detector. Others may have sent events of it too, where
-        # it was begun before they had collections of their own: then their dataset tells.
-        conditions.append(
-            "detector_id IS NOT NULL AND (detector_id = %s OR EXISTS (SELECT FROM dataset d "
-            "WHERE d.name = %s || run.run_number AND d.collection_id = run.collection_id "
-            "OFFSET 0) AND EXISTS (SELECT FROM cosmic_event c "
-            "WHERE c.run_number = run.run_number AND c.detector_id = %s OFFSET 0))"
-        )
-        values += [detector_id, f"{cosmic_collection(detector_id)}.", detector_id]
-
-    def of_run(table: str) -> str:
-        return f"{table}.run_number = p.run_number AND {table}.collection_id = p.collection_id"
-
-    inner = (
-        "SELECT run_number, n_events, first_event, last_event, first_seen, last_seen, "
-        "coalesce(detector_id, '') AS detector_id, collection_id "
-        f"FROM run WHERE {' AND '.join(conditions)}"
-    )
-    sql = (
-        f"SELECT p.*, (SELECT count(DISTINCT fuid_raw) FROM raw_file f WHERE {of_run('f')} "
-        "AND f.n_events > 0), "
-        "(SELECT count(*) FROM event_conflict c "
-        f" WHERE {of_run('c')} AND c.resolution = ''), "
-        "(SELECT k.name FROM collection k WHERE k.collection_id = p.collection_id) "
-        f"FROM ({{page}}) p ORDER BY {_order(page)}"
-    )
-    return _read(cursor, sql, inner, values, page=page, make=RunRow)
-
-
-_DATASET_COLUMNS = (
-    "dsid_raw, name, state, comment, created, "
-    "(SELECT k.name FROM collection k WHERE k.collection_id = dataset.collection_id) "
-    "AS collection, "
-    "coalesce((SELECT sum(f.n_events) FROM raw_file f WHERE f.dsid_raw = dataset.dsid_raw), 0)"
-    "::bigint AS n_events"
+# Beside conflicts `p`, for `CONFLICT_COLUMNS`.
+CONFLICT_COLLECTION = (
+    "JOIN (SELECT collection_id AS number, name FROM collection) k ON k.number = p.collection_id"
 )
-_FILES_OF_DATASET = (
-    "(SELECT count(DISTINCT fuid_raw) FROM raw_file f "
-    "WHERE f.dsid_raw = p.dsid_raw AND f.n_events > 0)"
+
+
+_DATASET_FIELDS = (
+    *("d.dsid_raw", "d.name", "d.state", "d.comment", "d.created"),
+    "k.name AS collection",
+)
+_DATASET_COLUMNS = ", ".join(_DATASET_FIELDS)
+_COLLECTION_OF_DATASET = "JOIN collection k ON k.collection_id = d.collection_id"
+_EVENTS_OF_DATASETS = (
+    "LEFT JOIN (SELECT dsid_raw, sum(n_events)::bigint AS events FROM raw_file GROUP BY dsid_raw) "
+    "s ON s.dsid_raw = d.dsid_raw"
 )
 
 
@@ -230,12 +126,33 @@ def get_dataset(
     """Return the dataset with a number or a name, which both are unique; None without it."""
     column, value = ("name", name) if dsid is None else ("dsid_raw", dsid)
     cursor.execute(
-        f"SELECT p.*, {_FILES_OF_DATASET} "
-        f"FROM (SELECT {_DATASET_COLUMNS} FROM dataset WHERE {column} = %s) p",
+        f"SELECT {_DATASET_COLUMNS} FROM dataset d {_COLLECTION_OF_DATASET} WHERE d.{column} = %s",
         (value,),
     )
-    row = cursor.fetchone()
-    return None if row is None else DatasetRow(*row)
+    found = _with_counts(cursor, cursor.fetchall())
+    return found[0] if found else None
+
+
+def _with_counts(cursor: Cursor, datasets: Sequence[Sequence[Any]]) -> list[DatasetRow]:
+    """Return datasets with what their files hold.
+
+    A statement of its own: datasets lie on one server, files on all of a cluster. The events may
+    have been counted already, for the order.
+    """
+    cursor.execute(
+        "SELECT dsid_raw, sum(n_events)::bigint, "
+        "count(DISTINCT fuid_raw) FILTER (WHERE n_events > 0) "
+        "FROM raw_file WHERE dsid_raw = ANY (%s::integer[]) GROUP BY dsid_raw",
+        ([row[0] for row in datasets],),
+    )
+    counts = {dsid: tuple(of_files) for dsid, *of_files in cursor.fetchall()}
+    plain = len(_DATASET_FIELDS)
+    rows = []
+    for row in datasets:
+        events, files = counts.get(row[0], (0, 0))
+        values: tuple[Any, ...] = (*row[:plain], *(row[plain:] or (events,)), files)
+        rows.append(DatasetRow(*values))
+    return rows
 
 
 def list_datasets(
@@ -247,20 +164,17 @@ def list_datasets(
     collection: int | None,
 ) -> Rows[DatasetRow]:
     """Datasets of a collection (None: of all); `name_contains` does not look at capitals."""
+    # Only that order needs the sums of all.
+    by_events = "n_events" in page.columns
     inner = (
-        f"SELECT {_DATASET_COLUMNS} FROM dataset "
-        "WHERE (%s::smallint IS NULL OR state = %s) AND strpos(lower(name), lower(%s)) > 0 "
-        "AND (%s::integer IS NULL OR collection_id = %s)"
+        f"SELECT {_DATASET_COLUMNS}{', coalesce(s.events, 0) AS n_events' if by_events else ''} "
+        f"FROM dataset d {_COLLECTION_OF_DATASET} {_EVENTS_OF_DATASETS if by_events else ''} "
+        "WHERE (%s::smallint IS NULL OR d.state = %s) AND strpos(lower(d.name), lower(%s)) > 0 "
+        "AND (%s::integer IS NULL OR d.collection_id = %s)"
     )
-    sql = f"SELECT p.*, {_FILES_OF_DATASET} FROM ({{page}}) p ORDER BY {_order(page)}"
-    return _read(
-        cursor,
-        sql,
-        inner,
-        [state, state, name_contains, *(2 * (collection,))],
-        page=page,
-        make=DatasetRow,
-    )
+    values = [state, state, name_contains, *(2 * (collection,))]
+    found = read_page(cursor, "{page}", inner, values, page=page, make=lambda *row: row)
+    return Rows(_with_counts(cursor, found.rows), found.more)
 
 
 class DatasetNames(NamedTuple):
@@ -309,8 +223,8 @@ def list_files(
         "SELECT run_number, fuid_raw, dsid_raw, n_events, first_event, last_event, collection_id "
         f"FROM raw_file WHERE {' AND '.join(conditions)}"
     )
-    sql = f"{_FILE_ROWS} FROM ({{page}}) p {_FILE_STATE} ORDER BY {_order(page)}"
-    return _read(cursor, sql, inner, values, page=page, make=FileRow)
+    sql = f"{_FILE_ROWS} FROM ({{page}}) p {_FILE_STATE} ORDER BY {order(page)}"
+    return read_page(cursor, sql, inner, values, page=page, make=FileRow)
 
 
 def like_pattern(pattern: str) -> str:
@@ -370,41 +284,13 @@ def list_conflicts(
         f"+ coalesce(octet_length(offered_record), 0) AS size FROM event_conflict "
         f"WHERE {' AND '.join(conditions)}"
     )
-    order = _order(page)
+    ordered = order(page)
     sql = (
         f"SELECT {CONFLICT_COLUMNS}, p.n FROM (SELECT q.*, count(*) OVER () AS n, "
-        f"sum(size) OVER (ORDER BY {order}) - size AS before FROM ({{page}}) q) p "
-        f"WHERE p.before < {_RECORD_BYTES_MAX} ORDER BY {order}"
+        f"sum(size) OVER (ORDER BY {ordered}) - size AS before FROM ({{page}}) q) p "
+        f"{CONFLICT_COLLECTION} "
+        f"WHERE p.before < {_RECORD_BYTES_MAX} ORDER BY {ordered}"
     )
-    found = _read(cursor, sql, inner, values, page=page, make=lambda *row: row)
+    found = read_page(cursor, sql, inner, values, page=page, make=lambda *row: row)
     rows = [ConflictRow.of(row[:-1]) for row in found.rows]
     return Rows(rows, bool(rows) and found.rows[0][-1] > len(rows))
-
-
-def _order(page: PageOf) -> str:
-    direction = " DESC" if page.descending else ""
-    return ", ".join(f"{column}{direction}" for column in page.columns)
-
-
-def _read(
-    cursor: Cursor,
-    sql: str,
-    inner: str,
-    values: Sequence[object],
-    *,
-    page: PageOf,
-    make: Callable[..., Row],
-) -> Rows[Row]:
-    """Run `sql` with `{page}` being the rows of `inner` behind the last key, one more than asked.
-
-    Numbers are compared as bigint, so that no value of a page token is out of a column's range.
-    """
-    after = ""
-    if page.after is not None:
-        marks = ", ".join(f"%s::{KEY_TYPES.get(column, 'bigint')}" for column in page.columns)
-        sign = "<" if page.descending else ">"
-        after = f"WHERE ({', '.join(page.columns)}) {sign} ({marks})"
-    limited = f"SELECT * FROM ({inner}) l {after} ORDER BY {_order(page)} LIMIT %s"
-    cursor.execute(sql.format(page=limited), (*values, *(page.after or ()), page.limit + 1))
-    rows = [make(*row) for row in cursor.fetchall()]
-    return Rows(rows[: page.limit], len(rows) > page.limit)

@@ -48,8 +48,8 @@ def _block_of(cursor: Cursor, fuid_raw: str, run: int, event: int | None) -> Tel
 def file_known(cursor: Cursor, fuid_raw: str) -> bool:
     """Return whether a RAW file has events in the index, or was offered another file's."""
     cursor.execute(
-        "SELECT EXISTS (SELECT FROM raw_file WHERE fuid_raw = %s::uuid AND n_events > 0) "
-        "OR EXISTS (SELECT FROM event_conflict WHERE offered_fuid_raw = %s::uuid)",
+        "SELECT EXISTS (SELECT 1 FROM raw_file WHERE fuid_raw = %s::uuid AND n_events > 0) "
+        "OR EXISTS (SELECT 1 FROM event_conflict WHERE offered_fuid_raw = %s::uuid)",
         (fuid_raw, fuid_raw),
     )
     row = cursor.fetchone()
@@ -80,6 +80,8 @@ def dataset_numbers(cursor: Cursor, files: Collection[TelescopeFile]) -> dict[Te
 
 def run_has_records(cursor: Cursor, run_number: int) -> bool:
     """Return whether any telescope sent events of a run."""
-    cursor.execute("SELECT EXISTS (SELECT FROM cosmic_event WHERE run_number = %s)", (run_number,))
+    cursor.execute(
+        "SELECT EXISTS (SELECT 1 FROM cosmic_event WHERE run_number = %s)", (run_number,)
+    )
     row = cursor.fetchone()
     return row is not None and bool(row[0])

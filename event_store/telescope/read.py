@@ -112,7 +112,7 @@ class CosmicScan:
         cursor.execute(
             "SELECT DISTINCT run_number FROM run r WHERE detector_id IS NOT NULL "
             "AND run_number > %s AND run_number <= %s AND EXISTS ("
-            f"SELECT FROM cosmic_event c WHERE c.run_number = r.run_number {self._conditions} "
+            f"SELECT 1 FROM cosmic_event c WHERE c.run_number = r.run_number {self._conditions} "
             "OFFSET 0) ORDER BY run_number LIMIT %s",
             (after, self._selection.run_last, *self._values, _RUNS_PER_STATEMENT_MAX),
         )

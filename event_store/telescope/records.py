@@ -104,7 +104,7 @@ def replace_record(
         cursor,
         f"INSERT INTO cosmic_event ({_COLUMNS}) VALUES %s "
         f"ON CONFLICT (run_number, event_number, detector_id) DO UPDATE SET {changes}, "
-        "received = now()",
+        "received = excluded.received",
         [_row(run_number, event_number, record)],
     )
 

@@ -34,7 +34,8 @@ def note_session(
         if kept:
             cursor.execute(
                 "INSERT INTO broker_session (client_id, broker) VALUES (%s, %s) "
-                "ON CONFLICT (client_id) DO UPDATE SET broker = excluded.broker, seen = now()",
+                "ON CONFLICT (client_id) DO UPDATE "
+                "SET broker = excluded.broker, seen = excluded.seen",
                 (client_id, broker),
             )
         else:

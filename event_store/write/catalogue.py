@@ -211,7 +211,7 @@ def register_datasets(cursor: Cursor, dsids: Sequence[int], collection: int) -> 
             cursor.execute(
                 "INSERT INTO dataset (dsid_raw, collection_id, name) "
                 f"SELECT d, {collection:d}, 'dsid-' || d{ending} FROM unnest(%s::integer[]) AS d "
-                "WHERE NOT EXISTS (SELECT FROM dataset WHERE dsid_raw = d) "
+                "WHERE NOT EXISTS (SELECT 1 FROM dataset WHERE dsid_raw = d) "
                 "ORDER BY d ON CONFLICT DO NOTHING",
                 (list(piece),),
             )

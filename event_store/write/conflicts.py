@@ -21,7 +21,7 @@ from event_store.pages.merge import BatchFiles, Columns, Merged
 
 # An offer that replaced the stored value and conflicts once more is an open conflict again.
 _REOPENED = ", ".join(
-    f"{column} = CASE c.resolution WHEN 'kept' THEN c.{column} ELSE excluded.{column} END"
+    f"{column} = CASE WHEN c.resolution = 'kept' THEN c.{column} ELSE excluded.{column} END"
     for column in (
         "stored_fuid_raw",
         "stored_dsid_raw",
@@ -37,7 +37,8 @@ _UPSERT = (
     "stored_fuid_raw, stored_dsid_raw, stored_olt_result, stored_record, "
     "offered_fuid_raw, offered_dsid_raw, offered_olt_result, offered_record, source, times) "
     "VALUES %s ON CONFLICT (run_number, collection_id, event_number, offer_digest) "
-    f"DO UPDATE SET times = c.times + excluded.times, last_seen = now(), {_REOPENED}"
+    f"DO UPDATE SET times = c.times + excluded.times, last_seen = excluded.last_seen, "
+    f"{_REOPENED}"
 )
 
 

@@ -130,7 +130,7 @@ def _free_numbers(cursor: Cursor, count: int) -> list[int]:
     cursor.execute(
         "SELECT n FROM generate_series(%(first)s::bigint, "
         "least(%(last)s, %(first)s + %(count)s - 1 + (SELECT count(*) FROM dataset "
-        "WHERE dsid_raw >= %(first)s))) AS n WHERE NOT EXISTS (SELECT FROM dataset d "
+        "WHERE dsid_raw >= %(first)s))) AS n WHERE NOT EXISTS (SELECT 1 FROM dataset d "
         "WHERE d.dsid_raw = n) ORDER BY n LIMIT %(count)s",
         {"first": COSMIC_DSID_FIRST, "last": DSID_MAX, "count": count},
     )

@@ -34,7 +34,7 @@ def _known(cursor: Cursor, keys: set[tuple[str, bytes]]) -> set[tuple[str, bytes
     # OFFSET 0: a look into the index for each, never a scan of all letters.
     cursor.execute(
         "SELECT topic, digest FROM unnest(%s::text[], %s::bytea[]) AS k (topic, digest) "
-        "WHERE EXISTS (SELECT FROM dead_letter d "
+        "WHERE EXISTS (SELECT 1 FROM dead_letter d "
         "WHERE sha256(d.payload) = k.digest AND d.topic = k.topic OFFSET 0)",
         (list(topics), [psycopg2.Binary(digest) for digest in digests]),
     )

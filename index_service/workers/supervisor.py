@@ -14,7 +14,9 @@ import sys
 import time
 from asyncio.subprocess import PIPE, Process
 
+from index_service.workers.processes import ProcessesOfWorkers
 from index_service.workers.summed_metrics import SummedMetrics
+from service_kit.certificates import watch_certificates
 from service_kit.grpc_server import check_exposure, stop_signal
 from service_kit.health import Pulse
 from service_kit.monitoring import MonitoringServer
@@ -48,6 +50,9 @@ async def supervise(settings: Settings) -> int:
             Worker(number, settings, address, metrics)
             for number in range(1, settings.index_workers_in_use + 1)
         ]
+        pids = [worker.pid for worker in workers]
+        metrics.registry.register(ProcessesOfWorkers(lambda: filter(None, (p() for p in pids))))
+        watch_certificates(settings, "tls_cert", registry=metrics.registry)
         with MonitoringServer(
             settings.index_metrics_address,
             live={worker.name: worker.pulse.problem for worker in workers},
@@ -98,6 +103,11 @@ class Worker:
         self._problem = "starting"
         self.pulse = Pulse()
         self._has_served = False
+
+    def pid(self) -> int | None:
+        """Return the process that runs now, if one does."""
+        process = self._process
+        return process.pid if process is not None and process.returncode is None else None
 
     def problem(self) -> str | None:
         """Return none when the worker answers lookups, else what is wrong."""

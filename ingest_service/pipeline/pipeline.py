@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 
 from ingest_service.metrics import Metrics
 from ingest_service.model import Decoded, Door, MalformedBatchError, Submission, Taken
+from ingest_service.pipeline.busy import BusyClock
 from ingest_service.pipeline.dead_letters import dead_letters
 from ingest_service.pipeline.intake import Intake
 from ingest_service.pipeline.storing import AbandonedError, EventStore, Storing
@@ -33,6 +34,7 @@ class Pipeline:
 
     Attributes:
         pulse: tells whether that thread makes progress.
+        busy: for how long it has worked.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Pipeline:
     ) -> None:
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self.pulse = Pulse(60 + 3 * settings.database_stall_timeout_s, self._thread.is_alive)
+        self.busy = BusyClock()
         self.intake = Intake(settings.queue_messages_max, settings.queue_bytes_max)
         self._storing = Storing(
             store, metrics, settings.retry_max_s, settings.dead_letters_bytes_max, self.pulse.beat
@@ -118,6 +121,8 @@ class Pipeline:
             self._look_at_letters()
         taken = self._collect()
         if taken:
+            # The last look for more may have waited in vain.
+            self.busy.work()
             try:
                 self._process(taken)
             except BaseException:
@@ -153,7 +158,12 @@ class Pipeline:
 
     def _next(self, timeout_s: float) -> Submission | None:
         if not self._next_ones:
+            self._next_ones = self.intake.take_all(0.0)
+        if not self._next_ones and timeout_s > 0:
+            self.busy.rest()
             self._next_ones = self.intake.take_all(timeout_s)
+        if self._next_ones:
+            self.busy.work()
         return self._next_ones.popleft() if self._next_ones else None
 
     def _process(self, taken: Sequence[Taken]) -> None:
@@ -169,7 +179,7 @@ class Pipeline:
                 one.submission.finish(receipt)
             except Exception:
                 log.exception("the sender of a stored submission could not be told")
-        self.intake.release(len(taken), sum(one.submission.size_bytes for one in taken))
+        self.intake.release([one.submission for one in taken])
 
     def _count(self, taken: Sequence[Taken]) -> None:
         messages = Tally((one.submission.door, one.submission.kind) for one in taken)

@@ -9,9 +9,6 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
-from typing import Any
-
-import grpc
 
 from eventindex.v1 import ingest_pb2
 from ingest_service.decode.clock_settings import clocks_of
@@ -20,17 +17,17 @@ from ingest_service.metrics import Metrics
 from ingest_service.model import Decoded, Door, MalformedBatchError, Receipt, Rejection, Submission
 from ingest_service.pipeline.intake import Intake
 from ingest_service.rpc.requests import Request, read_batch, read_cosmic
-from service_kit import registry
+from service_kit import calls
 from service_kit.errors import InvalidRequestError, StoppingError
 from service_kit.in_order import InOrder
 from service_kit.settings import INGEST_BATCHES_IN_FLIGHT_MAX, MESSAGE_BYTES_MAX, Settings
-from service_kit.statuses import status_of
 
 log = logging.getLogger(__name__)
 
-_Context = Any
 _Read = Callable[[bytes], Awaitable[Request]]
-_SERVICE = ingest_pb2.DESCRIPTOR.services_by_name["IngestService"]
+SERVICE = ingest_pb2.DESCRIPTOR.services_by_name["IngestService"]
+# Their requests come as bytes, and are parsed in other threads.
+UNDECODED = frozenset({"Ingest", "IngestCosmic"})
 # Beyond this, decoding in the event loop would hold up other streams.
 _BYTES_INLINE_MAX = 50_000
 # Above this an acknowledgement names reasons by code alone, so that it stays a legal message.
@@ -97,24 +94,8 @@ class IngestDoor:
         for stream in self._streams:
             stream.stop(StoppingError(_STOPPING))
 
-    def handlers(self) -> grpc.GenericRpcHandler:
-        """Return the methods of the contract: requests come as bytes, parsed in other threads.
-
-        Raises:
-            IncompleteServiceError: this class lacks one of them.
-        """
-        return grpc.method_handlers_generic_handler(
-            _SERVICE.full_name,
-            {
-                name: grpc.stream_stream_rpc_method_handler(
-                    method, response_serializer=ingest_pb2.IngestAck.SerializeToString
-                )
-                for name, method in registry.methods(_SERVICE, self).items()
-            },
-        )
-
     async def Ingest(
-        self, request_iterator: AsyncIterator[bytes], context: _Context
+        self, request_iterator: AsyncIterator[bytes]
     ) -> AsyncIterator[ingest_pb2.IngestAck]:
         """Acknowledge each batch, in order, once it is committed."""
 
@@ -123,19 +104,19 @@ class IngestDoor:
                 return read_batch(payload)
             return await asyncio.to_thread(read_batch, payload)
 
-        async with aclosing(self._acknowledge(BATCH, request_iterator, context, read)) as acks:
+        async with aclosing(self._acknowledge(BATCH, request_iterator, read)) as acks:
             async for ack in acks:
                 yield ack
 
     async def IngestCosmic(
-        self, request_iterator: AsyncIterator[bytes], context: _Context
+        self, request_iterator: AsyncIterator[bytes]
     ) -> AsyncIterator[ingest_pb2.IngestAck]:
         """Do the same for telescope events as the detectors write them."""
 
         async def read(payload: bytes) -> Request:
             return await asyncio.to_thread(read_cosmic, payload, self._clocks)
 
-        async with aclosing(self._acknowledge(COSMIC, request_iterator, context, read)) as acks:
+        async with aclosing(self._acknowledge(COSMIC, request_iterator, read)) as acks:
             async for ack in acks:
                 yield ack
 
@@ -150,12 +131,12 @@ class IngestDoor:
         await room.wait()
 
     async def _acknowledge(
-        self, kind: str, requests: AsyncIterator[bytes], context: _Context, read: _Read
+        self, kind: str, requests: AsyncIterator[bytes], read: _Read
     ) -> AsyncGenerator[ingest_pb2.IngestAck, None]:
         """Yield acknowledgements in order; requests are read while earlier ones are stored."""
 
         async def begin(payload: bytes) -> asyncio.Future[ingest_pb2.IngestAck | None]:
-            submission = await self._submitted(kind, str(context.peer()), payload, read)
+            submission = await self._submitted(kind, calls.peer(), payload, read)
             return submission.acknowledgement
 
         stream = InOrder(requests, begin, INGEST_BATCHES_IN_FLIGHT_MAX)
@@ -166,8 +147,6 @@ class IngestDoor:
             async with aclosing(stream.answers()) as acks:
                 async for ack in acks:
                     yield _stored(ack)
-        except Exception as error:  # noqa: BLE001  # whatever it is ends this stream alone
-            await context.abort(*status_of(_SERVICE.name, error))
         finally:
             self._streams.discard(stream)
 

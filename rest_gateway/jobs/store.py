@@ -158,7 +158,7 @@ def remove_expired(connection: Connection) -> int:
         cursor.execute(
             "DELETE FROM http_job WHERE job_id IN ("
             "SELECT job_id FROM http_job WHERE expires <= now() AND NOT EXISTS ("
-            "SELECT FROM http_job_chunk WHERE http_job_chunk.job_id = http_job.job_id) "
+            "SELECT 1 FROM http_job_chunk WHERE http_job_chunk.job_id = http_job.job_id) "
             "LIMIT %s FOR UPDATE SKIP LOCKED)",
             (_REMOVED_AT_ONCE,),
         )

@@ -11,8 +11,7 @@ import pytest
 import eventindex
 from eventindex import EventColumns, RawFile
 from tests.support.client import Server, fuid
-from tests.support.command import DATA
-from tests.support.list_commands import run
+from tests.support.command import DATA, run
 
 
 @pytest.fixture

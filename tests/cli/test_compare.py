@@ -10,22 +10,13 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from click.testing import CliRunner, Result
 from pyarrow import parquet
 
-from eventindex.cli import main
+from tests.support.command import run
 
 MIX = ["--runs", 3, "--events", 4000, "--streams", 4, "--events-per-file", 300, "--datasets", 2,
        "--dsid", 7]  # fmt: skip
 HEADER = ["fuid_raw", "dsid_raw", "run_number", "events"]
-
-
-def run(*arguments: object, text: str | None = None) -> Result:
-    """The outcome of a command in this process."""
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments], input=text)
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 import uproot
 
 import eventindex
-from tests.support.load import run
+from tests.support.command import run
 from tests.support.processes import Service
 from tests.support.root import DATA, NANOAOD, NANOAOD_UUID, ZMUMU, read_branches
 

@@ -12,7 +12,8 @@ import pytest
 
 from tests.conftest import execute
 from tests.support.client import fuid
-from tests.support.list_commands import COSMIC_FILE, rows, run, table
+from tests.support.command import run
+from tests.support.list_commands import COSMIC_FILE, rows, table
 
 
 def test_events_as_files(filled: None, tmp_path: Path):
@@ -200,14 +201,19 @@ def test_a_conflict_that_is_not_there_is_not_resolved(filled: None):
 
 
 def test_criteria_by_command(filled: None):
-    """A bit gets a name from a run on; a name that another bit has is refused."""
-    assert run("criteria", "set", "5", "five", "--from-run", "9").exit_code == 0
+    """A bit gets a name from a run on; a name that two bits have had is asked for by number."""
+    assert run("criteria", "set", "6", "odd").exit_code == 2
+    assert run("criteria", "set", "0", "old", "--from-run", "9").exit_code == 0
+    assert run("criteria", "set", "5", "odd", "--from-run", "9").exit_code == 0
     assert [(r["bit"], r["name"], r["run_first"]) for r in rows("criteria")] == [
         ("0", "odd", "0"),
+        ("0", "old", "9"),
         ("1", "two", "0"),
-        ("5", "five", "9"),
+        ("5", "odd", "9"),
     ]
-    assert run("criteria", "set", "6", "odd").exit_code == 2
+    result = run("counts", "--all", "odd")
+    assert result.exit_code == 2
+    assert "bits 0, 5" in result.stderr
 
 
 def test_telescopes_by_command(filled: None, tmp_path: Path):

@@ -18,8 +18,9 @@ from eventindex.cli import counts_matrix
 from eventindex.cli.shared import listing
 from eventindex.selection_results import EventCount
 from tests.support.client import fuid
+from tests.support.command import run
 from tests.support.index import CatalogueServer, cut_after
-from tests.support.list_commands import rows, run
+from tests.support.list_commands import rows
 from tests.support.processes import wait_until
 
 
@@ -37,12 +38,8 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Catalogu
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """Standard output counts as a terminal of 80 columns."""
-    console = listing.Console
-    monkeypatch.setattr(
-        listing,
-        "Console",
-        lambda **given: console(**{"width": 80, **given}, force_terminal=True, color_system=None),
-    )
+    monkeypatch.setattr(listing, "on_terminal", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
 
 
 def on_terminal(*arguments: str, stdout: int | None = None) -> tuple[int, list[str]]:

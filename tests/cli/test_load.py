@@ -10,6 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from tests.support.command import run
 from tests.support.ingest import count_events
 from tests.support.load import (
     EVENTS,
@@ -19,7 +20,6 @@ from tests.support.load import (
     json_text,
     parquet_bytes,
     parquet_text,
-    run,
     zst,
 )
 

@@ -14,7 +14,8 @@ from pyarrow import parquet
 from eventindex.cli.event_files.fields import FIELDS
 from eventindex.cli.event_files.parquet_in import read_parquet
 from eventindex.cli.event_files.rows import FileFormatError
-from tests.support.load import read, run
+from tests.support.command import run
+from tests.support.load import read
 
 # Relative names are in a directory of the test's own.
 pytestmark = pytest.mark.usefixtures("in_own_directory")

@@ -18,7 +18,8 @@ from eventindex.cli.event_files.parquet_in import read_parquet
 from eventindex.cli.event_files.rows import BadRow, Defaults, FileFormatError
 from eventindex.cli.event_files.text import read_csv, read_json_lines
 from eventindex.results import RawFile
-from tests.support.load import fuid, run
+from tests.support.command import run
+from tests.support.load import fuid
 
 A, B = fuid(0), fuid(1)
 # Three events in a file of which more is said later, one of another; one says nothing.

@@ -20,7 +20,8 @@ from eventindex.cli.event_files.fields import FIELDS
 from eventindex.cli.event_files.parquet_in import read_parquet
 from eventindex.cli.event_files.rows import FileFormatError
 from eventindex.cli.event_files.text import read_csv, read_json_lines, read_records
-from tests.support.load import columns, fuid, read, run
+from tests.support.command import run
+from tests.support.load import columns, fuid, read
 
 pytestmark = pytest.mark.usefixtures("in_own_directory")
 ROWS = [(1, event, [5, 2**64 - 1, 0][event % 3], 7, fuid(event % 2)) for event in range(300)]

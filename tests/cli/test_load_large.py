@@ -12,8 +12,9 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
+from tests.support.command import run
 from tests.support.ingest import count_events
-from tests.support.load import fuid, run
+from tests.support.load import fuid
 from tests.support.processes import wait_until
 
 pytestmark = pytest.mark.usefixtures("in_own_directory")

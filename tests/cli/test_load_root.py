@@ -14,7 +14,7 @@ import uproot
 from fsspec.implementations.local import LocalFileSystem
 
 import eventindex
-from tests.support.load import run
+from tests.support.command import run
 from tests.support.root import DATA, NANOAOD, NANOAOD_UUID, NTUPLE, ZMUMU, read_branches, write_tree
 
 pytestmark = pytest.mark.usefixtures("in_own_directory")

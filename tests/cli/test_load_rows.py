@@ -16,8 +16,9 @@ from eventindex.cli.event_files.fields import FIELDS
 from eventindex.cli.event_files.rows import BadRow, Defaults, EventBlock
 from eventindex.cli.event_files.text import read_csv
 from tests.conftest import execute
+from tests.support.command import run
 from tests.support.ingest import count_events
-from tests.support.load import EVENTS, columns, csv_text, fuid, parquet_bytes, run
+from tests.support.load import EVENTS, columns, csv_text, fuid, parquet_bytes
 
 pytestmark = pytest.mark.usefixtures("in_own_directory")
 

@@ -8,29 +8,11 @@ import json
 import uuid
 
 import pytest
-from click.testing import CliRunner
 
-import eventindex
-from eventindex.cli import main
 from eventindex.columns import EventColumns
 from eventindex.completeness import Completeness
 from eventindex.errors import InvalidRequestError, NotFoundError
 from eventindex.results import RawFile
-
-
-@pytest.fixture
-def client(index_address, ingest_address):
-    with eventindex.connect(index_address, ingest_address=ingest_address) as client:
-        yield client
-
-
-@pytest.fixture
-def run(index_address, ingest_address, monkeypatch, tmp_path):
-    """Run a command that finds the services by the environment."""
-    monkeypatch.setenv("EVENTINDEX_INDEX_ADDRESS", index_address)
-    monkeypatch.setenv("EVENTINDEX_INGEST_ADDRESS", ingest_address)
-    monkeypatch.chdir(tmp_path)
-    return lambda *arguments: CliRunner().invoke(main, arguments)
 
 
 def fuid(number: int) -> str:
@@ -58,7 +40,7 @@ def production(client):
     store(client, "aod", 4, [7], 22)
 
 
-def test_a_production_is_compared_with_its_input(client, production, run):
+def test_a_production_is_compared_with_its_input(client, production, command):
     """What a collection lacks of another, and has beyond it, is counted by run and by file."""
     found = list(client.compare_collections("raw", "aod"))
     assert found == [
@@ -76,7 +58,7 @@ def test_a_production_is_compared_with_its_input(client, production, run):
         Completeness(None, "aod", fuid(21), 21, 0, 0, 10),
         Completeness(None, "aod", fuid(22), 22, 0, 0, 1),
     ]
-    lines = run("compare", "--expected", "raw", "--collection", "aod", "--format", "csv")
+    lines = command("compare", "--expected", "raw", "--collection", "aod", "--format", "csv")
     assert lines.exit_code == 3
     assert list(csv.reader(io.StringIO(lines.stdout))) == [
         ["state", "run_number", "expected", "found", "missing", "extra"],
@@ -86,14 +68,14 @@ def test_a_production_is_compared_with_its_input(client, production, run):
     ]
     assert "1,105 events of raw expected in aod: 95 missing, 11 extra" in lines.stderr
     assert "4 runs: 1 complete, 1 incomplete, 1 missing, 1 extra" in lines.stderr
-    files = run("compare", "--expected", "raw", "--collection", "aod", "--by", "file",
+    files = command("compare", "--expected", "raw", "--collection", "aod", "--by", "file",
                 "--with-complete", "--format", "json")  # fmt: skip
     assert [(one["state"], one["fuid_raw"]) for one in json.loads(files.stdout)] == [
         (one.state, one.fuid_raw) for one in by_file
     ]
 
 
-def test_what_is_expected_can_be_selected(client, production, run):
+def test_what_is_expected_can_be_selected(client, production, command):
     """Runs and bits of the expected collection say which of its events another should have."""
     odd = list(client.compare_collections("raw", "aod", runs=(1, 2), olt_all=1))
     assert [(one.run_number, one.expected, one.found, one.extra) for one in odd] == [
@@ -109,25 +91,25 @@ def test_what_is_expected_can_be_selected(client, production, run):
     assert [one.state for one in client.compare_collections("raw", "aod", run=3, by="file")] == [
         "missing"
     ]
-    complete = run("compare", "--expected", "raw", "--collection", "aod", "--run", "1")
+    complete = command("compare", "--expected", "raw", "--collection", "aod", "--run", "1")
     assert (complete.exit_code, complete.stdout) == (0, "")
     assert "1 run: 1 complete" in complete.stderr
-    nothing = run("compare", "--expected", "aod", "--run-first", "50")
+    nothing = command("compare", "--expected", "aod", "--run-first", "50")
     assert nothing.exit_code == 2
     assert "nothing was compared" in nothing.stderr
 
 
-def test_a_list_is_compared_with_a_collection(client, production, run, tmp_path):
+def test_a_list_is_compared_with_a_collection(client, production, command, tmp_path):
     """`--collection` says where the files of a list should be."""
     rows = [f"{fuid(20)},1,1000", f"{fuid(21)},2,21"]
     (tmp_path / "list.csv").write_text("\n".join(["fuid_raw,run_number,events", *rows, ""]))
-    found = run("compare", "list.csv", "--collection", "aod", "--format", "csv")
+    found = command("compare", "list.csv", "--collection", "aod", "--format", "csv")
     assert found.exit_code == 3
     assert "0 missing, 0 extra, 1 differing" in found.stderr
-    assert "2 missing, 2 extra" in run("compare", "list.csv").stderr
+    assert "2 missing, 2 extra" in command("compare", "list.csv").stderr
 
 
-def test_comparisons_that_make_no_sense_are_refused(client, production, run, tmp_path):
+def test_comparisons_that_make_no_sense_are_refused(client, production, command, tmp_path):
     """The same collection twice, an unknown one, and options of the other form are named."""
     for wrong, what in (
         (["--expected", "raw"], "'raw' is there twice"),
@@ -137,7 +119,7 @@ def test_comparisons_that_make_no_sense_are_refused(client, production, run, tmp
         ([str(tmp_path / "list.csv"), "--by", "run"], "--by goes with --expected"),
     ):
         (tmp_path / "list.csv").write_text("fuid_raw,events\n")
-        refused = run("compare", *wrong)
+        refused = command("compare", *wrong)
         assert refused.exit_code == 2, refused.output
         assert what in refused.stderr
     with pytest.raises(NotFoundError, match="run 4 is in aod"):
@@ -148,7 +130,7 @@ def test_comparisons_that_make_no_sense_are_refused(client, production, run, tmp
         client.compare_collections("raw", "aod", by="dataset")
 
 
-def test_datasets_that_share_events_are_found(client, run):
+def test_datasets_that_share_events_are_found(client, command):
     """Pairs of datasets with the same events: by conflicts in a collection, by overlap of two."""
     for name in ("sim.a", "sim.b"):
         client.create_collection(name)
@@ -176,10 +158,10 @@ def test_datasets_that_share_events_are_found(client, run):
     assert (part.pair, part.run_number) == (("raw", 11, "raw", 12, 5), 1)
     assert part.event_numbers.tolist() == [95, 96, 97, 98, 99]
 
-    table = run("duplicates", "sim.a", "sim.b")
+    table = command("duplicates", "sim.a", "sim.b")
     assert table.exit_code == 0
     assert "4 events in 2 pairs of datasets" in table.stderr
-    listed = run("duplicates", "sim.a", "sim.b", "--events", "--format", "csv")
+    listed = command("duplicates", "sim.a", "sim.b", "--events", "--format", "csv")
     assert listed.stdout.splitlines() == [
         "run_number,event_number,collection,dsid_raw,other_collection,other_dsid_raw",
         *(f"1,{event},sim.a,20,sim.b,30" for event in (7, 4999)),
@@ -187,7 +169,7 @@ def test_datasets_that_share_events_are_found(client, run):
     ]
 
 
-def test_duplicates_that_make_no_sense_are_refused(client, run):
+def test_duplicates_that_make_no_sense_are_refused(client, command):
     """Unknown collections and datasets, the same twice and three of a pair are named."""
     store(client, "raw", 1, [1], 10)
     for wrong, what in (
@@ -196,19 +178,19 @@ def test_duplicates_that_make_no_sense_are_refused(client, run):
         (["--dataset", "10", "--dataset", "10"], "datasets[1]=10 is there twice"),
         (["--dataset", "10"] * 3, "a pair has two"),
     ):
-        refused = run("duplicates", *wrong)
+        refused = command("duplicates", *wrong)
         assert refused.exit_code == 2, refused.output
         assert what in refused.stderr
     with pytest.raises(NotFoundError, match="dsid_raw=11"):
         client.duplicates(datasets=[11])
 
 
-def test_lists_are_those_of_a_collection(client, production, run):
+def test_lists_are_those_of_a_collection(client, production, command):
     """Runs, files, datasets, conflicts and gaps are listed of the collection that is asked for."""
     store(client, "aod", 1, [3], 20, [1])
 
     def rows(*arguments):
-        found = run(*arguments, "--collection", "aod", "--format", "json")
+        found = command(*arguments, "--collection", "aod", "--format", "json")
         assert found.exit_code == 0, found.stderr
         return json.loads(found.stdout)
 
@@ -218,11 +200,11 @@ def test_lists_are_those_of_a_collection(client, production, run):
     assert [row["fuid_raw"] for row in rows("files")] == [fuid(20), fuid(21), fuid(22)]
     assert [row["dsid_raw"] for row in rows("datasets")] == [20, 21, 22]
     (conflict,) = rows("conflicts")
-    assert json.loads(run("conflicts", "--format", "json").stdout) == []
-    shown = run("conflicts", "show", str(conflict["conflict_id"]), "--collection", "aod")
+    assert json.loads(command("conflicts", "--format", "json").stdout) == []
+    shown = command("conflicts", "show", str(conflict["conflict_id"]), "--collection", "aod")
     assert shown.exit_code == 0
     gaps = client.run_gaps(2, collection="aod")
     assert (gaps.event_first, gaps.event_last, gaps.missing) == (90, 109, 0)
     with pytest.raises(NotFoundError, match="run 4 is in aod"):
         client.run_gaps(4)
-    assert run("runs", "--collection", "esd").exit_code == 2
+    assert command("runs", "--collection", "esd").exit_code == 2

@@ -9,10 +9,7 @@ import uuid
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
-import eventindex
-from eventindex.cli import main
 from eventindex.columns import EventColumns
 from eventindex.errors import (
     InvalidRequestError,
@@ -23,21 +20,6 @@ from eventindex.errors import (
 from eventindex.results import DatasetState, RawFile
 from ingest_service.decode.json_events import decode_json
 from tests.support.ingest import json_event
-
-
-@pytest.fixture
-def client(index_address, ingest_address):
-    with eventindex.connect(index_address, ingest_address=ingest_address) as client:
-        yield client
-
-
-@pytest.fixture
-def run(index_address, ingest_address, monkeypatch, tmp_path):
-    """Run a command that finds the services by the environment."""
-    monkeypatch.setenv("EVENTINDEX_INDEX_ADDRESS", index_address)
-    monkeypatch.setenv("EVENTINDEX_INGEST_ADDRESS", ingest_address)
-    monkeypatch.chdir(tmp_path)
-    return lambda *arguments, text=None: CliRunner().invoke(main, arguments, input=text)
 
 
 def fuid(number: int) -> str:
@@ -98,7 +80,7 @@ def test_events_are_stored_listed_and_found_by_collection(client):
     assert not any(check.differences for check in client.verify())
 
 
-def test_questions_across_collections(run, client):
+def test_questions_across_collections(command, client):
     """Overlap, what another collection lacks, and its bits are answered by client and command."""
     client.create_collection("aod")
     ingest(client, events("raw", range(1000), 1), events("raw", [5], 1, run=6))
@@ -113,12 +95,12 @@ def test_questions_across_collections(run, client):
     listed = list(client.list_events(run=5, not_in=["aod"]))
     numbers = np.concatenate([one.event_numbers for one in listed]).tolist()
     assert numbers == [number for number in range(1000) if number % 3]
-    table = run("overlap", "raw", "aod", "--format", "csv").stdout
+    table = command("overlap", "raw", "aod", "--format", "csv").stdout
     assert table.splitlines() == ["collection,raw,aod", "raw,1001,334", "aod,334,400"]
-    assert "1,001" in run("overlap", "raw", "aod").stdout
-    assert run("overlap", "raw", "raw").exit_code == 2
-    pairs = run("events", "--run", "5", "--not-in", "aod", "--format", "csv").stdout
-    assert run("lookup", "-", text=pairs).exit_code == 0
+    assert "1,001" in command("overlap", "raw", "aod").stdout
+    assert command("overlap", "raw", "raw").exit_code == 2
+    pairs = command("events", "--run", "5", "--not-in", "aod", "--format", "csv").stdout
+    assert command("lookup", "-", text=pairs).exit_code == 0
     for wrong, what in (({"also_in": ["aod", "aod"]}, "twice"), ({"olt_from": "esd"}, "esd")):
         with pytest.raises(InvalidRequestError, match=what):
             client.count_events(**wrong)
@@ -156,22 +138,22 @@ def test_a_bad_collection_of_a_group_leaves_other_lookups_alone(client):
     assert client.lookup([(5, 1)]).found == 1
 
 
-def test_commands(run, client, tmp_path):
+def test_commands(command, client, tmp_path):
     """Collections are made, filled, asked side by side, frozen and deleted by command."""
-    assert run("collections", "create", "aod.v2", "--from", "raw").exit_code == 0
+    assert command("collections", "create", "aod.v2", "--from", "raw").exit_code == 0
     rows = "".join(f"5,{event},0,{{}},{{}}\n" for event in range(4))
     head = "run_number,event_number,olt_result,dsid_raw,fuid_raw\n"
     (tmp_path / "raw.csv").write_text(head + rows.format(*[1, fuid(1)] * 4))
     (tmp_path / "aod.csv").write_text(head + rows.format(*[2, fuid(2)] * 4).split("5,2")[0])
-    assert run("load", "raw.csv").exit_code == 0
-    assert "2 inserted" in run("load", "aod.csv", "--collection", "aod.v2").stderr
-    refused = run("load", "aod.csv", "--collection", "aod.v1")
+    assert command("load", "raw.csv").exit_code == 0
+    assert "2 inserted" in command("load", "aod.csv", "--collection", "aod.v2").stderr
+    refused = command("load", "aod.csv", "--collection", "aod.v1")
     assert refused.exit_code == 3
     assert "aod.v1" in refused.stderr
 
     pairs = "5 1\n5 3\n5 99\n"
     for names in ("raw,aod.v2", "all"):
-        found = run("lookup", "-", "--collection", names, "--format", "csv", text=pairs)
+        found = command("lookup", "-", "--collection", names, "--format", "csv", text=pairs)
         assert found.exit_code == 3
         assert list(csv.reader(io.StringIO(found.stdout))) == [
             ["run_number", "event_number", "raw", "aod.v2"],
@@ -179,24 +161,24 @@ def test_commands(run, client, tmp_path):
             ["5", "3", fuid(1), ""],
             ["5", "99", "", ""],
         ]
-    found = run("lookup", "5", "1", "--collection", "all", "--format", "json")
+    found = command("lookup", "5", "1", "--collection", "all", "--format", "json")
     assert json.loads(found.stdout)[0]["files"] == {"raw": fuid(1), "aod.v2": fuid(2)}
     assert found.exit_code == 0
-    assert fuid(2) in run("lookup", "5", "1", "--collection", "aod.v2").stdout
-    assert "aod.v2" in run("lookup", "5", "1", "--collection", "all").stdout.splitlines()[0]
-    assert run("lookup", "5", "1", "--collection", "raw,raw").exit_code == 2
-    assert run("lookup", "5", "1", "--collection", "nothing").exit_code == 2
-    assert "4" in run("counts", "--collection", "raw").stdout
+    assert fuid(2) in command("lookup", "5", "1", "--collection", "aod.v2").stdout
+    assert "aod.v2" in command("lookup", "5", "1", "--collection", "all").stdout.splitlines()[0]
+    assert command("lookup", "5", "1", "--collection", "raw,raw").exit_code == 2
+    assert command("lookup", "5", "1", "--collection", "nothing").exit_code == 2
+    assert "4" in command("counts", "--collection", "raw").stdout
 
     ingest(client, events("aod.v2", [7], 2, run=60))
-    elsewhere = run("lookup", "60", "7")
+    elsewhere = command("lookup", "60", "7")
     assert "aod.v2" in elsewhere.stderr
 
-    assert run("collections", "delete", "aod.v2", "--yes").exit_code == 1
-    assert run("collections", "change", "aod.v2", "--state", "retired").exit_code == 0
-    deleted = run("collections", "delete", "aod.v2", "--yes")
+    assert command("collections", "delete", "aod.v2", "--yes").exit_code == 1
+    assert command("collections", "change", "aod.v2", "--state", "retired").exit_code == 0
+    deleted = command("collections", "delete", "aod.v2", "--yes")
     assert "aod.v2 removed: 3 events" in deleted.stderr
-    listed = run("collections", "--format", "json")
+    listed = command("collections", "--format", "json")
     assert [one["name"] for one in json.loads(listed.stdout)] == ["raw"]
 
 

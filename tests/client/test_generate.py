@@ -14,12 +14,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from click.testing import CliRunner, Result
 from pyarrow import parquet
 
-from eventindex.cli import main
 from eventindex.cli.event_files.fields import FIELDS
 from eventindex.generate import Plan, generate
+from tests.support.command import run
 
 MIX = ["--runs", 3, "--events", 5000, "--streams", 4, "--events-per-file", 300, "--datasets", 2,
        "--dsid", 7, "--seed", 11]  # fmt: skip
@@ -29,14 +28,6 @@ MIX = ["--runs", 3, "--events", 5000, "--streams", 4, "--events-per-file", 300, 
 def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Relative names are in a directory of the test's own."""
     monkeypatch.chdir(tmp_path)
-
-
-def run(*arguments: object) -> Result:
-    """The outcome of a command in this process."""
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result
 
 
 def rows_of(name: str) -> list[tuple[int, int, int, int, str]]:

@@ -18,7 +18,7 @@ import eventindex
 from eventindex.root_files import entries
 from eventindex.root_files import pick as picks
 from tests.support.client import Server
-from tests.support.load import run
+from tests.support.command import run
 from tests.support.root import DATA, NANOAOD, NANOAOD_UUID, NTUPLE, ZMUMU, read_branches, write_tree
 
 ABSENT = str(uuid.UUID(int=1))

@@ -14,7 +14,7 @@ from event_store.model import EventColumns, RawFile
 from event_store.write.writer import Store
 from eventindex.limits import RUN_RANGES_MAX
 from eventindex.run_lists import merged, parse_run_list
-from tests.support.load import run
+from tests.support.command import run
 
 GRL = """<?xml version="1.0" encoding="UTF-8"?>
 <!DOCTYPE LumiRangeCollection SYSTEM "http://atlas-runquery.cern.ch/LumiRangeCollection.dtd">

@@ -17,15 +17,15 @@ from pathlib import Path
 import numpy as np
 import paho.mqtt.client as paho
 import pytest
-from click.testing import CliRunner, Result
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 import eventindex
 from eventindex import EventColumns, RawFile
-from eventindex.cli import main
 from eventindex.generate import Plan, generate
 from tests.support.client import fuid
-from tests.support.processes import Service, free_port, wait_until
+from tests.support.command import run
+from tests.support.ports import free_port
+from tests.support.processes import Service, wait_until
 
 DATA = Path(__file__).parents[1] / "data"
 TOPICS = [("cosmic/0/event", 1), ("eventindex/v1/json/daq", 1), ("other", 1)]
@@ -37,13 +37,6 @@ def environment(index_address, ingest_address, monkeypatch, tmp_path):
     monkeypatch.setenv("EVENTINDEX_INDEX_ADDRESS", index_address)
     monkeypatch.setenv("EVENTINDEX_INGEST_ADDRESS", ingest_address)
     monkeypatch.chdir(tmp_path)
-
-
-def run(*arguments: str, text: str | None = None) -> Result:
-    result = CliRunner().invoke(main, list(arguments), input=text)
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result
 
 
 def test_what_is_acknowledged_is_found(client):

@@ -13,7 +13,7 @@ from rest_gateway.calls.live import intake_of
 from rest_gateway.web import page_texts
 from tests.conftest import query
 from tests.support.gateway import RUN_MAX, Stack, gateway
-from tests.support.processes import free_port
+from tests.support.ports import free_port
 
 API = "/api/v1"
 COUNTS = {"received": 95, "inserted": 94, "duplicate": 0, "conflict": 1, "rejected": 0}

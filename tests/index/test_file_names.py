@@ -109,6 +109,25 @@ def test_an_address_names_the_collection_of_the_file(stubs):
     assert [row.file.url for row in index.GetFile(request).runs] == [address]
 
 
+def test_named_files_on_a_stream_are_in_each_answer(stubs):
+    """With names each answer has a list of its own; the indexes point into it."""
+    ingest, index, _ = stubs
+    fuids = [str(uuid.uuid4()) for _ in range(3)]
+    batches = (batch(17, f, [n], name=f"{n}.root") for n, f in enumerate(fuids))
+    assert sum(ack.inserted for ack in ingest.Ingest(batches, timeout=30)) == 3
+    requests = [
+        lookup_pb2.LookupRequest(
+            run_numbers=[17], event_numbers=events, with_file_names=True, files_of_stream=True
+        )
+        for events in ([0, 1], [1, 2], [2, 0])
+    ]
+    found = []
+    for answer in index.LookupStream(iter(requests), timeout=30):
+        assert answer.first_file_index == 0
+        found.append([answer.files[place - 1].name for place in answer.file_indexes])
+    assert found == [["0.root", "1.root"], ["1.root", "2.root"], ["2.root", "0.root"]]
+
+
 def test_another_name_is_refused_and_counted_and_what_was_missing_is_filled_in(services, stubs):
     """The first name stays; the sender and the metric tell; the events are stored."""
     service = services[0]

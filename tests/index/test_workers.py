@@ -95,6 +95,14 @@ def test_metrics_are_those_of_one_service(service, database_url):
     assert service.metric("eventindex_cache_bytes_max") == 256 * 1024 * 1024
     assert service.metric("eventindex_database_up") == 1
     assert service.metric("eventindex_build_info") == 1
+    batches = 'eventindex_lookup_batch_seconds_count{method="Lookup"}'
+    assert service.metric(batches) == CLIENTS
+    assert service.metric('eventindex_lookup_batch_pairs_sum{method="Lookup"}') == 2 * CLIENTS
+    assert service.metric("eventindex_requests_running") == 0
+    assert service.metric("eventindex_requests_running_max") == 2 * 1024
+    processes = [psutil.Process(service.process.pid), *workers(service)]
+    memory = sum(process.memory_info().rss for process in processes)
+    assert 0.8 * memory < service.metric("process_resident_memory_bytes") < 1.2 * memory
     documented = METRICS_PAGE.read_text("utf-8").partition("\n## index_service")[2]
     documented = documented.partition("\n## ")[0]
     assert set(re.findall(r"^# TYPE (eventindex_\w+)", service.page("/metrics")[1], re.M)) == set(

@@ -17,7 +17,8 @@ from ingest_service.mqtt.connection import BrokerError, Connection
 from ingest_service.mqtt.tls import reason_of, tls_context
 from service_kit.settings import Settings
 from tests.support.ingest import Topics, make_certificates
-from tests.support.processes import Mosquitto, Service, free_port, wait_until
+from tests.support.ports import free_port
+from tests.support.processes import Mosquitto, Service, wait_until
 
 V5 = MQTTProtocolVersion.MQTTv5
 

@@ -20,7 +20,8 @@ from tests.support.ingest import (
     wait_for_events,
 )
 from tests.support.ingest_mqtt import letters, own_service
-from tests.support.processes import Mosquitto, Service, free_port, wait_until
+from tests.support.ports import free_port
+from tests.support.processes import Mosquitto, Service, wait_until
 
 DUMP = (Path(__file__).parents[1] / "data" / "dump.dat").read_bytes().splitlines()
 

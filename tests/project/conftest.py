@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.conftest import execute
 from tests.support.deploy import ROOT
+from tests.support.statements import logged, refused
 from tests.support.up import Up
 
 
@@ -22,6 +24,19 @@ def data():
     root.chmod(0o755)
     yield root / "data"
     shutil.rmtree(root)
+
+
+@pytest.fixture
+def statements(postgres, database_url):
+    """All statements of the test's services are such as a cluster of PostgreSQL takes."""
+    name = database_url.rpartition("/")[2]
+    execute(postgres.url(), f"ALTER DATABASE {name} SET log_statement = 'all'")
+    before = len(postgres.log_text())
+    yield
+    sent = set(logged(postgres.log_text()[before:]))
+    assert len(sent) > 1, "nothing was logged"
+    found = {statement: why for statement in sent if (why := refused(statement))}
+    assert not found
 
 
 @pytest.fixture

@@ -41,6 +41,7 @@ def stored(database_url):
     store.close()
 
 
+@pytest.mark.usefixtures("statements")
 def test_every_call_of_administration_is_answered(service, stored):
     """The calls run in the order of the page, each on what the ones before left."""
     for name, text in ADMIN:
@@ -50,6 +51,7 @@ def test_every_call_of_administration_is_answered(service, stored):
         assert all(answer.ByteSize() or may_be_empty for answer in answers), (name, text)
 
 
+@pytest.mark.usefixtures("statements")
 def test_every_call_of_sending_is_acknowledged(service):
     """The events and the record that the page sends are stored: one acknowledgement a batch."""
     for name, text in SENDING:

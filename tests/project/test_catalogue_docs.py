@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import grpc
+import pytest
 
 from eventindex.v1 import event_pb2, ingest_pb2, ingest_pb2_grpc, lookup_pb2
 from tests.support.docs_calls import Reflected, shown_calls
@@ -13,6 +14,7 @@ CALLS = shown_calls("catalogue.md")
 FUID = "01234567-89ab-cdef-0123-456789abcdef"
 
 
+@pytest.mark.usefixtures("statements")
 def test_every_shown_call_is_answered(ingest_address, index_address):
     """Each method with its JSON request has an answer that is not empty, on the dump's run."""
     records = (Path(__file__).parents[1] / "data" / "dump.dat").read_bytes().splitlines()

@@ -24,7 +24,11 @@ def exported() -> dict[str, set[str]]:
 
 def sample_names(module: str) -> Iterator[str]:
     """Names as Prometheus stores them: a histogram has three."""
-    service = Service(module, database_url="postgresql://nobody@127.0.0.1:1/none")
+    service = Service(
+        module,
+        database_url="postgresql://nobody@127.0.0.1:1/none",
+        mqtt_url="mqtt://127.0.0.1:1",
+    )
     try:
         _, text = service.start(wait="/healthz").page("/metrics")
     finally:

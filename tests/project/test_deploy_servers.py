@@ -21,10 +21,10 @@ from event_store.database.migrate import migrate
 from eventindex.v1 import admin_pb2, lookup_pb2, lookup_pb2_grpc
 from ingest_service.admin.tokens import create_without_service
 from tests.conftest import execute, query
+from tests.support.ports import free_port
 from tests.support.processes import (
     POSTGRES_BIN_PATH,
     Service,
-    free_port,
     server_directory,
     wait_until,
 )

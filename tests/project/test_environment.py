@@ -24,7 +24,7 @@ import yaml
 import eventindex
 from eventindex.channel import Tls
 from eventindex.client import Client
-from tests.support.processes import free_port
+from tests.support.ports import free_port
 from tests.support.sessions import PG_VARIABLES
 
 PROXIES = ("http_proxy", "https_proxy", "grpc_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy")

@@ -103,6 +103,34 @@ def test_a_usual_port_that_is_taken_is_replaced():
     assert all(address.startswith("127.0.0.1:") for address in chosen)
 
 
+def test_the_ports_of_the_last_start_come_first_then_the_next_ones_up():
+    """Bookmarks, telescopes and notebooks find the stack again after a restart."""
+    said: list[str] = []
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = other.getsockname()[1]
+        usual = f"127.0.0.1:{taken}"
+        with contextlib.closing(PortChooser(said.append, usual={taken + 1})) as ports:
+            found = int(ports.choose(usual).rpartition(":")[2])
+            assert ports.chosen == {taken: found}
+        assert taken + 1 < found <= taken + 100
+        assert said == [f"port {taken} is taken: using 127.0.0.1:{found}"]
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            last = probe.getsockname()[1]
+        with contextlib.closing(PortChooser(said.append, last={taken: last})) as ports:
+            assert ports.choose(usual) == f"127.0.0.1:{last}"
+    # The usual port is free now: what everybody has noted stays all the same.
+    with contextlib.closing(PortChooser(said.append, last={taken: last})) as ports:
+        assert ports.choose(usual) == f"127.0.0.1:{last}"
+    assert len(said) == 1
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"8080": "x"}', '{"8080": null}', "\0"])
+def test_a_broken_record_of_ports_is_no_record(tmp_path, text):
+    """A stack starts whatever the file of the last start holds."""
+    (tmp_path / "ports.json").write_text(text)
+    assert DataDir(tmp_path, tmp_path).last_ports() == {}
+
+
 def test_two_stacks_do_not_choose_the_same_free_port():
     """A port that another stack has chosen, but not bound yet, counts as taken."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
@@ -185,14 +213,17 @@ def test_settings_that_are_not_valid_are_named(run_up):
 
 
 @pytest.mark.slow
-def test_the_demonstration_finds_its_samples_and_a_second_one_duplicates(data):
-    """`make run` sends, stores and finds the samples; nothing is rejected; again nothing is new."""
-    for n_new, n_old in (("88,974", "0"), ("0", "88,974")):
-        lines = run_demonstration(data)
-        stored = f"Stored {n_new} new events; {n_old} were there before, 0 in conflict, 0 rejected."
-        assert stored in lines
-        assert any(line.startswith("Found 88,974 of 88,974") for line in lines)
-        assert any("eventindex lookup --detector 0 -" in line for line in lines)
+def test_the_demonstration_stores_samples_into_an_empty_index_only(data):
+    """`make run` sends, stores and finds the samples; beside other events it stores none."""
+    lines = run_demonstration(data)
+    assert "Stored 88,974 new events; 0 were there before, 0 in conflict, 0 rejected." in lines
+    assert any(line.startswith("Found 88,974 of 88,974") for line in lines)
+    again = run_demonstration(data)
+    assert "The index has events already: no samples are stored." in again
+    assert not any(line.startswith(("Sent", "Stored")) for line in again)
+    assert all(
+        any("eventindex lookup --detector 0 -" in line for line in said) for said in (lines, again)
+    )
 
 
 def run_demonstration(data: Path) -> list[str]:

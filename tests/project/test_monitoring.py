@@ -7,19 +7,27 @@ import math
 import re
 import subprocess
 import sys
+import tempfile
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
+import eventindex
+from eventindex import EventColumns, RawFile
+from tests.conftest import execute
 from tests.project.test_docs import ROOT, anchors
 from tests.support.gateway import database
+from tests.support.ingest import FUID, Publisher, json_event, make_certificates
 from tests.support.monitoring import (
     DEPLOY,
     Prometheus,
@@ -28,8 +36,10 @@ from tests.support.monitoring import (
     missing_programs,
     running,
 )
-from tests.support.processes import Mosquitto, PostgresServer, Service, free_port, wait_until
+from tests.support.ports import free_port
+from tests.support.processes import Mosquitto, PostgresServer, Service, wait_until
 
+BEHIND, QUICK = "EventIndexIngestBehind", "EventIndexIngestBehindQuick"
 ALERTS = DEPLOY / "prometheus/alerts.yml"
 DASHBOARDS = sorted((DEPLOY / "grafana/dashboards").glob("*.json"))
 needs_prometheus = pytest.mark.skipif(
@@ -123,7 +133,9 @@ def test_prometheus_takes_its_configuration() -> None:
 class Stack:
     """Everything at work and watched, with nothing stored yet."""
 
+    database_url: str
     broker: Mosquitto
+    ingest: Service
     gateway: Service
     prometheus: Prometheus
     receiver: Receiver
@@ -140,7 +152,15 @@ def stack(
     folder = tmp_path_factory.mktemp("monitoring")
     with ExitStack() as end:
         url = end.enter_context(database(postgres, _template))
-        ingest = Service("ingest_service", database_url=url, mqtt_url=mosquitto.url)
+        # Read by the metric alone: this broker speaks no TLS.
+        make_certificates(certificates := Path(tempfile.mkdtemp(dir=folder)), days=60)
+        ingest = Service(
+            "ingest_service",
+            database_url=url,
+            mqtt_url=mosquitto.url,
+            mqtt_tls_cert=certificates / "client.pem",
+            mqtt_tls_key=certificates / "client.key",
+        )
         index = Service("index_service", database_url=url)
         gateway = Service(
             "rest_gateway",
@@ -165,11 +185,13 @@ def stack(
             )
         )
         targets = {s.module: s.metrics_port for s in (ingest, index, gateway)}
-        prometheus = Prometheus(folder, {**targets, "node_exporter": node}, manager)
+        targets["node_exporter"] = node
+        prometheus = Prometheus(folder, targets, manager, quick=BEHIND)
         end.enter_context(running(folder, "prometheus", prometheus.port, *prometheus.command[1:]))
+        wait_until(prometheus.ready, what="Prometheus")
         for service in (ingest, index, gateway):
             wait_until(lambda s=service: s.page("/readyz")[0] == 200, what=f"{service.module}")
-        yield Stack(mosquitto, gateway, prometheus, receiver)
+        yield Stack(url, mosquitto, ingest, gateway, prometheus, receiver)
 
 
 def numbers(prometheus: Prometheus, expression: str) -> list[float]:
@@ -211,7 +233,7 @@ def test_rules_look_at_what_is_there_and_are_quiet(stack: Stack) -> None:
         return rules if all(rule["health"] == "ok" for rule in rules) else []
 
     rules = wait_until(evaluated, what="evaluation of every rule")
-    assert {rule["name"] for rule in rules} == {rule["alert"] for rule in alerts()}
+    assert {rule["name"] for rule in rules} == {rule["alert"] for rule in alerts()} | {QUICK}
     machine = {"EventIndexDiskFills"}  # of whoever runs the tests
     assert [r["name"] for r in rules if r["state"] == "firing" and r["name"] not in machine] == []
 
@@ -229,3 +251,59 @@ def test_the_first_dead_letter_is_told_to_the_receiver(stack: Stack) -> None:
     assert told["title"] == "[FIRING] EventIndexDeadLetters"
     assert "Messages became dead letters: malformed" in told["text"]
     assert "docs/runbooks.md#eventindexdeadletters" in told["text"]
+
+
+SLOW_COMMITS = """
+    CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN PERFORM pg_sleep(0.1); RETURN NEW; END $$;
+    CREATE TRIGGER slow BEFORE INSERT OR UPDATE ON run FOR EACH ROW EXECUTE FUNCTION slow()
+"""
+
+
+def behind(stack: Stack) -> bool:
+    """Whether the alert of the backlog fires that has seconds for its minutes."""
+    return any(r["name"] == QUICK and r["state"] == "firing" for r in stack.prometheus.rules())
+
+
+def batches(seconds: float) -> Iterator[EventColumns]:
+    """What a bulk load sends for so long."""
+    file, ends = RawFile(FUID, 4), time.monotonic() + seconds
+    for first in count(step=50_000):
+        if time.monotonic() > ends:
+            return
+        yield EventColumns([file], 9_000, np.arange(first, first + 50_000), np.ones(50_000, int))
+
+
+@pytest.mark.slow
+@needs_prometheus
+def test_a_bulk_load_is_no_backlog(stack: Stack) -> None:
+    """Nobody is told of a writer that a healthy load keeps busy all the time."""
+    most = 0.0
+    with eventindex.connect(ingest_address=stack.ingest.address) as client:
+        for _ in client.ingest(batches(seconds=30)):
+            assert not behind(stack)
+            busy = numbers(stack.prometheus, "rate(eventindex_ingest_busy_seconds_total[10s])")
+            most = max(most, *busy)
+    assert most > 0.5
+    assert not behind(stack)
+
+
+@pytest.mark.slow
+@needs_prometheus
+def test_a_writer_that_is_too_slow_is_told(stack: Stack) -> None:
+    """More is published than a slow database stores: the alert fires, and ends with the backlog."""
+    execute(stack.database_url, SLOW_COMMITS)
+    publisher = Publisher(stack.broker.port)
+    runs = count(10_000)
+
+    def fires() -> bool:
+        publisher.publish("eventindex/v1/json/x", *(json_event(next(runs), 1) for _ in range(50)))
+        time.sleep(0.2)
+        return behind(stack)
+
+    try:
+        wait_until(fires, 120, what="alert of the backlog")
+    finally:
+        execute(stack.database_url, "DROP TRIGGER slow ON run")
+        publisher.close()
+    wait_until(lambda: not behind(stack), 120, what="end of the backlog")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.load import run
+from tests.support.command import run
 from tests.support.root import NANOAOD, read_branches
 
 ROOT = Path(__file__).parents[2]

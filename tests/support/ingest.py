@@ -155,10 +155,10 @@ def check_balance(service: Service, door: str = "mqtt") -> None:
     """Check that every event that came in is accounted for."""
 
     def balanced() -> bool:
-        parts = ("inserted", "duplicate", "conflict", "rejected", "pending")
+        parts = ("inserted", "duplicate", "conflict", "rejected", "storing")
         names = [f"eventindex_ingest_{part}_events" for part in parts]
         values = [
-            door_metric(service, name if "pending" in name else f"{name}_total", door)
+            door_metric(service, name if "storing" in name else f"{name}_total", door)
             for name in names
         ]
         return sum(values) == door_metric(service, "eventindex_ingest_received_events_total", door)

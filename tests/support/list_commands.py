@@ -6,20 +6,10 @@ import csv
 import io
 from pathlib import Path
 
-from click.testing import CliRunner, Result
-
-from eventindex.cli import main
+from tests.support.command import run
 
 ROOT = Path(__file__).parents[2]
 COSMIC_FILE = "73744aa2-1289-5d17-94c5-eba3ad17c43b"
-
-
-def run(*arguments: str, text: str | None = None) -> Result:
-    """The outcome of a command in this process."""
-    result = CliRunner().invoke(main, list(arguments), input=text)
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result
 
 
 def rows(*arguments: str) -> list[dict[str, str]]:

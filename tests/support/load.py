@@ -11,11 +11,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from click.testing import CliRunner, Result
 from pyarrow import parquet
 
 import eventindex
-from eventindex.cli import main
 from eventindex.cli.event_files.fields import FIELDS
 from eventindex.cli.event_files.parquet_in import read_parquet
 from eventindex.cli.event_files.rows import BadRow, Defaults, EventBlock
@@ -30,14 +28,6 @@ def fuid(number: int) -> str:
 EVENTS: list[Event] = [
     (5 + event % 2, event, event * 2**52, 7 + event % 2, fuid(event % 2)) for event in range(3000)
 ]
-
-
-def run(*arguments: object, text: str | bytes | None = None) -> Result:
-    """Return the outcome of a command in this process."""
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments], input=text)
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result
 
 
 def columns(events: list[Event]) -> dict[str, list[int] | list[str]]:

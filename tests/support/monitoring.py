@@ -17,7 +17,8 @@ from typing import Any
 
 import yaml
 
-from tests.support.processes import free_port, wait_until
+from tests.support.ports import free_port
+from tests.support.processes import wait_until
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 PROGRAMS = ("prometheus", "prometheus-alertmanager", "prometheus-node-exporter")
@@ -31,12 +32,18 @@ def missing_programs() -> list[str]:
 class Prometheus:
     """A Prometheus with the rules and jobs of deploy/, whose targets are on this machine."""
 
-    def __init__(self, folder: Path, targets: dict[str, int], alertmanager: int) -> None:
+    def __init__(
+        self, folder: Path, targets: dict[str, int], alertmanager: int, quick: str = ""
+    ) -> None:
+        """`quick` names a rule that is there a second time, with seconds for its minutes."""
         self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
         self._config = folder / "prometheus.yml"
         shutil.copy(DEPLOY / "prometheus/alerts.yml", folder)
         config = yaml.safe_load((DEPLOY / "prometheus/prometheus.yml").read_text("utf-8"))
+        if quick:
+            (folder / "quick.yml").write_text(yaml.safe_dump(quick_rule(quick)), "utf-8")
+            config["rule_files"].append("quick.yml")
         config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
         targets = {**targets, "alertmanager": alertmanager, "prometheus": self.port}
         config["scrape_configs"] = [
@@ -56,6 +63,13 @@ class Prometheus:
             f"--web.listen-address=127.0.0.1:{self.port}",
         ]
 
+    def ready(self) -> bool:
+        """Whether it answers queries: it listens before it does."""
+        with contextlib.suppress(OSError):
+            urllib.request.urlopen(f"{self.address}/-/ready", timeout=5).close()
+            return True
+        return False
+
     def query(self, expression: str) -> list[dict[str, Any]]:
         """The samples of an instant query."""
         asked = urllib.parse.urlencode({"query": expression})
@@ -68,6 +82,16 @@ class Prometheus:
             return [
                 rule for group in json.load(answer)["data"]["groups"] for rule in group["rules"]
             ]
+
+
+def quick_rule(name: str) -> dict[str, Any]:
+    """A rule of deploy/ that looks back some seconds where that looks back minutes."""
+    groups = yaml.safe_load((DEPLOY / "prometheus/alerts.yml").read_text("utf-8"))["groups"]
+    (rule,) = (rule for group in groups for rule in group["rules"] if rule["alert"] == name)
+    expression = rule["expr"].replace("[5m]", "[10s]").replace("offset 5m", "offset 10s")
+    assert expression != rule["expr"]
+    quick = {**rule, "alert": f"{name}Quick", "expr": expression, "for": "5s"}
+    return {"groups": [{"name": "quick", "rules": [quick]}]}
 
 
 class Receiver:

@@ -11,9 +11,9 @@ import subprocess
 
 import pytest
 
+from tests.support.ports import free_port
 from tests.support.processes import (
     PostgresServer,
-    free_port,
     server_directory,
     server_user,
     wait_until,

@@ -20,6 +20,7 @@ import psutil
 import psycopg2
 
 from tests.support import warm_start
+from tests.support.ports import free_port
 
 START_TIMEOUT_S = 30.0
 # Whatever http_proxy says: the pages are this machine's.
@@ -32,13 +33,6 @@ POSTGRES_BIN_PATH = (
     / "pginstall"
     / "bin"
 )
-
-
-def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def server_user() -> str | None:

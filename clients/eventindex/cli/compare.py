@@ -28,7 +28,7 @@ from eventindex.cli.event_files.opening import COMPRESSIONS, InputFile, open_fil
 from eventindex.cli.event_files.rows import FileFormatError
 from eventindex.cli.load import column_names
 from eventindex.cli.shared.common import EXIT_NOT_ALL, both_services, counted, note
-from eventindex.cli.shared.listing import Column, Layout, format_option, make_console, write_list
+from eventindex.cli.shared.listing import Column, Layout, format_option, on_terminal, write_list
 from eventindex.cli.shared.progress import ProgressReport
 from eventindex.cli.shared.selection_options import collection_option, number
 from eventindex.client import Client
@@ -110,7 +110,7 @@ def compare(
     with connect() as client, ProgressReport("comparing", len(entries)) as progress:
         differences = list(_differences(client, entries, collection or "", progress))
     seen = Counter(difference.difference for difference in differences)
-    if form == "table" and make_console().is_terminal:
+    if form == "table" and on_terminal():
         _show(differences, seen)
     elif form != "table" or differences:
         write_list(differences, _LAYOUT, form)

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from eventindex.cli.shared.common import EXIT_NOT_ALL, counted, note
-from eventindex.cli.shared.listing import Column, Layout, make_console, write_list
+from eventindex.cli.shared.listing import Column, Layout, on_terminal, write_list
 from eventindex.cli.shared.progress import ProgressReport
 from eventindex.cli.shared.selection_options import (
     SelectionOptions,
@@ -131,7 +131,7 @@ class _Tally:
         self.states: Counter[str] = Counter()
         self.left_out: Counter[str] = Counter()
         self._with_complete = with_complete
-        self._all = form != "table" or not make_console().is_terminal
+        self._all = form != "table" or not on_terminal()
 
     def lines(
         self, found: Iterable[Completeness], progress: ProgressReport

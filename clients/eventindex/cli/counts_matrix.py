@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import click
 
-from eventindex.cli.shared.listing import make_console
+from eventindex.cli.shared.listing import output_width
 from eventindex.printing import printable
 from eventindex.selection_results import EventCount
 
@@ -25,7 +25,7 @@ def write_matrix(counts: Sequence[EventCount]) -> None:
         return
     labels = [printable(f"{bit} {name}".rstrip()) for bit, name in keys]
     columns = [_column(cells, keys, key) for key in keys]
-    room = make_console().width
+    room = output_width()
     labels.insert(0, "bit")
     label_width = min(max(map(len, labels)), max(room // 3, 8))
     names = [_shorten(label, label_width) for label in labels]

@@ -148,9 +148,10 @@ def replay(*, connect: Callable[[], Client], chosen: _Chosen, yes: bool) -> None
 
     def one(number: int) -> str:
         ack = client.replay_dead_letter(number)
-        outcome.update({name: getattr(ack, name) for name in _OUTCOMES})
+        counts = {name: getattr(ack, name) for name in _OUTCOMES}
+        outcome.update(counts)
         if chosen.ids:
-            note(f"{number}: {_in_words({name: getattr(ack, name) for name in _OUTCOMES})}")
+            note(f"{number}: {_in_words(counts)}")
         return "; ".join(printable(rejection.reason) for rejection in ack.rejections)
 
     with connect() as client:

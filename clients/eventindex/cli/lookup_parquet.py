@@ -55,8 +55,8 @@ class ParquetWriter:
         self._batches, self._count = [], 0
 
     def _to_batch(self, result: LookupResult) -> pa.RecordBatch:
-        values = [list(map(_values, result.files))] if result.files else [[]]
-        columns = list(zip(*values[0], strict=True)) or [()] * (3 + len(NAME_FIELDS))
+        columns = list(zip(*map(_values, result.files), strict=True))
+        columns = columns or [()] * (3 + len(NAME_FIELDS))
         wanted = columns if self._with_names else columns[:3]
         types = self._schema.types[2 : 2 + len(wanted)]
         arrays = [pa.array(result.run_numbers), pa.array(result.event_numbers)]

@@ -351,10 +351,12 @@ class IngestStatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class IngestStatusResponse(_message.Message):
-    __slots__ = ("doors",)
+    __slots__ = ("doors", "version")
     DOORS_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
     doors: _containers.RepeatedCompositeFieldContainer[DoorStatus]
-    def __init__(self, doors: _Optional[_Iterable[_Union[DoorStatus, _Mapping]]] = ...) -> None: ...
+    version: str
+    def __init__(self, doors: _Optional[_Iterable[_Union[DoorStatus, _Mapping]]] = ..., version: _Optional[str] = ...) -> None: ...
 
 class DoorStatus(_message.Message):
     __slots__ = ("door", "received", "inserted", "duplicates", "conflicts", "rejected", "pending", "rejected_by_reason", "messages_by_kind")

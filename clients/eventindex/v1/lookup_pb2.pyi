@@ -392,44 +392,24 @@ class ListFilesResponse(_message.Message):
     def __init__(self, files: _Optional[_Iterable[_Union[FileOfRun, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class GetFileRequest(_message.Message):
-    __slots__ = ("fuid_raw", "with_events", "with_file_names", "name", "with_parents", "with_children", "related_collections")
+    __slots__ = ("fuid_raw", "with_events", "with_file_names", "name")
     FUID_RAW_FIELD_NUMBER: _ClassVar[int]
     WITH_EVENTS_FIELD_NUMBER: _ClassVar[int]
     WITH_FILE_NAMES_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
-    WITH_PARENTS_FIELD_NUMBER: _ClassVar[int]
-    WITH_CHILDREN_FIELD_NUMBER: _ClassVar[int]
-    RELATED_COLLECTIONS_FIELD_NUMBER: _ClassVar[int]
     fuid_raw: str
     with_events: bool
     with_file_names: bool
     name: str
-    with_parents: bool
-    with_children: bool
-    related_collections: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, fuid_raw: _Optional[str] = ..., with_events: _Optional[bool] = ..., with_file_names: _Optional[bool] = ..., name: _Optional[str] = ..., with_parents: _Optional[bool] = ..., with_children: _Optional[bool] = ..., related_collections: _Optional[_Iterable[str]] = ...) -> None: ...
-
-class RelatedFile(_message.Message):
-    __slots__ = ("file", "collection", "events")
-    FILE_FIELD_NUMBER: _ClassVar[int]
-    COLLECTION_FIELD_NUMBER: _ClassVar[int]
-    EVENTS_FIELD_NUMBER: _ClassVar[int]
-    file: _event_pb2.RawFile
-    collection: str
-    events: int
-    def __init__(self, file: _Optional[_Union[_event_pb2.RawFile, _Mapping]] = ..., collection: _Optional[str] = ..., events: _Optional[int] = ...) -> None: ...
+    def __init__(self, fuid_raw: _Optional[str] = ..., with_events: _Optional[bool] = ..., with_file_names: _Optional[bool] = ..., name: _Optional[str] = ...) -> None: ...
 
 class GetFileResponse(_message.Message):
-    __slots__ = ("runs", "events", "parents", "children")
+    __slots__ = ("runs", "events")
     RUNS_FIELD_NUMBER: _ClassVar[int]
     EVENTS_FIELD_NUMBER: _ClassVar[int]
-    PARENTS_FIELD_NUMBER: _ClassVar[int]
-    CHILDREN_FIELD_NUMBER: _ClassVar[int]
     runs: _containers.RepeatedCompositeFieldContainer[FileOfRun]
     events: _containers.RepeatedCompositeFieldContainer[_event_pb2.EventBatch]
-    parents: _containers.RepeatedCompositeFieldContainer[RelatedFile]
-    children: _containers.RepeatedCompositeFieldContainer[RelatedFile]
-    def __init__(self, runs: _Optional[_Iterable[_Union[FileOfRun, _Mapping]]] = ..., events: _Optional[_Iterable[_Union[_event_pb2.EventBatch, _Mapping]]] = ..., parents: _Optional[_Iterable[_Union[RelatedFile, _Mapping]]] = ..., children: _Optional[_Iterable[_Union[RelatedFile, _Mapping]]] = ...) -> None: ...
+    def __init__(self, runs: _Optional[_Iterable[_Union[FileOfRun, _Mapping]]] = ..., events: _Optional[_Iterable[_Union[_event_pb2.EventBatch, _Mapping]]] = ...) -> None: ...
 
 class Conflict(_message.Message):
     __slots__ = ("conflict_id", "stored", "offered", "source", "first_seen", "last_seen", "times", "stored_record", "offered_record", "resolution", "resolved_by", "resolved", "collection")
@@ -646,6 +626,28 @@ class ListDuplicatesResponse(_message.Message):
     events: DuplicateEvents
     pairs: _containers.RepeatedCompositeFieldContainer[DatasetPair]
     def __init__(self, events: _Optional[_Union[DuplicateEvents, _Mapping]] = ..., pairs: _Optional[_Iterable[_Union[DatasetPair, _Mapping]]] = ...) -> None: ...
+
+class IndexStatusRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class IndexStatusResponse(_message.Message):
+    __slots__ = ("version", "events", "runs", "datasets", "collections", "last_seen", "bytes")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    RUNS_FIELD_NUMBER: _ClassVar[int]
+    DATASETS_FIELD_NUMBER: _ClassVar[int]
+    COLLECTIONS_FIELD_NUMBER: _ClassVar[int]
+    LAST_SEEN_FIELD_NUMBER: _ClassVar[int]
+    BYTES_FIELD_NUMBER: _ClassVar[int]
+    version: str
+    events: int
+    runs: int
+    datasets: int
+    collections: int
+    last_seen: _timestamp_pb2.Timestamp
+    bytes: int
+    def __init__(self, version: _Optional[str] = ..., events: _Optional[int] = ..., runs: _Optional[int] = ..., datasets: _Optional[int] = ..., collections: _Optional[int] = ..., last_seen: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., bytes: _Optional[int] = ...) -> None: ...
 
 class ReadRawFileRequest(_message.Message):
     __slots__ = ("fuid_raw",)

@@ -110,6 +110,11 @@ class IndexServiceStub:
                 request_serializer=eventindex_dot_v1_dot_lookup__pb2.ListCollectionsRequest.SerializeToString,
                 response_deserializer=eventindex_dot_v1_dot_lookup__pb2.ListCollectionsResponse.FromString,
                 _registered_method=True)
+        self.IndexStatus = channel.unary_unary(
+                '/eventindex.v1.IndexService/IndexStatus',
+                request_serializer=eventindex_dot_v1_dot_lookup__pb2.IndexStatusRequest.SerializeToString,
+                response_deserializer=eventindex_dot_v1_dot_lookup__pb2.IndexStatusResponse.FromString,
+                _registered_method=True)
         self.OverlapCollections = channel.unary_unary(
                 '/eventindex.v1.IndexService/OverlapCollections',
                 request_serializer=eventindex_dot_v1_dot_lookup__pb2.OverlapCollectionsRequest.SerializeToString,
@@ -232,6 +237,13 @@ class IndexServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def IndexStatus(self, request, context):
+        """What the index holds in all, and the version of the service.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def OverlapCollections(self, request, context):
         """How many events each two of some collections have in common.
         """
@@ -330,6 +342,11 @@ def add_IndexServiceServicer_to_server(servicer, server):
                     servicer.ListCollections,
                     request_deserializer=eventindex_dot_v1_dot_lookup__pb2.ListCollectionsRequest.FromString,
                     response_serializer=eventindex_dot_v1_dot_lookup__pb2.ListCollectionsResponse.SerializeToString,
+            ),
+            'IndexStatus': grpc.unary_unary_rpc_method_handler(
+                    servicer.IndexStatus,
+                    request_deserializer=eventindex_dot_v1_dot_lookup__pb2.IndexStatusRequest.FromString,
+                    response_serializer=eventindex_dot_v1_dot_lookup__pb2.IndexStatusResponse.SerializeToString,
             ),
             'OverlapCollections': grpc.unary_unary_rpc_method_handler(
                     servicer.OverlapCollections,
@@ -752,6 +769,33 @@ class IndexService:
             '/eventindex.v1.IndexService/ListCollections',
             eventindex_dot_v1_dot_lookup__pb2.ListCollectionsRequest.SerializeToString,
             eventindex_dot_v1_dot_lookup__pb2.ListCollectionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def IndexStatus(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/eventindex.v1.IndexService/IndexStatus',
+            eventindex_dot_v1_dot_lookup__pb2.IndexStatusRequest.SerializeToString,
+            eventindex_dot_v1_dot_lookup__pb2.IndexStatusResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -60,6 +60,8 @@ class IndexServiceStub:
     """Numbers of telescope events."""
     ListCollections: _grpc.UnaryUnaryMultiCallable[_lookup_pb2.ListCollectionsRequest, _lookup_pb2.ListCollectionsResponse]
     """The collections of the index, "raw" first, or those that hold one of some runs."""
+    IndexStatus: _grpc.UnaryUnaryMultiCallable[_lookup_pb2.IndexStatusRequest, _lookup_pb2.IndexStatusResponse]
+    """What the index holds in all, and the version of the service."""
     OverlapCollections: _grpc.UnaryUnaryMultiCallable[_lookup_pb2.OverlapCollectionsRequest, _lookup_pb2.OverlapCollectionsResponse]
     """How many events each two of some collections have in common."""
     ListDuplicates: _grpc.UnaryStreamMultiCallable[_lookup_pb2.ListDuplicatesRequest, _lookup_pb2.ListDuplicatesResponse]
@@ -98,6 +100,8 @@ class IndexServiceAsyncStub(IndexServiceStub):
     """Numbers of telescope events."""
     ListCollections: _aio.UnaryUnaryMultiCallable[_lookup_pb2.ListCollectionsRequest, _lookup_pb2.ListCollectionsResponse]  # type: ignore[assignment]
     """The collections of the index, "raw" first, or those that hold one of some runs."""
+    IndexStatus: _aio.UnaryUnaryMultiCallable[_lookup_pb2.IndexStatusRequest, _lookup_pb2.IndexStatusResponse]  # type: ignore[assignment]
+    """What the index holds in all, and the version of the service."""
     OverlapCollections: _aio.UnaryUnaryMultiCallable[_lookup_pb2.OverlapCollectionsRequest, _lookup_pb2.OverlapCollectionsResponse]  # type: ignore[assignment]
     """How many events each two of some collections have in common."""
     ListDuplicates: _aio.UnaryStreamMultiCallable[_lookup_pb2.ListDuplicatesRequest, _lookup_pb2.ListDuplicatesResponse]  # type: ignore[assignment]
@@ -223,6 +227,14 @@ class IndexServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_lookup_pb2.ListCollectionsResponse, _abc.Awaitable[_lookup_pb2.ListCollectionsResponse]]:
         """The collections of the index, "raw" first, or those that hold one of some runs."""
+
+    @_abc_1.abstractmethod
+    def IndexStatus(
+        self,
+        request: _lookup_pb2.IndexStatusRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_lookup_pb2.IndexStatusResponse, _abc.Awaitable[_lookup_pb2.IndexStatusResponse]]:
+        """What the index holds in all, and the version of the service."""
 
     @_abc_1.abstractmethod
     def OverlapCollections(

@@ -22,7 +22,7 @@ BOARDS = (
     ("ingest", "Ingest", 'job="ingest_service"', board_ingest),
     ("lookups", "Lookups", 'job="index_service"', board_lookups),
     ("http", "HTTP", 'job="rest_gateway"', board_http),
-    ("index", "Index", 'job="index_service"', board_index),
+    ("index", "Index", 'job=~"ingest_service|index_service"', board_index),
     ("services", "Services", 'job=~"ingest_service|index_service|rest_gateway"', board_services),
 )
 

@@ -65,4 +65,51 @@ def panels() -> list[Panel]:
             "By instance: one that gets nothing while others do is not found by its clients.",
             (summed("eventindex_request_seconds_count", "instance"), "{{instance}}"),
         ),
+        number(
+            "Stored",
+            "short",
+            12,
+            "What the index holds, of all collections; asked once a minute.",
+            *(
+                (f"max({of(f'eventindex_stored_{what}')})", what)
+                for what in ("events", "runs", "files")
+            ),
+        ),
+        number(
+            "Bytes for an event",
+            "bytes",
+            12,
+            "All tables, indexes and TOAST, by the events in them.",
+            (
+                or_zero(
+                    f"sum(max by (table) ({of('eventindex_database_table_bytes')})) "
+                    f"/ (max({of('eventindex_stored_events')}) > 0)"
+                ),
+                "bytes",
+            ),
+        ),
+        graph(
+            "Tables",
+            "bytes",
+            8,
+            "With their indexes and TOAST.",
+            (f"max by (table) ({of('eventindex_database_table_bytes')})", "{{table}}"),
+        ),
+        graph(
+            "Dead rows",
+            "short",
+            8,
+            "Rows that vacuum has not removed yet.",
+            (f"max by (table) ({of('eventindex_database_dead_rows')})", "{{table}}"),
+        ),
+        graph(
+            "Written ahead",
+            "Bps",
+            8,
+            "What the server writes to its log (WAL), and so to replicas and backups.",
+            (
+                or_zero(f"max(rate({of('eventindex_database_wal_bytes_total')}[5m]))"),
+                "WAL",
+            ),
+        ),
     ]

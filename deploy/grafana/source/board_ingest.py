@@ -73,12 +73,38 @@ def panels() -> list[Panel]:
             (summed(f"{i}_received_messages_total", "door", "kind"), "{{door}} {{kind}}"),
         ),
         graph(
-            "Time spent storing",
+            "Waiting in memory",
+            "short",
+            8,
+            "Messages and batches that are not stored yet; more wait in the broker. Over MQTT the "
+            "receive maximum bounds them.",
+            (of(f"{i}_queue_messages"), "{{instance}} {{door}}"),
+        ),
+        graph(
+            "Age of the oldest",
+            "s",
+            8,
+            "For how long the oldest of them waits.",
+            (of(f"{i}_queue_oldest_seconds"), "{{instance}}"),
+        ),
+        graph(
+            "Memory of the queue",
             "percentunit",
             8,
-            "The share of its time for which the one writer of an instance stores: at 100 % it is "
-            "never idle.",
-            (summed(f"{commit}_sum", "instance"), "{{instance}}"),
+            "Bytes that wait, as a share of EVENTINDEX_QUEUE_BYTES_MAX.",
+            (
+                f"sum by (instance) ({of(f'{i}_queue_bytes')}) "
+                f"/ sum by (instance) ({of(f'{i}_queue_bytes_max')})",
+                "{{instance}}",
+            ),
+        ),
+        graph(
+            "Busy",
+            "percentunit",
+            8,
+            "The share of its time for which the one writer of an instance decodes and stores: at "
+            "100 % it is never idle.",
+            (rate(f"{i}_busy_seconds_total"), "{{instance}}"),
         ),
         graph(
             "Time of a commit",
@@ -114,10 +140,28 @@ def panels() -> list[Panel]:
             (summed(f"{i}_repaired_events_total"), "repaired telescope lines"),
         ),
         graph(
-            "Calls of administration",
+            "Calls of ingest and administration",
             "cps",
             8,
-            "Calls of AdminService that ended, by method and gRPC status.",
+            "Calls over gRPC that ended, by method and gRPC status; a stream is one call.",
+            (summed(f"{i}_request_seconds_count", "method", "code"), "{{method}} {{code}}"),
             (summed("eventindex_admin_seconds_count", "method", "code"), "{{method}} {{code}}"),
+        ),
+        graph(
+            "Streams and calls that are open",
+            "short",
+            8,
+            "Over gRPC.",
+            (of("eventindex_requests_running", 'job="ingest_service"'), "{{instance}} {{method}}"),
+        ),
+        number(
+            "Since the last message",
+            "s",
+            8,
+            "By door; since 1970 where none came since the service started.",
+            (
+                f"time() - max by (door) ({of(f'{i}_last_message_timestamp_seconds')})",
+                "{{door}}",
+            ),
         ),
     ]

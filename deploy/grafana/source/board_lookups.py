@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from panels import Panel, graph, stacked
-from queries import quantile, summed
+from queries import of, quantile, rate, ratio, summed
+
+INDEX = 'job="index_service"'
 
 
 def panels() -> list[Panel]:
     """Return the panels in the order of reading."""
-    calls = "eventindex_request_seconds"
+    calls, batch = "eventindex_request_seconds", "eventindex_lookup_batch_seconds"
     failed = ('code=~"INTERNAL|UNAVAILABLE|DATA_LOSS|UNKNOWN"',)
     return [
         stacked(
@@ -35,12 +37,43 @@ def panels() -> list[Panel]:
             (quantile(0.99, calls, "method"), "{{method}} p99"),
         ),
         graph(
-            "Time of Lookup",
+            "Time of a batch",
             "s",
             12,
-            "Calls with one batch of pairs.",
-            (quantile(0.5, calls, where=('method="Lookup"',)), "p50"),
-            (quantile(0.99, calls, where=('method="Lookup"',)), "p99"),
+            "From a batch of pairs to its answer, by itself or within a stream.",
+            (quantile(0.5, batch, "method"), "{{method}} p50"),
+            (quantile(0.99, batch, "method"), "{{method}} p99"),
+        ),
+        graph(
+            "Batches",
+            "cps",
+            8,
+            "Batches of pairs that were answered.",
+            (summed(f"{batch}_count", "method"), "{{method}}"),
+        ),
+        graph(
+            "Pairs of a batch",
+            "short",
+            8,
+            "On average.",
+            (
+                ratio(
+                    f"sum by (method) ({rate('eventindex_lookup_batch_pairs_sum')})",
+                    f"sum by (method) ({rate('eventindex_lookup_batch_pairs_count')})",
+                ),
+                "{{method}}",
+            ),
+        ),
+        graph(
+            "Calls and streams that are open",
+            "percentunit",
+            8,
+            "As a share of EVENTINDEX_LOOKUPS_AT_ONCE_MAX; beyond it calls are refused.",
+            (
+                f"sum by (instance) ({of('eventindex_requests_running', INDEX)}) "
+                f"/ sum by (instance) ({of('eventindex_requests_running_max')})",
+                "{{instance}}",
+            ),
         ),
         graph(
             "Failed calls",

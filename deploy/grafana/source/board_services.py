@@ -22,9 +22,21 @@ def panels() -> list[Panel]:
             bad=1,
         ),
         number(
+            "Certificates, time left",
+            "s",
+            4,
+            "Of the one that ends first; 0 where there is none.",
+            (
+                or_zero(
+                    f"min({of('eventindex_tls_certificate_expiry_timestamp_seconds')}) - time()"
+                ),
+                "left",
+            ),
+        ),
+        number(
             "Version",
             "short",
-            8,
+            4,
             "More than one of a service: an update is under way.",
             (
                 f"count by (service, version) ({of('eventindex_build_info')})",
@@ -35,14 +47,14 @@ def panels() -> list[Panel]:
             "CPU",
             "none",
             8,
-            "Cores in use. An index_service of several workers does not tell.",
+            "Cores in use. Of index_service with its workers.",
             (rate("process_cpu_seconds_total", jobs), "{{job}} {{instance}}"),
         ),
         graph(
             "Memory",
             "bytes",
             8,
-            "Resident. An index_service of several workers does not tell.",
+            "Resident. Of index_service with its workers.",
             (of("process_resident_memory_bytes", jobs), "{{job}} {{instance}}"),
         ),
         graph(

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 import eventindex
 from eventindex.cli import main
 from tests.conftest import execute
-from tests.support.processes import free_port
+from tests.support.ports import free_port
 from tests.support.tokens import Stack
 
 

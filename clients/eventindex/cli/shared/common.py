@@ -12,13 +12,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BufferedReader, FileIO, UnsupportedOperation
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 import click
 
-import eventindex
-from eventindex.client import Client
 from eventindex.errors import EventIndexError, InvalidRequestError, WrongStateError
+
+if TYPE_CHECKING:
+    from eventindex.client import Client
 
 EXIT_FAILURE = 1
 EXIT_USAGE = 2
@@ -115,6 +116,9 @@ def _call_options(function: F) -> F:
             show_default=True,
             help="Longest wait for an answer, seconds.",
         ),
+        click.option(
+            "--profile", metavar="NAME", help="Of ~/.config/eventindex/config.toml; see the docs."
+        ),
         click.option("--tls-key", type=_FILE, help="Key of the own certificate, PEM."),
         click.option("--tls-cert", type=_FILE, help="Own certificate, PEM."),
         click.option("--tls-ca", type=_FILE, help="Certificates to trust, PEM."),
@@ -131,14 +135,16 @@ def _run(
     ingest_address: str | None,
 ) -> Any:
     """Run a command with a `connect` in the place of the options that it is made of."""
-    names = ("tls", "tls_ca", "tls_cert", "tls_key", "timeout", "retry")
+    names = ("tls", "tls_ca", "tls_cert", "tls_key", "timeout", "retry", "profile")
     given = {name: arguments.pop(name) for name in names}
     if (given["tls_cert"] is None) != (given["tls_key"] is None):
         raise click.UsageError("--tls-cert and --tls-key go together")
     retry_seconds_max = given.pop("retry")
 
     def connect() -> Client:
-        return eventindex.connect(
+        from eventindex.client import connect as connected  # noqa: PLC0415  # gRPC and NumPy
+
+        return connected(
             index_address,
             ingest_address=ingest_address,
             retry_seconds_max=retry_seconds_max,

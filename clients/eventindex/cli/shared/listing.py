@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import datetime
 import json
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,9 +17,6 @@ from itertools import islice
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import click
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from eventindex.printing import printable
 from eventindex.results import RawFile
@@ -101,7 +99,7 @@ def write_list(items: Iterable[Any], layout: Layout, form: str) -> None:
 
 def write_table(items: Iterable[T], columns: Sequence[Column[T]]) -> None:
     """Print a table; on a terminal, texts are folded to its width. Says so where no row is."""
-    console = make_console()
+    width = output_width()
     rows = ([printable(column.cell(item)) for column in columns] for item in items)
     chunk = list(islice(rows, _ROWS))
     titles = [column.title for column in columns]
@@ -109,10 +107,10 @@ def write_table(items: Iterable[T], columns: Sequence[Column[T]]) -> None:
     with_titles = True
     empty = not chunk
     while chunk or with_titles:
-        if sum(_widths([titles, *chunk])) + _GAP * (len(titles) - 1) <= console.width:
+        if sum(_widths([titles, *chunk])) + _GAP * (len(titles) - 1) <= width:
             _write_plain(chunk, columns, widths, with_titles)
         else:
-            _write_folded(console, chunk, columns, with_titles)
+            _write_folded(width, chunk, columns, with_titles)
         chunk = list(islice(rows, _ROWS))
         with_titles = False
     if empty:
@@ -144,14 +142,14 @@ def write_fields(pairs: Iterable[tuple[str, str]]) -> None:
         click.echo(f"{name:<{width}}  {value}".rstrip())
 
 
-def make_console() -> Console:
-    """Return a console on standard output that is as wide as it is, or without bounds."""
-    console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
-    return (
-        console
-        if console.is_terminal
-        else Console(file=sys.stdout, width=_PIPE_WIDTH, highlight=False, markup=False, emoji=False)
-    )
+def on_terminal() -> bool:
+    """Return whether standard output is a terminal."""
+    return sys.stdout.isatty()
+
+
+def output_width() -> int:
+    """Return how wide standard output is: a terminal as it is, a file or pipe without bounds."""
+    return shutil.get_terminal_size().columns if on_terminal() else _PIPE_WIDTH
 
 
 def record_of(item: Any) -> dict[str, object]:
@@ -193,11 +191,17 @@ def _write_plain(
 
 
 def _write_folded(
-    console: Console,
+    width: int,
     rows: Iterable[Sequence[str]],
     columns: Sequence[Column[Any]],
     with_titles: bool,
 ) -> None:
+    # Rich takes longer to import than a short answer takes.
+    from rich.console import Console  # noqa: PLC0415  # few need it, and it takes its time
+    from rich.table import Table  # noqa: PLC0415  # few need it, and it takes its time
+    from rich.text import Text  # noqa: PLC0415  # few need it, and it takes its time
+
+    console = Console(file=sys.stdout, width=width, highlight=False, markup=False, emoji=False)
     table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), show_header=with_titles)
     for column in columns:
         table.add_column(

@@ -9,10 +9,12 @@ import datetime
 import sys
 import time
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 _PLAIN_LINE_SECONDS = 5.0
 
@@ -25,21 +27,9 @@ class ProgressReport:
         self._total = total
         self._started = time.monotonic()
         self._next_line = self._started + _PLAIN_LINE_SECONDS
-        self._console = Console(file=sys.stderr, highlight=False, soft_wrap=True, emoji=False)
         self._bar: Progress | None = None
-        if self._console.is_terminal:
-            self._bar = Progress(
-                TextColumn("{task.description}", markup=False),
-                BarColumn(),
-                TaskProgressColumn(),
-                TextColumn("{task.fields[text]}", markup=False),
-                TimeRemainingColumn(),
-                console=self._console,
-                transient=True,
-                # Otherwise rich sends to the terminal what is printed to a file.
-                redirect_stdout=False,
-                redirect_stderr=False,
-            )
+        if sys.stderr.isatty():
+            self._bar = _make_bar()
             self._task = self._bar.add_task(title, total=total, text="")
 
     def __enter__(self) -> ProgressReport:
@@ -74,7 +64,10 @@ class ProgressReport:
 
     def line(self, text: str) -> None:
         """Print a line above the bar."""
-        self._console.print(text, markup=False)
+        if self._bar is not None:
+            self._bar.console.print(text, markup=False)
+        else:
+            click.echo(text, err=True)
 
     def output(self, text: str) -> None:
         """Print a line of output: above the bar where it is on the same terminal."""
@@ -82,3 +75,22 @@ class ProgressReport:
             self.line(text)
         else:
             click.echo(text)
+
+
+def _make_bar() -> Progress:
+    """Return a bar on standard error. Rich takes longer to import than a short answer takes."""
+    from rich import progress  # noqa: PLC0415  # few need it, and it takes its time
+    from rich.console import Console  # noqa: PLC0415  # few need it, and it takes its time
+
+    return progress.Progress(
+        progress.TextColumn("{task.description}", markup=False),
+        progress.BarColumn(),
+        progress.TaskProgressColumn(),
+        progress.TextColumn("{task.fields[text]}", markup=False),
+        progress.TimeRemainingColumn(),
+        console=Console(file=sys.stderr, highlight=False, soft_wrap=True, emoji=False),
+        transient=True,
+        # Otherwise rich sends to the terminal what is printed to a file.
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )

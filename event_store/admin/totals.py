@@ -1,0 +1,75 @@
+"""How much the index holds and what its tables take: for those who watch it, once a minute."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from event_store.database.connection import Connection, fetch_one
+
+TABLES = (
+    "event_page",
+    "run",
+    "raw_file",
+    "dataset",
+    "event_conflict",
+    "dead_letter",
+    "cosmic_event",
+    "file_info",
+    "http_job",
+    "http_job_chunk",
+)
+# Above it PostgreSQL's own estimate is good enough: to count them would take seconds.
+FILES_COUNTED_MAX = 1_000_000
+
+_RUNS = "SELECT coalesce(sum(n_events), 0), count(DISTINCT run_number) FROM run WHERE n_events > 0"
+_FILES_ESTIMATE = "SELECT reltuples FROM pg_class WHERE oid = to_regclass('raw_file')"
+_FILES = "SELECT count(*) FROM raw_file WHERE n_events > 0"
+_WAL = "SELECT CASE WHEN pg_is_in_recovery() THEN 0 ELSE pg_current_wal_lsn() - '0/0' END"
+# A table that this schema lacks, or that was dropped meanwhile, has no row.
+_TABLES = (
+    "SELECT s.relname, coalesce(pg_total_relation_size(s.relid), 0), s.n_dead_tup "
+    "FROM pg_stat_user_tables AS s WHERE s.relid = to_regclass(s.relname) "
+    "AND s.relname = ANY(%s)"
+)
+
+
+class TableSize(NamedTuple):
+    """What a table takes, its indexes and TOAST included, and its dead rows."""
+
+    size_bytes: int
+    dead_rows: int
+
+
+class Totals(NamedTuple):
+    """What the index holds: of all collections; files that hold events.
+
+    Attributes:
+        wal_bytes: written since the database was made.
+    """
+
+    events: int
+    runs: int
+    files: int
+    wal_bytes: int
+    tables: dict[str, TableSize]
+
+
+def totals(connection: Connection) -> Totals:
+    """Return the numbers as they are now; of many files an estimate.
+
+    Raises:
+        StoreUnavailableError: the database does not answer.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_RUNS)
+        events, runs = fetch_one(cursor)
+        cursor.execute(_FILES_ESTIMATE)
+        (files,) = fetch_one(cursor)
+        if files <= FILES_COUNTED_MAX:
+            cursor.execute(_FILES)
+            (files,) = fetch_one(cursor)
+        cursor.execute(_WAL)
+        (wal_bytes,) = fetch_one(cursor)
+        cursor.execute(_TABLES, (list(TABLES),))
+        tables = {name: TableSize(size, dead) for name, size, dead in cursor.fetchall()}
+    return Totals(int(events), runs, int(files), int(wal_bytes), tables)

@@ -1,0 +1,78 @@
+"""For which call a task or thread works: its id, which every log line bears, and who makes it.
+
+The id comes from the caller (`x-request-id`, or the trace of `traceparent`) or is made here; a call
+to another service hands it on. Never decides anything by it.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+REQUEST_ID = "x-request-id"
+TRACEPARENT = "traceparent"
+# What a log may hold without quoting; others make their ids of nothing else.
+_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
+# https://www.w3.org/TR/trace-context/#traceparent-header
+_TRACE = re.compile(r"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
+# One line can be of several calls that are answered together; it names so many of them.
+_TOGETHER_MAX = 8
+
+_request_id: ContextVar[str] = ContextVar("request_id", default="")
+_traceparent: ContextVar[str] = ContextVar("traceparent", default="")
+_peer: ContextVar[str] = ContextVar("peer", default="")
+
+
+def request_id() -> str:
+    """Return the id of the current call, "" outside of any."""
+    return _request_id.get()
+
+
+def peer() -> str:
+    """Return the address of who makes the current call, as gRPC writes it."""
+    return _peer.get()
+
+
+def begin(entries: Iterable[tuple[str, Any]], peer: str = "") -> str:
+    """Take the id out of metadata or headers, or make one, for all that this call does from now on.
+
+    Args:
+        entries: names in lower case, and values.
+        peer: who calls.
+    """
+    found = {name: value for name, value in entries if name in {REQUEST_ID, TRACEPARENT}}
+    given, trace = str(found.get(REQUEST_ID, "")), str(found.get(TRACEPARENT, ""))
+    traced = _TRACE.fullmatch(trace)
+    if not _ID.fullmatch(given):
+        given = traced[1] if traced else new_id()
+    _request_id.set(given)
+    _traceparent.set(trace if traced else "")
+    _peer.set(peer)
+    return given
+
+
+def new_id() -> str:
+    """Return an id of one's own: no secret, different from all others."""
+    return f"{random.getrandbits(128):032x}"
+
+
+def metadata() -> tuple[tuple[str, str], ...]:
+    """Return what a call to another service brings with it, so that its lines bear the same id."""
+    entries = ((REQUEST_ID, _request_id.get()), (TRACEPARENT, _traceparent.get()))
+    return tuple((name, value) for name, value in entries if value)
+
+
+@contextmanager
+def working_for(*ids: str) -> Iterator[None]:
+    """Let lines bear the ids of calls that are worked for together."""
+    distinct = list(dict.fromkeys(filter(None, ids)))
+    more = f",+{len(distinct) - _TOGETHER_MAX}" if len(distinct) > _TOGETHER_MAX else ""
+    token = _request_id.set(",".join(distinct[:_TOGETHER_MAX]) + more)
+    try:
+        yield
+    finally:
+        _request_id.reset(token)
