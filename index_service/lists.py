@@ -27,7 +27,7 @@ from event_store.select.paging import Rows
 from event_store.select.run_list import RunRow, list_runs
 from event_store.telescope.names import cosmic_collection
 from eventindex.v1 import event_pb2, lookup_pb2
-from index_service import lists_plan, lists_reply
+from index_service import lists_plan, lists_reply, provenance
 from index_service.file_names import Names
 from service_kit import checks
 from service_kit.errors import InvalidRequestError
@@ -146,6 +146,7 @@ class Catalogue:
 
     async def GetFile(self, request: lookup_pb2.GetFileRequest) -> lookup_pb2.GetFileResponse:
         """Return a RAW file over its runs, and on request its events."""
+        provenance.plan(request)
         fuid = await self._fuid(request)
         rows = await self._fetch(lambda cursor: lists.file_rows(cursor, fuid, _FILE_ROWS_MAX + 1))
         if not rows:
@@ -157,14 +158,19 @@ class Catalogue:
         files = [lists_reply.raw_file(row) for row in rows]
         if request.with_file_names:
             await self._fill_names(files, [row.run_number for row in rows])
+        family = await provenance.read(self._threads, request, fuid)
+        if request.with_file_names:
+            related = [file.file for file in (*family.parents, *family.children)]
+            await self._fill_names(related, [rows[0].run_number] * len(related))
         if not request.with_events:
-            return lists_reply.file_response(rows, files, [])
+            return lists_reply.file_response(rows, files, [], family)
         _check_size(fuid, sum(row.n_events for row in rows))
         collections = await self._fetch(lambda cursor: collections_of_file(cursor, fuid))
         events = await self._threads.run(
             lambda connection: _file_events(connection, fuid, collections)
         )
-        return lists_reply.file_response(rows, files, lists_reply.batches(rows, files, events))
+        batches = lists_reply.batches(rows, files, events)
+        return lists_reply.file_response(rows, files, batches, family)
 
     async def _fuid(self, request: lookup_pb2.GetFileRequest) -> str:
         """Find the file that is asked for by its id or its name."""

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
         CosmicCounts,
         CosmicEvent,
         Dataset,
-        FileContent,
         FileOfRun,
         TdcChannel,
     )
@@ -52,6 +51,7 @@ if TYPE_CHECKING:
         UnsupportedError,
         WrongStateError,
     )
+    from eventindex.file_results import FileContent, RelatedFile
     from eventindex.picking import pick
     from eventindex.results import Ack, DatasetState, Event, LookupResult, RawFile, Rejection
     from eventindex.root_files.pick_report import FileOutcome, PickReport
@@ -79,7 +79,6 @@ _HOMES = {
         "CosmicCounts",
         "CosmicEvent",
         "Dataset",
-        "FileContent",
         "FileOfRun",
         "TdcChannel",
     ),
@@ -104,6 +103,7 @@ _HOMES = {
         "UnsupportedError",
         "WrongStateError",
     ),
+    "eventindex.file_results": ("FileContent", "RelatedFile"),
     "eventindex.picking": ("pick",),
     "eventindex.results": (
         "Ack",
@@ -112,6 +112,7 @@ _HOMES = {
         "LookupResult",
         "RawFile",
         "Rejection",
+        "RelatedFile",
     ),
     "eventindex.root_files.pick_report": (
         "FileOutcome",
@@ -181,6 +182,7 @@ __all__ = [
     "PickReport",
     "RawFile",
     "Rejection",
+    "RelatedFile",
     "Run",
     "RunCheck",
     "RunGaps",

@@ -15,18 +15,15 @@ from eventindex.catalogue_results import (
     CosmicCountBy,
     CosmicCounts,
     CosmicEvent,
-    FileContent,
-    FileOfRun,
     to_collection,
     to_conflict,
     to_cosmic_counts,
     to_cosmic_event,
-    to_file_of_run,
     to_overlap,
 )
 from eventindex.collection_names import RAW, chosen_name, distinct_names, wire_name
 from eventindex.connection import PAGE_ROWS
-from eventindex.datasets import DatasetQueries
+from eventindex.file_queries import FileQueries
 from eventindex.limits import PAIRS_PER_MESSAGE_MAX
 from eventindex.pairs import NUMBER_MAX
 from eventindex.run_results import (
@@ -38,7 +35,6 @@ from eventindex.run_results import (
     to_run_gaps,
 )
 from eventindex.selection import Range, bounds, checked_fuid, checked_number, run_bounds
-from eventindex.selection_results import Events
 from eventindex.v1 import lookup_pb2
 
 # Of one request; as many as a page has.
@@ -65,7 +61,7 @@ class CosmicArguments(TypedDict, total=False):
     detector_id: str | None
 
 
-class CatalogueQueries(DatasetQueries):
+class CatalogueQueries(FileQueries):
     """Lists what the index holds."""
 
     def runs(
@@ -158,85 +154,6 @@ class CatalogueQueries(DatasetQueries):
             collection=wire_name(chosen_name(collection, detector)),
         )
         return to_run_gaps(self._unary(self._index.RunGaps, request, timeout))
-
-    def files(
-        self,
-        *,
-        run: int | None = None,
-        dataset: int | str | None = None,
-        name: str = "",
-        with_file_names: bool = False,
-        order_by: str = "",
-        collection: str = "",
-        detector: str | int | None = None,
-        timeout: float | None = None,
-    ) -> Iterator[FileOfRun]:
-        """Yield the RAW files, one for each run that they hold events of.
-
-        Args:
-            run: files of one run only.
-            dataset: files of one dataset only, by number or name.
-            name: files with such a name only: * is any text, ? one character.
-            with_file_names: ask for what is noted of the files too.
-            order_by: "run_number" (default), "fuid_raw" or "events"; " desc" turns it round.
-            collection: the collection that holds them; without it that of the dataset, or "raw".
-            detector: a telescope, in its place.
-            timeout: seconds for each page.
-
-        Raises:
-            NotFoundError: the run or dataset is not in the index.
-        """
-        request = lookup_pb2.ListFilesRequest(
-            page_size=PAGE_ROWS,
-            run_number=None if run is None else checked_number(run, "run", NUMBER_MAX),
-            dsid_raw=self._dsid(dataset),
-            order_by=order_by,
-            collection=chosen_name(collection, detector),
-            name_pattern=name,
-            with_file_names=with_file_names,
-        )
-        pages = self._pages(lambda q: self._unary(self._index.ListFiles, q, timeout), request)
-        return (to_file_of_run(message) for page in pages for message in page.files)
-
-    def get_file(
-        self,
-        fuid_raw: str | None = None,
-        *,
-        name: str = "",
-        with_events: bool = False,
-        with_file_names: bool = False,
-        timeout: float | None = None,
-    ) -> FileContent:
-        """Return a RAW file's runs and, if asked for, its events.
-
-        The events come in one message; those of a file that is too large for it come from
-        `list_events(file=...)`.
-
-        Args:
-            fuid_raw: its id.
-            name: its whole name, in place of the id.
-            with_events: ask for its events too.
-            with_file_names: ask for what is noted of it too.
-            timeout: seconds to wait.
-
-        Raises:
-            NotFoundError: the index has no event of this file, or no file has the name.
-            InvalidRequestError: several files have the name; names some.
-            ValueError: the file id is no UUID, or neither or both of id and name are given.
-        """
-        if (fuid_raw is None) == (not name):
-            raise ValueError("give fuid_raw or name")
-        request = lookup_pb2.GetFileRequest(
-            fuid_raw=None if fuid_raw is None else checked_fuid(fuid_raw),
-            name=name,
-            with_events=with_events,
-            with_file_names=with_file_names,
-        )
-        message = self._unary(self._index.GetFile, request, timeout)
-        return FileContent(
-            [to_file_of_run(run) for run in message.runs],
-            [Events(batch) for batch in message.events],
-        )
 
     def conflicts(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 
-from eventindex import admin_results, catalogue_results, results
+from eventindex import admin_results, catalogue_results, file_results, results
 from eventindex.results import DatasetState
 from rest_gateway.answers import letter_schemas, schemas
 
@@ -41,6 +41,18 @@ def file_document(file: catalogue_results.FileOfRun) -> schemas.FileOfRun:
         bytes=file.file.bytes or None,
         checksum=file.file.checksum or None,
         url=file.file.url or None,
+    )
+
+
+def related_document(related: file_results.RelatedFile) -> schemas.RelatedFile:
+    """Return a file that shares events with another one."""
+    return schemas.RelatedFile(
+        fuid_raw=related.file.fuid_raw,
+        dsid_raw=related.file.dsid_raw,
+        dataset_state=_state(related.file.dataset_state),
+        collection=related.collection,
+        events=related.events,
+        name=related.file.name or None,
     )
 
 

@@ -229,11 +229,26 @@ class Files(Document):
     next: NextLink
 
 
+class RelatedFile(Document):
+    """A file of another collection that holds so many events of the one that is asked for."""
+
+    fuid_raw: Fuid
+    dsid_raw: Count
+    dataset_state: State
+    collection: str
+    events: Count
+    name: str | None = Field(None, description="Its name in its storage; with_file_names=true.")
+
+
 class File(Document):
     """The runs of one RAW file."""
 
     fuid_raw: Fuid
     runs: list[FileOfRun]
+    parents: list[RelatedFile] = Field(
+        description="With with_parents=true: by collection, the nearest first, then by events."
+    )
+    children: list[RelatedFile] = Field(description="With with_children=true; ordered as parents.")
 
 
 class Conflict(Document):

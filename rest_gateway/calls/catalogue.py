@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
-from eventindex.catalogue_results import FileContent
 from eventindex.columns import DSID_MAX
 from eventindex.datasets import to_wire_state
+from eventindex.file_results import FileContent
 from eventindex.limits import NAME_BYTES_MAX
 from eventindex.results import DatasetState
 from eventindex.v1 import lookup_pb2
 from rest_gateway.answers import schemas
 from rest_gateway.answers.blocks import event_blocks
-from rest_gateway.answers.documents import conflict_document, dataset_document, file_document
+from rest_gateway.answers.documents import (
+    conflict_document,
+    dataset_document,
+    file_document,
+    related_document,
+)
 from rest_gateway.answers.schemas import Number
 from rest_gateway.answers.streams import json_answer, primed, streamed
 from rest_gateway.calls.parameters import (
@@ -85,6 +90,12 @@ class FileQuery(Parameters):
     """What to tell of one RAW file."""
 
     with_file_names: bool = Field(False, description="Answer name, bytes, checksum and url too.")
+    with_parents: bool = Field(False, description="Answer the files that its events came from.")
+    with_children: bool = Field(False, description="Answer the files that its events went into.")
+    related_collection: list[str] = Field(
+        default_factory=list,
+        description="Parents and children in this collection alone; more than one may be given.",
+    )
 
 
 class NamedFileQuery(FileQuery):
@@ -222,7 +233,7 @@ def get_file_by_name(
     request: Request, services: ServicesDep, query: Annotated[NamedFileQuery, Query()]
 ) -> Response:
     """Say of which runs the RAW file of a name holds events; a name of several files is refused."""
-    content = services.get_file(name=query.name, with_file_names=query.with_file_names)
+    content = services.get_file(name=query.name, **_of_file(query))
     return _file(request, content)
 
 
@@ -239,13 +250,28 @@ def get_file(
     query: Annotated[FileQuery, Query()],
 ) -> Response:
     """Say of which runs a RAW file holds events."""
-    content = services.get_file(fuid_raw, with_file_names=query.with_file_names)
+    content = services.get_file(fuid_raw, **_of_file(query))
     return _file(request, content)
 
 
 def _file(request: Request, content: FileContent) -> Response:
     runs = [file_document(file) for file in content.runs]
-    return json_answer(request, schemas.File(fuid_raw=runs[0].fuid_raw, runs=runs))
+    answer = schemas.File(
+        fuid_raw=runs[0].fuid_raw,
+        runs=runs,
+        parents=[related_document(file) for file in content.parents],
+        children=[related_document(file) for file in content.children],
+    )
+    return json_answer(request, answer)
+
+
+def _of_file(query: FileQuery) -> dict[str, Any]:
+    return {
+        "with_file_names": query.with_file_names,
+        "with_parents": query.with_parents,
+        "with_children": query.with_children,
+        "related_collections": query.related_collection,
+    }
 
 
 class FormQuery(Parameters):

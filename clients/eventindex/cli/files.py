@@ -10,6 +10,7 @@ import click
 
 from eventindex.catalogue_results import FileOfRun
 from eventindex.cli.files_import import import_files
+from eventindex.cli.files_related import children, parents
 from eventindex.cli.shared.common import connection_options
 from eventindex.cli.shared.groups import ListGroup
 from eventindex.cli.shared.listing import (
@@ -83,12 +84,14 @@ _RUNS_LAYOUT = Layout(_NUMBERS, _FIELDS, record_of)
 _ORDERS = ("run_number", "fuid_raw", "events")
 
 
-@click.group(cls=ListGroup, short_help="RAW files: list, show, import, cat.")
+@click.group(cls=ListGroup, short_help="RAW files: list, show, parents, import, cat.")
 def files() -> None:
-    """RAW files: list (when nothing else is said), show, import, cat."""
+    """RAW files: list (when nothing else is said), show, parents, children, import, cat."""
 
 
 files.add_command(import_files)
+files.add_command(parents)
+files.add_command(children)
 
 
 @files.command("list")

@@ -392,24 +392,44 @@ class ListFilesResponse(_message.Message):
     def __init__(self, files: _Optional[_Iterable[_Union[FileOfRun, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class GetFileRequest(_message.Message):
-    __slots__ = ("fuid_raw", "with_events", "with_file_names", "name")
+    __slots__ = ("fuid_raw", "with_events", "with_file_names", "name", "with_parents", "with_children", "related_collections")
     FUID_RAW_FIELD_NUMBER: _ClassVar[int]
     WITH_EVENTS_FIELD_NUMBER: _ClassVar[int]
     WITH_FILE_NAMES_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
+    WITH_PARENTS_FIELD_NUMBER: _ClassVar[int]
+    WITH_CHILDREN_FIELD_NUMBER: _ClassVar[int]
+    RELATED_COLLECTIONS_FIELD_NUMBER: _ClassVar[int]
     fuid_raw: str
     with_events: bool
     with_file_names: bool
     name: str
-    def __init__(self, fuid_raw: _Optional[str] = ..., with_events: _Optional[bool] = ..., with_file_names: _Optional[bool] = ..., name: _Optional[str] = ...) -> None: ...
+    with_parents: bool
+    with_children: bool
+    related_collections: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, fuid_raw: _Optional[str] = ..., with_events: _Optional[bool] = ..., with_file_names: _Optional[bool] = ..., name: _Optional[str] = ..., with_parents: _Optional[bool] = ..., with_children: _Optional[bool] = ..., related_collections: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class RelatedFile(_message.Message):
+    __slots__ = ("file", "collection", "events")
+    FILE_FIELD_NUMBER: _ClassVar[int]
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    file: _event_pb2.RawFile
+    collection: str
+    events: int
+    def __init__(self, file: _Optional[_Union[_event_pb2.RawFile, _Mapping]] = ..., collection: _Optional[str] = ..., events: _Optional[int] = ...) -> None: ...
 
 class GetFileResponse(_message.Message):
-    __slots__ = ("runs", "events")
+    __slots__ = ("runs", "events", "parents", "children")
     RUNS_FIELD_NUMBER: _ClassVar[int]
     EVENTS_FIELD_NUMBER: _ClassVar[int]
+    PARENTS_FIELD_NUMBER: _ClassVar[int]
+    CHILDREN_FIELD_NUMBER: _ClassVar[int]
     runs: _containers.RepeatedCompositeFieldContainer[FileOfRun]
     events: _containers.RepeatedCompositeFieldContainer[_event_pb2.EventBatch]
-    def __init__(self, runs: _Optional[_Iterable[_Union[FileOfRun, _Mapping]]] = ..., events: _Optional[_Iterable[_Union[_event_pb2.EventBatch, _Mapping]]] = ...) -> None: ...
+    parents: _containers.RepeatedCompositeFieldContainer[RelatedFile]
+    children: _containers.RepeatedCompositeFieldContainer[RelatedFile]
+    def __init__(self, runs: _Optional[_Iterable[_Union[FileOfRun, _Mapping]]] = ..., events: _Optional[_Iterable[_Union[_event_pb2.EventBatch, _Mapping]]] = ..., parents: _Optional[_Iterable[_Union[RelatedFile, _Mapping]]] = ..., children: _Optional[_Iterable[_Union[RelatedFile, _Mapping]]] = ...) -> None: ...
 
 class Conflict(_message.Message):
     __slots__ = ("conflict_id", "stored", "offered", "source", "first_seen", "last_seen", "times", "stored_record", "offered_record", "resolution", "resolved_by", "resolved", "collection")
