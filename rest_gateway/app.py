@@ -21,6 +21,7 @@ from eventindex.errors import EventIndexError
 from rest_gateway import problems
 from rest_gateway.calls import (
     catalogue,
+    collections,
     conflicts,
     cosmic,
     dead_letters,
@@ -46,7 +47,18 @@ _GZIP_BYTES_MIN = 1024
 _GZIP_LEVEL = 1
 
 
-_CALLS = (lookup, events, catalogue, gaps, cosmic, live, jobs, conflicts, dead_letters)
+_CALLS = (
+    lookup,
+    events,
+    catalogue,
+    collections,
+    gaps,
+    cosmic,
+    live,
+    jobs,
+    conflicts,
+    dead_letters,
+)
 
 
 def make_app(parts: Parts, observer: Metrics) -> FastAPI:

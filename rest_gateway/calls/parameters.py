@@ -22,6 +22,8 @@ FUID_PATTERN = f"^{CANONICAL_UUID}$"
 RUNS_PATTERN = "^[0-9]{1,19}(-[0-9]{1,19})?(,[0-9]{1,19}(-[0-9]{1,19})?)*$"
 # Addresses are short; for longer lists there is the client.
 RUNS_LENGTH_MAX = 4_000
+# Other collections that a selection asks, in each of its lists.
+NAMES_MAX = 16
 RunNumber = Annotated[Number, Field(description="One run.")]
 PathNumber = Annotated[int, Path(ge=0, le=NUMBER_MAX)]
 PathFuid = Annotated[str, Path(pattern=FUID_PATTERN, description="UUID of a RAW file.")]
@@ -127,6 +129,19 @@ class Selection(Ranges, InCollection):
     olt_all: Mask = Field(0, description="All bits of this mask are set in olt_result.")
     olt_any: Mask = Field(0, description="At least one bit of this mask is set; 0: any event.")
     olt_none: Mask = Field(0, description="No bit of this mask is set.")
+    also_in: list[CollectionName] = Field(
+        default_factory=list,
+        max_length=NAMES_MAX,
+        description="Events that this collection has too; more than one may be given.",
+    )
+    not_in: list[CollectionName] = Field(
+        default_factory=list,
+        max_length=NAMES_MAX,
+        description="Events that this collection does not have; more than one may be given.",
+    )
+    olt_from: CollectionName = Field(
+        "", description="The collection whose olt_result counts, instead of the one that is asked."
+    )
 
 
 SelectionQuery = Annotated[Selection, Query()]
@@ -152,6 +167,9 @@ def arguments(selection: Selection) -> SelectionArguments:
         "olt_any": selection.olt_any,
         "olt_none": selection.olt_none,
         "collection": selection.chosen,
+        "also_in": selection.also_in,
+        "not_in": selection.not_in,
+        "olt_from": selection.olt_from or None,
     }
 
 

@@ -2,6 +2,7 @@
 
 import { ask, getJson } from "../lib/api.js";
 import { collectionText } from "../lib/catalogue.js";
+import { chosenCollection } from "../lib/collection.js";
 import { parseColumns } from "../lib/columns.js";
 import { announce, button, byId, copyButton } from "../lib/dom.js";
 import { editor, listWrong } from "../lib/editor.js";
@@ -89,8 +90,8 @@ function clear() {
   area.focus();
 }
 
-/** Look the list up, in "raw" or in another collection. */
-async function lookUp(collection = "") {
+/** Look the list up in a collection; "" is "raw". */
+async function lookUp(collection = chosenCollection()) {
   const text = kept ? kept.text : area.value;
   const whole = text === undefined;
   const { pairs, wrong } = whole ? { wrong: [] } : read(text);
@@ -187,7 +188,7 @@ function openLink() {
   columns.value = "";
   area.value = list.replaceAll(",", "\n");
   written.check();
-  lookUp(collection);
+  lookUp(collection ?? "");
 }
 
 byId("lookup").addEventListener("submit", (event) => {

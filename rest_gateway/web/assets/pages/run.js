@@ -3,12 +3,11 @@
 import { getJson } from "../lib/api.js";
 import { collectionText, facts, filesTable, getSubject } from "../lib/catalogue.js";
 import { byId, downloadLink, h, link, withShare } from "../lib/dom.js";
+import { heatTable } from "../lib/heat.js";
 import { empty, fill } from "../lib/notice.js";
 import { table } from "../lib/table.js";
 import { formatNumber, formatPercent, formatTime, t } from "../lib/texts.js";
 
-// Where white is read better than black on the colour of a share.
-const WHITE_ABOVE = 0.83;
 const run = document.body.dataset.subject;
 const collection = new URLSearchParams(location.search).get("collection") ?? "";
 
@@ -62,23 +61,12 @@ async function showOverlaps() {
     names.set(each.olt_bit, each.olt_name).set(each.other_olt_bit, each.other_olt_name);
   }
   const bitsSet = [...names.keys()].sort((one, other) => one - other);
-  const head = h("tr", {}, h("th", { scope: "col" }, t("field.bit")), bitsSet.map((bit) => h("th", { scope: "col", class: "number" }, bitName(bit, names.get(bit)))));
-  const rows = bitsSet.map((bit) =>
-    h("tr", {}, h("th", { scope: "row" }, bitName(bit, names.get(bit))), bitsSet.map((other) => heat(events, bit, other))),
+  return heatTable(
+    t("run.overlaps"),
+    t("field.bit"),
+    bitsSet.map((bit) => bitName(bit, names.get(bit))),
+    (row, column) => events.get(`${bitsSet[row]} ${bitsSet[column]}`) ?? 0,
   );
-  const caption = h("caption", { class: "offscreen" }, t("run.overlaps"));
-  return h(
-    "div",
-    { class: "scroll narrow", role: "region", tabindex: 0, "aria-label": t("run.overlaps") },
-    h("table", { class: "heat" }, caption, h("thead", {}, head), h("tbody", {}, rows)),
-  );
-}
-
-function heat(events, bit, other) {
-  const both = events.get(`${bit} ${other}`) ?? 0;
-  const share = both / (events.get(`${bit} ${bit}`) || 1);
-  const cell = h("td", { class: share > WHITE_ABOVE ? "number hot" : "number", title: formatPercent(share) }, formatNumber(both));
-  return withShare(cell, share);
 }
 
 async function showGaps() {
