@@ -112,7 +112,6 @@ _HOMES = {
         "LookupResult",
         "RawFile",
         "Rejection",
-        "RelatedFile",
     ),
     "eventindex.root_files.pick_report": (
         "FileOutcome",

@@ -123,7 +123,11 @@ COLUMNS: list[Any] = [
     lookup_result(),
     events(),
     eventindex.EventColumns([eventindex.RawFile(fuid(1), 7)], 1, [2], [1], [3]),
-    eventindex.FileContent([to_file_of_run(filled(lookup_pb2.FileOfRun()))], [events()]),
+    eventindex.FileContent(
+        [to_file_of_run(filled(lookup_pb2.FileOfRun()))],
+        [events()],
+        [eventindex.RelatedFile(eventindex.RawFile(fuid(1), 7), "raw", 3)],
+    ),
 ]
 
 
