@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable
 from functools import partial
 
+from event_store.database.connection import Connection
 from event_store.database.startup import check_at_start
 from event_store.database.threads import DatabaseThreads
 from event_store.write.writer import Store
@@ -27,6 +28,7 @@ from ingest_service.stored_metrics import StoredMetrics
 from service_kit import registry
 from service_kit.certificates import watch_certificates
 from service_kit.grpc_server import ManagedServer, check_exposure, probe_port, stop_signal
+from service_kit.health import DatabaseQuestion, Probe, Pulse, beside
 from service_kit.monitoring import Check, MonitoringServer
 from service_kit.settings import Settings
 
@@ -46,27 +48,32 @@ async def serve(settings: Settings) -> int:
         UnusableDatabaseError: the database answers and cannot be used as it is.
         IncompleteServiceError: a method of the contract is missing.
     """
-    stop = _Stop(asyncio.get_running_loop())
+    stop = _Stop(asyncio.get_running_loop(), settings)
     check_exposure(settings, settings.ingest_metrics_address, tls=False)
     probe_port(settings.ingest_metrics_address)
     service = IngestService(settings, stop)
-    await service.open()
     with MonitoringServer(
         settings.ingest_metrics_address, live=service.live_checks(), ready=service.ready_checks()
     ):
-        await service.run(stop.requested)
+        async with beside(service.pulse.run()):
+            await service.open()
+            await service.run(stop.requested)
     return 1 if stop.crashed else 0
 
 
 class IngestService:
-    """The parts of the service; a part whose thread ends by mistake calls `on_crash`."""
+    """The parts of the service; a part whose thread ends by mistake calls `on_crash`.
+
+    Attributes:
+        pulse: tells whether the event loop turns.
+    """
 
     def __init__(self, settings: Settings, on_crash: Callable[[], None]) -> None:
         self._settings = settings
         self._server = ManagedServer(
             settings, settings.ingest_address, concurrent_rpcs_max=_CALLS_AT_ONCE_MAX
         )
-        metrics = Metrics(with_broker=bool(settings.mqtt_url))
+        self._metrics = metrics = Metrics(with_broker=bool(settings.mqtt_url))
         topics = Topics(settings)
         self._store = Store(
             settings.database_url,
@@ -102,6 +109,22 @@ class IngestService:
         QueueMetrics(intake, self._pipeline.busy)
         self._stored = StoredMetrics(self._admin_threads)
         watch_certificates(settings, "tls_cert", "mqtt_tls_cert")
+        self.pulse = Pulse()
+        # Beside the writer, whose call may be silent for as long as a connection may stall.
+        self._probe = Probe(
+            "database",
+            DatabaseQuestion(
+                Connection(
+                    settings.database_url,
+                    settings.store_options,
+                    autocommit=True,
+                    name="eventindex ingest_service probe",
+                ),
+                "SELECT 1 FROM run LIMIT 1",
+                lambda _: [],
+            ),
+            self._note_answer,
+        )
 
     async def open(self) -> None:
         """Look at the database.
@@ -113,7 +136,10 @@ class IngestService:
 
     def live_checks(self) -> dict[str, Check]:
         """Return what tells that the threads make progress."""
-        checks: dict[str, Check] = {"writer": self._pipeline.pulse.problem}
+        checks: dict[str, Check] = {
+            "event loop": self.pulse.problem,
+            "writer": self._pipeline.pulse.problem,
+        }
         if self._bridge:
             checks["bridge"] = self._bridge.pulse.problem
         return checks
@@ -121,7 +147,7 @@ class IngestService:
     def ready_checks(self) -> dict[str, Check]:
         """Return what tells that events can be taken in and stored."""
         checks: dict[str, Check] = {
-            "database": self._pipeline.database_problem,
+            "database": self._database_problem,
             "dead_letters": self._pipeline.dead_letters_problem,
         }
         if self._bridge:
@@ -131,19 +157,26 @@ class IngestService:
     async def run(self, stopping: asyncio.Event) -> None:
         """Serve until the event is set, then drain."""
         self._pipeline.start()
-        await self._server.start([rpc_door.SERVICE.full_name, admin_door.SERVICE.full_name])
+        services = [rpc_door.SERVICE.full_name, admin_door.SERVICE.full_name]
+        await self._server.start(services, self.ready_checks())
         if self._bridge:
             self._bridge.start()
         log.info("serving gRPC on %s", self._settings.ingest_address)
-        asking = asyncio.create_task(self._stored.run())
-        await stopping.wait()
-        asking.cancel()
+        async with beside(self._stored.run(), self._probe.run(), self._server.watch_readiness()):
+            await stopping.wait()
         await self._drain()
+
+    def _note_answer(self, answers: bool) -> None:  # what a probe calls
+        self._metrics.database_up(up=answers and self._pipeline.database_problem() is None)
+
+    def _database_problem(self) -> str | None:
+        """Return what the writer was told last, or that nothing is said any more."""
+        return self._pipeline.database_problem() or self._probe.problem()
 
     async def _drain(self) -> None:
         """Stop taking in, store and acknowledge what was taken in, then say goodbye."""
         log.info("stopping: storing what was taken in")
-        await self._server.set_serving(serving=False)
+        await self._server.refuse()
         if self._bridge:
             self._bridge.stop_intake()
         self._door.stop()
@@ -158,9 +191,9 @@ class IngestService:
 class _Stop:
     """A signal, or a thread that ended by mistake (it calls this)."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, settings: Settings) -> None:
         self._loop = loop
-        self.requested = stop_signal(loop)
+        self.requested = stop_signal(loop, settings.shutdown_max_s)
         self.crashed = False
 
     def __call__(self) -> None:

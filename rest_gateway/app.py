@@ -26,6 +26,7 @@ from rest_gateway.calls import (
     cosmic,
     dead_letters,
     events,
+    files,
     gaps,
     jobs,
     live,
@@ -51,6 +52,7 @@ _CALLS = (
     lookup,
     events,
     catalogue,
+    files,
     collections,
     gaps,
     cosmic,
@@ -86,6 +88,7 @@ def make_app(parts: Parts, observer: Metrics) -> FastAPI:
         LimitMiddleware,
         observer=observer,
         requests_max=parts.settings.http_requests_at_once_max,
+        slow_call_s=parts.settings.slow_call_s,
     )
     app.add_middleware(HeadMiddleware)
     return app

@@ -1,8 +1,13 @@
-"""What stands before everything: a bound on requests at once, and what the metrics see."""
+"""What stands before everything: a bound on requests at once, what metrics and the log see of them.
+
+Each request has an id, its caller's or one of its own: all lines about it bear it, and the answer.
+"""
 
 from __future__ import annotations
 
 import json
+import logging
+import math
 import time
 from http import HTTPStatus
 
@@ -11,14 +16,22 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from rest_gateway import problems
 from rest_gateway.metrics import Metrics
 from rest_gateway.parts import API_PREFIX
+from service_kit import calls
+
+log = logging.getLogger(__name__)
 
 _NONE = "none"
+_REQUEST_ID = calls.REQUEST_ID.encode()
 
 
 class LimitMiddleware:
     """Counts requests, refuses one too many, and tells the observer how each ended."""
 
-    def __init__(self, app: ASGIApp, observer: Metrics, requests_max: int) -> None:
+    def __init__(
+        self, app: ASGIApp, observer: Metrics, requests_max: int, slow_call_s: float = math.inf
+    ) -> None:
+        """`slow_call_s`: a request that takes as long is worth a line of the log."""
+        self._slow_call_s = slow_call_s
         self._app = app
         self._observer = observer
         self._requests_max = requests_max
@@ -31,11 +44,17 @@ class LimitMiddleware:
             return
         started = time.monotonic()
         status = 500
+        headers = [
+            (name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]
+        ]
+        request_id = calls.begin(headers).encode()
 
         async def send_and_note(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                answered = [*message.get("headers", ()), (_REQUEST_ID, request_id)]
+                message = {**message, "headers": answered}
             await send(message)
 
         self._running += 1
@@ -49,7 +68,15 @@ class LimitMiddleware:
             self._running -= 1
             self._observer.running(-1)
             seconds = time.monotonic() - started
-            self._observer.request(*_labels(scope, status), status, seconds)
+            method, route = _labels(scope, status)
+            self._observer.request(method, route, status, seconds)
+            if seconds >= self._slow_call_s:
+                values = {"route": route, "seconds": round(seconds, 6), "status": status}
+                log.info(
+                    "%s %s took %.3f s: %d",
+                    *(scope["method"], *values.values()),
+                    extra={"method": scope["method"], **values},
+                )
 
 
 def _labels(scope: Scope, status: int) -> tuple[str, str]:

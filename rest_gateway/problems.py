@@ -145,6 +145,8 @@ def no_access(code: grpc.StatusCode | None, detail: str) -> Problem:
         return Problem(403, "forbidden", detail)
     if code is grpc.StatusCode.UNAVAILABLE:
         return unavailable(detail)
+    if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
+        return unavailable(detail, kind="busy")
     if code is grpc.StatusCode.INTERNAL:
         return Problem(500, "internal", detail)
     headers = {"WWW-Authenticate": 'Bearer realm="eventindex"'}

@@ -15,6 +15,7 @@ import uvicorn
 
 from event_store.database import startup
 from event_store.database.connection import Connection
+from event_store.database.rights import GATEWAY_RIGHTS
 from event_store.database.threads import DatabaseThreads
 from rest_gateway.app import make_app
 from rest_gateway.clients import JobServices, Services, connect_services
@@ -26,15 +27,13 @@ from rest_gateway.parts import Parts
 from service_kit.auth import access_control
 from service_kit.certificates import watch_certificates
 from service_kit.grpc_server import UnsafeAddressError, check_exposure, probe_port, stop_signal
-from service_kit.health import DatabaseQuestion, Probe, Pulse
+from service_kit.health import DatabaseQuestion, Probe, Pulse, beside
 from service_kit.monitoring import Check, MonitoringServer
 from service_kit.settings import Settings, is_loopback, split_address
 
 log = logging.getLogger(__name__)
 
 _NAME = "eventindex rest_gateway"
-_CHANGE = ("SELECT", "INSERT", "UPDATE", "DELETE")
-_RIGHTS = {"http_job": _CHANGE, "http_job_chunk": _CHANGE, "access_token": ("SELECT",)}
 
 
 async def serve(settings: Settings) -> int:
@@ -44,20 +43,25 @@ async def serve(settings: Settings) -> int:
         UnsafeAddressError, PortTakenError: an address cannot be used.
         UnusableDatabaseError: the database answers and cannot be used as it is.
     """
-    stopping = stop_signal(asyncio.get_running_loop())
+    stopping = stop_signal(asyncio.get_running_loop(), settings.shutdown_max_s)
     _check_addresses(settings)
     service = Gateway(settings, stopping)
     watch_certificates(settings, "tls_cert")
-    await service.open()
     with MonitoringServer(
         settings.http_metrics_address, live=service.live_checks(), ready=service.ready_checks()
     ):
-        await service.run(stopping)
+        async with beside(service.pulse.run()):
+            await service.open()
+            await service.run(stopping)
     return 0
 
 
 class Gateway:
-    """The parts of the service."""
+    """The parts of the service.
+
+    Attributes:
+        pulse: tells whether the event loop turns.
+    """
 
     def __init__(self, settings: Settings, stopping: asyncio.Event) -> None:
         self._settings = settings
@@ -80,16 +84,17 @@ class Gateway:
         self._question = DatabaseQuestion(
             self._connection("probe", autocommit=True),
             "SELECT 1 FROM http_job LIMIT 1",
-            partial(startup.check, rights=_RIGHTS),
+            partial(startup.check, rights=GATEWAY_RIGHTS),
         )
-        self._pulse = Pulse()
+        self.pulse = Pulse()
         self._index = Probe(
             "index", partial(index_problem, self._own), partial(observer.backend, "index")
         )
         self._database = Probe("database", self._question, partial(observer.backend, "database"))
         self._access = access_control(settings, settings.http_address)
         jobs = JobDatabase(self._threads)
-        parts = Parts(settings, self._services, jobs, self._worker, self._access, stopping)
+        asked = self._access if self._access.tokens else None
+        parts = Parts(settings, self._services, jobs, self._worker, asked, stopping)
         self._app = make_app(parts, observer)
 
     async def open(self) -> None:
@@ -102,7 +107,7 @@ class Gateway:
 
     def live_checks(self) -> dict[str, Check]:
         """Return what tells that the process makes progress."""
-        return {"event loop": self._pulse.problem, "jobs": self._worker.problem}
+        return {"event loop": self.pulse.problem, "jobs": self._worker.problem}
 
     def ready_checks(self) -> dict[str, Check]:
         """Return what tells that requests can be answered."""
@@ -116,25 +121,16 @@ class Gateway:
         )
         self._worker.start()
         server = _Server(_uvicorn_config(self._settings, self._app))
-        beside = (
-            self._pulse.run(),
-            self._index.run(),
-            self._database.run(),
-            server.stop_after(stopping),
-        )
-        background = [asyncio.create_task(task) for task in beside]
         log.info("serving HTTP on %s", self._settings.http_address)
-        await server.serve()
-        for task in background:
-            task.cancel()
+        async with beside(self._index.run(), self._database.run(), server.stop_after(stopping)):
+            await server.serve()
         await self._close()
 
     async def _close(self) -> None:
         await asyncio.to_thread(self._worker.stop, self._settings.shutdown_grace_s)
         self._threads.close()
         for closing in (self._access, self._services, self._own):
-            if closing is not None:
-                closing.close()
+            closing.close()
 
     def _connection(self, what_for: str, *, autocommit: bool) -> Connection:
         return Connection(

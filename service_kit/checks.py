@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from event_store.model import DSID_MAX, NUMBER_MAX, UNIX_MAX_S, UNIX_MIN_S
-from eventindex.uuids import is_canonical_uuid
+from eventindex.uuids import is_canonical_uuid, uuid_hint
 from service_kit.errors import InvalidRequestError
 
 TEXT_CHARACTERS_MAX = 1000
@@ -89,7 +89,9 @@ def fuid(value: str) -> uuid.UUID:
         InvalidRequestError: not 8-4-4-4-12 hexadecimal digits.
     """
     if not is_canonical_uuid(value):
-        raise InvalidRequestError(f"fuid_raw={value[:60]!r} is not a UUID in canonical form")
+        raise InvalidRequestError(
+            f"fuid_raw={value[:60]!r} is not a UUID in canonical form{uuid_hint(value)}"
+        )
     return uuid.UUID(value)
 
 

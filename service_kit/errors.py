@@ -23,3 +23,7 @@ class IncompleteServiceError(Exception):
 
 class WrongSettingError(ValueError):
     """A setting proves wrong when it is used for the first time; names its variable."""
+
+
+class TokenEndedError(Exception):
+    """The token of a stream is no longer good; says so to the caller."""

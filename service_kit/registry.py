@@ -24,6 +24,7 @@ from service_kit import calls
 from service_kit.errors import IncompleteServiceError
 from service_kit.requests import parse, parse_all
 from service_kit.statuses import Status, status_of
+from service_kit.stream_access import check_stream, checked
 
 log = logging.getLogger(__name__)
 
@@ -94,6 +95,8 @@ def _handler(
     }[method.client_streaming, method.server_streaming]
     observed = _observed_stream if inspect.isasyncgenfunction(call) else _observed
     read = _reader(method) if decoded else _as_it_is
+    if method.client_streaming:
+        read = _checked(read)
     return make(observed(method.name, read, call, watch), response_serializer=_serialize)
 
 
@@ -105,6 +108,10 @@ def _reader(method: MethodDescriptor) -> Callable[[Any], Any]:
 
 def _as_it_is(request: Any) -> Any:
     return request
+
+
+def _checked(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda requests: read(checked(requests))
 
 
 def _serialize(response: Message | bytes) -> bytes:
@@ -139,6 +146,7 @@ def _observed_stream(
         observed = _Call(name, context, watch)
         try:
             async for response in call(read(request)):
+                await check_stream()
                 yield response
             observed.code = grpc.StatusCode.OK
         except Exception as error:  # noqa: BLE001  # whatever it is becomes a status

@@ -68,7 +68,8 @@ class GatewaySettings(BaseSettings):
     )
     token_file: Path | None = Field(
         None,
-        description="File that holds that token, where EVENTINDEX_TOKEN is empty; read at start.",
+        description="File that holds that token, where EVENTINDEX_TOKEN is empty; read again "
+        "when it changes.",
     )
 
     @field_validator("token_file", mode="before")

@@ -6,7 +6,6 @@ Exit codes: 0 stopped when told to, 1 failed, 2 wrong settings.
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Callable, Coroutine, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -16,7 +15,7 @@ from pydantic import ValidationError
 from event_store.errors import UnusableDatabaseError
 from service_kit.errors import IncompleteServiceError, WrongSettingError
 from service_kit.grpc_server import PortTakenError, UnsafeAddressError
-from service_kit.log import set_up_logging
+from service_kit.log import complain, set_up_logging
 from service_kit.settings import Settings
 
 
@@ -38,7 +37,7 @@ def run_service(
         return _complain(name, "; ".join(map(_sentence, error.errors())), 2)
     if not settings.database_url:
         return _complain(name, "EVENTINDEX_DATABASE_URL is not set", 2)
-    set_up_logging(settings)
+    set_up_logging(settings, name)
     try:
         return asyncio.run(serve(settings))
     except (UnsafeAddressError, WrongSettingError) as error:
@@ -59,5 +58,5 @@ def _sentence(error: Mapping[str, Any]) -> str:
 
 
 def _complain(name: str, text: str, code: int) -> int:
-    sys.stderr.write(f"{name}: {text}\n")
+    complain(name, text)
     return code

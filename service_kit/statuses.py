@@ -19,7 +19,12 @@ from event_store.errors import (
     UnusableDatabaseError,
     WrongStateError,
 )
-from service_kit.errors import InvalidRequestError, MalformedRequestError, StoppingError
+from service_kit.errors import (
+    InvalidRequestError,
+    MalformedRequestError,
+    StoppingError,
+    TokenEndedError,
+)
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +36,7 @@ _STATUSES: dict[type[Exception], grpc.StatusCode] = {
     NameTakenError: grpc.StatusCode.ALREADY_EXISTS,
     WrongStateError: grpc.StatusCode.FAILED_PRECONDITION,
     StoppingError: grpc.StatusCode.UNAVAILABLE,
+    TokenEndedError: grpc.StatusCode.UNAUTHENTICATED,
 }
 # The retry hint of the gRPC retry design (A6), milliseconds.
 _RETRY = ("grpc-retry-pushback-ms", "500")

@@ -50,13 +50,18 @@ class RunCheck(NamedTuple):
 
 
 class AccessToken(NamedTuple):
-    """What is known of a token; nobody knows its secret but its holder. Times are UTC."""
+    """What is known of a token; nobody knows its secret but its holder. Times are UTC.
+
+    `created_by` is the subject of who made it, `last_used` the hour of its last use or None.
+    """
 
     token_id: str
     subject: str
     scopes: list[str]
     created: datetime.datetime | None
     expires: datetime.datetime | None
+    created_by: str
+    last_used: datetime.datetime | None
     revoked: bool
 
 
@@ -127,6 +132,8 @@ def to_access_token(message: admin_pb2.Token) -> AccessToken:
         list(message.scopes),
         to_time(message, "created"),
         to_time(message, "expires"),
+        message.created_by,
+        to_time(message, "last_used"),
         message.revoked,
     )
 

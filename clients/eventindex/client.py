@@ -12,15 +12,17 @@ from typing import overload
 from eventindex.administration import Administration
 from eventindex.channel import tls_of
 from eventindex.collection_names import RAW, chosen_name, distinct_names, wire_name
-from eventindex.columns import EventColumns, SerializedBatch, serialize, to_cosmic_message
+from eventindex.columns import SerializedBatch, serialize, to_cosmic_message
 from eventindex.completeness import CompletenessQueries
 from eventindex.duplicates import DuplicateQueries
+from eventindex.event_tables import EventsLike, to_batches
 from eventindex.lookup_messages import Question, encode, pairs_max, slices, to_requests
 from eventindex.pairs import Pairs, PairsLike, to_numbers, to_pairs
 from eventindex.picking import Picking
 from eventindex.results import Ack, Event, LookupResult, join, to_ack, to_event, to_result
 from eventindex.stream import Exchange
 from eventindex.stream_results import StreamResults
+from eventindex.token import Token
 from eventindex.v1 import ingest_pb2, lookup_pb2
 
 
@@ -84,11 +86,9 @@ class Client(CompletenessQueries, DuplicateQueries, Administration, Picking):
             EventIndexError: the server refused, failed, or is away.
         """
         columns = to_pairs(pairs)
-        if isinstance(collection, str):
-            collection = chosen_name(collection, detector)
-            return self._lookup_in(collection, columns, with_olt_result, with_file_names, timeout)
-        if detector is not None:
-            raise ValueError(f"give collections or detector {detector!r}, not both")
+        if isinstance(collection, str) or detector is not None:
+            chosen = chosen_name(collection, detector)
+            return self._lookup_in(chosen, columns, with_olt_result, with_file_names, timeout)
         return {
             name: self._lookup_in(name, columns, with_olt_result, with_file_names, timeout)
             for name in distinct_names(collection)
@@ -170,8 +170,6 @@ class Client(CompletenessQueries, DuplicateQueries, Administration, Picking):
     ) -> Event:
         """Return one event with all its fields, and what is noted of its file if asked.
 
-        `detector` is a telescope, in the place of a collection.
-
         Raises:
             NotFoundError: it is not in the index.
             ValueError: a number outside 0 to 2^63-1.
@@ -188,8 +186,10 @@ class Client(CompletenessQueries, DuplicateQueries, Administration, Picking):
 
     def ingest(
         self,
-        batches: Iterable[EventColumns],
+        batches: EventsLike | Iterable[EventsLike],
         *,
+        ignore_extra: bool = False,
+        collection: str = RAW,
         batches_in_flight_max: int = 8,
         timeout: float | None = None,
         retry_seconds_max: float | None = None,
@@ -197,11 +197,26 @@ class Client(CompletenessQueries, DuplicateQueries, Administration, Picking):
         """Store batches of events; an acknowledgement, one a batch, in order, says: committed.
 
         When the server goes away, the batches without an acknowledgement are sent again. Those
-        that were stored all the same are then counted as duplicates, which is harmless. The
-        other arguments and errors are those of `lookup_stream`.
+        that were stored all the same are then counted as duplicates, which is harmless.
+
+        Args:
+            batches: `EventColumns`, events that were listed, or tables with a row an event: pandas
+                or polars frames, Arrow tables, structured arrays, dictionaries of columns. One of
+                these, or an iterable of any number. A table has the columns run_number,
+                event_number, dsid_raw, fuid_raw and perhaps olt_result; a long one goes as several
+                batches of 100,000. In a dictionary one value may stand for all rows.
+            ignore_extra: pass over other columns of tables.
+            collection: that the events of tables belong to; other batches say it themselves.
+            batches_in_flight_max, timeout, retry_seconds_max: as in `lookup_stream`.
+
+        Raises:
+            ValueError: a table without a column, with one that is not known, or a value that
+                cannot be; names it.
+            EventIndexError: as `lookup_stream`.
         """
         limits = self._stream_limits(batches_in_flight_max, timeout, retry_seconds_max)
-        requests = ((serialize(number, batch), None) for number, batch in enumerate(batches, 1))
+        found = to_batches(batches, ignore_extra=ignore_extra, collection=collection)
+        requests = ((serialize(number, batch), None) for number, batch in enumerate(found, 1))
         exchange: Exchange[SerializedBatch, ingest_pb2.IngestAck, None] = Exchange(
             self._ingest_events, requests, limits, self._ingest_address
         )
@@ -243,7 +258,7 @@ def connect(
     tls_cert: str | Path | None = None,
     tls_key: str | Path | None = None,
     tls_server_name: str | None = None,
-    token: str | None = None,
+    token: Token | None = None,
     profile: str | None = None,
     timeout: float = 30.0,
     retry_seconds_max: float = 60.0,
@@ -260,8 +275,10 @@ def connect(
         tls_ca: PEM file with the certificates to trust.
         tls_cert, tls_key: PEM files of the client's own certificate.
         tls_server_name: the name in the server's certificate where it is not the address.
-        token: access token, for servers that ask for one. Without one: EVENTINDEX_TOKEN, then the
-            content of the file that EVENTINDEX_TOKEN_FILE names, then that of the profile.
+        token: access token, for servers that ask for one, or a function that returns the one of
+            now. Without one: EVENTINDEX_TOKEN, then the content of the file that
+            EVENTINDEX_TOKEN_FILE names, then that of the profile, read again when it changes;
+            then where WLCG tools put it (BEARER_TOKEN, BEARER_TOKEN_FILE, bt_u<uid>).
         profile: a table of ~/.config/eventindex/config.toml, with addresses, TLS and the file of
             the token. TLS and token go with the addresses of a profile only.
         timeout: seconds to wait for an answer.

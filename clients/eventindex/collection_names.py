@@ -22,15 +22,17 @@ def wire_name(collection: object) -> str:
     return "" if collection == RAW else collection
 
 
-def chosen_name(collection: str, detector: str | int | None) -> str:
+def chosen_name(collection: object, detector: str | int | None) -> str:
     """Return the collection that is asked: the given one, or that of a telescope.
 
     Raises:
-        ValueError: both are given.
+        ValueError: both are given, or what should be a name is no text.
     """
     if detector is None:
+        if not isinstance(collection, str):
+            raise ValueError(f"collection is {collection!r}, not a name")
         return collection
-    if collection not in {"", RAW}:
+    if collection not in ("", RAW):
         raise ValueError(f"give collection {collection!r} or detector {detector!r}, not both")
     return f"{TELESCOPE_PREFIX}{detector}"
 

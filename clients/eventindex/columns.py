@@ -14,7 +14,7 @@ from eventindex.file_names import problem_of
 from eventindex.limits import PAIRS_PER_MESSAGE_MAX
 from eventindex.numbers import Int64, UInt64, checked_integer, is_array, to_bits, to_numbers
 from eventindex.results import RawFile
-from eventindex.uuids import is_canonical_uuid
+from eventindex.uuids import is_canonical_uuid, uuid_hint
 from eventindex.v1 import event_pb2, ingest_pb2
 from eventindex.wire import packed_field
 
@@ -108,7 +108,7 @@ def _shortest(runs: Int64) -> Int64:
 def _file_message(index: int, file: RawFile) -> event_pb2.RawFile:
     fuid: object = file.fuid_raw
     if not isinstance(fuid, str) or not is_canonical_uuid(fuid):
-        raise ValueError(f"fuid_raw of file {index} is {fuid!r}, not a UUID")
+        raise ValueError(f"fuid_raw of file {index} is {fuid!r}, not a UUID{uuid_hint(fuid)}")
     dsid = checked_integer(file.dsid_raw, f"dsid_raw of file {index}", DSID_MAX)
     message = event_pb2.RawFile(fuid_raw=fuid, dsid_raw=dsid)
     if file.name or file.bytes or file.checksum:

@@ -18,15 +18,17 @@ _WIRE_STATE = {
 }
 
 
-def to_wire_state(state: DatasetState) -> event_pb2.DatasetState:
-    """Return a state as the wire carries it.
+def to_wire_state(state: DatasetState | str) -> event_pb2.DatasetState:
+    """Return a state, or its name, as the wire carries it.
 
     Raises:
         ValueError: UNKNOWN is no state that a dataset can be given or asked for.
     """
-    if state not in _WIRE_STATE:
-        raise ValueError(f"state is {state!r}, not open, frozen or retired")
-    return _WIRE_STATE[state]
+    names = {known.name.lower(): wire for known, wire in _WIRE_STATE.items()}
+    found = names.get(state) if isinstance(state, str) else _WIRE_STATE.get(state)
+    if found is None:
+        raise ValueError(f"state is {state!r}, none of {', '.join(names)}")
+    return found
 
 
 class DatasetQueries(Connection):
@@ -35,7 +37,7 @@ class DatasetQueries(Connection):
     def datasets(
         self,
         *,
-        state: DatasetState | None = None,
+        state: DatasetState | str | None = None,
         name_contains: str = "",
         order_by: str = "",
         collection: str = "",

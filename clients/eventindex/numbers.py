@@ -92,10 +92,11 @@ def _column(values: object, name: str, maximum: int) -> npt.NDArray[np.integer[A
     _check_shape(array, name)
     # A library may make a masked array on the way.
     _refuse_missing(array, name)
+    if array.size == 0:
+        # Whatever its type: an empty list of pandas is one of floats.
+        return np.empty(0, np.uint64)
     if array.dtype.kind == "f":
         _refuse_floats(array, name)
-    if array.size == 0:
-        return np.empty(0, np.uint64)
     if array.dtype.kind not in "iu":
         return _one_by_one(enumerate(array.tolist()), name, maximum)
     _check_range(array, name, maximum)

@@ -5,7 +5,7 @@ Files become Python objects only when somebody looks at them. No I/O.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
@@ -108,8 +108,17 @@ class WithFiles:
         return [to_file(message) for message in self._files]
 
 
+class Found(NamedTuple):
+    """The answer to one pair: `file` is None where it was not found, `olt_result` unless asked."""
+
+    run_number: int
+    event_number: int
+    file: RawFile | None
+    olt_result: int | None = None
+
+
 class LookupResult(WithFiles):
-    """The answer to a batch of n pairs, in their order.
+    """The answer to a batch of n pairs, in their order: columns, or a `Found` each by iterating.
 
     Attributes:
         run_numbers, event_numbers: int64, shape (n,), the pairs that were asked for.
@@ -131,6 +140,14 @@ class LookupResult(WithFiles):
 
     def __len__(self) -> int:
         return len(self.file_indexes)
+
+    def __iter__(self) -> Iterator[Found]:
+        files = [None, *self.files]
+        columns = [self.run_numbers.tolist(), self.event_numbers.tolist()]
+        bits = [] if self.olt_results is None else self.olt_results.tolist()
+        for place, index in enumerate(self.file_indexes.tolist()):
+            olt = bits[place] if bits and index else None
+            yield Found(columns[0][place], columns[1][place], files[index], olt)
 
     def __repr__(self) -> str:
         others = ", ".join(self.other_collections)

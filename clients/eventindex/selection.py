@@ -9,7 +9,7 @@ from eventindex.collection_names import chosen_name
 from eventindex.columns import DSID_MAX, OLT_MAX
 from eventindex.limits import RUN_RANGES_MAX
 from eventindex.numbers import NUMBER_MAX, checked_integer
-from eventindex.uuids import is_canonical_uuid
+from eventindex.uuids import is_canonical_uuid, uuid_hint
 from eventindex.v1 import lookup_pb2
 
 Range: TypeAlias = tuple[int | None, int | None]
@@ -115,7 +115,7 @@ def checked_number(value: object, name: str, maximum: int) -> int:
 def checked_fuid(value: object) -> str:
     """Return a file id in canonical form."""
     if not isinstance(value, str) or not is_canonical_uuid(value):
-        raise ValueError(f"file is {value!r}, not a UUID")
+        raise ValueError(f"file is {value!r}, not a UUID{uuid_hint(value)}")
     return value
 
 

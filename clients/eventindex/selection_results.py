@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from eventindex.choices import CountChoice
 from eventindex.collection_names import RAW
 from eventindex.errors import ServerError
 from eventindex.frames import Picked, to_arrow, to_pandas
@@ -17,7 +17,7 @@ from eventindex.v1 import event_pb2, lookup_pb2
 from eventindex.wire_decode import BatchColumns, from_message
 
 
-class CountBy(StrEnum):
+class CountBy(CountChoice):
     """What to count by."""
 
     RUN = "run"

@@ -34,6 +34,9 @@ _WHICH_SERVER = (
     "FROM pg_control_system(), pg_control_checkpoint(), pg_database "
     "WHERE datname = current_database()"
 )
+# A statement that makes progress may take longer than a stall; one that the client gave up is ended
+# by the server at this multiple of it at the latest.
+_STATEMENT_STALLS = 4
 # An acknowledgement says that the commit is on disk, whatever the server's default is.
 _DURABLE = (
     "SELECT set_config('synchronous_commit', 'on', false) "
@@ -176,6 +179,7 @@ class Connection:
             self._url,
             lock_timeout_ms=self._options.lock_timeout_ms,
             idle_in_transaction_timeout_ms=self._options.idle_in_transaction_timeout_ms,
+            statement_timeout_ms=int(_STATEMENT_STALLS * self._options.stall_timeout_s * 1000),
         )
         with raw.cursor() as cursor:
             cursor.execute(_WHICH_SERVER)

@@ -14,7 +14,7 @@ from importlib import resources
 import psycopg2
 import psycopg2.extensions
 
-from event_store.database import pooler, session
+from event_store.database import pooler, roles, session
 from event_store.database.connection import Connection, StoreOptions, fetch_one
 from event_store.database.driver import translate
 from event_store.errors import StoreError, UnusableDatabaseError
@@ -101,6 +101,7 @@ def _apply(
             )
             cursor.execute("COMMIT")
             applied.append(name)
+        roles.prepare(cursor)
     return applied
 
 

@@ -8,7 +8,7 @@ they are acknowledged. Never repairs anything.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from psycopg2.extensions import cursor as Cursor
@@ -16,47 +16,19 @@ from psycopg2.extensions import cursor as Cursor
 from event_store.database import pooler
 from event_store.database.connection import Connection, fetch_one
 from event_store.database.migrate import migrations, other_schema
+from event_store.database.rights import (
+    MIGRATIONS,
+    READ,
+    TOKEN_FUNCTIONS,
+    TOKENS,
+    WRITER_RIGHTS,
+    Rights,
+)
 from event_store.errors import StoreError, StoreUnavailableError, UnusableDatabaseError
 
 log = logging.getLogger(__name__)
 
 SERVER_VERSION_MIN = 14
-
-_READ = ("SELECT",)
-_CHANGE = ("SELECT", "INSERT", "UPDATE")
-
-READER_RIGHTS: Mapping[str, Collection[str]] = {
-    "run": _READ,
-    "event_page": _READ,
-    "dataset": _READ,
-    "dataset_version": _READ,
-    "collection": _READ,
-    "raw_file": _READ,
-    "event_conflict": _READ,
-    "cosmic_event": _READ,
-    "olt_criterion": _READ,
-    "access_token": _READ,
-    "file_info": _READ,
-    "file_info_version": _READ,
-}
-WRITER_RIGHTS: Mapping[str, Collection[str]] = {
-    "run": (*_CHANGE, "DELETE"),
-    "event_page": (*_CHANGE, "DELETE"),
-    "collection": (*_CHANGE, "DELETE"),
-    "dataset": (*_CHANGE, "DELETE"),
-    "dataset_version": ("SELECT", "UPDATE"),
-    "raw_file": (*_CHANGE, "DELETE"),
-    "event_conflict": (*_CHANGE, "DELETE"),
-    "dead_letter": ("SELECT", "INSERT", "DELETE"),
-    "dead_letter_size": _READ,
-    "cosmic_event": (*_CHANGE, "DELETE"),
-    "olt_criterion": _CHANGE,
-    "access_token": _CHANGE,
-    "broker_session": (*_CHANGE, "DELETE"),
-    "file_info": _CHANGE,
-    "file_info_version": ("SELECT", "UPDATE"),
-    "file_info_replaced": ("SELECT", "INSERT"),
-}
 
 # What the connection set for itself (see `connection`) is not what the server has.
 _SETTINGS = (
@@ -67,15 +39,20 @@ _SETTINGS = (
     "current_setting('default_transaction_read_only') = 'on' AND NOT pg_is_in_recovery(), "
     # The schema of another search_path that has the tables.
     "(SELECT min(relnamespace::regnamespace::text) FROM pg_class "
-    "WHERE relname = 'event_page' AND relkind IN ('r', 'p'))"
+    "WHERE relname = 'event_page' AND relkind IN ('r', 'p')), "
+    "current_setting('data_checksums')"
 )
 
-_MIGRATIONS = "schema_migration"
-# NULL where there is no such table.
+# NULL where there is no such table or function. Of the tokens a role may have single columns.
 _RIGHTS = (
     "SELECT asked.privilege, asked.name, "
-    "has_table_privilege(to_regclass(asked.name), asked.privilege), "
-    "row_security_active(to_regclass(asked.name)) "
+    "CASE WHEN asked.privilege = 'EXECUTE' "
+    "THEN has_function_privilege(to_regprocedure(asked.name), 'EXECUTE') "
+    f"WHEN asked.name = '{TOKENS}' "
+    "THEN has_any_column_privilege(to_regclass(asked.name), asked.privilege) "
+    "ELSE has_table_privilege(to_regclass(asked.name), asked.privilege) END, "
+    "CASE WHEN asked.privilege <> 'EXECUTE' "
+    "THEN row_security_active(to_regclass(asked.name)) ELSE false END "
     "FROM unnest(%s::text[], %s::text[]) AS asked (privilege, name)"
 )
 
@@ -93,6 +70,8 @@ class ServerFacts:
         schema: which has the tables, whether they are found or not; None where none has.
         rights_lacking: (right, table) pairs.
         hidden: tables of which a policy hides rows from the role.
+        data_checksums: a setting, as the server spells it.
+        checks_tokens: the role may call the functions that find tokens.
     """
 
     version: int
@@ -105,6 +84,8 @@ class ServerFacts:
     read_only: bool = False
     schema: str | None = None
     hidden: tuple[str, ...] = ()
+    data_checksums: str = "on"
+    checks_tokens: bool = True
 
 
 def check_at_start(ask: Callable[[], list[str]]) -> None:
@@ -126,7 +107,7 @@ def check_at_start(ask: Callable[[], list[str]]) -> None:
         log.warning("the database is away, waiting for it: %s", error)
 
 
-def check(connection: Connection, rights: Mapping[str, Collection[str]]) -> list[str]:
+def check(connection: Connection, rights: Rights) -> list[str]:
     """Ask whether this database can be used.
 
     Args:
@@ -207,20 +188,32 @@ def _schema_refusal(facts: ServerFacts, known: frozenset[int]) -> str | None:
 
 
 def warnings(facts: ServerFacts) -> list[str]:
-    """Return what a crash of the server's machine may cost in spite of its settings. Pure."""
-    return [
+    """Return what can be used and will be regretted. Pure."""
+    found = [
         f"{name} is off: a crash of the database server's machine may destroy the index"
         for name, value in (("fsync", facts.fsync), ("full_page_writes", facts.full_page_writes))
         if value == "off"
     ]
+    if facts.data_checksums == "off":
+        found.append(
+            "data_checksums is off: what a disk damages is answered as if it were stored so; turn "
+            "them on with pg_checksums"
+        )
+    if not facts.checks_tokens:
+        found.append(
+            f"role {facts.role!r} may not check tokens: GRANT EXECUTE ON FUNCTION "
+            f"{', '.join(TOKEN_FUNCTIONS)} to it"
+        )
+    return found
 
 
-def _ask(cursor: Cursor, rights: Mapping[str, Collection[str]]) -> ServerFacts:
+def _ask(cursor: Cursor, rights: Rights) -> ServerFacts:
     cursor.execute(_SETTINGS)
-    version, role, synchronous_commit, fsync, full_page_writes, read_only, schema = fetch_one(
-        cursor
-    )
-    asked = {_MIGRATIONS: _READ, **rights}
+    (
+        version, role, synchronous_commit, fsync, full_page_writes, read_only, schema,
+        data_checksums,
+    ) = fetch_one(cursor)  # fmt: skip
+    asked = {MIGRATIONS: READ, **rights, **dict.fromkeys(TOKEN_FUNCTIONS, ("EXECUTE",))}
     cursor.execute(
         _RIGHTS,
         (
@@ -231,10 +224,10 @@ def _ask(cursor: Cursor, rights: Mapping[str, Collection[str]]) -> ServerFacts:
     rows = cursor.fetchall()
     held = {(right, table): has for right, table, has, _ in rows}
     applied: frozenset[int] | None = None
-    if held["SELECT", _MIGRATIONS] is not None:
+    if held["SELECT", MIGRATIONS] is not None:
         applied = frozenset()
-    if held["SELECT", _MIGRATIONS]:
-        cursor.execute(f"SELECT number FROM {_MIGRATIONS}")
+    if held["SELECT", MIGRATIONS]:
+        cursor.execute(f"SELECT number FROM {MIGRATIONS}")
         applied = frozenset(number for (number,) in cursor.fetchall())
     return ServerFacts(
         version=version,
@@ -243,8 +236,12 @@ def _ask(cursor: Cursor, rights: Mapping[str, Collection[str]]) -> ServerFacts:
         fsync=fsync,
         full_page_writes=full_page_writes,
         migrations=applied,
-        rights_lacking=tuple(key for key, has in held.items() if has is False),
+        rights_lacking=tuple(
+            key for key, has in held.items() if has is False and key[1] not in TOKEN_FUNCTIONS
+        ),
         read_only=read_only and any("UPDATE" in wanted for wanted in rights.values()),
         schema=schema,
         hidden=tuple(sorted({table for _, table, _, hidden in rows if hidden})),
+        data_checksums=data_checksums,
+        checks_tokens=all(held["EXECUTE", name] is not False for name in TOKEN_FUNCTIONS),
     )

@@ -75,9 +75,12 @@ def token_message(token: AccessToken) -> admin_pb2.Token:
         subject=token.subject,
         scopes=token.scopes,
         revoked=token.revoked is not None,
+        created_by=token.created_by,
     )
     message.created.FromDatetime(token.created)
     message.expires.FromDatetime(token.expires)
+    if token.last_used is not None:
+        message.last_used.FromDatetime(token.last_used)
     return message
 
 

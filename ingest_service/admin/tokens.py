@@ -14,11 +14,16 @@ from ingest_service.admin.plan import TokenPlan, plan_token
 from ingest_service.admin.reply import token_message
 from service_kit.settings import Settings
 
+# Who made a token that was made past the service.
+_FROM_DATABASE = "database"
 
-def create_token(connection: Connection, plan: TokenPlan) -> admin_pb2.CreateTokenResponse:
+
+def create_token(
+    connection: Connection, plan: TokenPlan, created_by: str
+) -> admin_pb2.CreateTokenResponse:
     """Store a token with a new secret."""
     secret = tokens.new_secret()
-    token = tokens.create(connection, tokens.digest_of(secret), *plan)
+    token = tokens.create(connection, tokens.digest_of(secret), *plan, created_by=created_by)
     return admin_pb2.CreateTokenResponse(token=token_message(token), secret=secret)
 
 
@@ -37,4 +42,4 @@ def create_without_service(
         database_url, settings.store_options, autocommit=False, name="eventindex token"
     )
     with contextlib.closing(connection):
-        return create_token(connection, plan)
+        return create_token(connection, plan, _FROM_DATABASE)

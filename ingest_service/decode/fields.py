@@ -6,7 +6,7 @@ import uuid
 from functools import lru_cache
 
 from event_store.model import NUMBER_MAX
-from eventindex.uuids import is_canonical_uuid
+from eventindex.uuids import is_canonical_uuid, uuid_hint
 from ingest_service.model import Reason, RefusedError
 
 UINT64_MAX = 2**64 - 1
@@ -60,6 +60,7 @@ def fuid(name: str, value: object) -> uuid.UUID:
     found = parse_fuid(value) if isinstance(value, str) else None
     if found is None:
         raise RefusedError(
-            Reason.WRONG_TYPE, f"{name} is {describe(value)}, not a UUID in canonical form"
+            Reason.WRONG_TYPE,
+            f"{name} is {describe(value)}, not a UUID in canonical form{uuid_hint(value)}",
         )
     return found

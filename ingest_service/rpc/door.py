@@ -21,6 +21,7 @@ from service_kit import calls
 from service_kit.errors import InvalidRequestError, StoppingError
 from service_kit.in_order import InOrder
 from service_kit.settings import INGEST_BATCHES_IN_FLIGHT_MAX, MESSAGE_BYTES_MAX, Settings
+from service_kit.stream_access import check_stream, checked
 
 log = logging.getLogger(__name__)
 
@@ -40,16 +41,22 @@ _STOPPING = "the service is stopping: send what was not acknowledged again"
 class GrpcSubmission(Submission):
     """A batch of a stream with the future of its acknowledgement: None when the service stops."""
 
-    __slots__ = ("_loop", "_request", "acknowledgement")
+    __slots__ = ("_loop", "_request", "_request_id", "acknowledgement")
     door = Door.GRPC
 
     def __init__(self, kind: str, source: str, request: Request, size_bytes: int) -> None:
         super().__init__(kind, "", source, size_bytes)
         self._request = request
+        self._request_id = calls.request_id()
         self._loop = asyncio.get_running_loop()
         self.acknowledgement: asyncio.Future[ingest_pb2.IngestAck | None] = (
             self._loop.create_future()
         )
+
+    @property
+    def request_id(self) -> str:
+        """The id of the call, and behind it the batch within it."""
+        return f"{self._request_id}:{self._request.batch_id}"
 
     def decode(self) -> Decoded:
         """Return the events, which were decoded at the door."""
@@ -139,13 +146,14 @@ class IngestDoor:
             submission = await self._submitted(kind, calls.peer(), payload, read)
             return submission.acknowledgement
 
-        stream = InOrder(requests, begin, INGEST_BATCHES_IN_FLIGHT_MAX)
+        stream = InOrder(checked(requests), begin, INGEST_BATCHES_IN_FLIGHT_MAX)
         self._streams.add(stream)
         if self._stopping:
             stream.stop(StoppingError(_STOPPING))
         try:
             async with aclosing(stream.answers()) as acks:
                 async for ack in acks:
+                    await check_stream()
                     yield _stored(ack)
         finally:
             self._streams.discard(stream)

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
-from eventindex.catalogue_results import CollectionOverlap
+from eventindex.collection_results import CollectionOverlap
 from rest_gateway.answers.schemas import Count, Document, Number, State, Time
 from rest_gateway.answers.streams import json_answer
 from rest_gateway.calls.parameters import CollectionName, Parameters, check_range

@@ -11,12 +11,13 @@ from eventindex.collection_names import RAW
 from eventindex.pairs import NUMBER_MAX
 from rest_gateway.answers import schemas
 from rest_gateway.answers.blocks import event_blocks
-from rest_gateway.answers.documents import event_document
+from rest_gateway.answers.documents import named_event_document
 from rest_gateway.answers.schemas import Number
 from rest_gateway.answers.streams import json_answer, primed, streamed
 from rest_gateway.calls.parameters import (
     EVENT_FORMS,
     EventForm,
+    FileNamesQuery,
     InCollection,
     PathNumber,
     Selection,
@@ -34,7 +35,11 @@ router = APIRouter(tags=["events"])
 _BATCH_EVENTS = 10_000
 
 
-class EventsSelection(Selection):
+class EventQuery(FileNamesQuery, InCollection):
+    """Of which collection, and whether what is noted of its file is told."""
+
+
+class EventsSelection(Selection, FileNamesQuery):
     """Which events to list, and how many."""
 
     limit: Annotated[int, Field(ge=0, le=NUMBER_MAX, description="At most; 0: all.")] = 0
@@ -54,18 +59,23 @@ class CountSelection(Selection):
 @router.get(
     "/events/{run_number}/{event_number}",
     summary="One event with all its fields",
-    responses={**document(schemas.Event, "The event."), **problems_of(404)},
+    responses={**document(schemas.NamedEvent, "The event."), **problems_of(404)},
 )
 def get_event(
     request: Request,
     services: ServicesDep,
     run_number: PathNumber,
     event_number: PathNumber,
-    query: Annotated[InCollection, Query()],
+    query: Annotated[EventQuery, Query()],
 ) -> Response:
     """Say which RAW file holds one event."""
-    event = services.get_event(run_number, event_number, collection=query.chosen or RAW)
-    return json_answer(request, event_document(event))
+    found = services.get_event(
+        run_number,
+        event_number,
+        collection=query.chosen or RAW,
+        with_file_names=query.with_file_names,
+    )
+    return json_answer(request, named_event_document(found))
 
 
 @router.get(
@@ -91,9 +101,12 @@ def list_events(
         after=after,
         events_max=selection.limit,
         batch_events_max=_BATCH_EVENTS,
+        with_file_names=selection.with_file_names,
         **arguments(selection),
     )
-    return streamed(event_blocks(primed(batches), answer), MEDIA_TYPES[answer])
+    return streamed(
+        event_blocks(primed(batches), answer, names=selection.with_file_names), MEDIA_TYPES[answer]
+    )
 
 
 @router.get(

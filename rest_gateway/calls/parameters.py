@@ -68,6 +68,14 @@ class InCollection(Parameters):
             raise invalid(str(error), field="detector", value=self.detector) from error
 
 
+class FileNamesQuery(Parameters):
+    """Whether what is noted of files is told."""
+
+    with_file_names: bool = Field(
+        False, description="Answer names, sizes, checksums and addresses of the files too."
+    )
+
+
 EventForm = Literal["ndjson", "csv"]
 EVENT_FORMS = (Form.NDJSON, Form.CSV)
 

@@ -26,6 +26,7 @@ from eventindex.lookup_messages import Response, decode
 from rest_gateway.clients import JobServices
 from rest_gateway.jobs import store
 from rest_gateway.metrics import Metrics
+from service_kit import calls
 
 log = logging.getLogger(__name__)
 
@@ -72,8 +73,9 @@ class JobWorker:
         self._thread.join(timeout_s)
 
     def problem(self) -> str | None:
-        """Return none while the thread lives."""
-        return None if self._thread.is_alive() else "the thread that works on jobs has ended"
+        """Return none until the thread has ended."""
+        ended = self._thread.ident is not None and not self._thread.is_alive()
+        return "the thread that works on jobs has ended" if ended else None
 
     def _run(self) -> None:
         polls = 0
@@ -104,7 +106,8 @@ class JobWorker:
             if chunk is None:
                 return False
             try:
-                data = self._services.lookup_bytes(chunk.request, timeout=_ANSWER_S_MAX)
+                with calls.working_for(f"job:{chunk.job_id}"):
+                    data = self._services.lookup_bytes(chunk.request, timeout=_ANSWER_S_MAX)
             except _PASSING:
                 raise
             except EventIndexError:

@@ -183,3 +183,24 @@ def test_load_needs_a_format_it_knows(server: Server, tmp_path: Path):
     (tmp_path / "events.txt").write_text("")
     assert "give --format" in run("load", "events.txt").stderr
     assert run("load", "nofile.csv").exit_code == 2
+
+
+def test_other_columns_and_delimiters_are_asked_for(server: Server, tmp_path: Path):
+    """Columns beside the fields are passed over where one says so; any delimiter can be said."""
+    path = tmp_path / "e.csv"
+    path.write_text(f"{CSV_HEADER.strip()},mass\n81,1,0,7,{fuid(1)},3.1\n")
+    refused = run("load", str(path))
+    assert (refused.exit_code, "--ignore-extra passes over" in refused.stderr) == (2, True)
+    assert "1 inserted" in run("load", str(path), "--ignore-extra").stderr
+    path.write_text(path.read_text().replace(",", "|"))
+    unread = run("load", str(path), "--ignore-extra")
+    assert (unread.exit_code, "--delimiter says" in unread.stderr) == (2, True)
+    assert (
+        "0 inserted, 1 dup" in run("load", str(path), "--ignore-extra", "--delimiter", "|").stderr
+    )
+    assert run("load", str(path), "--delimiter", "||").exit_code == 2
+    lines = tmp_path / "e.jsonl"
+    row = {"run_number": 81, "event_number": 1, "olt_result": 0, "dsid_raw": 7, "fuid_raw": fuid(1)}
+    lines.write_text(json.dumps({**row, "mass": 3.1}) + "\n")
+    assert "--ignore-extra" in run("load", str(lines)).stderr
+    assert "1 duplicates" in run("load", str(lines), "--ignore-extra").stderr

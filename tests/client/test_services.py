@@ -227,9 +227,18 @@ def test_migrate_by_command(postgres, database_url):
     assert len(result.stderr.splitlines()) == 1
 
 
+def everything() -> tuple[object, ...]:
+    """What the index holds beside the events that the page makes, and what was decided."""
+    with eventindex.connect() as index:
+        runs = [run[:6] for run in index.runs()]
+        datasets = [row[:4] for row in index.datasets() if row.dsid_raw < 2_000_000_000]
+        return runs, datasets, index.criteria(), list(index.conflicts(with_resolved=True))
+
+
 def test_the_examples_of_the_documentation(environment, capsys):
     """The Python blocks of docs/client.md run as they stand, against the addresses of the test."""
     run("load", str(DATA / "dump.dat"))
+    before = everything()
     page = (DATA.parents[1] / "docs" / "client.md").read_text("utf-8")
     names: dict[str, object] = {}
     for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
@@ -237,7 +246,10 @@ def test_the_examples_of_the_documentation(environment, capsys):
     printed = capsys.readouterr().out.splitlines()
     assert printed[2] == "None"
     assert "3 0 0 0" in printed
+    assert "1 3 0 0" in printed
+    assert "99999999 is not in the index" in printed
     assert names["found"] == 3
+    assert everything() == before
 
 
 def test_publish_to_a_broker_of_mqtt_3():

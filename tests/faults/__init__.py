@@ -3,6 +3,7 @@
 from tests.faults import (
     broker_faults,
     database_faults,
+    disk_faults,
     index_faults,
     ingest_faults,
     input_faults,
@@ -13,6 +14,7 @@ from tests.faults import (
 __all__ = [
     "broker_faults",
     "database_faults",
+    "disk_faults",
     "index_faults",
     "ingest_faults",
     "input_faults",

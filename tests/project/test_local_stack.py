@@ -42,6 +42,12 @@ def test_addresses_answer_and_data_outlives_a_restart(run_up, data):
         host, _, port = endpoints[name].rpartition(":")
         assert host == "127.0.0.1"
         socket.create_connection((host, int(port)), timeout=5).close()
+    logins = query(
+        endpoints,
+        "SELECT DISTINCT usename FROM pg_stat_activity WHERE datname = 'eventindex' "
+        "AND pid <> pg_backend_pid() AND backend_type = 'client backend' ORDER BY 1",
+    )
+    assert [login for (login,) in logins] == ["index_service", "ingest_service", "rest_gateway"]
     query(endpoints, "CREATE TABLE kept (event_number bigint)")
     query(endpoints, INSERT)
     assert query(endpoints, "SHOW synchronous_commit") == [("on",)]

@@ -36,14 +36,14 @@ from eventindex.pairs import NUMBER_MAX
 from eventindex.root_files.branches import ALIASES, Wanted
 from eventindex.root_files.errors import RootFileError
 from eventindex.text_rows import FILE_FIELDS
-from eventindex.uuids import is_canonical_uuid
+from eventindex.uuids import is_canonical_uuid, uuid_hint
 
 B = TypeVar("B", EventBlock, RecordBlock)
 
 
 def _check_fuid(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
     if value is not None and not is_canonical_uuid(value):
-        raise click.BadParameter(f"{value!r} is not a UUID")
+        raise click.BadParameter(f"{value!r} is not a UUID{uuid_hint(value)}")
     return value
 
 
@@ -70,6 +70,15 @@ def _check_columns(_: click.Context, __: click.Parameter, value: str | None) -> 
     return column_names(value, (*ALL_FIELDS, *ALIASES))
 
 
+def _check_delimiter(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    if value is None:
+        return None
+    mark = {"tab": "\t", "\\t": "\t"}.get(value.lower(), value)
+    if len(mark) != 1 or not mark.isascii() or mark in '\r\n"' or mark.isalnum() or mark in "-_.":
+        raise click.BadParameter(f"{value[:60]!r} is not one character that separates, or tab")
+    return mark
+
+
 def _patterns(_: click.Context, __: click.Parameter, value: str | None) -> tuple[str, ...]:
     return tuple(part.strip() for part in value.split(",") if part.strip()) if value else ()
 
@@ -88,6 +97,13 @@ def _patterns(_: click.Context, __: click.Parameter, value: str | None) -> tuple
     callback=_check_columns,
     metavar="FIELD=COLUMN,...",
     help="What fields are called in the files; other columns are then passed over.",
+)
+@click.option("--ignore-extra", is_flag=True, help="Pass over columns that are no fields.")
+@click.option(
+    "--delimiter",
+    callback=_check_delimiter,
+    metavar="CHARACTER",
+    help="What separates the columns of CSV, or tab; default: , ; or tab, by the header.",
 )
 @click.option("--run", type=click.IntRange(0, NUMBER_MAX), help="Run, for files without.")
 @click.option(
@@ -134,6 +150,8 @@ def load(
     files: tuple[str, ...],
     form: str | None,
     names: dict[str, str],
+    ignore_extra: bool,
+    delimiter: str | None,
     run: int | None,
     dsid: int | None,
     fuid: str | None,
@@ -164,7 +182,7 @@ def load(
     inputs = find_inputs(files, form)
     roots = RootInputs(_wanted(names, tree, run, criteria), dsid, storage_seconds_max, files)
     _check_root_options(inputs, names, fuid is not None or fuid_per_run, roots.wanted)
-    defaults = Defaults(fuid, fuid_per_run, dsid, run, names)
+    defaults = Defaults(fuid, fuid_per_run, dsid, run, names, ignore_extra, delimiter)
     if collection != RAW and any(file.form == "dat" for file in inputs):
         raise click.UsageError("--collection is not for telescope events")
     _check_files(inputs, defaults)

@@ -261,20 +261,24 @@ class VerifyResponse(_message.Message):
     def __init__(self, run_number: _Optional[int] = ..., events: _Optional[int] = ..., differences: _Optional[_Iterable[str]] = ..., collection: _Optional[str] = ...) -> None: ...
 
 class Token(_message.Message):
-    __slots__ = ("token_id", "subject", "scopes", "created", "expires", "revoked")
+    __slots__ = ("token_id", "subject", "scopes", "created", "expires", "revoked", "created_by", "last_used")
     TOKEN_ID_FIELD_NUMBER: _ClassVar[int]
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
     SCOPES_FIELD_NUMBER: _ClassVar[int]
     CREATED_FIELD_NUMBER: _ClassVar[int]
     EXPIRES_FIELD_NUMBER: _ClassVar[int]
     REVOKED_FIELD_NUMBER: _ClassVar[int]
+    CREATED_BY_FIELD_NUMBER: _ClassVar[int]
+    LAST_USED_FIELD_NUMBER: _ClassVar[int]
     token_id: str
     subject: str
     scopes: _containers.RepeatedScalarFieldContainer[str]
     created: _timestamp_pb2.Timestamp
     expires: _timestamp_pb2.Timestamp
     revoked: bool
-    def __init__(self, token_id: _Optional[str] = ..., subject: _Optional[str] = ..., scopes: _Optional[_Iterable[str]] = ..., created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expires: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., revoked: _Optional[bool] = ...) -> None: ...
+    created_by: str
+    last_used: _timestamp_pb2.Timestamp
+    def __init__(self, token_id: _Optional[str] = ..., subject: _Optional[str] = ..., scopes: _Optional[_Iterable[str]] = ..., created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expires: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., revoked: _Optional[bool] = ..., created_by: _Optional[str] = ..., last_used: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class CreateTokenRequest(_message.Message):
     __slots__ = ("subject", "scopes", "lifetime_seconds")

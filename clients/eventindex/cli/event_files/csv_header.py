@@ -47,6 +47,8 @@ def read_shape(lines: Iterator[str], defaults: Defaults) -> CsvShape:
             raise FileFormatError("the file has no header below its first line")
     before = 2 if said else 1
     delimiters = (said[1],) if said else _DELIMITERS
+    if defaults.delimiter is not None:
+        delimiters = (defaults.delimiter,)
     refusals: list[tuple[int, FileFormatError]] = []
     for mark in delimiters:
         try:
@@ -55,7 +57,10 @@ def read_shape(lines: Iterator[str], defaults: Defaults) -> CsvShape:
         except FileFormatError as error:
             refusals.append((first.count(mark), error))
     # Report the error of the delimiter that occurs most often: it is the one that was meant.
-    raise max(refusals, key=lambda each: each[0])[1]
+    count, refusal = max(refusals, key=lambda each: each[0])
+    if not count and defaults.delimiter is None:
+        raise FileFormatError(f"{refusal}; --delimiter says what separates columns") from refusal
+    raise refusal
 
 
 def _columns(text: str, delimiter: str, line: int) -> Sequence[str]:

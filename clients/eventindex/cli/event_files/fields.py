@@ -14,7 +14,7 @@ from eventindex.file_names import bytes_problem, checksum_problem, name_problem
 from eventindex.pairs import NUMBER_MAX
 from eventindex.strict_json import STRICT, StrictJsonError
 from eventindex.text_rows import EVENT_FIELDS, FILE_FIELDS
-from eventindex.uuids import is_canonical_uuid
+from eventindex.uuids import is_canonical_uuid, uuid_hint
 
 FIELDS = EVENT_FIELDS
 # Those, and what a file may say of the RAW file of each event.
@@ -79,7 +79,7 @@ def parsed_number(name: str, text: str) -> int:
 def checked_uuid(name: str, value: object) -> str:
     """Return a UUID in canonical form."""
     if not isinstance(value, str) or not is_canonical_uuid(value):
-        raise BadFieldError(name, f"{shorten(value)} is not a UUID")
+        raise BadFieldError(name, f"{shorten(value)} is not a UUID{uuid_hint(value)}")
     return value
 
 

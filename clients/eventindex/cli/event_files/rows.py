@@ -55,6 +55,8 @@ class Defaults:
         run_number: one run for all events.
         names: a field's name in the file, where it is another. Columns that are no fields are an
             error when this is empty, and are passed over when it is not.
+        ignore_extra: they are passed over all the same.
+        delimiter: what separates the columns of CSV; None is what fits the header.
     """
 
     fuid_raw: str | None = None
@@ -62,6 +64,13 @@ class Defaults:
     dsid_raw: int | None = None
     run_number: int | None = None
     names: Mapping[str, str] = field(default_factory=dict)
+    ignore_extra: bool = False
+    delimiter: str | None = None
+
+    @property
+    def passes_over(self) -> bool:
+        """Return whether columns that are no fields are passed over."""
+        return self.ignore_extra or bool(self.names)
 
     def fuid(self, run_number: int) -> str:
         """Return the file id of an event that brings none."""
@@ -144,8 +153,11 @@ def places(header: Sequence[str], defaults: Defaults) -> dict[str, int]:
             raise FileFormatError(f"column {column!r} is there twice")
         if name is not None:
             found[name] = place
-        elif not defaults.names:
-            raise FileFormatError(f"unknown column {column!r} (known: {', '.join(ALL_FIELDS)})")
+        elif not defaults.passes_over:
+            raise FileFormatError(
+                f"unknown column {column!r} (known: {', '.join(ALL_FIELDS)}); "
+                "--ignore-extra passes over others"
+            )
     for name in ALL_FIELDS:
         if name in found or (defaults.has(name) and name not in defaults.names):
             continue

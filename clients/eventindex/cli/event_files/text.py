@@ -235,9 +235,11 @@ def _json_event(found: dict[str, object], defaults: Defaults) -> EventRow:
     fields = {wanted[key]: value for key, value in found.items() if key in wanted}
     if len(fields) < len(found):
         _add_in_other_case(fields, found, wanted)
-    if len(fields) < len(found) and not defaults.names:
+    if len(fields) < len(found) and not defaults.passes_over:
         unknown = next(key for key in found if key not in wanted)
-        raise BadFieldError(unknown[:60], "is not a field of an event")
+        raise BadFieldError(
+            unknown[:60], "is not a field of an event; --ignore-extra passes over others"
+        )
     for name in FIELDS:
         # A CSV file may lack the column olt_result; a JSON object must have it.
         may_lack = defaults.has(name) and name != "olt_result" and name not in defaults.names
