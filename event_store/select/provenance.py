@@ -111,7 +111,9 @@ def _slots_of(page: PackedPage, mask: UInt8) -> UInt8:
 
 
 def _pages(cursor: Cursor, keys: Sequence[PageKey], collection: int) -> dict[PageKey, PackedPage]:
-    rows = pagecopy.decode_rows(copy_out(cursor, pagecopy.fetch_keys_sql(keys, collection)))
+    wanted = pagecopy.WantedPages(*zip(*keys, strict=True))
+    sql = pagecopy.fetch_sql(wanted, with_olt=False, collection=collection)
+    rows = pagecopy.decode_rows(copy_out(cursor, sql))
     return {(row.run_number, row.page_no): row.page for row in rows if row.page is not None}
 
 
