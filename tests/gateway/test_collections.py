@@ -113,6 +113,7 @@ def test_calls_of_a_collection(get, http):
     plain = http.post(f"{API}/lookup", json=body).json()
     assert (plain["found"], plain["other_collections"]) == (0, ["cosmic.0", "sim"])
     assert http.post(f"{API}/lookup", params={"collection": "sim"}, json=body).json()["found"] == 1
+    assert "is in sim" in get("events/77/1", 404, with_file_names=True)["detail"]
     for path, holder in (("events/77/1", "sim"), ("runs/77", "sim"), ("runs/12345", "cosmic.0")):
         assert f"is in {holder}" in get(path, 404)["detail"]
 
