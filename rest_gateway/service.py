@@ -30,6 +30,7 @@ from service_kit.grpc_server import UnsafeAddressError, check_exposure, probe_po
 from service_kit.health import DatabaseQuestion, Probe, Pulse, beside
 from service_kit.monitoring import Check, MonitoringServer
 from service_kit.settings import Settings, is_loopback, split_address
+from service_kit.tls_files import keep_renewed
 
 log = logging.getLogger(__name__)
 
@@ -120,9 +121,16 @@ class Gateway:
             self._settings.http_requests_at_once_max
         )
         self._worker.start()
-        server = _Server(_uvicorn_config(self._settings, self._app))
+        config = _uvicorn_config(self._settings, self._app)
+        config.load()
+        server = _Server(config)
         log.info("serving HTTP on %s", self._settings.http_address)
-        async with beside(self._index.run(), self._database.run(), server.stop_after(stopping)):
+        async with beside(
+            self._index.run(),
+            self._database.run(),
+            server.stop_after(stopping),
+            keep_renewed(self._settings, config.ssl),
+        ):
             await server.serve()
         await self._close()
 
