@@ -50,7 +50,10 @@ def certificate_authority(directory: Path) -> Pair:
 def server_certificate(authority: Pair, names: Sequence[str], days: int) -> Pair:
     """Return a certificate for a server with these names or addresses; the first is its subject."""
     alternative = x509.SubjectAlternativeName([_general_name(name) for name in names])
-    usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
+    # rest_gateway shows the same one to the other services.
+    usage = x509.ExtendedKeyUsage(
+        [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
+    )
     return _signed(names[0], authority, days, [(alternative, False), (usage, False)])
 
 

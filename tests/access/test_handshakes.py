@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import queue
+import socket
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -71,7 +72,7 @@ class Behind(NamedTuple):
         context = ssl._create_unverified_context()
         context.load_cert_chain(self.files / "reco-1.pem", self.files / "reco-1.key")
         with (
-            ssl.socket.create_connection((host, int(port)), timeout=20) as plain,
+            socket.create_connection((host, int(port)), timeout=20) as plain,
             context.wrap_socket(plain) as tls,
         ):
             shown = tls.getpeercert(binary_form=True)
@@ -83,6 +84,12 @@ def make(directory: Path, *clients: str) -> None:
     options = [word for name in clients for word in ("--client", name)]
     done = CliRunner().invoke(main, ["certs", str(directory), *options])
     assert done.exit_code == 0, done.output
+
+
+def listens(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    with socket.socket() as probe:
+        return probe.connect_ex((host, int(port))) == 0
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +116,7 @@ def behind(postgres, _template, tmp_path_factory) -> Iterator[Behind]:
     )
     index.start()
     gateway.start(wait="/healthz")
+    wait_until(lambda: listens(gateway.address), what="HTTP")
     yield Behind(files, index, gateway, postgres.url("handshakes"))
     gateway.close()
     index.close()
@@ -120,7 +128,7 @@ def test_a_handshake_needs_a_certificate_of_our_ca_that_is_valid(behind, tmp_pat
     make(tmp_path, "reco-1")
     authority = certificates.certificate_authority(behind.files)
     certificates.write_pair(
-        behind.files, "expired", certificates.client_certificate(authority, "reco-9", -1)
+        behind.files, "expired", certificates.client_certificate(authority, "reco-9", 0)
     )
     for name in ("reco-1.pem", "reco-1.key"):
         (behind.files / name.replace("reco-1", "foreign")).write_bytes(
@@ -147,7 +155,10 @@ def test_a_subject_may_do_what_its_pattern_says(behind) -> None:
     # Streams are held by the same rule.
     with behind.channel("stranger") as channel:
         stub = lookup_pb2_grpc.IndexServiceStub(channel)
-        for call in (stub.LookupStream(iter([LOOKUP])), stub.ListEvents(b"")):
+        for call in (
+            stub.LookupStream(iter([LOOKUP])),
+            stub.ListEvents(lookup_pb2.ListEventsRequest()),
+        ):
             with pytest.raises(grpc.RpcError) as refused:
                 list(call)
             assert refused.value.code() is DENIED
