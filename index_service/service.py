@@ -59,6 +59,7 @@ async def serve(settings: Settings) -> int:
         settings.index_metrics_address,
         live={"event loop": pulse.problem},
         ready={"database": service.probe.problem},
+        hosts=settings.our_hosts,
     ):
         async with beside(pulse.run()):
             await service.open()

@@ -61,7 +61,10 @@ async def serve(settings: Settings) -> int:
     probe_port(settings.ingest_metrics_address)
     service = IngestService(settings, stop)
     with MonitoringServer(
-        settings.ingest_metrics_address, live=service.live_checks(), ready=service.ready_checks()
+        settings.ingest_metrics_address,
+        live=service.live_checks(),
+        ready=service.ready_checks(),
+        hosts=settings.our_hosts,
     ):
         async with beside(service.pulse.run()):
             await service.open()

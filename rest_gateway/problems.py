@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import Any
 
 import grpc
+from starlette.responses import JSONResponse, Response
 
 from event_store.errors import StoreError, StoreUnavailableError, UnusableDatabaseError
 from eventindex import errors as client_errors
@@ -92,6 +93,11 @@ class Problem(Exception):  # noqa: N818  # the name that RFC 9457 gives it
             document["errors"] = list(self.errors)
         return document | self.extra
 
+    def response(self) -> Response:
+        """Return the answer."""
+        headers = {"Cache-Control": "no-store", **self.headers}
+        return JSONResponse(self.document(), self.status, headers, MEDIA_TYPE)
+
 
 def invalid(detail: str, *, field: str | None = None, value: object = None) -> Problem:
     """Return a request that makes no sense, with the field and the value where one is to blame."""
@@ -114,6 +120,17 @@ def too_large(what: str, limit: int, unit: str, setting: str) -> Problem:
 def unavailable(detail: str, *, kind: str = "unavailable") -> Problem:
     """Return the problem of a service that is away: the same request may work in a moment."""
     return Problem(503, kind, detail, headers={"Retry-After": str(RETRY_AFTER_S)})
+
+
+def too_many(setting: str) -> Problem:
+    """Return the problem of a caller who asks for more at once than one may."""
+    return Problem(
+        429,
+        "too-many-requests",
+        f"one caller may not have more requests at once ({setting})",
+        headers={"Retry-After": str(RETRY_AFTER_S)},
+        setting=setting,
+    )
 
 
 def short(value: object) -> str:
