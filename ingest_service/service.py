@@ -37,6 +37,7 @@ from service_kit.grpc_server import (
 from service_kit.health import DatabaseQuestion, Probe, Pulse, beside
 from service_kit.monitoring import Check, MonitoringServer
 from service_kit.outgoing import plain_broker
+from service_kit.quotas import Quotas
 from service_kit.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -96,7 +97,8 @@ class IngestService:
         self._store = Store(settings.database_url, settings.store_options)
         self._pipeline = Pipeline(self._store, settings, metrics, on_crash)
         intake = self._pipeline.intake
-        self._door = IngestDoor(settings, intake, metrics)
+        quotas = Quotas(settings)
+        self._door = IngestDoor(settings, intake, metrics, quotas)
         self._bridge: Bridge | None = None
         if settings.mqtt_url:
             self._bridge = Bridge(settings, topics, intake, metrics, on_crash)
@@ -112,7 +114,10 @@ class IngestService:
             settings, self._admin_threads, replayer, metrics.status, metrics.files_refused
         )
         observed = partial(
-            registry.handlers, observer=metrics.calls, slow_call_s=settings.slow_call_s
+            registry.handlers,
+            observer=metrics.calls,
+            slow_call_s=settings.slow_call_s,
+            quotas=quotas,
         )
         self._server.server.add_generic_rpc_handlers(
             (

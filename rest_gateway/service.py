@@ -108,6 +108,7 @@ class Gateway:
             asked,
             follow,
             Places(HTTP_HEAVY_CALLS_MAX),
+            Places(settings.calls_per_subject_max),
             stopping,
         )
         self._app = make_app(parts, observer)

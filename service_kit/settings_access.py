@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings
 
+from eventindex.limits import MESSAGE_BYTES_MAX
 from service_kit.client_subjects import parse_client_subjects
 from service_kit.jwt_settings import SCOPE_MAP, parse_issuers, parse_scope_map
 
@@ -53,6 +54,19 @@ class AccessSettings(BaseSettings):
         description="Ask every call for a token, on loopback and beside client certificates "
         "too. Addresses that others reach ask for one anyway, unless EVENTINDEX_TLS_CLIENT_CA or "
         "EVENTINDEX_ALLOW_ANONYMOUS is set.",
+    )
+    calls_per_subject_max: int = Field(
+        64,
+        ge=1,
+        le=100_000,
+        description="Calls and streams that one subject, or one address where no token says who "
+        "calls, has at once with each process; one more is RESOURCE_EXHAUSTED, over HTTP 429.",
+    )
+    request_bytes_max: int = Field(
+        256 * 1024 * 1024,
+        ge=MESSAGE_BYTES_MAX,
+        description="Messages that a process has read and not answered yet, of all calls and "
+        "streams together, bytes; one more ends its call with RESOURCE_EXHAUSTED.",
     )
     token_cache_s: float = Field(
         10.0,
