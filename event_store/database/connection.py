@@ -64,6 +64,7 @@ class Connection:
         backend_pid: the server process of the connection, None while it is closed.
         pooled: whether a pooler stands between.
         stalled: the last use was given up because the server was silent.
+        before_commit: what else each transaction does, last of all.
     """
 
     def __init__(self, url: str, options: StoreOptions, *, autocommit: bool, name: str) -> None:
@@ -78,6 +79,7 @@ class Connection:
         self.server = ""
         self.pooled = False
         self.stalled = False
+        self.before_commit: Callable[[psycopg2.extensions.cursor], None] | None = None
         _watchdog.watch(self)
 
     @contextmanager
@@ -96,6 +98,8 @@ class Connection:
                 yield cursor
                 self.step()
                 if not self._autocommit:
+                    if self.before_commit is not None:
+                        self.before_commit(cursor)
                     raw.commit()
         except psycopg2.Error as error:
             self._recover(keep=not ends_session(error))
