@@ -27,9 +27,16 @@ from ingest_service.rpc.door import IngestDoor
 from ingest_service.stored_metrics import StoredMetrics
 from service_kit import registry
 from service_kit.certificates import watch_certificates
-from service_kit.grpc_server import ManagedServer, check_exposure, probe_port, stop_signal
+from service_kit.grpc_server import (
+    ManagedServer,
+    UnsafeAddressError,
+    check_exposure,
+    probe_port,
+    stop_signal,
+)
 from service_kit.health import DatabaseQuestion, Probe, Pulse, beside
 from service_kit.monitoring import Check, MonitoringServer
+from service_kit.outgoing import plain_broker
 from service_kit.quotas import Quotas
 from service_kit.settings import Settings
 
@@ -51,6 +58,7 @@ async def serve(settings: Settings) -> int:
     """
     stop = _Stop(asyncio.get_running_loop(), settings)
     check_exposure(settings, settings.ingest_metrics_address, tls=False)
+    _check_broker(settings)
     probe_port(settings.ingest_metrics_address)
     service = IngestService(settings, stop)
     with MonitoringServer(
@@ -63,6 +71,13 @@ async def serve(settings: Settings) -> int:
             await service.open()
             await service.run(stop.requested)
     return 1 if stop.crashed else 0
+
+
+def _check_broker(settings: Settings) -> None:
+    """See that no password goes over a network in clear without leave; UnsafeAddressError."""
+    plain = plain_broker(settings.mqtt_url) if settings.mqtt_url else None
+    if plain is not None and not settings.allow_plaintext:
+        raise UnsafeAddressError(plain)
 
 
 class IngestService:
