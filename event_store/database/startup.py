@@ -50,6 +50,9 @@ _SETTINGS = (
     "- current_setting('superuser_reserved_connections')::integer"
 )
 
+_POWERS = (
+    "SELECT rolname, rolsuper, rolbypassrls FROM pg_catalog.pg_roles WHERE rolname = current_user"
+)
 # NULL where there is no such table or function. Of the tokens a role may have single columns.
 _RIGHTS = (
     "SELECT asked.privilege, asked.name, "
@@ -140,9 +143,29 @@ def check(connection: Connection, rights: Rights, connections: int = 0) -> list[
         raise UnusableDatabaseError(str(error)) from error
     known = frozenset(migrations())
     problem = refusal(facts, known, writes=rights is WRITER_RIGHTS, connections=connections)
+    if problem is None and connection.least_privilege:
+        problem = too_powerful(connection)
     if problem:
         raise UnusableDatabaseError(problem)
     return warnings(facts, known)
+
+
+def too_powerful(connection: Connection) -> str | None:
+    """Return why a role should not be that of a service, None where nothing is wrong with it.
+
+    Raises:
+        StoreUnavailableError, StoreError: the database does not say.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_POWERS)
+        role, superuser, bypasses = fetch_one(cursor)
+    if not superuser and not bypasses:
+        return None
+    return (
+        f"role {role!r} of the database is {'a superuser' if superuser else 'BYPASSRLS'}: use a "
+        "login with the role of the service, which `eventindex migrate` makes "
+        "(eventindex_ingest, eventindex_index, eventindex_gateway)"
+    )
 
 
 def refusal(

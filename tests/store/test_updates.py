@@ -88,11 +88,6 @@ def test_a_dump_of_a_release_is_upgraded_with_all_it_holds(dump: Path, empty_url
         service.close()
 
 
-def test_there_is_a_dump_of_the_schema_of_today() -> None:
-    """Whoever adds a migration after a release finds its data here; before it, writes it again."""
-    assert [int(dump.stem.removeprefix("schema_")) for dump in DUMPS][-1] >= OLDEST_SCHEMA
-
-
 def test_the_oldest_schema_is_enough_for_the_services(empty_url: str, monkeypatch) -> None:
     """Services may be updated before the schema: they say so, store and look up."""
     known = migrating.migrations()
