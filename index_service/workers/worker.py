@@ -13,6 +13,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 
 from index_service.workers import summed_metrics
 from index_service.workers.shared_numbers import SharedNumbers
@@ -27,7 +28,7 @@ REPORT_BYTES_MAX = 1000
 _STDIN, _STDOUT = 0, 1
 
 
-async def _serve(settings: Settings) -> int:
+async def _serve(settings: Settings, number: int) -> int:
     # Its metrics are made when it is imported, and must be a worker's.
     from index_service.service import IndexService  # noqa: PLC0415  # as above
 
@@ -35,7 +36,7 @@ async def _serve(settings: Settings) -> int:
     stopping = stop_signal(loop)
     loop.add_reader(_STDIN, _end_without_supervisor)
     os.set_blocking(_STDOUT, False)
-    service = IndexService(settings)
+    service = IndexService(settings, number)
     await service.open(shared_port=True)
     await service.run(stopping, _report(service.probe.problem))
     return 0
@@ -61,7 +62,7 @@ def main() -> int:
     """Serve until told to stop; the exit code."""
     number, file = map(int, sys.argv[1:])
     summed_metrics.write_as_worker(SharedNumbers(file))
-    return run_service(f"index_service worker {number}", _serve)
+    return run_service(f"index_service worker {number}", partial(_serve, number=number))
 
 
 if __name__ == "__main__":
