@@ -165,7 +165,9 @@ class _Call:
         self._watch = watch
         self._began = time.perf_counter()
         self.code = grpc.StatusCode.CANCELLED
-        calls.begin(context.invocation_metadata() or (), str(context.peer()))
+        calls.begin(
+            context.invocation_metadata() or (), str(context.peer()), context.time_remaining()
+        )
         watch.observer.running(name, 1)
 
     def failed(self, error: Exception) -> Status:

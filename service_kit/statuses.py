@@ -14,6 +14,7 @@ from event_store.errors import (
     CorruptPageError,
     NameTakenError,
     NotFoundError,
+    ReplicaBehindError,
     StoreUnavailableError,
     UnknownCollectionError,
     UnusableDatabaseError,
@@ -35,6 +36,7 @@ _STATUSES: dict[type[Exception], grpc.StatusCode] = {
     NotFoundError: grpc.StatusCode.NOT_FOUND,
     NameTakenError: grpc.StatusCode.ALREADY_EXISTS,
     WrongStateError: grpc.StatusCode.FAILED_PRECONDITION,
+    ReplicaBehindError: grpc.StatusCode.UNAVAILABLE,
     StoppingError: grpc.StatusCode.UNAVAILABLE,
     TokenEndedError: grpc.StatusCode.UNAUTHENTICATED,
 }

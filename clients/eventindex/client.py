@@ -41,6 +41,7 @@ class Client(CompletenessQueries, DuplicateQueries, Administration, Picking):
         with_olt_result: bool = False,
         collection: str = RAW,
         with_file_names: bool = False,
+        commit_token: str = "",
         timeout: float | None = None,
     ) -> LookupResult: ...
 
@@ -52,6 +53,7 @@ class Client(CompletenessQueries, DuplicateQueries, Administration, Picking):
         with_olt_result: bool = False,
         collection: list[str] | tuple[str, ...],
         with_file_names: bool = False,
+        commit_token: str = "",
         timeout: float | None = None,
     ) -> dict[str, LookupResult]: ...
 
@@ -62,6 +64,7 @@ class Client(CompletenessQueries, DuplicateQueries, Administration, Picking):
         with_olt_result: bool = False,
         collection: str | list[str] | tuple[str, ...] = RAW,
         with_file_names: bool = False,
+        commit_token: str = "",
         timeout: float | None = None,
     ) -> LookupResult | dict[str, LookupResult]:
         """Find the RAW files of any number of (run, event) pairs.
@@ -74,6 +77,8 @@ class Client(CompletenessQueries, DuplicateQueries, Administration, Picking):
             collection: the collection that is asked, or a list of several: then the result is a
                 dictionary with one for each. `collections_of` tells which hold some runs.
             with_file_names: ask for names, sizes, checksums and addresses of the files too.
+            commit_token: of an `Ack`: what it acknowledged is found, on a replica too. One that is
+                behind is waited for.
             timeout: seconds to wait, default as in `connect`; for each 100,000 pairs where
                 there are more, for each 4,000 with names.
 
@@ -83,30 +88,26 @@ class Client(CompletenessQueries, DuplicateQueries, Administration, Picking):
             EventIndexError: the server refused, failed, or is away.
         """
         columns = to_pairs(pairs)
+        question = Question(with_olt_result, RAW, with_file_names, commit_token=commit_token)
         if isinstance(collection, str):
-            return self._lookup_in(collection, columns, with_olt_result, with_file_names, timeout)
+            return self._lookup_in(columns, question._replace(collection=collection), timeout)
         return {
-            name: self._lookup_in(name, columns, with_olt_result, with_file_names, timeout)
+            name: self._lookup_in(columns, question._replace(collection=name), timeout)
             for name in distinct_names(collection)
         }
 
-    def _lookup_in(
-        self,
-        collection: str,
-        columns: Pairs,
-        with_olt_result: bool,
-        with_file_names: bool,
-        timeout: float | None,
-    ) -> LookupResult:
-        if len(columns.runs) <= pairs_max(with_file_names):
-            request = encode(1, columns, Question(with_olt_result, collection, with_file_names))
+    def _lookup_in(self, columns: Pairs, question: Question, timeout: float | None) -> LookupResult:
+        size_max = pairs_max(question.with_file_names)
+        if len(columns.runs) <= size_max:
+            request = encode(1, columns, question)
             response = self._unary(self._lookups.Lookup, request, timeout)
-            return to_result(columns, response, with_olt_result=with_olt_result)
+            return to_result(columns, response, with_olt_result=question.with_olt_result)
         parts = self.lookup_stream(
-            slices(columns, pairs_max(with_file_names)),
-            with_olt_result=with_olt_result,
-            collection=collection,
-            with_file_names=with_file_names,
+            slices(columns, size_max),
+            with_olt_result=question.with_olt_result,
+            collection=question.collection,
+            with_file_names=question.with_file_names,
+            commit_token=question.commit_token,
             timeout=timeout,
         )
         return join(columns, list(parts))
@@ -118,6 +119,7 @@ class Client(CompletenessQueries, DuplicateQueries, Administration, Picking):
         with_olt_result: bool = False,
         collection: str = RAW,
         with_file_names: bool = False,
+        commit_token: str = "",
         batches_in_flight_max: int = 8,
         timeout: float | None = None,
         retry_seconds_max: float | None = None,
@@ -134,6 +136,7 @@ class Client(CompletenessQueries, DuplicateQueries, Administration, Picking):
             collection: the collection that is asked.
             with_file_names: ask for what is noted of the files too; then 4,000 pairs in a batch
                 always have an answer that fits a message.
+            commit_token: as in `lookup`.
             batches_in_flight_max: batches that were read and not yet answered.
             timeout: longest wait for one result, seconds; default as in `connect`.
             retry_seconds_max: how long to try again when the server is away, since the last
@@ -146,7 +149,10 @@ class Client(CompletenessQueries, DuplicateQueries, Administration, Picking):
             DeadlineError: no result in time.
         """
         limits = self._stream_limits(batches_in_flight_max, timeout, retry_seconds_max)
-        question = Question(with_olt_result, collection, with_file_names, files_of_stream=True)
+        question = Question(
+            with_olt_result, collection, with_file_names, files_of_stream=True,
+            commit_token=commit_token,
+        )  # fmt: skip
         requests = to_requests(batches, question)
         exchange = Exchange(self._lookups.LookupStream, requests, limits, self._address)
         return exchange.answers(StreamResults(with_olt_result).result)
