@@ -26,8 +26,10 @@ from index_service.file_names import Names
 from index_service.lookup_groups import LookupGroups
 from index_service.replica import not_reached, when_reached
 from index_service.stream_files import Answered, StreamFiles
+from service_kit import calls
 from service_kit.errors import InvalidRequestError
 from service_kit.in_order import InOrder
+from service_kit.quotas import Quotas
 
 log = logging.getLogger(__name__)
 
@@ -64,9 +66,10 @@ class Lookups:
         threads: DatabaseThreads,
         observer: Observer,
         names: Names,
-        slow_call_s: float = math.inf,
         *,
+        slow_call_s: float = math.inf,
         replica_wait_s_max: float = math.inf,
+        quotas: Quotas | None = None,
     ) -> None:
         """Answer by these parts.
 
@@ -74,9 +77,11 @@ class Lookups:
             reader, threads, observer, names: what is asked, and who is told.
             slow_call_s: a batch that takes as long is worth a line of the log.
             replica_wait_s_max: how long a batch with a commit_token waits for a replica.
+            quotas: of what a caller may have at once.
         """
         self._replica_wait_s_max = replica_wait_s_max
         self._slow_call_s = slow_call_s
+        self._quotas = quotas
         self._reader = reader
         self._names = names
         self._threads = threads
@@ -94,20 +99,21 @@ class Lookups:
             return self._submit("LookupStream", request)
 
         files = StreamFiles()
-        stream = InOrder(requests, begin, ANSWERS_AHEAD_MAX)
+        stream = InOrder(requests, begin, ANSWERS_AHEAD_MAX, self._quotas)
         async with aclosing(stream.answers()) as replies:
             async for reply in replies:
                 yield files.encode(reply.body)
 
     def _submit(self, method: str, request: bytes) -> asyncio.Future[_Reply]:
         """Let a request be answered, and note for how long that took since it came."""
-        began = time.perf_counter()
+        began, tally = time.perf_counter(), calls.tally()
 
         def note(answer: asyncio.Future[_Reply]) -> None:
             if answer.cancelled() or answer.exception() is not None:
                 return
             pairs, seconds = answer.result().pairs, time.perf_counter() - began
             self._observer.batch(method, pairs, seconds)
+            tally.pairs += pairs
             if seconds >= self._slow_call_s:
                 values = {"method": method, "pairs": pairs, "seconds": round(seconds, 6)}
                 log.info("%s: a batch of %d pairs took %.3f s", *values.values(), extra=values)

@@ -35,6 +35,7 @@ from service_kit.certificates import watch_certificates
 from service_kit.grpc_server import ManagedServer, check_exposure, stop_signal
 from service_kit.health import DatabaseQuestion, Probe, Pulse, beside
 from service_kit.monitoring import MonitoringServer
+from service_kit.quotas import Quotas
 from service_kit.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -61,6 +62,7 @@ async def serve(settings: Settings) -> int:
         settings.index_metrics_address,
         live={"event loop": pulse.problem},
         ready={"database": service.probe.problem},
+        hosts=settings.our_hosts,
     ):
         async with beside(pulse.run()):
             await service.open()
@@ -92,13 +94,15 @@ class IndexService:
             name="eventindex index_service",
         )
         names = Names(settings)
+        quotas = Quotas(settings)
         parts = (
             Lookups(
                 reader,
                 threads,
                 observer,
                 names,
-                settings.slow_call_s,
+                slow_call_s=settings.slow_call_s,
+                quotas=quotas,
                 replica_wait_s_max=settings.replica_wait_max_s,
             ),
             Catalogue(threads, names),
@@ -110,7 +114,7 @@ class IndexService:
             RunGaps(threads),
             Status(threads),
         )
-        self._handlers = _handlers(parts, observer, settings.slow_call_s)
+        self._handlers = _handlers(parts, observer, settings.slow_call_s, quotas)
         connection = Connection(
             hosts,
             settings.store_options,
@@ -152,7 +156,7 @@ class IndexService:
 
 
 def _handlers(
-    parts: Sequence[object], observer: registry.Observer, slow_call_s: float
+    parts: Sequence[object], observer: registry.Observer, slow_call_s: float, quotas: Quotas
 ) -> grpc.GenericRpcHandler:
     """Return the methods of the contract, each of the part that has it."""
     methods = {
@@ -162,5 +166,10 @@ def _handlers(
         if hasattr(part, name)
     }
     return registry.handlers(
-        _CONTRACT, SimpleNamespace(**methods), observer, _UNDECODED, slow_call_s=slow_call_s
+        _CONTRACT,
+        SimpleNamespace(**methods),
+        observer,
+        _UNDECODED,
+        slow_call_s=slow_call_s,
+        quotas=quotas,
     )

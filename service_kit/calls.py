@@ -30,6 +30,28 @@ _peer: ContextVar[str] = ContextVar("peer", default="")
 _deadline: ContextVar[float] = ContextVar("deadline", default=math.inf)
 
 
+class Tally:
+    """What one call was about so far: pairs that were asked for, events that were sent."""
+
+    __slots__ = ("pairs",)
+
+    def __init__(self) -> None:
+        self.pairs = 0
+
+
+_tally: ContextVar[Tally] = ContextVar("tally", default=Tally())  # noqa: B039  # of no call: nobody reads it
+
+
+def count_pairs(pairs: int) -> None:
+    """Note that the current call asked for so many pairs, or sent so many events."""
+    _tally.get().pairs += pairs
+
+
+def tally() -> Tally:
+    """Return what the current call was about so far."""
+    return _tally.get()
+
+
 def request_id() -> str:
     """Return the id of the current call, "" outside of any."""
     return _request_id.get()
@@ -64,6 +86,7 @@ def begin(
     _traceparent.set(trace if traced else "")
     _peer.set(peer)
     _deadline.set(math.inf if seconds_left is None else time.monotonic() + seconds_left)
+    _tally.set(Tally())
     return given
 
 

@@ -31,7 +31,7 @@ from eventindex.limits import (
 from service_kit.epochs import parse_epochs
 from service_kit.file_urls import fields_of
 from service_kit.settings_access import TOKEN_CHECKS_WAITING_MAX, AccessSettings
-from service_kit.settings_gateway import GatewaySettings
+from service_kit.settings_gateway import GATEWAY_LIMITS, GatewaySettings
 from service_kit.settings_index import CACHE_BYTES_MIN, INDEX_WORKERS_MAX, IndexSettings
 from service_kit.settings_ingest import IngestSettings
 from service_kit.topic_prefixes import check_topic_prefixes
@@ -206,6 +206,7 @@ class Settings(
             stall_timeout_s=self.database_stall_timeout_s,
             lock_timeout_ms=self.database_lock_timeout_ms,
             idle_in_transaction_timeout_ms=DATABASE_IDLE_IN_TRANSACTION_TIMEOUT_MS,
+            least_privilege=self.mode == "production",
         )
 
     @property
@@ -227,6 +228,7 @@ _ADDRESSES = (
 )
 
 FIXED_LIMITS = {
+    **GATEWAY_LIMITS,
     "Pairs or events in a message": f"{PAIRS_PER_MESSAGE_MAX:,}",
     "Size of a message, both ways": f"{MESSAGE_BYTES_MAX:,} bytes",
     "Size of a telescope's record": f"{COSMIC_RECORD_BYTES_MAX:,} bytes",

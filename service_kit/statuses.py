@@ -25,6 +25,7 @@ from service_kit.errors import (
     MalformedRequestError,
     StoppingError,
     TokenEndedError,
+    TooMuchError,
 )
 
 log = logging.getLogger(__name__)
@@ -39,7 +40,9 @@ _STATUSES: dict[type[Exception], grpc.StatusCode] = {
     ReplicaBehindError: grpc.StatusCode.UNAVAILABLE,
     StoppingError: grpc.StatusCode.UNAVAILABLE,
     TokenEndedError: grpc.StatusCode.UNAUTHENTICATED,
+    TooMuchError: grpc.StatusCode.RESOURCE_EXHAUSTED,
 }
+_PASSING = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED}
 # The retry hint of the gRPC retry design (A6), milliseconds.
 _RETRY = ("grpc-retry-pushback-ms", "500")
 
@@ -55,7 +58,7 @@ class Status(NamedTuple):
 def status_of(name: str, error: Exception) -> Status:
     """Return how a call of the method `name` ends by an error; logs what the caller is not told."""
     code, text = _code_and_text(name, error)
-    return Status(code, text, (_RETRY,) if code is grpc.StatusCode.UNAVAILABLE else ())
+    return Status(code, text, (_RETRY,) if code in _PASSING else ())
 
 
 def _code_and_text(name: str, error: Exception) -> tuple[grpc.StatusCode, str]:

@@ -46,12 +46,16 @@ _DURABLE = (
 
 @dataclass(frozen=True, slots=True)
 class StoreOptions:
-    """Limits of a connection; the settings reference says what each is for."""
+    """Limits of a connection; the settings reference says what each is for.
+
+    `least_privilege` refuses a role that may do everything.
+    """
 
     connect_timeout_s: int = 5
     stall_timeout_s: float = 25.0
     lock_timeout_ms: int = 10_000
     idle_in_transaction_timeout_ms: int = 30_000
+    least_privilege: bool = False
 
 
 class Connection:
@@ -63,6 +67,7 @@ class Connection:
             restore or restart, and when another database takes this one's name.
         backend_pid: the server process of the connection, None while it is closed.
         pooled: whether a pooler stands between.
+        least_privilege: a role that may do everything is to be refused.
         stalled: the last use was given up because the server was silent.
     """
 
@@ -73,6 +78,7 @@ class Connection:
         self._hosts = one_url(database) if isinstance(database, str) else database
         self._turn = 0
         self._options = options
+        self.least_privilege = options.least_privilege
         self._autocommit = autocommit
         self._name = name
         self._raw: psycopg2.extensions.connection | None = None

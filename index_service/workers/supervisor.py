@@ -61,6 +61,7 @@ async def supervise(settings: Settings) -> int:
             live={worker.name: worker.pulse.problem for worker in workers},
             ready={worker.name: partial(_problem, worker, workers) for worker in workers},
             registry=metrics.registry,
+            hosts=settings.our_hosts,
         ):
             log.info("serving lookups on %s with %d workers", address, len(workers))
             return await _run(workers, stopping, settings.shutdown_grace_s)

@@ -26,6 +26,7 @@ from rest_gateway.lists.negotiate import MEDIA_TYPES, answer_form
 from rest_gateway.openapi.contract import document, problems_of, streams
 from rest_gateway.parts import ServicesDep
 from rest_gateway.problems import invalid
+from rest_gateway.security import heavy
 
 router = APIRouter(tags=["events"])
 
@@ -100,6 +101,7 @@ def list_events(
 
 @router.get(
     "/counts",
+    dependencies=[heavy],
     summary="Numbers of events of a selection",
     responses={**document(schemas.EventCounts, "The counts."), **problems_of(404)},
 )
@@ -116,6 +118,7 @@ def count_events(
 
 @router.get(
     "/overlaps",
+    dependencies=[heavy],
     summary="How the online filter's criteria overlap",
     responses={**document(schemas.Overlaps, "The overlaps."), **problems_of(404)},
 )

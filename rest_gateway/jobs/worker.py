@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from typing import NamedTuple
 
 import psycopg2.extensions
@@ -34,7 +35,7 @@ log = logging.getLogger(__name__)
 _ANSWER_S_MAX = 10.0
 _POLL_S = 1.0
 _BACK_OFF_S = 2.0
-_REMOVE_INTERVAL_POLLS = 30
+_REMOVE_INTERVAL_S = 10.0
 _PASSING = (UnavailableError, DeadlineError, LimitError, AccessError)
 
 
@@ -55,6 +56,7 @@ class JobWorker:
         self._lifetime_s = lifetime_s
         self._observer = observer
         self._stopping = False
+        self._remove_at = 0.0
         self._wake = threading.Event()
         self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
 
@@ -78,21 +80,24 @@ class JobWorker:
         return "the thread that works on jobs has ended" if ended else None
 
     def _run(self) -> None:
-        polls = 0
         while not self._stopping:
             try:
                 worked = self._answer_one()
-                if not worked and polls % _REMOVE_INTERVAL_POLLS == 0:
-                    worked = store.remove_expired(self._connection) > 0
+                # Also while there is work: a full queue must not keep what is over.
+                if time.monotonic() >= self._remove_at and not self._remove_expired():
+                    self._remove_at = time.monotonic() + _REMOVE_INTERVAL_S
                 pause_s = 0.0 if worked else _POLL_S
             except Exception as error:  # the thread goes on; the job waits
                 known = isinstance(error, EventIndexError | StoreUnavailableError | StoreError)
                 log.warning("jobs wait: %s", error, exc_info=not known)
                 pause_s = _BACK_OFF_S
             if pause_s:
-                polls += 1
                 self._wake.wait(pause_s)
                 self._wake.clear()
+
+    def _remove_expired(self) -> bool:
+        """Remove some of what is over; whether there may be more of it."""
+        return store.remove_expired(self._connection) > 0
 
     def _answer_one(self) -> bool:
         """Take a chunk and answer it; False where none waits.
@@ -131,6 +136,7 @@ class JobWorker:
         )
         cursor.execute(
             "UPDATE http_job SET chunks_done = chunks_done + 1, found = found + %(found)s, "
+            "bytes = bytes + %(bytes)s, "
             "pairs_done = pairs_done + %(pairs)s, "
             "state = CASE WHEN chunks_done + 1 = chunks THEN 'done' ELSE state END, "
             "finished = CASE WHEN chunks_done + 1 = chunks THEN now() END, "
@@ -140,6 +146,7 @@ class JobWorker:
             {
                 "job": chunk.job_id,
                 "found": response.found,
+                "bytes": len(data),
                 "pairs": response.found + response.not_found,
                 "lifetime": self._lifetime_s,
             },

@@ -39,6 +39,7 @@ _GROUPS: dict[str, dict[str, str]] = {
         "criteria": "Criteria of the online filter: list, set, delete.",
         "verify": "Count all events again, and name what differs.",
         "token": "Access tokens: list, create, revoke.",
+        "certs": "Make a CA and certificates for development.",
         "psql": "Open psql on the database of the index.",
         "migrate": "Bring the tables of the index up to date.",
         "up": "Run PostgreSQL, a broker and all services here.",

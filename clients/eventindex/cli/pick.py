@@ -10,7 +10,7 @@ import click
 import numpy as np
 
 import eventindex
-from eventindex.cli.load import column_names
+from eventindex.cli.load_options import column_names
 from eventindex.cli.lookup_input import open_pairs
 from eventindex.cli.shared.common import EXIT_NOT_ALL, Failure, connection_options, note
 from eventindex.cli.shared.listing import Column, Layout, record_of, write_list
