@@ -12,9 +12,9 @@ from functools import partial
 
 from event_store.database.connection import Connection
 from event_store.database.startup import check_at_start
-from event_store.database.threads import DatabaseThreads
 from event_store.write.writer import Store
 from ingest_service.admin import door as admin_door
+from ingest_service.admin.audit import AuditedThreads, audited
 from ingest_service.admin.door import AdminDoor
 from ingest_service.admin.replay import Replayer
 from ingest_service.decode.topics import Topics
@@ -102,7 +102,7 @@ class IngestService:
         self._bridge: Bridge | None = None
         if settings.mqtt_url:
             self._bridge = Bridge(settings, topics, intake, metrics, on_crash)
-        self._admin_threads = DatabaseThreads(
+        self._admin_threads = AuditedThreads(
             settings.database_url,
             settings.store_options,
             _ADMIN_CONNECTIONS_MAX,
@@ -122,7 +122,7 @@ class IngestService:
         self._server.server.add_generic_rpc_handlers(
             (
                 observed(rpc_door.SERVICE, self._door, undecoded=rpc_door.UNDECODED),
-                observed(admin_door.SERVICE, admin),
+                observed(admin_door.SERVICE, audited(admin, self._admin_threads)),
             )
         )
         QueueMetrics(intake, self._pipeline.busy)

@@ -57,11 +57,12 @@ class Status(NamedTuple):
 
 def status_of(name: str, error: Exception) -> Status:
     """Return how a call of the method `name` ends by an error; logs what the caller is not told."""
-    code, text = _code_and_text(name, error)
+    code, text = code_and_text(name, error)
     return Status(code, text, (_RETRY,) if code in _PASSING else ())
 
 
-def _code_and_text(name: str, error: Exception) -> tuple[grpc.StatusCode, str]:
+def code_and_text(name: str, error: Exception) -> tuple[grpc.StatusCode, str]:
+    """Return the code and the text that the caller gets; logs what the caller is not told."""
     if isinstance(error, MalformedRequestError):
         log.warning("%s: %s", name, error)
     for kind, code in _STATUSES.items():

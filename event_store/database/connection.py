@@ -69,6 +69,7 @@ class Connection:
         pooled: whether a pooler stands between.
         least_privilege: a role that may do everything is to be refused.
         stalled: the last use was given up because the server was silent.
+        before_commit: what else each transaction does, last of all.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class Connection:
         self.server = ""
         self.pooled = False
         self.stalled = False
+        self.before_commit: Callable[[psycopg2.extensions.cursor], None] | None = None
         watchdog.watch(self)
 
     @contextmanager
@@ -106,6 +108,8 @@ class Connection:
                 yield cursor
                 self.step()
                 if not self._autocommit:
+                    if self.before_commit is not None:
+                        self.before_commit(cursor)
                     raw.commit()
         except psycopg2.Error as error:
             self._recover(keep=not ends_session(error))

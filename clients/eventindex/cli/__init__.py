@@ -38,6 +38,7 @@ _GROUPS: dict[str, dict[str, str]] = {
         "dead-letters": "Refused messages: list, show, replay, discard, export.",
         "criteria": "Criteria of the online filter: list, set, delete.",
         "verify": "Count all events again, and name what differs.",
+        "audit": "Who changed what, the newest first.",
         "token": "Access tokens: list, create, revoke.",
         "certs": "Make a CA and certificates for development.",
         "psql": "Open psql on the database of the index.",
