@@ -11,7 +11,7 @@ from typing import overload
 
 from eventindex.administration import Administration
 from eventindex.channel import tls_of
-from eventindex.collection_names import RAW, distinct_names, wire_name
+from eventindex.collection_names import RAW, chosen_name, distinct_names, wire_name
 from eventindex.columns import SerializedBatch, serialize, to_cosmic_message
 from eventindex.completeness import CompletenessQueries
 from eventindex.duplicates import DuplicateQueries
@@ -40,6 +40,7 @@ class Client(CompletenessQueries, DuplicateQueries, Administration, Picking):
         *,
         with_olt_result: bool = False,
         collection: str = RAW,
+        detector: str | int | None = None,
         with_file_names: bool = False,
         commit_token: str = "",
         timeout: float | None = None,
@@ -63,6 +64,7 @@ class Client(CompletenessQueries, DuplicateQueries, Administration, Picking):
         *,
         with_olt_result: bool = False,
         collection: str | list[str] | tuple[str, ...] = RAW,
+        detector: str | int | None = None,
         with_file_names: bool = False,
         commit_token: str = "",
         timeout: float | None = None,
@@ -76,6 +78,7 @@ class Client(CompletenessQueries, DuplicateQueries, Administration, Picking):
             with_olt_result: ask for the online filter's bits too.
             collection: the collection that is asked, or a list of several: then the result is a
                 dictionary with one for each. `collections_of` tells which hold some runs.
+            detector: a telescope, in the place of a collection: its own is asked.
             with_file_names: ask for names, sizes, checksums and addresses of the files too.
             commit_token: of an `Ack`: what it acknowledged is found, on a replica too. One that is
                 behind is waited for.
@@ -89,8 +92,9 @@ class Client(CompletenessQueries, DuplicateQueries, Administration, Picking):
         """
         columns = to_pairs(pairs)
         question = Question(with_olt_result, RAW, with_file_names, commit_token=commit_token)
-        if isinstance(collection, str):
-            return self._lookup_in(columns, question._replace(collection=collection), timeout)
+        if isinstance(collection, str) or detector is not None:
+            question = question._replace(collection=chosen_name(collection, detector))
+            return self._lookup_in(columns, question, timeout)
         return {
             name: self._lookup_in(columns, question._replace(collection=name), timeout)
             for name in distinct_names(collection)
@@ -118,6 +122,7 @@ class Client(CompletenessQueries, DuplicateQueries, Administration, Picking):
         *,
         with_olt_result: bool = False,
         collection: str = RAW,
+        detector: str | int | None = None,
         with_file_names: bool = False,
         commit_token: str = "",
         batches_in_flight_max: int = 8,
@@ -134,6 +139,7 @@ class Client(CompletenessQueries, DuplicateQueries, Administration, Picking):
             batches: an iterable of any length; each batch as in `lookup`, up to 100,000 pairs.
             with_olt_result: ask for the online filter's bits too.
             collection: the collection that is asked.
+            detector: a telescope, in the place of a collection.
             with_file_names: ask for what is noted of the files too; then 4,000 pairs in a batch
                 always have an answer that fits a message.
             commit_token: as in `lookup`.
@@ -150,8 +156,8 @@ class Client(CompletenessQueries, DuplicateQueries, Administration, Picking):
         """
         limits = self._stream_limits(batches_in_flight_max, timeout, retry_seconds_max)
         question = Question(
-            with_olt_result, collection, with_file_names, files_of_stream=True,
-            commit_token=commit_token,
+            with_olt_result, chosen_name(collection, detector), with_file_names,
+            files_of_stream=True, commit_token=commit_token,
         )  # fmt: skip
         requests = to_requests(batches, question)
         exchange = Exchange(self._lookups.LookupStream, requests, limits, self._address)
@@ -163,6 +169,7 @@ class Client(CompletenessQueries, DuplicateQueries, Administration, Picking):
         event_number: int,
         *,
         collection: str = RAW,
+        detector: str | int | None = None,
         with_file_names: bool = False,
         timeout: float | None = None,
     ) -> Event:
@@ -177,7 +184,7 @@ class Client(CompletenessQueries, DuplicateQueries, Administration, Picking):
         request = lookup_pb2.GetEventRequest(
             run_number=run,
             event_number=event,
-            collection=wire_name(collection),
+            collection=wire_name(chosen_name(collection, detector)),
             with_file_names=with_file_names,
         )
         return to_event(self._unary(self._index.GetEvent, request, timeout))
