@@ -65,6 +65,11 @@ class Metrics:
         self._database_up = gauge(
             "database_up", "1 when PostgreSQL answered the last question.", workers="livemin"
         )
+        self._replica_lag = gauge(
+            "database_replica_lag_seconds",
+            "How far the replica that is asked is behind its primary; 0 of a primary.",
+            workers="livemax",
+        )
         self._cache_bytes = gauge(
             "cache_bytes", "Memory that the held pages take.", workers="livesum"
         )
@@ -126,6 +131,10 @@ class Metrics:
         if code == "DATA_LOSS":
             self._corrupt.inc()
         self._cache_used()
+
+    def replica_lag(self, seconds: float) -> None:
+        """Note how far the database is behind its primary."""
+        self._replica_lag.set(seconds)
 
     def database(self, up: bool) -> None:
         """Note whether PostgreSQL answered."""
