@@ -12,12 +12,13 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.sse import format_sse_event
 from pydantic import Field
 
+from eventindex.collection_names import RAW
 from rest_gateway.answers import job_schemas
 from rest_gateway.answers.blocks import answer_blocks
 from rest_gateway.answers.streams import Stream, json_answer, primed, streamed
-from rest_gateway.calls.parameters import Parameters
+from rest_gateway.calls.parameters import InCollection, Parameters
 from rest_gateway.jobs import store as job_store
-from rest_gateway.jobs.chunks import parquet_blocks, to_chunks, to_results
+from rest_gateway.jobs.chunks import collection_of, parquet_blocks, to_chunks, to_results
 from rest_gateway.jobs.store import JobRow
 from rest_gateway.lists.negotiate import MEDIA_TYPES, Form, answer_form, body_kind
 from rest_gateway.lists.pair_lists import list_columns, read_list
@@ -55,7 +56,7 @@ async def _admitted(parts: PartsDep) -> None:
 AdmittedDep = Annotated[None, Depends(_admitted)]
 
 
-class JobQuery(Parameters):
+class JobQuery(InCollection):
     """How to look a list up."""
 
     olt_result: bool = Field(False, description="Answer the online filter's bits too.")
@@ -99,14 +100,18 @@ async def create_job(
     """
     kind = body_kind(request.headers.get("content-type"))
     columns = list_columns(query.columns)
-    await anyio.to_thread.run_sync(parts.services.check)
+    collection = query.chosen or RAW
+    await anyio.to_thread.run_sync(parts.services.check, collection)
     settings = parts.settings
     limit = ByteLimit(settings.http_job_bytes_max, "EVENTINDEX_HTTP_JOB_BYTES_MAX")
     check = ListCheck(settings.http_job_pairs_max, "EVENTINDEX_HTTP_JOB_PAIRS_MAX")
     stream = await open_list(request, kind, limit)
     await _check_room(parts, caller.subject)
     chunks = to_chunks(
-        read_list(stream, kind, columns, limit.expanded().add), check, olt=query.olt_result
+        read_list(stream, kind, columns, limit.expanded().add),
+        check,
+        olt=query.olt_result,
+        collection=collection,
     )
     job = await _receive(parts, chunks, check, owner=caller.subject, olt=query.olt_result)
     parts.worker.wake()
@@ -217,6 +222,8 @@ def _result(parts: Parts, job: JobRow, form: Form) -> Response:
         return parts.jobs.wait(partial(job_store.read_chunk, job_id=job_id, chunk_no=chunk_no))
 
     results = primed(to_results(read, job.chunks))
+    first = read(0)
+    collection = RAW if first is None else collection_of(first[0])
     olt = job.with_olt_result
     if form is Form.PARQUET:
         blocks = parquet_blocks(results, olt=olt)
@@ -227,7 +234,7 @@ def _result(parts: Parts, job: JobRow, form: Form) -> Response:
             pairs=job.pairs,
             errors=job.errors,
             olt=olt,
-            unknown_runs=parts.services.unknown_runs,
+            unknown_runs=partial(parts.services.unknown_runs, collection=collection),
         )
     return streamed(blocks, MEDIA_TYPES[form], filename=f"job-{job.job_id}.{form}")
 
