@@ -47,6 +47,9 @@ class Metrics:
             "code",
             buckets=_SECONDS_BUCKETS,
         )
+        self._corrupt = counter(
+            "corrupt_page_answers", "Calls that ended because a stored page contradicts itself."
+        )
         self._running = gauge(
             "requests_running", "Calls and streams that are open.", "method", workers="livesum"
         )
@@ -62,9 +65,9 @@ class Metrics:
         self._database_up = gauge(
             "database_up", "1 when PostgreSQL answered the last question.", workers="livemin"
         )
-        self._replay_lag = gauge(
-            "database_replay_lag_seconds",
-            "How far a replica is behind what its primary has committed; 0 on a primary.",
+        self._replica_lag = gauge(
+            "database_replica_lag_seconds",
+            "How far the replica that is asked is behind its primary; 0 of a primary.",
             workers="livemax",
         )
         self._cache_bytes = gauge(
@@ -125,12 +128,14 @@ class Metrics:
     def request(self, method: str, code: str, seconds: float) -> None:
         """Note that a call ended."""
         self._requests.labels(method, code).observe(seconds)
+        if code == "DATA_LOSS":
+            self._corrupt.inc()
         self._cache_used()
+
+    def replica_lag(self, seconds: float) -> None:
+        """Note how far the database is behind its primary."""
+        self._replica_lag.set(seconds)
 
     def database(self, up: bool) -> None:
         """Note whether PostgreSQL answered."""
         self._database_up.set(up)
-
-    def replay_lag(self, seconds: float) -> None:
-        """Note how far the server is behind its primary."""
-        self._replay_lag.set(seconds)

@@ -12,6 +12,7 @@ import grpc
 
 from event_store.database import startup
 from event_store.database.connection import Connection
+from event_store.database.hosts import first_host, kept_hosts
 from event_store.database.rights import READER_RIGHTS
 from event_store.database.threads import DatabaseThreads
 from event_store.lookup.reader import Reader
@@ -27,6 +28,7 @@ from index_service.lists import Catalogue
 from index_service.lookup_reply import encode_file
 from index_service.lookups import Lookups
 from index_service.overlap import Overlaps
+from index_service.replica import ReplicaWatch
 from index_service.status import Status
 from service_kit import registry
 from service_kit.certificates import watch_certificates
@@ -40,14 +42,6 @@ log = logging.getLogger(__name__)
 
 # Their columns are decoded by NumPy.
 _UNDECODED = frozenset({"Lookup", "LookupStream"})
-# How far a replica is behind. One that is connected and has replayed all is not, however old the
-# last commit is; one without a connection may be, and only the age of the last commit tells.
-_ANSWER = (
-    "SELECT CASE WHEN NOT pg_is_in_recovery() OR (EXISTS (SELECT FROM pg_stat_wal_receiver) "
-    "AND pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn()) THEN 0 ELSE coalesce(extract("
-    "epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()), 0) END::double precision, "
-    "EXISTS (SELECT FROM run)"
-)
 # Of a process beside those of queries: the probe, the tokens, two that cancel.
 _MORE_CONNECTIONS = 4
 _CONTRACT = lookup_pb2.DESCRIPTOR.services_by_name["IndexService"]
@@ -85,8 +79,14 @@ class IndexService:
         probe: tells whether the database answers.
     """
 
-    def __init__(self, settings: Settings, processes: int = 1) -> None:
-        """Put the parts together; so many `processes` are this service, each with connections."""
+    def __init__(self, settings: Settings, number: int = 0, processes: int = 1) -> None:
+        """Make the parts.
+
+        Args:
+            settings: of this process.
+            number: that of the worker, from 1, or 0 for the only one.
+            processes: so many are this service, each with connections of its own.
+        """
         self._settings = settings
         reader = Reader(settings.cache_bytes_max, encode_file)
         observer = metrics.Metrics(
@@ -94,8 +94,9 @@ class IndexService:
             requests_max=settings.lookups_at_once_max,
             methods=_CONTRACT.methods_by_name,
         )
+        hosts = kept_hosts(settings.database_url, first_host(number))
         self._threads = threads = DatabaseThreads(
-            settings.database_url,
+            hosts,
             settings.store_options,
             settings.database_connections_max,
             name="eventindex index_service",
@@ -110,6 +111,7 @@ class IndexService:
                 names,
                 slow_call_s=settings.slow_call_s,
                 quotas=quotas,
+                replica_wait_s_max=settings.replica_wait_max_s,
             ),
             Catalogue(threads, names),
             Cosmic(threads),
@@ -122,20 +124,20 @@ class IndexService:
         )
         self._handlers = _handlers(parts, observer, settings.slow_call_s, quotas)
         connection = Connection(
-            settings.database_url,
+            hosts,
             settings.store_options,
             autocommit=True,
             name="eventindex index_service probe",
         )
         self._database = DatabaseQuestion(
             connection,
-            _ANSWER,
+            "SELECT 1 FROM dataset_version",
             partial(
                 startup.check,
                 rights=READER_RIGHTS,
                 connections=processes * (settings.database_connections_max + _MORE_CONNECTIONS),
             ),
-            observer.replay_lag,
+            ReplicaWatch(settings.replica_lag_max_s, observer.replica_lag).problem,
         )
         self.probe = Probe("database", self._database, observer.database)
 

@@ -106,13 +106,17 @@ class DatabaseQuestion:
         connection: Connection,
         statement: str,
         check: Callable[[Connection], list[str]],
-        take: Callable[[Any], object] = lambda _: None,
+        look: Callable[[Connection], str | None] = lambda _: None,
     ) -> None:
-        """`check` finds out whether the database can be used at all; it has to succeed once.
+        """Ask on this connection.
 
-        `take` is given the first value of each answer, where the statement has a row.
+        Args:
+            connection: of nobody else.
+            statement: a sign of life.
+            check: finds out whether the database can be used at all; it has to succeed once.
+            look: says what else is wrong.
         """
-        self._take = take
+        self._look = look
         self._connection = connection
         self._statement = statement
         self._check = check
@@ -131,9 +135,6 @@ class DatabaseQuestion:
                 self.check()
             with self._connection.cursor() as cursor:
                 cursor.execute(self._statement)
-                row = cursor.fetchone()
-            if row is not None:
-                self._take(row[0])
+            return self._look(self._connection)
         except (StoreUnavailableError, StoreError) as error:
             return str(error)
-        return None

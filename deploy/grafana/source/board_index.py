@@ -25,7 +25,7 @@ def _cache() -> list[Panel]:
             "s",
             8,
             "Of a read replica; 0 of a primary.",
-            (of("eventindex_database_replay_lag_seconds"), "{{instance}}"),
+            (of("eventindex_database_replica_lag_seconds"), "{{instance}}"),
             bad=60,
         ),
         number(
@@ -104,6 +104,23 @@ def _contents() -> list[Panel]:
                 ),
                 "bytes",
             ),
+        ),
+        graph(
+            "Events by collection",
+            "short",
+            12,
+            "Of the 50 largest; the rest is (others).",
+            (
+                f"max by (collection) ({of('eventindex_collection_events')})",
+                "{{collection}}",
+            ),
+        ),
+        graph(
+            "Runs by collection",
+            "short",
+            12,
+            "Runs that have events of it.",
+            (f"max by (collection) ({of('eventindex_collection_runs')})", "{{collection}}"),
         ),
         graph(
             "Tables",
