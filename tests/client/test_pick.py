@@ -108,6 +108,7 @@ def test_file_order_and_some_branches():
         assert file["Events"]["event"].array().to_list() == events[sorted(ENTRIES)].tolist()
 
 
+@pytest.mark.slow
 def test_an_ntuple_is_picked_as_an_ntuple():
     """Every field of a real RNTuple has the values it had, in an RNTuple."""
     write_list(NTUPLE, [7, 2], "run", "event")

@@ -24,7 +24,7 @@ def test_lookups_follow_every_write(database_url, connection, cache_bytes):
     store, reader, model = Store(database_url), Reader(cache_bytes, reply), {}
     for step in range(12):
         run = int(rng.integers(0, 3))
-        n = int(rng.choice([1, 50, 3000, 20000]))
+        n = int(rng.choice([1, 50, 3000, 10000]))
         span = int(rng.choice([8192, 200 * 8192, 2**40]))
         events = rng.choice(span, n, replace=n > span) if span < 2**30 else rng.integers(0, span, n)
         index = rng.integers(0, int(rng.choice([1, 20, 300, 3000])), n)
