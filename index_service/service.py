@@ -33,6 +33,7 @@ from service_kit.certificates import watch_certificates
 from service_kit.grpc_server import ManagedServer, check_exposure, stop_signal
 from service_kit.health import DatabaseQuestion, Probe, Pulse, beside
 from service_kit.monitoring import MonitoringServer
+from service_kit.quotas import Quotas
 from service_kit.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -89,8 +90,16 @@ class IndexService:
             name="eventindex index_service",
         )
         names = Names(settings)
+        quotas = Quotas(settings)
         parts = (
-            Lookups(reader, threads, observer, names, settings.slow_call_s),
+            Lookups(
+                reader,
+                threads,
+                observer,
+                names,
+                slow_call_s=settings.slow_call_s,
+                quotas=quotas,
+            ),
             Catalogue(threads, names),
             Cosmic(threads),
             EventLists(threads, names),
@@ -100,7 +109,7 @@ class IndexService:
             RunGaps(threads),
             Status(threads),
         )
-        self._handlers = _handlers(parts, observer, settings.slow_call_s)
+        self._handlers = _handlers(parts, observer, settings.slow_call_s, quotas)
         connection = Connection(
             settings.database_url,
             settings.store_options,
@@ -141,7 +150,7 @@ class IndexService:
 
 
 def _handlers(
-    parts: Sequence[object], observer: registry.Observer, slow_call_s: float
+    parts: Sequence[object], observer: registry.Observer, slow_call_s: float, quotas: Quotas
 ) -> grpc.GenericRpcHandler:
     """Return the methods of the contract, each of the part that has it."""
     methods = {
@@ -151,5 +160,10 @@ def _handlers(
         if hasattr(part, name)
     }
     return registry.handlers(
-        _CONTRACT, SimpleNamespace(**methods), observer, _UNDECODED, slow_call_s=slow_call_s
+        _CONTRACT,
+        SimpleNamespace(**methods),
+        observer,
+        _UNDECODED,
+        slow_call_s=slow_call_s,
+        quotas=quotas,
     )

@@ -12,9 +12,9 @@ from functools import partial
 
 from event_store.database.connection import Connection
 from event_store.database.startup import check_at_start
-from event_store.database.threads import DatabaseThreads
 from event_store.write.writer import Store
 from ingest_service.admin import door as admin_door
+from ingest_service.admin.audit import AuditedThreads, audited
 from ingest_service.admin.door import AdminDoor
 from ingest_service.admin.replay import Replayer
 from ingest_service.decode.topics import Topics
@@ -27,9 +27,17 @@ from ingest_service.rpc.door import IngestDoor
 from ingest_service.stored_metrics import StoredMetrics
 from service_kit import registry
 from service_kit.certificates import watch_certificates
-from service_kit.grpc_server import ManagedServer, check_exposure, probe_port, stop_signal
+from service_kit.grpc_server import (
+    ManagedServer,
+    UnsafeAddressError,
+    check_exposure,
+    probe_port,
+    stop_signal,
+)
 from service_kit.health import DatabaseQuestion, Probe, Pulse, beside
 from service_kit.monitoring import Check, MonitoringServer
+from service_kit.outgoing import plain_broker
+from service_kit.quotas import Quotas
 from service_kit.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -50,6 +58,7 @@ async def serve(settings: Settings) -> int:
     """
     stop = _Stop(asyncio.get_running_loop(), settings)
     check_exposure(settings, settings.ingest_metrics_address, tls=False)
+    _check_broker(settings)
     probe_port(settings.ingest_metrics_address)
     service = IngestService(settings, stop)
     with MonitoringServer(
@@ -62,6 +71,13 @@ async def serve(settings: Settings) -> int:
             await service.open()
             await service.run(stop.requested)
     return 1 if stop.crashed else 0
+
+
+def _check_broker(settings: Settings) -> None:
+    """See that no password goes over a network in clear without leave; UnsafeAddressError."""
+    plain = plain_broker(settings.mqtt_url) if settings.mqtt_url else None
+    if plain is not None and not settings.allow_plaintext:
+        raise UnsafeAddressError(plain)
 
 
 class IngestService:
@@ -81,11 +97,12 @@ class IngestService:
         self._store = Store(settings.database_url, settings.store_options)
         self._pipeline = Pipeline(self._store, settings, metrics, on_crash)
         intake = self._pipeline.intake
-        self._door = IngestDoor(settings, intake, metrics)
+        quotas = Quotas(settings)
+        self._door = IngestDoor(settings, intake, metrics, quotas)
         self._bridge: Bridge | None = None
         if settings.mqtt_url:
             self._bridge = Bridge(settings, topics, intake, metrics, on_crash)
-        self._admin_threads = DatabaseThreads(
+        self._admin_threads = AuditedThreads(
             settings.database_url,
             settings.store_options,
             _ADMIN_CONNECTIONS_MAX,
@@ -97,12 +114,15 @@ class IngestService:
             settings, self._admin_threads, replayer, metrics.status, metrics.files_refused
         )
         observed = partial(
-            registry.handlers, observer=metrics.calls, slow_call_s=settings.slow_call_s
+            registry.handlers,
+            observer=metrics.calls,
+            slow_call_s=settings.slow_call_s,
+            quotas=quotas,
         )
         self._server.server.add_generic_rpc_handlers(
             (
                 observed(rpc_door.SERVICE, self._door, undecoded=rpc_door.UNDECODED),
-                observed(admin_door.SERVICE, admin),
+                observed(admin_door.SERVICE, audited(admin, self._admin_threads)),
             )
         )
         QueueMetrics(intake, self._pipeline.busy)

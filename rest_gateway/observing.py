@@ -59,13 +59,25 @@ class ObserveMiddleware:
             seconds = time.monotonic() - started
             method, route = _labels(scope, status)
             self._observer.request(method, route, status, seconds)
-            if seconds >= self._slow_call_s:
-                values = {"route": route, "seconds": round(seconds, 6), "status": status}
-                log.info(
-                    "%s %s took %.3f s: %d",
-                    *(scope["method"], *values.values()),
-                    extra={"method": scope["method"], **values},
-                )
+            slow = seconds >= self._slow_call_s
+            # Pages and their files are worth a line where they are slow.
+            if slow or scope["path"].startswith(API_PREFIX):
+                values = {
+                    "method": scope["method"],
+                    "route": route,
+                    "subject": _subject(scope),
+                    "seconds": round(seconds, 6),
+                    "status": status,
+                }
+                text = "%s %s by %s took %.3f s: %d%s"
+                log.info(text, *values.values(), " (slow)" if slow else "", extra=values)
+
+
+def _subject(scope: Scope) -> str:
+    """Return whose token the request had, or the address that it came from."""
+    caller = scope.get("state", {}).get("caller")
+    address = scope["client"][0] if scope.get("client") else ""
+    return getattr(caller, "subject", "") or address
 
 
 def _labels(scope: Scope, status: int) -> tuple[str, str]:

@@ -34,6 +34,7 @@ class Parts:
         access: checks the token of each request; None where everybody may ask.
         live: what comes in, read once for all who follow it.
         heavy: how many of the calls that read many pages each caller has now.
+        callers: how many calls each subject has now.
         stopping: set when the process is told to stop; streams without an end look at it.
     """
 
@@ -44,6 +45,7 @@ class Parts:
     access: Access | None
     live: Shared[Live]
     heavy: Places
+    callers: Places
     stopping: asyncio.Event
 
 

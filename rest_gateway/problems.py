@@ -36,9 +36,9 @@ _OF_SERVICES: Mapping[type[Exception], tuple[int, str, str]] = {
         "the index is away; try again in a moment",
     ),
     client_errors.LimitError: (
-        503,
-        "busy",
-        "the index has too much to do; try again in a moment",
+        429,
+        "too-many-requests",
+        "the index has too much to do, for this caller or at all; try again in a moment",
     ),
     client_errors.DeadlineError: (504, "timeout", "the index did not answer in time"),
     UnusableDatabaseError: (500, "internal", "the database of the jobs cannot be used"),
@@ -151,7 +151,7 @@ def from_error(error: Exception) -> Problem:
             return Problem(status, name, str(error))
     for kind, (status, name, detail) in _OF_SERVICES.items():
         if isinstance(error, kind):
-            headers = {"Retry-After": str(RETRY_AFTER_S)} if status == 503 else None
+            headers = {"Retry-After": str(RETRY_AFTER_S)} if status in {429, 503} else None
             return Problem(status, name, detail, headers=headers)
     return Problem(502, "bad-gateway", "the index failed to answer")
 

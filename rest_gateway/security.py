@@ -7,6 +7,7 @@ headers that it adds.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import nullcontext
 from http import HTTPStatus
 from typing import Annotated, NamedTuple
 
@@ -38,6 +39,9 @@ _FORM_TYPES = frozenset(
     {"", "application/x-www-form-urlencoded", "multipart/form-data", "text/plain"}
 )
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+_INDEX = "eventindex.v1.IndexService"
 
 
 class SecurityMiddleware:
@@ -100,13 +104,18 @@ class Caller(NamedTuple):
         return owner in {"", self.subject} or self.is_admin
 
 
-async def may_look_up(request: Request, parts: PartsDep) -> None:
-    """Let those pass who may ask the index.
+async def may_look_up(request: Request, parts: PartsDep) -> AsyncIterator[None]:
+    """Let those pass who may ask the index, some at once of each subject.
 
     Raises:
-        Problem: 401, 403, or 503 where tokens cannot be checked.
+        Problem: 401, 403, 429, or 503 where tokens cannot be checked.
     """
-    request.state.caller = await _check(request, parts, "eventindex.v1.IndexService")
+    request.state.caller = caller = await _check(request, parts, _INDEX)
+    # An address has a bound of its own, which pages count for as well.
+    with parts.callers.place(caller.subject) if caller.subject else nullcontext(True) as place:
+        if not place:
+            raise problems.too_many("EVENTINDEX_CALLS_PER_SUBJECT_MAX")
+        yield
 
 
 async def may_administrate(request: Request, parts: PartsDep) -> None:
@@ -139,7 +148,7 @@ StillMay = Callable[[], Awaitable[bool]]
 def _still_may(request: Request, parts: PartsDep) -> StillMay:
     async def still_may() -> bool:
         try:
-            await may_look_up(request, parts)
+            await _check(request, parts, _INDEX)
         except Problem as problem:
             return problem.status not in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
         return True

@@ -30,6 +30,7 @@ from service_kit.monitoring import Check, MonitoringServer
 from service_kit.places import Places
 from service_kit.settings import Settings, is_loopback
 from service_kit.settings_gateway import HTTP_HEAVY_CALLS_MAX
+from service_kit.tls_files import keep_renewed
 
 log = logging.getLogger(__name__)
 
@@ -107,6 +108,7 @@ class Gateway:
             asked,
             follow,
             Places(HTTP_HEAVY_CALLS_MAX),
+            Places(settings.calls_per_subject_max),
             stopping,
         )
         self._app = make_app(parts, observer)
@@ -134,9 +136,16 @@ class Gateway:
             self._settings.http_requests_at_once_max + _PAGE_THREADS
         )
         self._worker.start()
-        server = http_server.Server(http_server.configure(self._settings, self._app))
+        config = http_server.configure(self._settings, self._app)
+        config.load()
+        server = http_server.Server(config)
         log.info("serving HTTP on %s", self._settings.http_address)
-        async with beside(self._index.run(), self._database.run(), server.stop_after(stopping)):
+        async with beside(
+            self._index.run(),
+            self._database.run(),
+            server.stop_after(stopping),
+            keep_renewed(self._settings, config.ssl),
+        ):
             await server.serve()
         await self._close()
 

@@ -10,16 +10,19 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import ContextVar
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import grpc
 from grpc import aio
 
 from event_store.admin.tokens import Scope, can_be_secret
-from service_kit.callers import NO_TOKEN, NOT_VALID, Caller, Refusal
+from service_kit.access_rules import AccessRule, access_rule
+from service_kit.callers import ANYBODY, NO_TOKEN, NOT_VALID, Caller, Refusal
+from service_kit.certificate_access import checked_handler, subject_of
+from service_kit.client_subjects import parse_client_subjects, scopes_of_subject
 from service_kit.jwt_settings import can_be_jwt
 from service_kit.opaque_tokens import OpaqueTokens, TokenCache
-from service_kit.settings import Settings, is_loopback
+from service_kit.settings import Settings
 from service_kit.stream_access import StreamAccess, set_stream_access
 
 if TYPE_CHECKING:
@@ -63,37 +66,9 @@ _ADMIN_SERVICE = "eventindex.v1.AdminService"
 _subject: ContextVar[str] = ContextVar("subject", default="")
 
 
-class AccessRule(NamedTuple):
-    """Whether calls need a token, and why, for the log.
-
-    Without tokens those for tokens need one all the same, unless `certificates` tell who calls.
-    """
-
-    tokens: bool
-    reason: str
-    certificates: bool = False
-
-
 def caller_subject() -> str:
     """Return the subject of the token of the current call, "" where none was asked for."""
     return _subject.get()
-
-
-def access_rule(settings: Settings, address: str) -> AccessRule:
-    """Return whether calls at a gRPC address need a token.
-
-    Where other machines reach it they do, unless a client certificate stands in for the token or
-    the settings allow anonymous calls.
-    """
-    if settings.require_tokens:
-        return AccessRule(True, "calls need a token (EVENTINDEX_REQUIRE_TOKENS)")
-    if is_loopback(address):
-        return AccessRule(False, "calls need no token: this machine alone reaches the address")
-    if settings.tls_client_ca is not None:
-        return AccessRule(False, "calls need no token: clients show a certificate", True)
-    if settings.allow_anonymous:
-        return AccessRule(False, "calls need no token: EVENTINDEX_ALLOW_ANONYMOUS")
-    return AccessRule(True, "calls need a token: others reach the address")
 
 
 def access_control(settings: Settings, address: str) -> Access:
@@ -112,7 +87,8 @@ class Access(aio.ServerInterceptor):
 
     def __init__(self, settings: Settings, rule: AccessRule) -> None:
         self.tokens = rule.tokens
-        self._certificates = rule.certificates
+        self._rule = rule
+        self._subjects = parse_client_subjects(settings.tls_client_subjects)
         self._opaque = OpaqueTokens(settings)
         self._jwt: JwtTokens | None = None
         if settings.jwt_issuers or settings.jwt_keys:
@@ -132,10 +108,14 @@ class Access(aio.ServerInterceptor):
             return await continuation(handler_call_details)
         secret = bearer_token(handler_call_details.invocation_metadata or ())
         method = handler_call_details.method[1:]
+        rule = method if method in _SCOPES else method.rpartition("/")[0]
+        if self._rule.subjects and secret is None:
+            _subject.set("")
+            handler = await continuation(handler_call_details)
+            return handler and checked_handler(handler, partial(self._check_certificate, rule))
         if not self._needs_token(method):
             await self._note_bearer(secret, method)
             return await continuation(handler_call_details)
-        rule = method if method in _SCOPES else method.rpartition("/")[0]
         found = await self.check(secret, rule)
         if isinstance(found, Refusal):
             return _refuse(found)
@@ -149,12 +129,13 @@ class Access(aio.ServerInterceptor):
 
     async def check(self, secret: str | None, service: str) -> Caller | Refusal:
         """Return whether the bearer of a secret may call a service, or a method with a rule."""
-        if secret is None:
-            return NO_TOKEN
-        caller = await self._bearer(secret)
-        if isinstance(caller, Refusal):
-            return caller
         allowed = _SCOPES.get(service, _ADMIN)
+        for_all = self._rule.lookups and Scope.LOOKUP in allowed
+        if secret is None:
+            return ANYBODY if for_all else NO_TOKEN
+        caller = await self._bearer(secret)
+        if isinstance(caller, Refusal) or for_all:
+            return caller
         if allowed.isdisjoint(caller.scopes):
             return Refusal(
                 grpc.StatusCode.PERMISSION_DENIED,
@@ -172,7 +153,26 @@ class Access(aio.ServerInterceptor):
         return NOT_VALID
 
     def _needs_token(self, method: str) -> bool:
-        return self.tokens or (method in _TOKENS_OF_TOKENS and not self._certificates)
+        return self.tokens or (method in _TOKENS_OF_TOKENS and not self._rule.certificates)
+
+    async def _check_certificate(
+        self, service: str, context: aio.ServicerContext[Any, Any]
+    ) -> None:
+        """Let a call go on whose certificate has a scope of the service, and note its subject."""
+        subject = subject_of(context)
+        _subject.set(subject)
+        allowed = _SCOPES.get(service, _ADMIN)
+        scopes = scopes_of_subject(subject, self._subjects)
+        if self._rule.lookups and Scope.LOOKUP in allowed:
+            return
+        if allowed.isdisjoint(scopes):
+            what = f"for {', '.join(scopes)}" if scopes else "in no EVENTINDEX_TLS_CLIENT_SUBJECTS"
+            log.info("refused: the certificate of %s is %s", subject, what)
+            await context.abort(
+                grpc.StatusCode.PERMISSION_DENIED,
+                f"the certificate of {subject} is {what}: {service} needs "
+                f"{' or '.join(sorted(allowed, reverse=True))}",
+            )
 
     async def _note_bearer(self, secret: str | None, method: str) -> None:
         """Note who administrates, where a token is brought that nobody asked for."""

@@ -13,6 +13,10 @@ class TooManyElementsError(MalformedRequestError):
     """A list of the message is longer than any legal one; counted before it became objects."""
 
 
+class TooMuchError(Exception):
+    """A caller, or all of them, have as much at once as they may; says so, with the setting."""
+
+
 class StoppingError(Exception):
     """The service stops before the call is done; says what the caller may do."""
 

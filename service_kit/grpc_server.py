@@ -14,13 +14,13 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import grpc
 from grpc import aio
 
 from service_kit import probes
 from service_kit.auth import access_control
 from service_kit.health import INTERVAL_S
 from service_kit.settings import MESSAGE_BYTES_MAX, Settings, is_loopback, split_address
+from service_kit.tls_files import grpc_credentials, tls_files
 from service_kit.unknown_methods import UnknownMethods
 
 log = logging.getLogger(__name__)
@@ -78,10 +78,10 @@ class ManagedServer:
         check_exposure(settings, address)
         if not shared_port:
             probe_port(address)
-        credentials = _credentials(settings)
+        files = tls_files(settings)
         self.port = (
-            self.server.add_secure_port(address, credentials)
-            if credentials
+            self.server.add_secure_port(address, grpc_credentials(files))
+            if files
             else self.server.add_insecure_port(address)
         )
 
@@ -187,14 +187,3 @@ def resolve(address: str) -> tuple[socket.AddressFamily, Any]:
         host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]
     return family, sockaddr
-
-
-def _credentials(settings: Settings) -> grpc.ServerCredentials | None:
-    if settings.tls_cert is None or settings.tls_key is None:
-        return None
-    roots = settings.tls_client_ca.read_bytes() if settings.tls_client_ca else None
-    return grpc.ssl_server_credentials(
-        [(settings.tls_key.read_bytes(), settings.tls_cert.read_bytes())],
-        root_certificates=roots,
-        require_client_auth=roots is not None,
-    )

@@ -206,6 +206,7 @@ class Settings(
             stall_timeout_s=self.database_stall_timeout_s,
             lock_timeout_ms=self.database_lock_timeout_ms,
             idle_in_transaction_timeout_ms=DATABASE_IDLE_IN_TRANSACTION_TIMEOUT_MS,
+            least_privilege=self.mode == "production",
         )
 
     @property

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings
 
+from eventindex.limits import MESSAGE_BYTES_MAX
+from service_kit.client_subjects import parse_client_subjects
 from service_kit.jwt_settings import SCOPE_MAP, parse_issuers, parse_scope_map
 
 TOKEN_CHECKS_WAITING_MAX = 1_000
@@ -20,22 +23,50 @@ class AccessSettings(BaseSettings):
     tls_client_ca: Path | None = Field(
         None, description="Clients must hold a certificate of this CA, PEM."
     )
+    tls_client_subjects: str = Field(
+        "",
+        max_length=100_000,
+        description="What the certificates of clients may be used for, by their subjects: "
+        "<pattern>=<scope>,… such as CN=reco-*=lookup,CN=daq=lookup+ingest. No match is "
+        "PERMISSION_DENIED. Without it any certificate of the CA may do everything, and in "
+        "production nothing. Over HTTP calls need a token then.",
+    )
     allow_plaintext: bool = Field(
         False,
-        description="Allow gRPC, HTTP and metrics without TLS on addresses other than loopback: "
-        "for a container network that nobody else reaches.",
+        description="Allow gRPC, HTTP and metrics without TLS on addresses other than loopback, "
+        "and a broker or database on another machine without it: for a container network that "
+        "nobody else reaches.",
     )
-    allow_anonymous: bool = Field(
-        False,
-        description="Let everybody who reaches a gRPC or HTTP address other than loopback do "
-        "everything, without a token or a client certificate: for a network that nobody else "
-        "reaches.",
+    mode: Literal["development", "production"] = Field(
+        "development",
+        description="production: calls need a token on loopback too, and a service does not start "
+        "without TLS (or EVENTINDEX_ALLOW_PLAINTEXT), where everybody may do everything, as a "
+        "superuser of the database, or with a .env file; it names all that is missing.",
+    )
+    allow_anonymous: Literal["false", "lookup", "true"] = Field(
+        "false",
+        description="lookup: let everybody look up, without a token, and no more. true: let "
+        "everybody who reaches a gRPC or HTTP address other than loopback do everything, for a "
+        "network that nobody else reaches.",
     )
     require_tokens: bool = Field(
         False,
         description="Ask every call for a token, on loopback and beside client certificates "
         "too. Addresses that others reach ask for one anyway, unless EVENTINDEX_TLS_CLIENT_CA or "
         "EVENTINDEX_ALLOW_ANONYMOUS is set.",
+    )
+    calls_per_subject_max: int = Field(
+        64,
+        ge=1,
+        le=100_000,
+        description="Calls and streams that one subject, or one address where no token says who "
+        "calls, has at once with each process; one more is RESOURCE_EXHAUSTED, over HTTP 429.",
+    )
+    request_bytes_max: int = Field(
+        256 * 1024 * 1024,
+        ge=MESSAGE_BYTES_MAX,
+        description="Messages that a process has read and not answered yet, of all calls and "
+        "streams together, bytes; one more ends its call with RESOURCE_EXHAUSTED.",
     )
     token_cache_s: float = Field(
         10.0,
@@ -83,6 +114,14 @@ class AccessSettings(BaseSettings):
         "lookup, ingest or admin.",
     )
 
+    @field_validator("allow_anonymous", mode="before")
+    @classmethod
+    def _as_words(cls, value: object) -> object:
+        text = str(value).strip().lower()
+        return {"1": "true", "yes": "true", "on": "true"}.get(
+            text, "false" if text in {"", "0", "no", "off"} else text
+        )
+
     @field_validator("jwt_keys", mode="before")
     @classmethod
     def _no_path(cls, value: object) -> object:
@@ -104,7 +143,13 @@ class AccessSettings(BaseSettings):
             raise ValueError("EVENTINDEX_TLS_CERT and EVENTINDEX_TLS_KEY go together")
         if self.tls_client_ca is not None and self.tls_cert is None:
             raise ValueError("EVENTINDEX_TLS_CLIENT_CA needs EVENTINDEX_TLS_CERT")
-        if self.allow_anonymous and self.require_tokens:
+        if self.tls_client_subjects and self.tls_client_ca is None:
+            raise ValueError("EVENTINDEX_TLS_CLIENT_SUBJECTS needs EVENTINDEX_TLS_CLIENT_CA")
+        try:
+            parse_client_subjects(self.tls_client_subjects)
+        except ValueError as error:
+            raise ValueError(f"EVENTINDEX_TLS_CLIENT_SUBJECTS: {error}") from None
+        if self.allow_anonymous == "true" and self.require_tokens:
             raise ValueError(
                 "EVENTINDEX_ALLOW_ANONYMOUS and EVENTINDEX_REQUIRE_TOKENS contradict each other"
             )

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Iterator
 
 from eventindex.admin_results import (
     AccessToken,
+    AdminAction,
     DeadLetter,
     DoorStatus,
     to_access_token,
+    to_admin_action,
     to_dead_letter,
     to_door_status,
 )
@@ -112,6 +114,18 @@ class Operations(DatasetQueries):
         """
         request = admin_pb2.RevokeTokenRequest(token_id=token_id)
         return to_access_token(self._change(self._admin.RevokeToken, request, timeout).token)
+
+    def admin_actions(
+        self, *, subject: str = "", method: str = "", timeout: float | None = None
+    ) -> Iterator[AdminAction]:
+        """Yield who changed what, the newest first; of a subject or a method where one is given."""
+        request = admin_pb2.ListAdminActionsRequest(
+            page_size=PAGE_ROWS, subject=subject, method=method
+        )
+        pages = self._pages(
+            lambda q: self._change(self._admin.ListAdminActions, q, timeout), request
+        )
+        return (to_admin_action(message) for page in pages for message in page.actions)
 
     def ingest_status(self, *, timeout: float | None = None) -> list[DoorStatus]:
         """Return what has come in at each door of the ingest service since it started."""

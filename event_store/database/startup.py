@@ -8,14 +8,20 @@ they are acknowledged. Never repairs anything.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from psycopg2.extensions import cursor as Cursor
 
 from event_store.database import pooler
 from event_store.database.connection import Connection, fetch_one
-from event_store.database.migrate import migrations, other_schema
+from event_store.database.migrate import (
+    OLDEST_SCHEMA,
+    applied_migrations,
+    migrations,
+    other_schema,
+    too_new,
+)
 from event_store.database.rights import (
     MIGRATIONS,
     READ,
@@ -43,6 +49,9 @@ _SETTINGS = (
     "current_setting('data_checksums')"
 )
 
+_POWERS = (
+    "SELECT rolname, rolsuper, rolbypassrls FROM pg_catalog.pg_roles WHERE rolname = current_user"
+)
 # NULL where there is no such table or function. Of the tokens a role may have single columns.
 _RIGHTS = (
     "SELECT asked.privilege, asked.name, "
@@ -66,7 +75,8 @@ class ServerFacts:
         role: who asks.
         synchronous_commit, fsync, full_page_writes: settings, as the server spells them.
         read_only: the role has to write and its transactions may not; no standby's nature.
-        migrations: numbers of the migrations that were applied; None without a schema.
+        migrations: those that were applied, for each the last one that services have to know; None
+            without a schema.
         schema: which has the tables, whether they are found or not; None where none has.
         rights_lacking: (right, table) pairs.
         hidden: tables of which a policy hides rows from the role.
@@ -79,7 +89,7 @@ class ServerFacts:
     synchronous_commit: str
     fsync: str
     full_page_writes: str
-    migrations: frozenset[int] | None
+    migrations: Mapping[int, int] | None
     rights_lacking: tuple[tuple[str, str], ...]
     read_only: bool = False
     schema: str | None = None
@@ -127,10 +137,31 @@ def check(connection: Connection, rights: Rights) -> list[str]:
             facts = _ask(cursor, rights)
     except StoreError as error:
         raise UnusableDatabaseError(str(error)) from error
-    problem = refusal(facts, frozenset(migrations()), writes=rights is WRITER_RIGHTS)
+    known = frozenset(migrations())
+    problem = refusal(facts, known, writes=rights is WRITER_RIGHTS)
+    if problem is None and connection.least_privilege:
+        problem = too_powerful(connection)
     if problem:
         raise UnusableDatabaseError(problem)
-    return warnings(facts)
+    return warnings(facts, known)
+
+
+def too_powerful(connection: Connection) -> str | None:
+    """Return why a role should not be that of a service, None where nothing is wrong with it.
+
+    Raises:
+        StoreUnavailableError, StoreError: the database does not say.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_POWERS)
+        role, superuser, bypasses = fetch_one(cursor)
+    if not superuser and not bypasses:
+        return None
+    return (
+        f"role {role!r} of the database is {'a superuser' if superuser else 'BYPASSRLS'}: use a "
+        "login with the role of the service, which `eventindex migrate` makes "
+        "(eventindex_ingest, eventindex_index, eventindex_gateway)"
+    )
 
 
 def refusal(facts: ServerFacts, known: frozenset[int], *, writes: bool) -> str | None:
@@ -174,12 +205,10 @@ def _schema_refusal(facts: ServerFacts, known: frozenset[int]) -> str | None:
         return other_schema(facts.schema)
     if applied is None:
         return "the database has no schema: run `eventindex migrate`"
-    if newer := applied - known:
-        return (
-            f"the schema is newer than this version of EventIndex (migration {max(newer)}, "
-            f"known up to {max(known)}): update the service"
-        )
-    if older := known - applied:
+    if problem := too_new(dict(applied), known):
+        return f"{problem}: update the service"
+    older = known - applied.keys()
+    if older and min(older) <= OLDEST_SCHEMA:
         return (
             f"the schema is older than this version of EventIndex (migration {min(older)} is "
             "missing): run `eventindex migrate`"
@@ -187,9 +216,21 @@ def _schema_refusal(facts: ServerFacts, known: frozenset[int]) -> str | None:
     return None
 
 
-def warnings(facts: ServerFacts) -> list[str]:
+def _of_another_release(applied: Mapping[int, int], known: frozenset[int]) -> list[str]:
+    if newer := applied.keys() - known:
+        return [f"the schema is of a later release (migration {max(newer)}), which allows for it"]
+    if older := known - applied.keys():
+        return [
+            f"the schema is of the release before (migration {min(older)} is missing): run "
+            "`eventindex migrate`"
+        ]
+    return []
+
+
+def warnings(facts: ServerFacts, known: frozenset[int]) -> list[str]:
     """Return what can be used and will be regretted. Pure."""
-    found = [
+    found = _of_another_release(facts.migrations or {}, known)
+    found += [
         f"{name} is off: a crash of the database server's machine may destroy the index"
         for name, value in (("fsync", facts.fsync), ("full_page_writes", facts.full_page_writes))
         if value == "off"
@@ -223,12 +264,11 @@ def _ask(cursor: Cursor, rights: Rights) -> ServerFacts:
     )
     rows = cursor.fetchall()
     held = {(right, table): has for right, table, has, _ in rows}
-    applied: frozenset[int] | None = None
+    applied: dict[int, int] | None = None
     if held["SELECT", MIGRATIONS] is not None:
-        applied = frozenset()
+        applied = {}
     if held["SELECT", MIGRATIONS]:
-        cursor.execute(f"SELECT number FROM {MIGRATIONS}")
-        applied = frozenset(number for (number,) in cursor.fetchall())
+        applied = applied_migrations(cursor)
     return ServerFacts(
         version=version,
         role=role,

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from functools import partial
 
 from event_store.admin import (
+    actions,
     criteria,
     datasets,
     delete,
@@ -240,6 +241,15 @@ class AdminDoor(CollectionMethods):
         if found.replaced:
             log.info("what was noted of %d files: replaced by %r", found.replaced, plan.replaced_by)
         return reply.noted_files_message(found)
+
+    async def ListAdminActions(
+        self, request: admin_pb2.ListAdminActionsRequest
+    ) -> admin_pb2.ListAdminActionsResponse:
+        """Return a page of what was changed by whom, the newest first."""
+        plan = admin_plan.plan_actions(request)
+        values = {**plan._asdict(), "limit": plan.limit + 1}
+        rows = await self._threads.run(partial(actions.list_actions, **values))
+        return reply.actions_response(plan, rows)
 
     async def IngestStatus(
         self,

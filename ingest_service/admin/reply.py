@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from event_store.admin.actions import ActionRow
 from event_store.admin.datasets import LetterRow
 from event_store.admin.file_infos import NotedFiles
 from event_store.admin.tokens import AccessToken
 from event_store.admin.verify import Verified
 from event_store.select.criteria import Criterion
 from eventindex.v1 import admin_pb2, event_pb2
-from ingest_service.admin.plan import LettersPlan, letters_token
+from ingest_service.admin.plan import ActionsPlan, LettersPlan, actions_token, letters_token
 from service_kit.settings import MESSAGE_BYTES_MAX
 
 # Topics and sentences may be long: a page of letters ends where they fill half a message.
@@ -24,6 +25,22 @@ def criterion_message(criterion: Criterion) -> admin_pb2.Criterion:
     return admin_pb2.Criterion(
         bit=criterion.bit, name=criterion.name, run_first=criterion.first_run
     )
+
+
+def actions_response(
+    plan: ActionsPlan, rows: Sequence[ActionRow]
+) -> admin_pb2.ListAdminActionsResponse:
+    """Return a page of actions; `rows` holds one more than the page where there are more."""
+    response, size = admin_pb2.ListAdminActionsResponse(), 0
+    for row in rows[: plan.limit]:
+        message = admin_pb2.AdminAction(**row._asdict())
+        size += message.ByteSize()
+        if response.actions and size > _PAGE_BYTES_MAX:
+            break
+        response.actions.append(message)
+    if len(response.actions) < len(rows):
+        response.next_page_token = actions_token(response.actions[-1].action_id)
+    return response
 
 
 def letters_response(

@@ -6,8 +6,12 @@ The answer is the only place where a secret stands.
 from __future__ import annotations
 
 import contextlib
+import uuid
+from functools import partial
 
-from event_store.admin import tokens
+from google.protobuf.json_format import MessageToJson
+
+from event_store.admin import actions, tokens
 from event_store.database.connection import Connection
 from eventindex.v1 import admin_pb2
 from ingest_service.admin.plan import TokenPlan, plan_token
@@ -41,5 +45,14 @@ def create_without_service(
     connection = Connection(
         database_url, settings.store_options, autocommit=False, name="eventindex token"
     )
+    action = actions.Action(
+        uuid.uuid4(),
+        _FROM_DATABASE,
+        "",
+        "CreateToken",
+        MessageToJson(request, indent=None),
+        actions.OK,
+    )
+    connection.before_commit = partial(actions.note, action=action)
     with contextlib.closing(connection):
         return create_token(connection, plan, _FROM_DATABASE)

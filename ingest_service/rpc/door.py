@@ -18,8 +18,10 @@ from ingest_service.model import Decoded, Door, MalformedBatchError, Receipt, Re
 from ingest_service.pipeline.intake import Intake
 from ingest_service.rpc.requests import Request, read_batch, read_cosmic
 from service_kit import calls
+from service_kit.auth import caller_subject
 from service_kit.errors import InvalidRequestError, StoppingError
 from service_kit.in_order import InOrder
+from service_kit.quotas import Quotas
 from service_kit.settings import INGEST_BATCHES_IN_FLIGHT_MAX, MESSAGE_BYTES_MAX, Settings
 from service_kit.stream_access import check_stream, checked
 
@@ -88,12 +90,15 @@ class GrpcSubmission(Submission):
 class IngestDoor:
     """IngestService over the pipeline's intake."""
 
-    def __init__(self, settings: Settings, intake: Intake, metrics: Metrics) -> None:
+    def __init__(
+        self, settings: Settings, intake: Intake, metrics: Metrics, quotas: Quotas | None = None
+    ) -> None:
+        self._quotas = quotas
         self._intake = intake
         self._metrics = metrics
         self._clocks = clocks_of(settings)
         self._stopping = False
-        self._streams: set[InOrder[bytes, ingest_pb2.IngestAck | None]] = set()
+        self._streams: set[InOrder[ingest_pb2.IngestAck | None]] = set()
 
     def stop(self) -> None:
         """End every stream after the acknowledgements of what was taken in."""
@@ -143,10 +148,11 @@ class IngestDoor:
         """Yield acknowledgements in order; requests are read while earlier ones are stored."""
 
         async def begin(payload: bytes) -> asyncio.Future[ingest_pb2.IngestAck | None]:
-            submission = await self._submitted(kind, calls.peer(), payload, read)
+            source = caller_subject() or calls.peer()
+            submission = await self._submitted(kind, source, payload, read)
             return submission.acknowledgement
 
-        stream = InOrder(checked(requests), begin, INGEST_BATCHES_IN_FLIGHT_MAX)
+        stream = InOrder(checked(requests), begin, INGEST_BATCHES_IN_FLIGHT_MAX, self._quotas)
         self._streams.add(stream)
         if self._stopping:
             stream.stop(StoppingError(_STOPPING))
@@ -168,6 +174,7 @@ class IngestDoor:
             self._metrics.message_refused(Door.GRPC, kind, error.reason)
             raise InvalidRequestError(error.detail) from None
         submission = GrpcSubmission(kind, source, request, len(payload))
+        calls.count_pairs(request.decoded.offered)
         await self.submit(submission)
         return submission
 

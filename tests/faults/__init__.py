@@ -9,6 +9,7 @@ from tests.faults import (
     input_faults,
     poison_faults,
     stream_faults,
+    update_faults,
 )
 
 __all__ = [
@@ -20,4 +21,5 @@ __all__ = [
     "input_faults",
     "poison_faults",
     "stream_faults",
+    "update_faults",
 ]

@@ -206,6 +206,46 @@ class ListDeadLettersResponse(_message.Message):
     next_page_token: str
     def __init__(self, dead_letters: _Optional[_Iterable[_Union[DeadLetter, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
+class AdminAction(_message.Message):
+    __slots__ = ("action_id", "began", "ended", "subject", "peer", "method", "request", "outcome")
+    ACTION_ID_FIELD_NUMBER: _ClassVar[int]
+    BEGAN_FIELD_NUMBER: _ClassVar[int]
+    ENDED_FIELD_NUMBER: _ClassVar[int]
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    PEER_FIELD_NUMBER: _ClassVar[int]
+    METHOD_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    action_id: int
+    began: _timestamp_pb2.Timestamp
+    ended: _timestamp_pb2.Timestamp
+    subject: str
+    peer: str
+    method: str
+    request: str
+    outcome: str
+    def __init__(self, action_id: _Optional[int] = ..., began: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., ended: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., subject: _Optional[str] = ..., peer: _Optional[str] = ..., method: _Optional[str] = ..., request: _Optional[str] = ..., outcome: _Optional[str] = ...) -> None: ...
+
+class ListAdminActionsRequest(_message.Message):
+    __slots__ = ("page_size", "page_token", "subject", "method")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    METHOD_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    subject: str
+    method: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., subject: _Optional[str] = ..., method: _Optional[str] = ...) -> None: ...
+
+class ListAdminActionsResponse(_message.Message):
+    __slots__ = ("actions", "next_page_token")
+    ACTIONS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    actions: _containers.RepeatedCompositeFieldContainer[AdminAction]
+    next_page_token: str
+    def __init__(self, actions: _Optional[_Iterable[_Union[AdminAction, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
 class GetDeadLetterRequest(_message.Message):
     __slots__ = ("dead_letter_id",)
     DEAD_LETTER_ID_FIELD_NUMBER: _ClassVar[int]
