@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import logging
 import socket
-import threading
 import time
-import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +22,7 @@ from psycopg2.extensions import TRANSACTION_STATUS_ACTIVE, TRANSACTION_STATUS_ID
 from event_store.database import session
 from event_store.database.driver import ends_session, first_line, meaning_of, translate
 from event_store.database.sqlstate import Meaning
+from event_store.database.watchdog import watchdog
 from event_store.errors import UnusableDatabaseError
 
 log = logging.getLogger(__name__)
@@ -86,7 +85,7 @@ class Connection:
         self.pooled = False
         self.stalled = False
         self.before_commit: Callable[[psycopg2.extensions.cursor], None] | None = None
-        _watchdog.watch(self)
+        watchdog.watch(self)
 
     @contextmanager
     def cursor(self) -> Iterator[psycopg2.extensions.cursor]:
@@ -268,37 +267,3 @@ def damage_contained(cursor: psycopg2.extensions.cursor) -> Iterator[list[str]]:
         cursor.execute("ROLLBACK TO SAVEPOINT damage")
         damage.append(first_line(error))
     cursor.execute("RELEASE SAVEPOINT damage")
-
-
-class _Watchdog:
-    """Looks once a second for calls that no keepalive and no statement timeout ends.
-
-    A link that still acknowledges TCP and answers nothing holds libpq for ever.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._connections: weakref.WeakSet[Connection] = weakref.WeakSet()
-        self._thread: threading.Thread | None = None
-
-    def watch(self, connection: Connection) -> None:
-        """Watch a connection for as long as it lives."""
-        with self._lock:
-            self._connections.add(connection)
-            if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._run, name="database-watchdog", daemon=True
-                )
-                self._thread.start()
-
-    def _run(self) -> None:
-        while True:
-            time.sleep(1.0)
-            with self._lock:
-                connections = list(self._connections)
-            now = time.monotonic()
-            for connection in connections:
-                connection.abort_if_stalled(now)
-
-
-_watchdog = _Watchdog()

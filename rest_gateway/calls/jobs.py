@@ -15,6 +15,7 @@ from pydantic import Field
 from rest_gateway.answers import job_schemas
 from rest_gateway.answers.blocks import answer_blocks
 from rest_gateway.answers.streams import Stream, json_answer, primed, streamed
+from rest_gateway.calls.job_document import job_document
 from rest_gateway.calls.parameters import Parameters
 from rest_gateway.jobs import store as job_store
 from rest_gateway.jobs.chunks import parquet_blocks, to_chunks, to_results
@@ -110,7 +111,7 @@ async def create_job(
     )
     job = await _receive(parts, chunks, check, owner=caller.subject, olt=query.olt_result)
     parts.worker.wake()
-    body = _document(job).model_dump_json()
+    body = job_document(job).model_dump_json()
     headers = {"Location": f"{API_PREFIX}/jobs/{job.job_id}", "Cache-Control": "no-store"}
     return Response(body, 202, headers, MEDIA_TYPES[Form.JSON])
 
@@ -178,7 +179,7 @@ async def get_job(
     request: Request, parts: PartsDep, job_id: JobId, caller: CallerDep, _: AdmittedDep
 ) -> Response:
     """Say how far a job is and where its result will be."""
-    return json_answer(request, _document(await _find(parts, job_id, caller)))
+    return json_answer(request, job_document(await _find(parts, job_id, caller)))
 
 
 @router.get(
@@ -260,7 +261,7 @@ async def _progress(parts: Parts, job_id: uuid.UUID, still_may: StillMay) -> Asy
     last, silent = "", 0
     while not parts.stopping.is_set() and await still_may():
         job = await parts.jobs.run(partial(job_store.find, job_id=job_id))
-        data = "null" if job is None else _document(job).model_dump_json()
+        data = "null" if job is None else job_document(job).model_dump_json()
         if job is None or job.state != "queued":
             yield format_sse_event(data_str=data, event="end")
             return
@@ -297,12 +298,3 @@ async def _find(parts: Parts, job_id: uuid.UUID, caller: Caller | None) -> JobRo
 
 def _gone(job_id: uuid.UUID) -> Problem:
     return Problem(404, "not-found", f"there is no job {job_id}: unknown, cancelled or expired")
-
-
-def _document(job: JobRow) -> job_schemas.Job:
-    address = f"{API_PREFIX}/jobs/{job.job_id}"
-    links = {"self": address, "events": f"{address}/events"}
-    if job.state == "done":
-        links["result"] = f"{address}/result"
-    shown = {name: value for name, value in job._asdict().items() if name != "owner"}
-    return job_schemas.Job(**{**shown, "not_found": job.pairs_done - job.found, "links": links})
