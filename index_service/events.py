@@ -116,7 +116,7 @@ def resolve(
         InvalidRequestError: the dataset belongs to another one, or a name is there twice.
     """
     with connection.cursor() as cursor:
-        number = chosen_collection(cursor, message.collection, selection.dsid)
+        number = chosen_collection(cursor, message.collection, selection.dsid, selection.fuid)
         one = selection.run_first == selection.run_last
         require_run(cursor, selection.run_first if one else None, number)
         require_file(cursor, selection.fuid, number)

@@ -57,6 +57,7 @@ class Reason(StrEnum):
     UNKNOWN_COLLECTION = "unknown_collection"
     CLOSED_COLLECTION = "closed_collection"
     OTHER_COLLECTION = "dataset_of_other_collection"
+    TOO_MANY_COLLECTIONS = "too_many_collections"
 
 
 class RefusedError(ValueError):

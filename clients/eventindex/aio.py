@@ -24,7 +24,7 @@ from eventindex import channel as channels
 from eventindex.addresses import Found, locate
 from eventindex.aio_stream import AsyncExchange
 from eventindex.channel import Tls
-from eventindex.collection_names import RAW
+from eventindex.collection_names import RAW, chosen_name
 from eventindex.errors import from_rpc_error
 from eventindex.lookup_messages import (
     LookupCalls,
@@ -73,11 +73,13 @@ class AsyncClient:
         *,
         with_olt_result: bool = False,
         collection: str = RAW,
+        detector: str | int | None = None,
         with_file_names: bool = False,
         timeout: float | None = None,  # noqa: ASYNC109  # as in `Client`; gRPC keeps it
     ) -> LookupResult:
         """Find the RAW files of any number of (run, event) pairs; see `Client.lookup`."""
         columns = to_pairs(pairs)
+        collection = chosen_name(collection, detector)
         if len(columns.runs) > pairs_max(with_file_names):
             parts = self.lookup_stream(
                 slices(columns, pairs_max(with_file_names)),
@@ -101,6 +103,7 @@ class AsyncClient:
         *,
         with_olt_result: bool = False,
         collection: str = RAW,
+        detector: str | int | None = None,
         with_file_names: bool = False,
         batches_in_flight_max: int = 8,
         timeout: float | None = None,
@@ -111,9 +114,10 @@ class AsyncClient:
         Args:
             batches: an asynchronous iterable, or a plain one, whose batches are then taken in
                 another thread.
-            with_olt_result, collection, with_file_names, batches_in_flight_max, timeout,
-            retry_seconds_max: as there.
+            with_olt_result, collection, detector, with_file_names, batches_in_flight_max,
+            timeout, retry_seconds_max: as there.
         """
+        collection = chosen_name(collection, detector)
         default = self._limits
         limits = StreamLimits(
             batches_in_flight_max,

@@ -11,7 +11,7 @@ from typing import overload
 
 from eventindex.administration import Administration
 from eventindex.channel import tls_of
-from eventindex.collection_names import RAW, distinct_names, wire_name
+from eventindex.collection_names import RAW, chosen_name, distinct_names, wire_name
 from eventindex.columns import SerializedBatch, serialize, to_cosmic_message
 from eventindex.completeness import CompletenessQueries
 from eventindex.duplicates import DuplicateQueries
@@ -40,6 +40,7 @@ class Client(CompletenessQueries, DuplicateQueries, Administration, Picking):
         *,
         with_olt_result: bool = False,
         collection: str = RAW,
+        detector: str | int | None = None,
         with_file_names: bool = False,
         timeout: float | None = None,
     ) -> LookupResult: ...
@@ -61,6 +62,7 @@ class Client(CompletenessQueries, DuplicateQueries, Administration, Picking):
         *,
         with_olt_result: bool = False,
         collection: str | list[str] | tuple[str, ...] = RAW,
+        detector: str | int | None = None,
         with_file_names: bool = False,
         timeout: float | None = None,
     ) -> LookupResult | dict[str, LookupResult]:
@@ -73,6 +75,7 @@ class Client(CompletenessQueries, DuplicateQueries, Administration, Picking):
             with_olt_result: ask for the online filter's bits too.
             collection: the collection that is asked, or a list of several: then the result is a
                 dictionary with one for each. `collections_of` tells which hold some runs.
+            detector: a telescope, in the place of a collection: its own is asked.
             with_file_names: ask for names, sizes, checksums and addresses of the files too.
             timeout: seconds to wait, default as in `connect`; for each 100,000 pairs where
                 there are more, for each 4,000 with names.
@@ -83,8 +86,9 @@ class Client(CompletenessQueries, DuplicateQueries, Administration, Picking):
             EventIndexError: the server refused, failed, or is away.
         """
         columns = to_pairs(pairs)
-        if isinstance(collection, str):
-            return self._lookup_in(collection, columns, with_olt_result, with_file_names, timeout)
+        if isinstance(collection, str) or detector is not None:
+            chosen = chosen_name(collection, detector)
+            return self._lookup_in(chosen, columns, with_olt_result, with_file_names, timeout)
         return {
             name: self._lookup_in(name, columns, with_olt_result, with_file_names, timeout)
             for name in distinct_names(collection)
@@ -117,6 +121,7 @@ class Client(CompletenessQueries, DuplicateQueries, Administration, Picking):
         *,
         with_olt_result: bool = False,
         collection: str = RAW,
+        detector: str | int | None = None,
         with_file_names: bool = False,
         batches_in_flight_max: int = 8,
         timeout: float | None = None,
@@ -132,6 +137,7 @@ class Client(CompletenessQueries, DuplicateQueries, Administration, Picking):
             batches: an iterable of any length; each batch as in `lookup`, up to 100,000 pairs.
             with_olt_result: ask for the online filter's bits too.
             collection: the collection that is asked.
+            detector: a telescope, in the place of a collection.
             with_file_names: ask for what is noted of the files too; then 4,000 pairs in a batch
                 always have an answer that fits a message.
             batches_in_flight_max: batches that were read and not yet answered.
@@ -146,6 +152,7 @@ class Client(CompletenessQueries, DuplicateQueries, Administration, Picking):
             DeadlineError: no result in time.
         """
         limits = self._stream_limits(batches_in_flight_max, timeout, retry_seconds_max)
+        collection = chosen_name(collection, detector)
         question = Question(with_olt_result, collection, with_file_names, files_of_stream=True)
         requests = to_requests(batches, question)
         exchange = Exchange(self._lookups.LookupStream, requests, limits, self._address)
@@ -157,6 +164,7 @@ class Client(CompletenessQueries, DuplicateQueries, Administration, Picking):
         event_number: int,
         *,
         collection: str = RAW,
+        detector: str | int | None = None,
         with_file_names: bool = False,
         timeout: float | None = None,
     ) -> Event:
@@ -171,7 +179,7 @@ class Client(CompletenessQueries, DuplicateQueries, Administration, Picking):
         request = lookup_pb2.GetEventRequest(
             run_number=run,
             event_number=event,
-            collection=wire_name(collection),
+            collection=wire_name(chosen_name(collection, detector)),
             with_file_names=with_file_names,
         )
         return to_event(self._unary(self._index.GetEvent, request, timeout))

@@ -73,6 +73,7 @@ class Response(NamedTuple):
     found: int
     not_found: int
     first_file_index: int = 0
+    other_collections: tuple[str, ...] = ()
 
 
 class LookupCalls:
@@ -207,4 +208,5 @@ def _from_message(message: lookup_pb2.LookupResponse) -> Response:
         message.found,
         message.not_found,
         message.first_file_index,
+        tuple(message.other_collections),
     )

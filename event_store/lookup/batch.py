@@ -29,11 +29,14 @@ class Answer(Generic[Reply]):
         files: the replies of the distinct RAW files found.
         file_indexes: uint32, shape (n,): 0 not found, i the file `files[i - 1]`.
         olt: uint64, shape (n,), 0 where not found; None when it was not asked for.
+        other_collections: names of those that hold runs which the one that was asked does not
+            hold; for whoever found nothing to fill in.
     """
 
     files: Sequence[Reply]
     file_indexes: npt.NDArray[np.uint32]
     olt: UInt64 | None
+    other_collections: Sequence[str] = ()
 
 
 class Asked(NamedTuple):

@@ -21,6 +21,7 @@ from event_store.errors import StoreError, StoreUnavailableError
 from event_store.model import RAW, RAW_NAME, DeadLetter, EventColumns, FileInfo, Outcome, UInt8
 from event_store.select.collections import can_be_a_name, collection_numbers
 from event_store.write import catalogue, file_infos
+from event_store.write.cosmic_datasets import CosmicDataset, number_cosmic_datasets
 from event_store.write.dead_letters import (
     insert_dead_letters,
     kept_letters_bytes,
@@ -33,6 +34,7 @@ from event_store.write.transaction import Transaction
 
 _NAME = "eventindex ingest_service"
 _NAMES_REMEMBERED_MAX = 100_000
+COLLECTIONS_MAX = 10_000
 _NO_LIMIT = 2**63 - 1
 _END_BACKEND = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = %s "
@@ -55,7 +57,15 @@ class KeptLetters(NamedTuple):
 class Store:
     """The writing side of the index. For one thread at a time; connects when first used."""
 
-    def __init__(self, database_url: str, options: StoreOptions | None = None) -> None:
+    def __init__(
+        self,
+        database_url: str,
+        options: StoreOptions | None = None,
+        *,
+        collections_max: int = COLLECTIONS_MAX,
+    ) -> None:
+        """`collections_max` is how many there may be when a telescope's is to be made."""
+        self._collections_max = collections_max
         self._url = database_url
         self._options = options or StoreOptions()
         self._connection = self._new_connection(_NAME)
@@ -63,7 +73,7 @@ class Store:
         self._server = ""
         self._known_datasets: set[int] = set()
         self._collections: dict[str, int] = {RAW_NAME: RAW}
-        self._cosmic_datasets: dict[str, int] = {}
+        self._cosmic_datasets: dict[str, CosmicDataset] = {}
         self._known_files: dict[uuid.UUID, FileInfo] = {}
 
     def write(self, batch: EventColumns, on_progress: Callable[[], None] = lambda: None) -> UInt8:
@@ -118,8 +128,11 @@ class Store:
                 self._collections.update(collection_numbers(cursor, new))
         return self._collections
 
-    def cosmic_datasets(self, names: Sequence[str]) -> dict[str, int]:
-        """Return the numbers of at least these telescope datasets; new ones are 2³⁰ and up.
+    def cosmic_datasets(self, names: Sequence[str]) -> dict[str, CosmicDataset]:
+        """Return at least these telescope datasets; new ones are 2³⁰ and up.
+
+        With a new detector its collection is made; where no more may be made, its datasets are
+        left out.
 
         Raises:
             StoreUnavailableError: try again.
@@ -131,9 +144,9 @@ class Store:
             self._cosmic_datasets.clear()
             new = list(names)
         with self._cursor() as cursor:
-            numbers = catalogue.number_cosmic_datasets(cursor, new)
-        self._cosmic_datasets.update(numbers)
-        self._known_datasets.update(numbers.values())
+            found = number_cosmic_datasets(cursor, new, self._collections_max)
+        self._cosmic_datasets.update(found)
+        self._known_datasets.update(one.dsid for one in found.values())
         return self._cosmic_datasets
 
     def note_files(self, offers: Sequence[FileInfo]) -> frozenset[FileInfo]:

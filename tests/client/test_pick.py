@@ -30,9 +30,9 @@ ENTRIES = [150, 3, 199, 0, 7, 42]
 def server() -> Iterator[Server]:
     """An index that knows the events of the real files, and one of a file that nobody has."""
     server = Server({(9, 9): (ABSENT, 1, 0)})
-    for path, names in ((NANOAOD, ("run", "event")), (ZMUMU, ("Run", "Event")),
-                        (NTUPLE, ("run", "event"))):  # fmt: skip
-        add(server, path, *names)
+    for path in (NANOAOD, NTUPLE):
+        add(server, path, "run", "event")
+    add(server, ZMUMU, "Run", "Event")
     yield server
     server.stop()
 
@@ -218,8 +218,8 @@ def test_uuids_are_remembered_as_long_as_a_file_is_the_same(monkeypatch: pytest.
     """With a work directory of one's own, files that did not change are not opened to be found."""
     shutil.copy(NANOAOD, "a.root")
     write_list(NANOAOD, ENTRIES, "run", "event")
-    command = ["pick", "list.txt", "-o", "out.root", "--files", ".", "--work-dir", "work",
-               "--branches", "event"]  # fmt: skip
+    work = ["--work-dir", "work", "--branches", "event"]
+    command = ["pick", "list.txt", "-o", "out.root", "--files", ".", *work]
     assert run(*command).exit_code == 0
     assert [path.name for path in Path("work").iterdir()] == ["uuids.json"]
     Path("out.root").unlink()

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from event_store.errors import StoreError, StoreUnavailableError, UnansweredError
 from event_store.model import DeadLetter, Outcome, RawFile
+from event_store.write.cosmic_datasets import CosmicDataset
 from event_store.write.writer import KeptLetters
 from ingest_service.metrics import Metrics
 from ingest_service.model import CosmicFile, Decoded, Door, Reason, Submission, Taken
@@ -135,7 +136,7 @@ def test_join_keeps_every_event_in_order(messages):
 def test_join_numbers_the_files_of_telescopes():
     """A telescope's file gets the number of its dataset."""
     message = Decoded(1, [1], [2], [3], [0], [CosmicFile(uuid.UUID(int=9), "cosmic.0.1")])
-    batch = join([message], ["0"], {"cosmic.0.1": 2**30})
+    batch = join([message], ["0"], {"cosmic.0.1": CosmicDataset(2**30, 3)})
     assert list(batch.files) == [RawFile(uuid.UUID(int=9), 2**30)]
 
 

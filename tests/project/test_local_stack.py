@@ -194,7 +194,9 @@ def test_the_demonstration_stores_samples_into_an_empty_index_only(data):
     again = run_demonstration(data)
     assert "The index has events already: no samples are stored." in again
     assert not any(line.startswith(("Sent", "Stored")) for line in again)
-    assert all(any("eventindex lookup -" in line for line in said) for said in (lines, again))
+    assert all(
+        any("eventindex lookup --detector 0 -" in line for line in said) for said in (lines, again)
+    )
 
 
 def run_demonstration(data: Path) -> list[str]:
