@@ -25,6 +25,7 @@ from eventindex.v1 import lookup_pb2
 from index_service import lookup_joining, lookup_plan, lookup_reply
 from index_service.file_names import Names
 from index_service.lookup_groups import LookupGroups
+from index_service.replica import not_reached, when_reached
 from index_service.stream_files import Answered, StreamFiles
 from service_kit import calls
 from service_kit.errors import InvalidRequestError
@@ -71,9 +72,18 @@ class Lookups:
         names: Names,
         *,
         slow_call_s: float = math.inf,
+        replica_wait_s_max: float = math.inf,
         quotas: Quotas | None = None,
     ) -> None:
-        """`slow_call_s`: a batch that takes as long is worth a line of the log."""
+        """Answer by these parts.
+
+        Args:
+            reader, threads, observer, names: what is asked, and who is told.
+            slow_call_s: a batch that takes as long is worth a line of the log.
+            replica_wait_s_max: how long a batch with a commit_token waits for a replica.
+            quotas: of what a caller may have at once.
+        """
+        self._replica_wait_s_max = replica_wait_s_max
         self._slow_call_s = slow_call_s
         self._quotas = quotas
         self._reader = reader
@@ -112,9 +122,16 @@ class Lookups:
                 values = {"method": method, "pairs": pairs, "seconds": round(seconds, 6)}
                 log.info("%s: a batch of %d pairs took %.3f s", *values.values(), extra=values)
 
-        answer = self._groups.submit(request)
+        answer = self._begun(request)
         answer.add_done_callback(note)
         return answer
+
+    def _begun(self, request: bytes) -> asyncio.Future[_Reply]:
+        if not lookup_plan.may_have_commit_token(request):
+            return self._groups.submit(request)
+        return asyncio.ensure_future(
+            when_reached(lambda: self._groups.submit(request), self._replica_wait_s_max)
+        )
 
     async def GetEvent(self, request: lookup_pb2.GetEventRequest) -> lookup_pb2.GetEventResponse:
         """Look up one event with all its fields."""
@@ -135,6 +152,8 @@ class Lookups:
     ) -> list[_Reply | Exception]:
         """Answer requests that have all arrived; a bad one leaves the others alone."""
         planned = [_plan(request) for request in requests]
+        behind = not_reached(connection, planned)
+        planned = [behind.get(place, one) for place, one in enumerate(planned)]
         asked = [one for one in planned if isinstance(one, Asked)]
         try:
             replies = iter(self._look_up(connection, asked))
@@ -206,7 +225,7 @@ def _reply(asked: Asked, answer: Answer[bytes]) -> _Reply:
     return _Reply(body, len(asked.events))
 
 
-def _plan(request: bytes) -> Asked | InvalidRequestError:
+def _plan(request: bytes) -> Asked | Exception:
     try:
         return lookup_plan.plan_lookup(request)
     except InvalidRequestError as error:

@@ -173,6 +173,8 @@ class Receipt:
     rejections: Sequence[Rejection] = ()
     # Files whose name, size or checksum was noted before with another value.
     refused_files: int = 0
+    # A position of the write-ahead log behind the commit; of gRPC's submissions.
+    commit_token: str = ""
 
 
 # Different in each process; an instance that starts again counts from 1.

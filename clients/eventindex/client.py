@@ -42,6 +42,7 @@ class Client(CompletenessQueries, DuplicateQueries, Administration, Picking):
         collection: str = RAW,
         detector: str | int | None = None,
         with_file_names: bool = False,
+        commit_token: str = "",
         timeout: float | None = None,
     ) -> LookupResult: ...
 
@@ -53,6 +54,7 @@ class Client(CompletenessQueries, DuplicateQueries, Administration, Picking):
         with_olt_result: bool = False,
         collection: list[str] | tuple[str, ...],
         with_file_names: bool = False,
+        commit_token: str = "",
         timeout: float | None = None,
     ) -> dict[str, LookupResult]: ...
 
@@ -64,6 +66,7 @@ class Client(CompletenessQueries, DuplicateQueries, Administration, Picking):
         collection: str | list[str] | tuple[str, ...] = RAW,
         detector: str | int | None = None,
         with_file_names: bool = False,
+        commit_token: str = "",
         timeout: float | None = None,
     ) -> LookupResult | dict[str, LookupResult]:
         """Find the RAW files of any number of (run, event) pairs.
@@ -77,6 +80,8 @@ class Client(CompletenessQueries, DuplicateQueries, Administration, Picking):
                 dictionary with one for each. `collections_of` tells which hold some runs.
             detector: a telescope, in the place of a collection: its own is asked.
             with_file_names: ask for names, sizes, checksums and addresses of the files too.
+            commit_token: of an `Ack`: what it acknowledged is found, on a replica too. One that is
+                behind is waited for.
             timeout: seconds to wait, default as in `connect`; for each 100,000 pairs where
                 there are more, for each 4,000 with names.
 
@@ -86,31 +91,27 @@ class Client(CompletenessQueries, DuplicateQueries, Administration, Picking):
             EventIndexError: the server refused, failed, or is away.
         """
         columns = to_pairs(pairs)
+        question = Question(with_olt_result, RAW, with_file_names, commit_token=commit_token)
         if isinstance(collection, str) or detector is not None:
-            chosen = chosen_name(collection, detector)
-            return self._lookup_in(chosen, columns, with_olt_result, with_file_names, timeout)
+            question = question._replace(collection=chosen_name(collection, detector))
+            return self._lookup_in(columns, question, timeout)
         return {
-            name: self._lookup_in(name, columns, with_olt_result, with_file_names, timeout)
+            name: self._lookup_in(columns, question._replace(collection=name), timeout)
             for name in distinct_names(collection)
         }
 
-    def _lookup_in(
-        self,
-        collection: str,
-        columns: Pairs,
-        with_olt_result: bool,
-        with_file_names: bool,
-        timeout: float | None,
-    ) -> LookupResult:
-        if len(columns.runs) <= pairs_max(with_file_names):
-            request = encode(1, columns, Question(with_olt_result, collection, with_file_names))
+    def _lookup_in(self, columns: Pairs, question: Question, timeout: float | None) -> LookupResult:
+        size_max = pairs_max(question.with_file_names)
+        if len(columns.runs) <= size_max:
+            request = encode(1, columns, question)
             response = self._unary(self._lookups.Lookup, request, timeout)
-            return to_result(columns, response, with_olt_result=with_olt_result)
+            return to_result(columns, response, with_olt_result=question.with_olt_result)
         parts = self.lookup_stream(
-            slices(columns, pairs_max(with_file_names)),
-            with_olt_result=with_olt_result,
-            collection=collection,
-            with_file_names=with_file_names,
+            slices(columns, size_max),
+            with_olt_result=question.with_olt_result,
+            collection=question.collection,
+            with_file_names=question.with_file_names,
+            commit_token=question.commit_token,
             timeout=timeout,
         )
         return join(columns, list(parts))
@@ -123,6 +124,7 @@ class Client(CompletenessQueries, DuplicateQueries, Administration, Picking):
         collection: str = RAW,
         detector: str | int | None = None,
         with_file_names: bool = False,
+        commit_token: str = "",
         batches_in_flight_max: int = 8,
         timeout: float | None = None,
         retry_seconds_max: float | None = None,
@@ -140,6 +142,7 @@ class Client(CompletenessQueries, DuplicateQueries, Administration, Picking):
             detector: a telescope, in the place of a collection.
             with_file_names: ask for what is noted of the files too; then 4,000 pairs in a batch
                 always have an answer that fits a message.
+            commit_token: as in `lookup`.
             batches_in_flight_max: batches that were read and not yet answered.
             timeout: longest wait for one result, seconds; default as in `connect`.
             retry_seconds_max: how long to try again when the server is away, since the last
@@ -152,8 +155,10 @@ class Client(CompletenessQueries, DuplicateQueries, Administration, Picking):
             DeadlineError: no result in time.
         """
         limits = self._stream_limits(batches_in_flight_max, timeout, retry_seconds_max)
-        collection = chosen_name(collection, detector)
-        question = Question(with_olt_result, collection, with_file_names, files_of_stream=True)
+        question = Question(
+            with_olt_result, chosen_name(collection, detector), with_file_names,
+            files_of_stream=True, commit_token=commit_token,
+        )  # fmt: skip
         requests = to_requests(batches, question)
         exchange = Exchange(self._lookups.LookupStream, requests, limits, self._address)
         return exchange.answers(StreamResults(with_olt_result).result)

@@ -73,7 +73,8 @@ class Rejection:
 class Ack(NamedTuple):
     """A batch is committed; what became of its events.
 
-    `refused_files` are those with another name, size or checksum than was noted before.
+    `refused_files` are those with another name, size or checksum than was noted before. A lookup
+    that hands `commit_token` back finds the events on a replica too.
     """
 
     inserted: int
@@ -82,6 +83,7 @@ class Ack(NamedTuple):
     rejected: int
     rejections: tuple[Rejection, ...]
     refused_files: int = 0
+    commit_token: str = ""
 
 
 class WithFiles:
@@ -281,6 +283,7 @@ def to_ack(message: ingest_pb2.IngestAck) -> Ack:
         message.rejected,
         rejections,
         message.refused_files,
+        message.commit_token,
     )
 
 

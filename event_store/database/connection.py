@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 from typing import Any
 
@@ -19,10 +20,10 @@ import psycopg2
 import psycopg2.extensions
 from psycopg2.extensions import TRANSACTION_STATUS_ACTIVE, TRANSACTION_STATUS_IDLE
 
-from event_store.database import session
+from event_store.database import session, watchdog
 from event_store.database.driver import ends_session, first_line, meaning_of, translate
+from event_store.database.hosts import Hosts, one_url
 from event_store.database.sqlstate import Meaning
-from event_store.database.watchdog import watchdog
 from event_store.errors import UnusableDatabaseError
 
 log = logging.getLogger(__name__)
@@ -71,8 +72,12 @@ class Connection:
         before_commit: what else each transaction does, last of all.
     """
 
-    def __init__(self, url: str, options: StoreOptions, *, autocommit: bool, name: str) -> None:
-        self._url = url
+    def __init__(
+        self, database: str | Hosts, options: StoreOptions, *, autocommit: bool, name: str
+    ) -> None:
+        """`database`: its URL, or the hosts that connections of this process keep to."""
+        self._hosts = one_url(database) if isinstance(database, str) else database
+        self._turn = 0
         self._options = options
         self.least_privilege = options.least_privilege
         self._autocommit = autocommit
@@ -118,13 +123,30 @@ class Connection:
 
     def twin(self) -> Connection:
         """Open another connection to the same database, in autocommit."""
-        return Connection(self._url, self._options, autocommit=True, name=self._name)
+        return Connection(self._hosts, self._options, autocommit=True, name=self._name)
 
     def prepare(self, cursor: psycopg2.extensions.cursor, name: str, sql: str) -> None:
         """Prepare a statement for `EXECUTE name(…)`, once for each session of this connection."""
         if name not in self._prepared:
             cursor.execute(f"PREPARE {name} AS {sql}")
             self._prepared.add(name)
+
+    def commit_token(self) -> str:
+        """Return a position of the write-ahead log behind all that was committed here so far.
+
+        Raises:
+            StoreUnavailableError: the database does not answer.
+        """
+        with self.cursor() as cursor:
+            try:
+                # Without a transaction around it this is one round trip.
+                cursor.connection.autocommit = True
+                cursor.execute("SELECT pg_current_wal_insert_lsn()")
+                cursor.connection.autocommit = self._autocommit
+            except BaseException:
+                self.close()
+                raise
+            return f"{self.server.partition('/')[0]}:{fetch_one(cursor)[0]}"
 
     def step(self) -> None:
         """Say that the transaction makes progress: the stall timeout begins anew."""
@@ -162,12 +184,15 @@ class Connection:
 
     def _open(self) -> psycopg2.extensions.connection:
         if self._raw is not None and not self._raw.closed:
-            return self._raw
+            if self._turn == self._hosts.turn:
+                return self._raw
+            self.close()
         self._prepared.clear()
         try:
-            raw = self._raw = session.start(
-                self._url, name=self._name, timeout_s=self._options.connect_timeout_s
+            raw, self._turn = self._hosts.reach(
+                partial(session.start, name=self._name, timeout_s=self._options.connect_timeout_s)
             )
+            self._raw = raw
             # The stall timeout runs from here: a pooler may let the first statement wait.
             self.step()
             self._set_up(raw)
@@ -185,7 +210,7 @@ class Connection:
     def _set_up(self, raw: psycopg2.extensions.connection) -> None:
         session.settle(
             raw,
-            self._url,
+            self._hosts.url,
             lock_timeout_ms=self._options.lock_timeout_ms,
             idle_in_transaction_timeout_ms=self._options.idle_in_transaction_timeout_ms,
             statement_timeout_ms=int(_STATEMENT_STALLS * self._options.stall_timeout_s * 1000),

@@ -1,4 +1,4 @@
-"""The thread that ends calls of the database which nothing else would end."""
+"""Looks after calls of a database from outside: a link that is silent ends none by itself."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Protocol
 
 
 class Watched(Protocol):
-    """A connection that may be in a call."""
+    """A connection that may be silent."""
 
     def abort_if_stalled(self, now: float) -> None:
-        """End the call if it has taken too long."""
+        """Cut a call that has been silent for too long (any thread)."""
 
 
-class Watchdog:
+class _Watchdog:
     """Looks once a second for calls that no keepalive and no statement timeout ends.
 
     A link that still acknowledges TCP and answers nothing holds libpq for ever.
@@ -46,4 +46,4 @@ class Watchdog:
                 connection.abort_if_stalled(now)
 
 
-watchdog = Watchdog()
+watch = _Watchdog().watch

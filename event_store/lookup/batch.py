@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from event_store.arrays import Places, distinct, numbered, ragged
+from event_store.database.commit_tokens import CommitToken
 from event_store.lookup.olt import olt_results
 from event_store.model import RAW, RAW_NAME, Int32, Int64, UInt64
 from event_store.pages.format import SLOT_BITS, SLOT_MASK, PackedPage
@@ -49,6 +50,7 @@ class Asked(NamedTuple):
     collection: str = RAW_NAME
     with_names: bool = False
     of_stream: bool = False
+    commit_token: CommitToken | None = None
 
 
 class PendingOlt(NamedTuple):

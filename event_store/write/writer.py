@@ -116,6 +116,14 @@ class Store:
             outcome[order] = outcome.copy()
         return outcome
 
+    def commit_token(self) -> str:
+        """Return what stands for all that was committed so far, for readers of a replica.
+
+        Raises:
+            StoreUnavailableError: try again.
+        """
+        return self._connection.commit_token()
+
     def collections(self, names: Iterable[str]) -> dict[str, int]:
         """Return the numbers of at least those of these collections that there are.
 

@@ -21,7 +21,7 @@ from event_store.write.cosmic_datasets import CosmicDataset
 from event_store.write.dead_letters import letter_bytes
 from event_store.write.writer import KeptLetters
 from ingest_service.metrics import Metrics
-from ingest_service.model import Decoded, Receipt, Taken
+from ingest_service.model import Decoded, Door, Receipt, Taken
 from ingest_service.pipeline.by_collection import (
     REFUSED,
     by_collection,
@@ -45,6 +45,9 @@ class EventStore(Database, Protocol):
 
     def write(self, batch: EventColumns, on_progress: Callable[[], None]) -> UInt8:
         """Store a batch, calling back after each step; an Outcome for each position."""
+
+    def commit_token(self) -> str:
+        """Return what stands for all that was committed so far."""
 
     def collections(self, names: Iterable[str]) -> dict[str, int]:
         """Return the numbers of at least those of these collections that there are."""
@@ -99,6 +102,10 @@ class Storing:
         if refused:
             for item, receipt in zip(items, found, strict=True):
                 receipt.refused_files = len(refused.intersection(item.decoded.file_infos))
+        if any(item.submission.door is Door.GRPC for item in with_events):
+            token = self._patience.retried(self._store.commit_token)
+            for receipt in found:
+                receipt.commit_token = token
         return found
 
     def _note_files(self, items: Sequence[Taken]) -> frozenset[FileInfo]:

@@ -22,8 +22,7 @@ from tests.support.command import run
 from tests.support.root import DATA, NANOAOD, NANOAOD_UUID, NTUPLE, ZMUMU, read_branches, write_tree
 
 ABSENT = str(uuid.UUID(int=1))
-# Entries of the real NanoAOD, out of order.
-ENTRIES = [150, 3, 199, 0, 7, 42]
+ENTRIES = [150, 3, 199, 0, 7, 42]  # of the real NanoAOD, out of order
 
 
 @pytest.fixture(scope="module")
