@@ -17,6 +17,7 @@ import psycopg2.extensions
 from event_store.database import pooler, roles, session
 from event_store.database.connection import Connection, StoreOptions, fetch_one
 from event_store.database.driver import translate
+from event_store.database.sql_script import sql_statements
 from event_store.errors import StoreError, UnusableDatabaseError
 
 # Any fixed number that no other program uses on this database.
@@ -95,7 +96,8 @@ def _apply(
             if number in done:
                 continue
             cursor.execute("BEGIN")
-            cursor.execute(sql)
+            for statement in sql_statements(sql):
+                cursor.execute(statement)
             cursor.execute(
                 "INSERT INTO schema_migration (number, name) VALUES (%s, %s)", (number, name)
             )
