@@ -33,7 +33,7 @@ _ROLE_SETTINGS = {
 }
 _SERVICES = (
     "SELECT DISTINCT application_name FROM pg_stat_activity WHERE datname = current_database() "
-    "AND application_name LIKE 'eventindex %' AND pid <> pg_backend_pid() "
+    "AND application_name LIKE 'eventindex %%' AND pid <> pg_backend_pid() "
     "AND application_name <> %s ORDER BY 1"
 )
 _WRITERS = (
