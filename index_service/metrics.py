@@ -47,6 +47,9 @@ class Metrics:
             "code",
             buckets=_SECONDS_BUCKETS,
         )
+        self._corrupt = counter(
+            "corrupt_page_answers", "Calls that ended because a stored page contradicts itself."
+        )
         self._running = gauge(
             "requests_running", "Calls and streams that are open.", "method", workers="livesum"
         )
@@ -125,6 +128,8 @@ class Metrics:
     def request(self, method: str, code: str, seconds: float) -> None:
         """Note that a call ended."""
         self._requests.labels(method, code).observe(seconds)
+        if code == "DATA_LOSS":
+            self._corrupt.inc()
         self._cache_used()
 
     def replica_lag(self, seconds: float) -> None:

@@ -14,6 +14,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from event_store.database.connection import Connection, copy_out
 from event_store.pages import copy as pagecopy
+from event_store.pages.check import check_scanned
 from event_store.pages.copy import ScannedPage, ScanRange
 from event_store.pages.format import SLOT_BITS
 from event_store.select import across
@@ -72,6 +73,7 @@ class Scan:
         """Return the next pages, in order; none at the end.
 
         Raises:
+            CorruptPageError: one contradicts itself.
             StoreUnavailableError: the database did not answer; the scan may be read on.
         """
         while True:
@@ -111,7 +113,10 @@ class Scan:
         )
         with connection.cursor() as cursor:
             data = copy_out(cursor, sql)
-        return list(pagecopy.decode_scanned(data))
+        pages = list(pagecopy.decode_scanned(data))
+        for scanned in pages:
+            check_scanned(scanned.page, with_files=self._with_files)
+        return pages
 
     def _current_span(self, connection: Connection) -> Span | None:
         if self._spans:
