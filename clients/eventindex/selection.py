@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias, TypedDict
 
+from eventindex.collection_names import chosen_name
 from eventindex.columns import DSID_MAX, OLT_MAX
 from eventindex.limits import RUN_RANGES_MAX
 from eventindex.numbers import NUMBER_MAX, checked_integer
@@ -21,9 +22,9 @@ class SelectionArguments(TypedDict, total=False):
     these (first, last), at most 10,000, as `read_run_list` makes them. events: (first, last) event
     number. dataset: its number or its name. file: a `fuid_raw`. olt_all, olt_any, olt_none: masks
     of `olt_result`: all, at least one, none of these bits is set; 0 is no condition. collection:
-    its name; without it that of the dataset, or "raw". also_in, not_in: names of collections that
-    all have the event too, or of which none has it. olt_from: the collection whose `olt_result`
-    counts.
+    its name; without it that of the dataset or file, or "raw". detector: a telescope, in its place.
+    also_in, not_in: names of collections that all have the event too, or of which none has it.
+    olt_from: the collection whose `olt_result` counts.
     """
 
     run: int | None
@@ -36,6 +37,7 @@ class SelectionArguments(TypedDict, total=False):
     olt_any: int
     olt_none: int
     collection: str | None
+    detector: str | int | None
     also_in: Sequence[str]
     not_in: Sequence[str]
     olt_from: str | None
@@ -74,7 +76,7 @@ def to_selection(arguments: SelectionArguments, dsid_raw: int | None) -> lookup_
         olt_any=olt_any,
         olt_none=olt_none,
         runs=_run_ranges(arguments.get("run_ranges")),
-        collection=arguments.get("collection") or "",
+        collection=chosen_name(arguments.get("collection") or "", arguments.get("detector")),
         also_in=arguments.get("also_in") or (),
         not_in=arguments.get("not_in") or (),
         olt_from=arguments.get("olt_from") or "",

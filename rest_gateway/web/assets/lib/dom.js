@@ -18,7 +18,10 @@ export function h(name, attributes = {}, ...children) {
 export const byId = (id) => document.getElementById(id);
 
 export const link = (href, ...children) => h("a", { href }, ...children);
-export const runLink = (run) => link(`/runs/${run}`, String(run));
+/** The page of a run; without a collection that of "raw". */
+export const runAddress = (run, collection) =>
+  `/runs/${run}${collection && collection !== "raw" ? `?collection=${encodeURIComponent(collection)}` : ""}`;
+export const runLink = (run, collection) => link(runAddress(run, collection), String(run));
 export const datasetLink = (dsid) => link(`/datasets/${dsid}`, String(dsid));
 export const fileLink = (fuid) => h("a", { href: `/files/${fuid}`, class: "fuid" }, fuid);
 /** A file by its id, and under it what is known of where it is. */

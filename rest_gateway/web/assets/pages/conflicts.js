@@ -1,6 +1,7 @@
 // The page "Conflicts": both values of each, and the decision of an administrator.
 
 import { getJson, postJson } from "../lib/api.js";
+import { chosenCollection } from "../lib/collection.js";
 import { badge, bits, button, byId, datasetLink, fileLink, h, runLink } from "../lib/dom.js";
 import { confirm } from "../lib/confirm.js";
 import { pagedTable } from "../lib/table.js";
@@ -8,9 +9,12 @@ import { formatTime, known, t } from "../lib/texts.js";
 
 const filter = byId("filter");
 const NAME = "eventindex-name";
+const asked = new URLSearchParams(location.search);
+// What the address says; else what is chosen.
+const collection = () => asked.get("collection") ?? chosenCollection();
 
 const columns = [
-  { title: t("field.run"), id: true, cell: ({ stored }) => runLink(stored.run_number) },
+  { title: t("field.run"), id: true, cell: ({ stored }) => runLink(stored.run_number, collection()) },
   { title: t("field.event"), id: true, cell: ({ stored }) => stored.event_number },
   { title: t("conflicts.stored"), cell: (conflict) => side(conflict.stored, conflict.offered, conflict.stored_record) },
   { title: t("conflicts.offered"), cell: (conflict) => side(conflict.offered, conflict.stored, conflict.offered_record) },
@@ -75,15 +79,19 @@ const conflicts = pagedTable(byId("conflicts"), {
   none: t("conflicts.none"),
   async load(_, next) {
     const { run, with_resolved } = Object.fromEntries(new FormData(filter));
-    const parameters = { run, with_resolved: Boolean(with_resolved), page_size: 50 };
+    const parameters = { run, collection: collection(), with_resolved: Boolean(with_resolved), page_size: 50 };
     const page = await (next ? getJson(next) : getJson("/conflicts", parameters));
     return { rows: page.conflicts, next: page.next };
   },
 });
 
-filter.elements.run.value = new URLSearchParams(location.search).get("run") ?? "";
+filter.elements.run.value = asked.get("run") ?? "";
 filter.addEventListener("submit", (event) => {
   event.preventDefault();
+  conflicts.reload();
+});
+addEventListener("collectionchange", () => {
+  asked.delete("collection");
   conflicts.reload();
 });
 filter.elements.with_resolved.addEventListener("change", () => conflicts.reload());

@@ -2,6 +2,7 @@
 
 import { getJson } from "../lib/api.js";
 import { stateBadge } from "../lib/catalogue.js";
+import { chosenCollection } from "../lib/collection.js";
 import { byId, datasetLink } from "../lib/dom.js";
 import { pagedTable } from "../lib/table.js";
 import { formatTime, t } from "../lib/texts.js";
@@ -25,7 +26,7 @@ const datasets = pagedTable(byId("datasets"), {
   none: t("datasets.none"),
   async load(order, next) {
     const { state, name_contains } = Object.fromEntries(new FormData(filter));
-    const parameters = { state, name_contains, order_by: order, page_size: 100 };
+    const parameters = { state, name_contains, collection: chosenCollection(), order_by: order, page_size: 100 };
     const page = await (next ? getJson(next) : getJson("/datasets", parameters));
     return { rows: page.datasets, next: page.next };
   },
@@ -35,5 +36,6 @@ filter.addEventListener("submit", (event) => {
   event.preventDefault();
   datasets.reload();
 });
+addEventListener("collectionchange", () => datasets.reload());
 filter.addEventListener("reset", () => setTimeout(datasets.reload));
 datasets.reload();

@@ -79,7 +79,7 @@ function counted(caption, entries, kind) {
 
 function showRuns({ runs, last_events: events }) {
   const eventColumns = [
-    { title: t("field.run"), id: true, cell: (event) => runLink(event.run_number) },
+    { title: t("field.run"), id: true, cell: (event) => runLink(event.run_number, event.collection) },
     { title: t("field.event"), id: true, cell: (event) => event.event_number },
     { title: t("field.bits"), cell: (event) => bits(event.olt_result) },
     { title: t("field.dataset"), id: true, cell: (event) => (event.fuid_raw ? datasetLink(event.dsid_raw) : "") },
@@ -90,7 +90,7 @@ function showRuns({ runs, last_events: events }) {
   for (const run of runs) if (!seen.has(run.detector_id)) seen.set(run.detector_id, run);
   const detectorColumns = [
     { title: t("field.detector"), cell: (run) => run.detector_id || t("live.no_detector") },
-    { title: t("field.run"), id: true, cell: (run) => runLink(run.run_number) },
+    { title: t("field.run"), id: true, cell: (run) => runLink(run.run_number, run.collection) },
     { title: t("field.events"), number: true, cell: (run) => run.events },
     { title: t("field.last_seen"), cell: (run) => formatTime(run.last_seen) },
   ];
