@@ -13,10 +13,13 @@ from functools import partial
 from event_store.database.startup import check_at_start
 from event_store.database.threads import DatabaseThreads
 from event_store.write.writer import Store
+from eventindex.v1 import admin_pb2
 from ingest_service.admin import door as admin_door
+from ingest_service.admin import reply
 from ingest_service.admin.door import AdminDoor
 from ingest_service.admin.replay import Replayer
 from ingest_service.decode.topics import Topics
+from ingest_service.detectors import Detectors, remember
 from ingest_service.metrics import Metrics
 from ingest_service.mqtt.bridge import Bridge
 from ingest_service.pipeline.pipeline import Pipeline
@@ -69,7 +72,11 @@ class IngestService:
         metrics = Metrics(with_broker=bool(settings.mqtt_url))
         topics = Topics(settings)
         self._store = Store(settings.database_url, settings.store_options)
-        self._pipeline = Pipeline(self._store, settings, metrics, on_crash)
+        self._detectors = Detectors(settings.detector_silence_min_s)
+        self._metrics = metrics
+        self._pipeline = Pipeline(
+            self._store, settings, metrics, on_crash, heard=self._detectors.heard
+        )
         intake = self._pipeline.intake
         self._door = IngestDoor(settings, intake, metrics)
         self._bridge: Bridge | None = None
@@ -84,7 +91,7 @@ class IngestService:
         )
         replayer = Replayer(topics, self._door.submit)
         admin = AdminDoor(
-            settings, self._admin_threads, replayer, metrics.status, metrics.files_refused
+            settings, self._admin_threads, replayer, self._status, metrics.files_refused
         )
         observed = partial(
             registry.handlers, observer=metrics.calls, slow_call_s=settings.slow_call_s
@@ -98,6 +105,11 @@ class IngestService:
         QueueMetrics(intake, self._pipeline.busy)
         self._stored = StoredMetrics(self._admin_threads)
         watch_certificates(settings, "tls_cert", "mqtt_tls_cert")
+
+    def _status(self) -> admin_pb2.IngestStatusResponse:
+        status = self._metrics.status()
+        status.detectors.extend(map(reply.detector_message, self._detectors.now()))
+        return status
 
     async def open(self) -> None:
         """Look at the database.
@@ -131,9 +143,15 @@ class IngestService:
         if self._bridge:
             self._bridge.start()
         log.info("serving gRPC on %s", self._settings.ingest_address)
-        asking = asyncio.create_task(self._stored.run())
+        asking = [
+            asyncio.create_task(self._stored.run()),
+            asyncio.create_task(
+                remember(self._detectors, self._admin_threads, self._metrics.silent_detectors)
+            ),
+        ]
         await stopping.wait()
-        asking.cancel()
+        for task in asking:
+            task.cancel()
         await self._drain()
 
     async def _drain(self) -> None:

@@ -10,6 +10,7 @@ from eventindex.admin_results import (
     Criterion,
     DeadLetter,
     DeleteProgress,
+    DetectorStatus,
     DoorStatus,
     FileInfo,
     NotedFiles,
@@ -17,6 +18,7 @@ from eventindex.admin_results import (
     to_access_token,
     to_criterion,
     to_dead_letter,
+    to_detector_status,
     to_door_status,
     to_noted_files,
     to_run_check,
@@ -348,6 +350,12 @@ class Administration(DatasetQueries):
         request = admin_pb2.IngestStatusRequest()
         answer = self._change(self._admin.IngestStatus, request, timeout)
         return [to_door_status(message) for message in answer.doors]
+
+    def detectors(self, *, timeout: float | None = None) -> list[DetectorStatus]:
+        """Return the detectors that sent messages in the last 30 days, and which are silent."""
+        request = admin_pb2.IngestStatusRequest()
+        answer = self._change(self._admin.IngestStatus, request, timeout)
+        return [to_detector_status(message) for message in answer.detectors]
 
     def ingest_version(self, *, timeout: float | None = None) -> str:
         """Return the version of the ingest service, "" for one of before it told."""

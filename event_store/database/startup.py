@@ -53,6 +53,7 @@ WRITER_RIGHTS: Mapping[str, Collection[str]] = {
     "olt_criterion": _CHANGE,
     "access_token": _CHANGE,
     "broker_session": (*_CHANGE, "DELETE"),
+    "detector_heard": _CHANGE,
     "file_info": _CHANGE,
     "file_info_version": ("SELECT", "UPDATE"),
     "file_info_replaced": ("SELECT", "INSERT"),

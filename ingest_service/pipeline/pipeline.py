@@ -10,14 +10,16 @@ import threading
 import time
 from collections import Counter as Tally
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
+from ingest_service.decode.topics import COSMIC
 from ingest_service.metrics import Metrics
 from ingest_service.model import Decoded, Door, MalformedBatchError, Submission, Taken
 from ingest_service.pipeline.busy import BusyClock
 from ingest_service.pipeline.dead_letters import dead_letters
 from ingest_service.pipeline.intake import Intake
 from ingest_service.pipeline.storing import AbandonedError, EventStore, Storing
+from ingest_service.pipeline.wrong_topics import WrongTopics
 from service_kit.health import Pulse
 from service_kit.settings import Settings
 
@@ -43,7 +45,10 @@ class Pipeline:
         settings: Settings,
         metrics: Metrics,
         on_crash: Callable[[], None] = lambda: None,
+        heard: Callable[[Collection[str]], None] = lambda _: None,
     ) -> None:
+        """`heard` is told the detectors that messages came from."""
+        self._heard = heard
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self.pulse = Pulse(60 + 3 * settings.database_stall_timeout_s, self._thread.is_alive)
         self.busy = BusyClock()
@@ -51,6 +56,7 @@ class Pipeline:
         self._storing = Storing(
             store, metrics, settings.retry_max_s, settings.dead_letters_bytes_max, self.pulse.beat
         )
+        self._wrong_topics = WrongTopics(settings.wrong_topic_letters_max)
         self._metrics = metrics
         self._events_max = settings.batch_events_max
         self._age_s = settings.batch_age_max_ms / 1000
@@ -168,7 +174,8 @@ class Pipeline:
 
     def _process(self, taken: Sequence[Taken]) -> None:
         receipts = self._storing.store(taken)
-        self._storing.keep_dead_letters(dead_letters(taken, receipts))
+        letters = self._wrong_topics.admit(dead_letters(taken, receipts))
+        self._storing.keep_dead_letters(letters)
         for door in Door:
             self._metrics.finished(
                 door,
@@ -187,6 +194,7 @@ class Pipeline:
         for one in taken:
             events[one.submission.door] += one.decoded.offered
         self._metrics.messages_received(messages, events)
+        self._heard({one.submission.source for one in taken if _is_heard(one)})
         repaired = sum(one.decoded.repaired for one in taken)
         if repaired:
             self._metrics.repaired(repaired)
@@ -202,6 +210,12 @@ class Pipeline:
     def _give_back(self) -> None:
         while (submission := self._next(0.0)) is not None:
             submission.abandon()
+
+
+def _is_heard(one: Taken) -> bool:
+    """Return whether a detector itself sent it: records in bulk come over gRPC."""
+    submission = one.submission
+    return submission.door is Door.MQTT and submission.kind == COSMIC and submission.source != ""
 
 
 def _decode(submission: Submission) -> Decoded:

@@ -26,7 +26,7 @@ from rest_gateway.openapi.contract import document, problems_of, streams
 from rest_gateway.parts import ServicesDep
 from rest_gateway.problems import invalid
 
-router = APIRouter(tags=["events"])
+router = APIRouter()
 
 # Events in a message of the index: about a megabyte of text, and an early first block.
 _BATCH_EVENTS = 10_000
@@ -51,6 +51,7 @@ class CountSelection(Selection):
 
 @router.get(
     "/events/{run_number}/{event_number}",
+    tags=["events"],
     summary="One event with all its fields",
     responses={**document(schemas.Event, "The event."), **problems_of(404)},
 )
@@ -62,7 +63,19 @@ def get_event(
 
 
 @router.get(
+    "/status",
+    tags=["status"],
+    summary="What the index holds",
+    responses={**document(schemas.Status, "The totals of all collections."), **problems_of()},
+)
+def get_status(request: Request, services: ServicesDep) -> Response:
+    """Say how many events, runs, files, datasets and collections there are."""
+    return json_answer(request, schemas.Status.model_validate(services.index_status()))
+
+
+@router.get(
     "/events",
+    tags=["events"],
     summary="The events of a selection",
     responses={
         **streams(EVENT_FORMS, "Events in ascending (run, event) order, one a line."),
@@ -91,6 +104,7 @@ def list_events(
 
 @router.get(
     "/counts",
+    tags=["events"],
     summary="Numbers of events of a selection",
     responses={**document(schemas.EventCounts, "The counts."), **problems_of(404)},
 )
@@ -107,6 +121,7 @@ def count_events(
 
 @router.get(
     "/overlaps",
+    tags=["events"],
     summary="How the online filter's criteria overlap",
     responses={**document(schemas.Overlaps, "The overlaps."), **problems_of(404)},
 )

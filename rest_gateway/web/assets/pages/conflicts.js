@@ -1,7 +1,8 @@
 // The page "Conflicts": both values of each, and the decision of an administrator.
 
+import { fromAddress, toAddress } from "../lib/address.js";
 import { getJson, postJson } from "../lib/api.js";
-import { badge, bits, button, byId, datasetLink, fileLink, h, runLink } from "../lib/dom.js";
+import { badge, bits, button, byId, datasetLink, fileLink, h, runLink, timeAgo } from "../lib/dom.js";
 import { confirm } from "../lib/confirm.js";
 import { pagedTable } from "../lib/table.js";
 import { formatTime, known, t } from "../lib/texts.js";
@@ -34,7 +35,7 @@ function side(value, other, record) {
 /** Who offered it last, when, and how often it came. */
 function source(conflict) {
   const times = t("conflicts.times", { n: conflict.times });
-  const quiet = [formatTime(conflict.last_seen), times].map((text) => h("div", { class: "quiet" }, text));
+  const quiet = [timeAgo(conflict.last_seen), times].map((each) => h("div", { class: "quiet" }, each));
   return h("div", {}, h("div", {}, conflict.source), quiet);
 }
 
@@ -74,6 +75,7 @@ const conflicts = pagedTable(byId("conflicts"), {
   stack: true,
   none: t("conflicts.none"),
   async load(_, next) {
+    if (!next) toAddress(filter);
     const { run, with_resolved } = Object.fromEntries(new FormData(filter));
     const parameters = { run, with_resolved: Boolean(with_resolved), page_size: 50 };
     const page = await (next ? getJson(next) : getJson("/conflicts", parameters));
@@ -81,10 +83,10 @@ const conflicts = pagedTable(byId("conflicts"), {
   },
 });
 
-filter.elements.run.value = new URLSearchParams(location.search).get("run") ?? "";
 filter.addEventListener("submit", (event) => {
   event.preventDefault();
   conflicts.reload();
 });
 filter.elements.with_resolved.addEventListener("change", () => conflicts.reload());
+fromAddress(filter);
 conflicts.reload();

@@ -1,8 +1,9 @@
 // The page "Dead letters": refused messages, read, sent again, discarded by an administrator.
 
+import { fromAddress, toAddress } from "../lib/address.js";
 import { ask, getJson, postJson } from "../lib/api.js";
 import { confirm } from "../lib/confirm.js";
-import { badge, button, byId, copyButton, h, save } from "../lib/dom.js";
+import { badge, button, byId, copyButton, h, save, timeAgo } from "../lib/dom.js";
 import { fill } from "../lib/notice.js";
 import { pagedTable } from "../lib/table.js";
 import { formatNumber, formatTime, known, t } from "../lib/texts.js";
@@ -12,7 +13,7 @@ const SHOWN_BYTES_MAX = 20_000;
 
 const columns = [
   { title: t("field.number"), id: true, cell: (letter) => letter.dead_letter_id },
-  { title: t("field.received"), cell: (letter) => formatTime(letter.received) },
+  { title: t("field.received"), cell: (letter) => timeAgo(letter.received) },
   { title: t("field.reason"), cell: (letter) => badge(known(`reason.${letter.reason}`, letter.reason), "bad") },
   { title: t("field.detail"), cell: detail },
   { title: t("field.bytes"), number: true, cell: (letter) => letter.payload_bytes },
@@ -105,6 +106,7 @@ const letters = pagedTable(byId("letters"), {
   stack: true,
   none: t("dead_letters.none"),
   async load(_, next) {
+    if (!next) toAddress(filter);
     const { reason, topic } = Object.fromEntries(new FormData(filter));
     const page = await (next ? getJson(next) : getJson("/dead-letters", { reason, topic, page_size: 50 }));
     return { rows: page.dead_letters, next: page.next };
@@ -117,4 +119,5 @@ filter.addEventListener("submit", (event) => {
 });
 filter.addEventListener("reset", () => setTimeout(letters.reload));
 filter.elements.reason.addEventListener("change", () => letters.reload());
+fromAddress(filter);
 letters.reload();
