@@ -18,6 +18,7 @@ const asked = new URLSearchParams(location.search);
 
 async function showDetectors() {
   const { counts } = await getJson("/cosmic/counts", { by: "detector" });
+  counts.sort((one, other) => Number(other.events) - Number(one.events));
   const select = filter.elements.detector;
   select.replaceChildren(
     ...counts.map(({ detector_id: id, events }) =>

@@ -1,17 +1,24 @@
 // What stands around the list editor: what the index holds, an example, the runs that grew last.
 
-import { getJson } from "../lib/api.js";
+import { getJson, NEEDS_TOKEN } from "../lib/api.js";
 import { facts } from "../lib/catalogue.js";
 import { byId, h, link, runLink, timeAgo } from "../lib/dom.js";
-import { fill } from "../lib/notice.js";
+import { explain } from "../lib/notice.js";
 import { table } from "../lib/table.js";
 import { formatBytes, formatNumber, t } from "../lib/texts.js";
 
 const LATEST = 8;
 
-export function showStart() {
-  fill(byId("contents"), showContents);
-  showLatest().catch(() => {});
+/** Nobody comes for this: what fails is said in a quiet line, and asked for again with another token. */
+export async function showStart() {
+  const place = byId("contents");
+  try {
+    place.replaceChildren(await showContents());
+    await showLatest();
+  } catch (error) {
+    place.replaceChildren(h("p", { class: "quiet" }, explain(error)));
+    if (NEEDS_TOKEN.has(error.status)) addEventListener("tokenchange", showStart, { once: true });
+  }
 }
 
 async function showContents() {
@@ -29,7 +36,6 @@ async function showContents() {
   ]);
 }
 
-/** What fails here is told above, where the contents are. */
 async function showLatest() {
   const { runs } = await getJson("/runs", { order_by: "last_seen desc", page_size: LATEST });
   byId("latest_section").hidden = !runs.length;

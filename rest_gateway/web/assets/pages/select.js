@@ -86,10 +86,11 @@ function criteria({ total, counts }) {
       { title: t("field.bit"), cell: ({ olt_bit: bit, olt_name: name }) => (name ? `${bit} ${name}` : String(bit)) },
       { title: t("field.events"), number: true, cell: ({ events }) => events },
       { title: t("field.share"), number: true, cell: ({ events }) => h("span", {}, formatPercent(events / total)) },
-      { title: "", cell: ({ events }) => withShare(h("span", { class: "bar", "aria-hidden": "true" }), events / total) },
       { title: t("select.condition"), cell: condition },
+      { title: "", cell: ({ events }) => withShare(h("span", { class: "bar", "aria-hidden": "true" }), events / total) },
     ],
     counts,
+    { stack: true },
   );
 }
 
