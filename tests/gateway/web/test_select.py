@@ -6,6 +6,7 @@ import re
 
 from playwright.sync_api import expect
 
+from tests.support.processes import wait_until
 from tests.support.web_lists import NUMBER, saved
 
 
@@ -83,3 +84,17 @@ def test_an_address_without_a_page_is_a_page(page):
         expect(page.get_by_role("heading", name="There is no such page")).to_be_visible()
         expect(page.locator("main code")).to_have_text(address)
     assert page.request.get("/nosuch").json()["type"] == "urn:eventindex:problem:not-found"
+
+
+def test_dead_letters_are_discarded_by_the_filter(page, publisher, stack):
+    """All that the filter finds are counted, confirmed and gone; others stay."""
+    topic = stack.topics.json.replace("/x", "/many")
+    publisher.publish(topic, *(f"nonsense {number}" for number in range(3)))
+    publisher.flush()
+    page.goto(f"/dead-letters?topic={topic}")
+    wait_until(lambda: page.reload() and page.get_by_text("3 rows").count(), what="three letters")
+    page.get_by_role("button", name="Remove all of these").click()
+    expect(page.get_by_role("dialog")).to_contain_text("Discard 3 dead letters for good?")
+    page.get_by_role("dialog").get_by_role("button", name="Discard").click()
+    expect(page.locator("#outcome")).to_have_text("Done: 3 of 3.")
+    expect(page.locator("#letters")).to_contain_text("There are no dead letters.")

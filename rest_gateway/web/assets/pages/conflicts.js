@@ -3,7 +3,9 @@
 import { fromAddress, toAddress } from "../lib/address.js";
 import { getJson, postJson } from "../lib/api.js";
 import { badge, bits, button, byId, datasetLink, fileLink, h, runLink, timeAgo } from "../lib/dom.js";
+import { forEach, gather } from "../lib/bulk.js";
 import { confirm } from "../lib/confirm.js";
+import { failure } from "../lib/notice.js";
 import { pagedTable } from "../lib/table.js";
 import { formatTime, known, t } from "../lib/texts.js";
 
@@ -67,6 +69,27 @@ async function decide(conflict, resolution, place) {
     },
   });
 }
+
+/** Decide all open conflicts that the filter finds in the same way; they are counted before. */
+async function decideAll(resolution) {
+  const found = await gather("/conflicts", { run: filter.elements.run.value }, "conflicts");
+  if (!found.length) return;
+  await confirm({
+    text: t(`conflicts.${resolution}_all_ask`, { n: found.length }),
+    action: t(`conflicts.${resolution}`),
+    field: { label: t("conflicts.who"), value: localStorage.getItem(NAME) ?? "" },
+    async work(name) {
+      localStorage.setItem(NAME, name);
+      const one = ({ conflict_id: id }) => postJson(`/conflicts/${id}/resolve`, { resolution, resolved_by: name });
+      const outcome = await forEach(found, one);
+      await conflicts.reload();
+      return outcome;
+    },
+  });
+}
+
+const failed = (error) => byId("outcome").replaceWith(h("div", { id: "outcome" }, failure(error)));
+for (const name of ["keep", "replace"]) byId(`${name}_all`).addEventListener("click", () => decideAll(name).catch(failed));
 
 const conflicts = pagedTable(byId("conflicts"), {
   caption: t("menu.conflicts"),

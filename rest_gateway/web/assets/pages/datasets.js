@@ -24,6 +24,7 @@ const datasets = pagedTable(byId("datasets"), {
   caption: t("menu.datasets"),
   columns,
   order: new URLSearchParams(location.search).get("order_by") ?? ORDER,
+  stack: true,
   none: t("datasets.none"),
   async load(order, next) {
     if (!next) toAddress(filter, { order_by: order === ORDER ? "" : order });
