@@ -25,8 +25,10 @@ from index_service import lookup_joining, lookup_plan, lookup_reply
 from index_service.file_names import Names
 from index_service.lookup_groups import LookupGroups
 from index_service.stream_files import Answered, StreamFiles
+from service_kit import calls
 from service_kit.errors import InvalidRequestError
 from service_kit.in_order import InOrder
+from service_kit.quotas import Quotas
 
 log = logging.getLogger(__name__)
 
@@ -63,10 +65,13 @@ class Lookups:
         threads: DatabaseThreads,
         observer: Observer,
         names: Names,
+        *,
         slow_call_s: float = math.inf,
+        quotas: Quotas | None = None,
     ) -> None:
         """`slow_call_s`: a batch that takes as long is worth a line of the log."""
         self._slow_call_s = slow_call_s
+        self._quotas = quotas
         self._reader = reader
         self._names = names
         self._threads = threads
@@ -84,20 +89,21 @@ class Lookups:
             return self._submit("LookupStream", request)
 
         files = StreamFiles()
-        stream = InOrder(requests, begin, ANSWERS_AHEAD_MAX)
+        stream = InOrder(requests, begin, ANSWERS_AHEAD_MAX, self._quotas)
         async with aclosing(stream.answers()) as replies:
             async for reply in replies:
                 yield files.encode(reply.body)
 
     def _submit(self, method: str, request: bytes) -> asyncio.Future[_Reply]:
         """Let a request be answered, and note for how long that took since it came."""
-        began = time.perf_counter()
+        began, tally = time.perf_counter(), calls.tally()
 
         def note(answer: asyncio.Future[_Reply]) -> None:
             if answer.cancelled() or answer.exception() is not None:
                 return
             pairs, seconds = answer.result().pairs, time.perf_counter() - began
             self._observer.batch(method, pairs, seconds)
+            tally.pairs += pairs
             if seconds >= self._slow_call_s:
                 values = {"method": method, "pairs": pairs, "seconds": round(seconds, 6)}
                 log.info("%s: a batch of %d pairs took %.3f s", *values.values(), extra=values)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from functools import partial
 from types import SimpleNamespace
-from typing import Any
 
 import grpc
 
 from event_store.database import startup
 from event_store.database.connection import Connection
+from event_store.database.rights import READER_RIGHTS
 from event_store.database.threads import DatabaseThreads
 from event_store.lookup.reader import Reader
 from eventindex.v1 import lookup_pb2
@@ -31,8 +31,9 @@ from index_service.status import Status
 from service_kit import registry
 from service_kit.certificates import watch_certificates
 from service_kit.grpc_server import ManagedServer, check_exposure, stop_signal
-from service_kit.health import DatabaseQuestion, Probe, Pulse
+from service_kit.health import DatabaseQuestion, Probe, Pulse, beside
 from service_kit.monitoring import MonitoringServer
+from service_kit.quotas import Quotas
 from service_kit.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -50,18 +51,20 @@ async def serve(settings: Settings) -> int:
         UnusableDatabaseError: the database answers and cannot be used as it is.
         IncompleteServiceError: a method of the contract is missing.
     """
-    stopping = stop_signal(asyncio.get_running_loop())
+    stopping = stop_signal(asyncio.get_running_loop(), settings.shutdown_max_s)
     check_exposure(settings, settings.index_metrics_address, tls=False)
     service = IndexService(settings)
     watch_certificates(settings, "tls_cert")
-    await service.open()
     pulse = Pulse()
     with MonitoringServer(
         settings.index_metrics_address,
         live={"event loop": pulse.problem},
         ready={"database": service.probe.problem},
+        hosts=settings.our_hosts,
     ):
-        await service.run(stopping, pulse.run())
+        async with beside(pulse.run()):
+            await service.open()
+            await service.run(stopping)
     return 0
 
 
@@ -87,8 +90,16 @@ class IndexService:
             name="eventindex index_service",
         )
         names = Names(settings)
+        quotas = Quotas(settings)
         parts = (
-            Lookups(reader, threads, observer, names, settings.slow_call_s),
+            Lookups(
+                reader,
+                threads,
+                observer,
+                names,
+                slow_call_s=settings.slow_call_s,
+                quotas=quotas,
+            ),
             Catalogue(threads, names),
             Cosmic(threads),
             EventLists(threads, names),
@@ -98,7 +109,7 @@ class IndexService:
             RunGaps(threads),
             Status(threads),
         )
-        self._handlers = _handlers(parts, observer, settings.slow_call_s)
+        self._handlers = _handlers(parts, observer, settings.slow_call_s, quotas)
         connection = Connection(
             settings.database_url,
             settings.store_options,
@@ -108,7 +119,7 @@ class IndexService:
         self._database = DatabaseQuestion(
             connection,
             "SELECT 1 FROM run LIMIT 1",
-            partial(startup.check, rights=startup.READER_RIGHTS),
+            partial(startup.check, rights=READER_RIGHTS),
         )
         self.probe = Probe("database", self._database, observer.database)
 
@@ -127,21 +138,19 @@ class IndexService:
         )
         self._server.server.add_generic_rpc_handlers((self._handlers,))
 
-    async def run(self, stopping: asyncio.Event, watch: Coroutine[Any, Any, None]) -> None:
-        """Serve until the event is set, then drain; `watch` runs beside until then."""
-        await self._server.start([_CONTRACT.full_name])
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Serve until the event is set, then drain."""
+        await self._server.start([_CONTRACT.full_name], {"database": self.probe.problem})
         log.info("serving lookups on port %d", self._server.port)
-        background = [asyncio.create_task(task) for task in (self.probe.run(), watch)]
-        await stopping.wait()
+        async with beside(self.probe.run(), self._server.watch_readiness()):
+            await stopping.wait()
         log.info("stopping: running calls have %.0f s", self._settings.shutdown_grace_s)
-        for task in background:
-            task.cancel()
         await self._server.stop()
         self._threads.close()
 
 
 def _handlers(
-    parts: Sequence[object], observer: registry.Observer, slow_call_s: float
+    parts: Sequence[object], observer: registry.Observer, slow_call_s: float, quotas: Quotas
 ) -> grpc.GenericRpcHandler:
     """Return the methods of the contract, each of the part that has it."""
     methods = {
@@ -151,5 +160,10 @@ def _handlers(
         if hasattr(part, name)
     }
     return registry.handlers(
-        _CONTRACT, SimpleNamespace(**methods), observer, _UNDECODED, slow_call_s=slow_call_s
+        _CONTRACT,
+        SimpleNamespace(**methods),
+        observer,
+        _UNDECODED,
+        slow_call_s=slow_call_s,
+        quotas=quotas,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import random
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -172,6 +174,11 @@ class Receipt:
     refused_files: int = 0
 
 
+# Different in each process; an instance that starts again counts from 1.
+_PROCESS = f"{random.getrandbits(48):012x}"
+_numbers = itertools.count(1)
+
+
 class Submission(ABC):
     """A message or batch on its way to the store.
 
@@ -179,17 +186,23 @@ class Submission(ABC):
     of the submission is committed or recorded as refused.
     """
 
-    __slots__ = ("kind", "size_bytes", "source", "topic")
+    __slots__ = ("_number", "kind", "size_bytes", "source", "topic")
     door: Door
     # A retained message: the broker sends it again at each subscription.
     retained = False
 
     def __init__(self, kind: str, topic: str, source: str, size_bytes: int) -> None:
         """`kind` is that of a payload format, see `decode.topics`."""
+        self._number = next(_numbers)
         self.kind = kind
         self.topic = topic
         self.source = source
         self.size_bytes = size_bytes
+
+    @property
+    def request_id(self) -> str:
+        """What the lines of the log about this submission bear."""
+        return f"{_PROCESS}-{self._number}"
 
     @abstractmethod
     def decode(self) -> Decoded:

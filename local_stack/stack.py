@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -26,6 +26,7 @@ from local_stack.children import Family, stop_leftovers
 from local_stack.data_dir import DataDir, opened_data_dir, write_json
 from local_stack.endpoints import Endpoints
 from local_stack.errors import StackError
+from local_stack.logins import LOGINS, make_logins
 from local_stack.ports import PortChooser
 from local_stack.postgres import postgres_problem, prepare_postgres, stop_leftover_postgres
 from local_stack.services import (
@@ -131,7 +132,9 @@ class _Starter:
         database = self.settings.database_url or self._start_postgres()
         self._migrate(database)
         mqtt = self._broker_in_use()
-        self._start_services(addresses, database, mqtt)
+        embedded = not self.settings.database_url
+        logins = make_logins(database) if embedded else dict.fromkeys(LOGINS, database)
+        self._start_services(addresses, logins, mqtt)
         return Endpoints(
             index=addresses.index,
             ingest=addresses.ingest,
@@ -182,7 +185,9 @@ class _Starter:
         self.family.wait_until_ready(child, lambda: broker_problem(address), limit_s=_START_S)
         return in_use
 
-    def _start_services(self, addresses: Addresses, database: str, mqtt: BrokerInUse) -> None:
+    def _start_services(
+        self, addresses: Addresses, databases: Mapping[str, str], mqtt: BrokerInUse
+    ) -> None:
         # The gateway asks the other two: it starts after them and stops before them.
         for module, stage, problem in (
             ("ingest_service", 2, service_problem(addresses.ingest, addresses.ingest_metrics)),
@@ -190,7 +195,12 @@ class _Starter:
             ("rest_gateway", 3, partial(readiness_problem, addresses.http_metrics)),
         ):
             spec = service_spec(
-                module, self.data, stage=stage, database=database, mqtt=mqtt, addresses=addresses
+                module,
+                self.data,
+                stage=stage,
+                database=databases[module],
+                mqtt=mqtt,
+                addresses=addresses,
             )
             self.family.wait_until_ready(self.family.start(spec), problem, limit_s=_START_S)
 

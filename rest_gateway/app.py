@@ -11,7 +11,6 @@ from http import HTTPStatus
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
@@ -25,28 +24,34 @@ from rest_gateway.calls import (
     cosmic,
     dead_letters,
     events,
+    files,
     gaps,
     jobs,
     live,
     lookup,
 )
 from rest_gateway.head import HeadMiddleware
-from rest_gateway.limits import LimitMiddleware
+from rest_gateway.limits import TOO_LARGE, LimitMiddleware
 from rest_gateway.metrics import Metrics
+from rest_gateway.observing import ObserveMiddleware
 from rest_gateway.openapi import document
 from rest_gateway.parts import API_PREFIX, Parts
 from rest_gateway.problems import Problem
 from rest_gateway.security import SecurityMiddleware, may_look_up, refuse_other_sites
 from rest_gateway.web import pages
+from service_kit.hosts import OurHosts
+from service_kit.settings import split_address
+from service_kit.settings_gateway import HTTP_BODY_BYTES_MAX
 
 log = logging.getLogger(__name__)
 
 _GZIP_BYTES_MIN = 1024
+_KINDS = {404: "not-found", 405: "method-not-allowed", 408: "timeout"}
 # 20 MB/s on a slow core; higher levels gain little on numbers and file ids.
 _GZIP_LEVEL = 1
 
 
-_CALLS = (lookup, events, catalogue, gaps, cosmic, live, jobs, conflicts, dead_letters)
+_CALLS = (lookup, events, catalogue, files, gaps, cosmic, live, jobs, conflicts, dead_letters)
 
 
 def make_app(parts: Parts, observer: Metrics) -> FastAPI:
@@ -69,12 +74,15 @@ def make_app(parts: Parts, observer: Metrics) -> FastAPI:
     app.openapi = lambda: document.document(app)  # type: ignore[method-assign]  # FastAPI's way
     _add_error_handlers(app)
     app.add_middleware(GZipMiddleware, _GZIP_BYTES_MIN, _GZIP_LEVEL)
-    app.add_middleware(SecurityMiddleware)
+    settings = parts.settings
+    host, _ = split_address(settings.http_address)
+    app.add_middleware(SecurityMiddleware, OurHosts((*settings.our_hosts, host)))
     app.add_middleware(
         LimitMiddleware,
-        observer=observer,
-        requests_max=parts.settings.http_requests_at_once_max,
+        requests_max=settings.http_requests_at_once_max,
+        per_address_max=settings.http_requests_per_address_max,
     )
+    app.add_middleware(ObserveMiddleware, observer=observer, slow_call_s=settings.slow_call_s)
     app.add_middleware(HeadMiddleware)
     return app
 
@@ -82,7 +90,10 @@ def make_app(parts: Parts, observer: Metrics) -> FastAPI:
 def _api() -> APIRouter:
     """Return all calls of the REST API."""
     api = APIRouter(
-        prefix=API_PREFIX, dependencies=[Depends(refuse_other_sites), Depends(may_look_up)]
+        prefix=API_PREFIX,
+        dependencies=[Depends(refuse_other_sites), Depends(may_look_up)],
+        # Here: the refusal of the whole application's would pass our middleware by.
+        max_body_size=HTTP_BODY_BYTES_MAX,
     )
     for module in _CALLS:
         api.include_router(module.router)
@@ -111,12 +122,12 @@ async def _failed(_: Request, error: Exception) -> Response:
     problem = problems.from_error(error)
     if problem.status >= 500:
         log.warning("%s", error)
-    return _answer(problem)
+    return problem.response()
 
 
 async def _problem(_: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)  # noqa: S101  # registered for it
-    return _answer(error)
+    return error.response()
 
 
 async def _wrong_parameters(request: Request, error: Exception) -> Response:
@@ -133,7 +144,7 @@ async def _wrong_parameters(request: Request, error: Exception) -> Response:
     ]
     first = errors[0]
     detail = f"{first['field']} is {first['value']}: {first['detail']}"
-    return _answer(Problem(400, "invalid-request", detail, errors=errors))
+    return Problem(400, "invalid-request", detail, errors=errors).response()
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
@@ -141,23 +152,16 @@ async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101  # registered for it
     if error.status_code == HTTPStatus.NOT_FOUND and pages.wanted(request):
         return pages.missing(request, error.status_code, request.url.path)
+    if error.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        return TOO_LARGE
     headers = dict(error.headers or {})
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         headers["Allow"] = ", ".join(document.methods(request.app, request.url.path))
-    kind = {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, "invalid-request")
+    kind = _KINDS.get(error.status_code, "invalid-request")
     detail = f"{request.method} {problems.short(request.url.path)}: {error.detail}"
-    return _answer(Problem(error.status_code, kind, detail, headers=headers))
+    return Problem(error.status_code, kind, detail, headers=headers).response()
 
 
 async def _unexpected(_: Request, __: Exception) -> Response:
     """Answer a mistake in the gateway; the server logs it with its trace."""
-    return _answer(Problem(500, "internal", "the gateway failed"))
-
-
-def _answer(problem: Problem) -> Response:
-    return JSONResponse(
-        problem.document(),
-        problem.status,
-        {"Cache-Control": "no-store", **problem.headers},
-        problems.MEDIA_TYPE,
-    )
+    return Problem(500, "internal", "the gateway failed").response()

@@ -26,8 +26,10 @@ from eventindex.client import Client
 from eventindex.errors import AccessError, EventIndexError, NotFoundError
 from eventindex.profiles import Profile
 from eventindex.run_results import Run, to_run
-from eventindex.token import Metadata, MetadataChannel, token_of, with_token
+from eventindex.token import CallToken, Metadata, Token, TokenFile, TokenSource, checked
+from eventindex.token_channel import MetadataChannel
 from eventindex.v1 import admin_pb2, lookup_pb2
+from service_kit import calls
 from service_kit.errors import WrongSettingError
 from service_kit.settings import Settings
 
@@ -142,11 +144,15 @@ def connect_services(kind: type[C], settings: Settings) -> C:
     )
 
 
-def _own_token(settings: Settings) -> str:
+def _own_token(settings: Settings) -> Token | None:
+    """Return the token of this process; its file is read again when it changes."""
     secret = settings.token.get_secret_value()
     variable = "EVENTINDEX_TOKEN" if secret else "EVENTINDEX_TOKEN_FILE"
     try:
-        return token_of(secret, settings.token_file)
+        if secret or settings.token_file is None:
+            return checked(secret) or None
+        file = TokenFile(settings.token_file)
+        return file.text if file.text() else None
     except (OSError, AccessError) as error:
         raise WrongSettingError(f"{variable}: {error}") from None
 
@@ -160,11 +166,13 @@ class JobServices(Client):
 
     def _open(self, address: str, _: Profile | None = None) -> grpc.Channel:
         # The token is that of the settings; `service` checked at start that the connection is safe.
-        channel = channels.open_channel(address, self._tls)
-        if self._token:
-            channel = with_token(
-                channel, self._token, address, encrypted=False, plaintext_allowed=True
-            )
+        token = CallToken(
+            TokenSource(self._token), address, encrypted=False, plaintext_allowed=True
+        )
+        channel = MetadataChannel(
+            channels.open_channel(address, self._tls),
+            lambda: (*(token.metadata() if self._token else ()), *calls.metadata()),
+        )
         self._channels.append(channel)
         return channel
 
@@ -179,4 +187,4 @@ class JobServices(Client):
 
 def _callers_authorization() -> Metadata:
     header = authorization.get()
-    return (("authorization", header),) if header else ()
+    return (*((("authorization", header),) if header else ()), *calls.metadata())

@@ -1,72 +1,116 @@
-"""What stands before everything: a bound on requests at once, and what the metrics see."""
+"""Bounds on requests at once, on bodies, and on how long these may take."""
 
 from __future__ import annotations
 
-import json
+import asyncio
 import time
-from http import HTTPStatus
 
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rest_gateway import problems
-from rest_gateway.metrics import Metrics
 from rest_gateway.parts import API_PREFIX
-
-_NONE = "none"
+from rest_gateway.problems import Problem
+from service_kit.hosts import neighbourhood
+from service_kit.places import Places
+from service_kit.settings_gateway import (
+    HTTP_BODY_BYTES_MAX,
+    HTTP_BODY_BYTES_PER_S_MIN,
+    HTTP_BODY_SILENCE_S_MAX,
+)
 
 
 class LimitMiddleware:
-    """Counts requests, refuses one too many, and tells the observer how each ended."""
+    """Refuses one request too many, of all and of one address, and a body that does not come.
 
-    def __init__(self, app: ASGIApp, observer: Metrics, requests_max: int) -> None:
+    Pages and their files do not take the places of the API: what they cost is small, and who has
+    them all open can still be told what is wrong.
+    """
+
+    def __init__(self, app: ASGIApp, requests_max: int, per_address_max: int) -> None:
         self._app = app
-        self._observer = observer
         self._requests_max = requests_max
-        self._running = 0
+        self._of_api = 0
+        self._addresses = Places(per_address_max)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand the request on."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started = time.monotonic()
-        status = 500
+        of_api = int(scope["path"].startswith(f"{API_PREFIX}/"))
+        address = neighbourhood(scope["client"][0] if scope.get("client") else "")
+        self._of_api += of_api
+        try:
+            with self._addresses.place(address) as place:
+                if not place:
+                    await _TOO_MANY(scope, receive, send)
+                elif of_api and self._of_api > self._requests_max:
+                    await _BUSY(scope, receive, send)
+                else:
+                    await self._app(scope, in_time(receive), _as_problem(scope, send))
+        finally:
+            self._of_api -= of_api
 
-        async def send_and_note(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
+
+_BUSY = problems.unavailable(
+    "the gateway has too much to do (EVENTINDEX_HTTP_REQUESTS_AT_ONCE_MAX)", kind="busy"
+).response()
+TOO_LARGE = Problem(
+    413,
+    "too-large",
+    f"the body is above {HTTP_BODY_BYTES_MAX:,} bytes, and it is no list of pairs",
+    limit=HTTP_BODY_BYTES_MAX,
+    unit="bytes",
+).response()
+_TOO_MANY = problems.too_many("EVENTINDEX_HTTP_REQUESTS_PER_ADDRESS_MAX").response()
+
+
+def in_time(receive: Receive) -> Receive:
+    """Return what takes a body that keeps coming, and gives up one that does not.
+
+    Only the time in which somebody waits for it counts.
+
+    Raises, when it is called:
+        HTTPException: 408; FastAPI lets it through while it reads a body.
+    """
+    waited, received, more = 0.0, 0, True
+
+    async def receive_in_time() -> Message:
+        nonlocal waited, received, more
+        if not more:
+            return await receive()
+        allowed = HTTP_BODY_SILENCE_S_MAX + received / HTTP_BODY_BYTES_PER_S_MIN - waited
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(max(allowed, 0)):
+                message = await receive()
+        except TimeoutError as error:
+            raise HTTPException(408, "the body does not come") from error
+        waited += time.monotonic() - began
+        received += len(message.get("body", b""))
+        more = message.get("more_body", False)
+        return message
+
+    return receive_in_time
+
+
+def _as_problem(scope: Scope, send: Send) -> Send:
+    """Return what sends FastAPI's own refusal of a long body as a problem document."""
+    replaced = False
+
+    async def send_problem(message: Message) -> None:
+        nonlocal replaced
+        if message["type"] == "http.response.start" and message["status"] == 413:
+            kind = dict(message["headers"]).get(b"content-type", b"")
+            replaced = kind.startswith(b"text/plain")
+            if replaced:
+                await TOO_LARGE(scope, _nothing, send)
+        if not replaced:
             await send(message)
 
-        self._running += 1
-        self._observer.running(1)
-        try:
-            if self._running > self._requests_max:
-                await _refuse(send_and_note)
-            else:
-                await self._app(scope, receive, send_and_note)
-        finally:
-            self._running -= 1
-            self._observer.running(-1)
-            seconds = time.monotonic() - started
-            self._observer.request(*_labels(scope, status), status, seconds)
+    return send_problem
 
 
-def _labels(scope: Scope, status: int) -> tuple[str, str]:
-    """Return method and path of the route: never what a client made up."""
-    path = getattr(scope.get("route"), "path", None)
-    if path is None or status == HTTPStatus.METHOD_NOT_ALLOWED:
-        return _NONE, _NONE
-    prefix = API_PREFIX if scope["path"].startswith(API_PREFIX) else ""
-    return scope["method"], prefix + path
-
-
-async def _refuse(send: Send) -> None:
-    problem = problems.unavailable(
-        "the gateway has too much to do (EVENTINDEX_HTTP_REQUESTS_AT_ONCE_MAX)", kind="busy"
-    )
-    body = json.dumps(problem.document()).encode()
-    headers = {"Content-Type": problems.MEDIA_TYPE, "Content-Length": str(len(body))}
-    raw = [(k.lower().encode(), v.encode()) for k, v in (headers | problem.headers).items()]
-    await send({"type": "http.response.start", "status": problem.status, "headers": raw})
-    await send({"type": "http.response.body", "body": body})
+async def _nothing() -> Message:
+    return {"type": "http.disconnect"}

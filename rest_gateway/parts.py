@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends, Request
 
 from rest_gateway.clients import Services
 from rest_gateway.jobs.database import JobDatabase
 from rest_gateway.jobs.worker import JobWorker
+from rest_gateway.shared import Shared
 from service_kit.auth import Access
+from service_kit.places import Places
 from service_kit.settings import Settings
+
+if TYPE_CHECKING:
+    from rest_gateway.calls.live import Live
 
 API_PREFIX = "/api/v1"
 
@@ -27,6 +32,9 @@ class Parts:
         jobs: the database of the jobs.
         worker: what works on them here.
         access: checks the token of each request; None where everybody may ask.
+        live: what comes in, read once for all who follow it.
+        heavy: how many of the calls that read many pages each caller has now.
+        callers: how many calls each subject has now.
         stopping: set when the process is told to stop; streams without an end look at it.
     """
 
@@ -35,6 +43,9 @@ class Parts:
     jobs: JobDatabase
     worker: JobWorker
     access: Access | None
+    live: Shared[Live]
+    heavy: Places
+    callers: Places
     stopping: asyncio.Event
 
 

@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import Any
 
 import grpc
+from starlette.responses import JSONResponse, Response
 
 from event_store.errors import StoreError, StoreUnavailableError, UnusableDatabaseError
 from eventindex import errors as client_errors
@@ -35,9 +36,9 @@ _OF_SERVICES: Mapping[type[Exception], tuple[int, str, str]] = {
         "the index is away; try again in a moment",
     ),
     client_errors.LimitError: (
-        503,
-        "busy",
-        "the index has too much to do; try again in a moment",
+        429,
+        "too-many-requests",
+        "the index has too much to do, for this caller or at all; try again in a moment",
     ),
     client_errors.DeadlineError: (504, "timeout", "the index did not answer in time"),
     UnusableDatabaseError: (500, "internal", "the database of the jobs cannot be used"),
@@ -92,6 +93,11 @@ class Problem(Exception):  # noqa: N818  # the name that RFC 9457 gives it
             document["errors"] = list(self.errors)
         return document | self.extra
 
+    def response(self) -> Response:
+        """Return the answer."""
+        headers = {"Cache-Control": "no-store", **self.headers}
+        return JSONResponse(self.document(), self.status, headers, MEDIA_TYPE)
+
 
 def invalid(detail: str, *, field: str | None = None, value: object = None) -> Problem:
     """Return a request that makes no sense, with the field and the value where one is to blame."""
@@ -116,6 +122,17 @@ def unavailable(detail: str, *, kind: str = "unavailable") -> Problem:
     return Problem(503, kind, detail, headers={"Retry-After": str(RETRY_AFTER_S)})
 
 
+def too_many(setting: str) -> Problem:
+    """Return the problem of a caller who asks for more at once than one may."""
+    return Problem(
+        429,
+        "too-many-requests",
+        f"one caller may not have more requests at once ({setting})",
+        headers={"Retry-After": str(RETRY_AFTER_S)},
+        setting=setting,
+    )
+
+
 def short(value: object) -> str:
     """Return a wrong value as printable text of a bounded length."""
     text = value if isinstance(value, str) else repr(value)
@@ -134,7 +151,7 @@ def from_error(error: Exception) -> Problem:
             return Problem(status, name, str(error))
     for kind, (status, name, detail) in _OF_SERVICES.items():
         if isinstance(error, kind):
-            headers = {"Retry-After": str(RETRY_AFTER_S)} if status == 503 else None
+            headers = {"Retry-After": str(RETRY_AFTER_S)} if status in {429, 503} else None
             return Problem(status, name, detail, headers=headers)
     return Problem(502, "bad-gateway", "the index failed to answer")
 
@@ -145,6 +162,8 @@ def no_access(code: grpc.StatusCode | None, detail: str) -> Problem:
         return Problem(403, "forbidden", detail)
     if code is grpc.StatusCode.UNAVAILABLE:
         return unavailable(detail)
+    if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
+        return unavailable(detail, kind="busy")
     if code is grpc.StatusCode.INTERNAL:
         return Problem(500, "internal", detail)
     headers = {"WWW-Authenticate": 'Bearer realm="eventindex"'}

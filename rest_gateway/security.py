@@ -6,17 +6,23 @@ headers that it adds.
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import nullcontext
+from http import HTTPStatus
+from typing import Annotated, NamedTuple
 
 from fastapi import Depends, Header, Request
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from event_store.admin import tokens
 from rest_gateway import problems
 from rest_gateway.clients import authorization
 from rest_gateway.parts import Parts, PartsDep
 from rest_gateway.problems import Problem
 from service_kit.auth import Refusal, bearer_token
+from service_kit.hosts import NOT_OURS, OurHosts, neighbourhood
+from service_kit.settings_gateway import HTTP_HEAVY_CALLS_MAX
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
@@ -35,11 +41,18 @@ _FORM_TYPES = frozenset(
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-class SecurityMiddleware:
-    """Adds the headers, and keeps the caller's `Authorization` for the calls to the services."""
+_INDEX = "eventindex.v1.IndexService"
 
-    def __init__(self, app: ASGIApp) -> None:
+
+class SecurityMiddleware:
+    """Adds the headers, and keeps the caller's `Authorization` for the calls to the services.
+
+    Answers 421 where the request means another host than this one.
+    """
+
+    def __init__(self, app: ASGIApp, ours: OurHosts) -> None:
         self._app = app
+        self._ours = ours
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand the request on."""
@@ -59,18 +72,50 @@ class SecurityMiddleware:
         usable = header.isascii() and header.isprintable()
         token = authorization.set(header if usable else "unusable")
         try:
+            if not self._means_us(scope):
+                await _misdirected(scope, receive, send_with_headers)
+                return
             await self._app(scope, receive, send_with_headers)
         finally:
             authorization.reset(token)
 
+    def _means_us(self, scope: Scope) -> bool:
+        hosts = Request(scope).headers.getlist("host")
+        reached = scope["server"][0] if scope.get("server") else None
+        return len(hosts) == 1 and self._ours.include(hosts[0], reached)
 
-async def may_look_up(request: Request, parts: PartsDep) -> None:
-    """Let those pass who may ask the index.
+
+_misdirected = Problem(421, "misdirected", NOT_OURS).response()
+
+
+class Caller(NamedTuple):
+    """Who asks.
+
+    Attributes:
+        subject: of the token; "" where nobody is asked for one.
+        is_admin: whether what belongs to others may be seen.
+    """
+
+    subject: str = ""
+    is_admin: bool = False
+
+    def may_see(self, owner: str) -> bool:
+        """Return whether something of an owner may be seen; what is nobody's may by all."""
+        return owner in {"", self.subject} or self.is_admin
+
+
+async def may_look_up(request: Request, parts: PartsDep) -> AsyncIterator[None]:
+    """Let those pass who may ask the index, some at once of each subject.
 
     Raises:
-        Problem: 401, 403, or 503 where tokens cannot be checked.
+        Problem: 401, 403, 429, or 503 where tokens cannot be checked.
     """
-    await _check(request, parts, "eventindex.v1.IndexService")
+    request.state.caller = caller = await _check(request, parts, _INDEX)
+    # An address has a bound of its own, which pages count for as well.
+    with parts.callers.place(caller.subject) if caller.subject else nullcontext(True) as place:
+        if not place:
+            raise problems.too_many("EVENTINDEX_CALLS_PER_SUBJECT_MAX")
+        yield
 
 
 async def may_administrate(request: Request, parts: PartsDep) -> None:
@@ -78,13 +123,57 @@ async def may_administrate(request: Request, parts: PartsDep) -> None:
     await _check(request, parts, "eventindex.v1.AdminService")
 
 
-async def _check(request: Request, parts: Parts, service: str) -> None:
+async def _check(request: Request, parts: Parts, service: str) -> Caller:
     if parts.access is None:
-        return
+        return Caller()
     headers = [("authorization", value) for value in request.headers.getlist("authorization")]
     found = await parts.access.check(bearer_token(headers), service)
     if isinstance(found, Refusal):
         raise problems.no_access(found.code, found.text)
+    return Caller(found.subject, tokens.Scope.ADMIN in found.scopes)
+
+
+def _caller(request: Request) -> Caller:
+    found: Caller = request.state.caller
+    return found
+
+
+# `may_look_up`, which stands before all calls of the API, found out.
+CallerDep = Annotated[Caller, Depends(_caller)]
+
+
+StillMay = Callable[[], Awaitable[bool]]
+
+
+def _still_may(request: Request, parts: PartsDep) -> StillMay:
+    async def still_may() -> bool:
+        try:
+            await _check(request, parts, _INDEX)
+        except Problem as problem:
+            return problem.status not in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+        return True
+
+    return still_may
+
+
+# Asks again, in a stream without an end: a token expires, or is revoked.
+StillMayDep = Annotated[StillMay, Depends(_still_may)]
+
+
+async def _heavy(request: Request, parts: PartsDep, caller: CallerDep) -> AsyncIterator[None]:
+    """Let one caller have some of the calls that read many pages.
+
+    Raises:
+        Problem: 429.
+    """
+    address = neighbourhood(request.client.host if request.client else "")
+    with parts.heavy.place(caller.subject or address) as place:
+        if not place:
+            raise problems.too_many(f"{HTTP_HEAVY_CALLS_MAX} that count events")
+        yield
+
+
+heavy = Depends(_heavy)
 
 
 def refuse_other_sites(request: Request) -> None:

@@ -3,38 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import ssl
-from collections.abc import Iterator
 from functools import partial
-from typing import Any
 
 import anyio.to_thread
-import uvicorn
 
 from event_store.database import startup
 from event_store.database.connection import Connection
+from event_store.database.rights import GATEWAY_RIGHTS
 from event_store.database.threads import DatabaseThreads
+from rest_gateway import http_server
 from rest_gateway.app import make_app
+from rest_gateway.calls import live
 from rest_gateway.clients import JobServices, Services, connect_services
 from rest_gateway.health import index_problem
 from rest_gateway.jobs.database import JobDatabase
 from rest_gateway.jobs.worker import JobWorker
 from rest_gateway.metrics import Metrics
 from rest_gateway.parts import Parts
+from rest_gateway.shared import Shared
 from service_kit.auth import access_control
 from service_kit.certificates import watch_certificates
 from service_kit.grpc_server import UnsafeAddressError, check_exposure, probe_port, stop_signal
-from service_kit.health import DatabaseQuestion, Probe, Pulse
+from service_kit.health import DatabaseQuestion, Probe, Pulse, beside
 from service_kit.monitoring import Check, MonitoringServer
-from service_kit.settings import Settings, is_loopback, split_address
+from service_kit.places import Places
+from service_kit.settings import Settings, is_loopback
+from service_kit.settings_gateway import HTTP_HEAVY_CALLS_MAX
+from service_kit.tls_files import keep_renewed
 
 log = logging.getLogger(__name__)
 
 _NAME = "eventindex rest_gateway"
-_CHANGE = ("SELECT", "INSERT", "UPDATE", "DELETE")
-_RIGHTS = {"http_job": _CHANGE, "http_job_chunk": _CHANGE, "access_token": ("SELECT",)}
+_PAGE_THREADS = 8
 
 
 async def serve(settings: Settings) -> int:
@@ -44,20 +45,28 @@ async def serve(settings: Settings) -> int:
         UnsafeAddressError, PortTakenError: an address cannot be used.
         UnusableDatabaseError: the database answers and cannot be used as it is.
     """
-    stopping = stop_signal(asyncio.get_running_loop())
+    stopping = stop_signal(asyncio.get_running_loop(), settings.shutdown_max_s)
     _check_addresses(settings)
     service = Gateway(settings, stopping)
     watch_certificates(settings, "tls_cert")
-    await service.open()
     with MonitoringServer(
-        settings.http_metrics_address, live=service.live_checks(), ready=service.ready_checks()
+        settings.http_metrics_address,
+        live=service.live_checks(),
+        ready=service.ready_checks(),
+        hosts=settings.our_hosts,
     ):
-        await service.run(stopping)
+        async with beside(service.pulse.run()):
+            await service.open()
+            await service.run(stopping)
     return 0
 
 
 class Gateway:
-    """The parts of the service."""
+    """The parts of the service.
+
+    Attributes:
+        pulse: tells whether the event loop turns.
+    """
 
     def __init__(self, settings: Settings, stopping: asyncio.Event) -> None:
         self._settings = settings
@@ -80,16 +89,28 @@ class Gateway:
         self._question = DatabaseQuestion(
             self._connection("probe", autocommit=True),
             "SELECT 1 FROM http_job LIMIT 1",
-            partial(startup.check, rights=_RIGHTS),
+            partial(startup.check, rights=GATEWAY_RIGHTS),
         )
-        self._pulse = Pulse()
+        self.pulse = Pulse()
         self._index = Probe(
             "index", partial(index_problem, self._own), partial(observer.backend, "index")
         )
         self._database = Probe("database", self._question, partial(observer.backend, "database"))
         self._access = access_control(settings, settings.http_address)
         jobs = JobDatabase(self._threads)
-        parts = Parts(settings, self._services, jobs, self._worker, self._access, stopping)
+        asked = self._access if self._access.tokens else None
+        follow = Shared(partial(live.look, self._services), live.INTERVAL_S, stopping)
+        parts = Parts(
+            settings,
+            self._services,
+            jobs,
+            self._worker,
+            asked,
+            follow,
+            Places(HTTP_HEAVY_CALLS_MAX),
+            Places(settings.calls_per_subject_max),
+            stopping,
+        )
         self._app = make_app(parts, observer)
 
     async def open(self) -> None:
@@ -102,7 +123,7 @@ class Gateway:
 
     def live_checks(self) -> dict[str, Check]:
         """Return what tells that the process makes progress."""
-        return {"event loop": self._pulse.problem, "jobs": self._worker.problem}
+        return {"event loop": self.pulse.problem, "jobs": self._worker.problem}
 
     def ready_checks(self) -> dict[str, Check]:
         """Return what tells that requests can be answered."""
@@ -110,31 +131,29 @@ class Gateway:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Serve until the event is set, then drain."""
-        # Each request that waits for an answer holds a thread.
+        # Each request that waits for an answer holds a thread; pages have some beside them.
         anyio.to_thread.current_default_thread_limiter().total_tokens = (
-            self._settings.http_requests_at_once_max
+            self._settings.http_requests_at_once_max + _PAGE_THREADS
         )
         self._worker.start()
-        server = _Server(_uvicorn_config(self._settings, self._app))
-        beside = (
-            self._pulse.run(),
+        config = http_server.configure(self._settings, self._app)
+        config.load()
+        server = http_server.Server(config)
+        log.info("serving HTTP on %s", self._settings.http_address)
+        async with beside(
             self._index.run(),
             self._database.run(),
             server.stop_after(stopping),
-        )
-        background = [asyncio.create_task(task) for task in beside]
-        log.info("serving HTTP on %s", self._settings.http_address)
-        await server.serve()
-        for task in background:
-            task.cancel()
+            keep_renewed(self._settings, config.ssl),
+        ):
+            await server.serve()
         await self._close()
 
     async def _close(self) -> None:
         await asyncio.to_thread(self._worker.stop, self._settings.shutdown_grace_s)
         self._threads.close()
         for closing in (self._access, self._services, self._own):
-            if closing is not None:
-                closing.close()
+            closing.close()
 
     def _connection(self, what_for: str, *, autocommit: bool) -> Connection:
         return Connection(
@@ -143,43 +162,6 @@ class Gateway:
             autocommit=autocommit,
             name=f"{_NAME} {what_for}",
         )
-
-
-class _Server(uvicorn.Server):
-    """Stops when it is told to by others: it takes no signals itself."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave the signals to the process: uvicorn would die of them in the end."""
-        yield
-
-    async def stop_after(self, stopping: asyncio.Event) -> None:
-        """Refuse new connections and let the running requests end, once the event is set."""
-        await stopping.wait()
-        log.info("stopping: running requests have %d s", self.config.timeout_graceful_shutdown)
-        self.should_exit = True
-
-
-def _uvicorn_config(settings: Settings, app: Any) -> uvicorn.Config:
-    host, port = split_address(settings.http_address)
-    return uvicorn.Config(
-        app,
-        host=host,
-        port=port,
-        loop="asyncio",
-        http="httptools",
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=max(int(settings.shutdown_grace_s), 1),
-        ssl_certfile=settings.tls_cert,
-        ssl_keyfile=settings.tls_key,
-        ssl_ca_certs=None if settings.tls_client_ca is None else str(settings.tls_client_ca),
-        ssl_cert_reqs=ssl.CERT_NONE if settings.tls_client_ca is None else ssl.CERT_REQUIRED,
-    )
 
 
 def _check_addresses(settings: Settings) -> None:

@@ -1,27 +1,44 @@
 """Who may call: a bearer token in the metadata of each call, with the scope of its service.
 
-One interceptor stands before all methods of a server, whatever their kind. A call is checked when
-it begins; a stream goes on when its token ends. Never tells a caller which tokens exist.
+One interceptor stands before all methods of a server, whatever their kind. `stream_access` looks at
+the token of a stream again. Never tells a caller which tokens exist.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import ContextVar
 from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import grpc
 from grpc import aio
 
-from event_store.admin import tokens
-from event_store.admin.tokens import AccessToken, Scope
-from event_store.database.threads import DatabaseThreads
-from event_store.errors import StoreError, StoreUnavailableError, UnusableDatabaseError
-from service_kit.settings import Settings, is_loopback
+from event_store.admin.tokens import Scope, can_be_secret
+from service_kit.access_rules import AccessRule, access_rule
+from service_kit.callers import ANYBODY, NO_TOKEN, NOT_VALID, Caller, Refusal
+from service_kit.certificate_access import checked_handler, subject_of
+from service_kit.client_subjects import parse_client_subjects, scopes_of_subject
+from service_kit.jwt_settings import can_be_jwt
+from service_kit.opaque_tokens import OpaqueTokens, TokenCache
+from service_kit.settings import Settings
+from service_kit.stream_access import StreamAccess, set_stream_access
+
+if TYPE_CHECKING:
+    from service_kit.jwt_tokens import JwtTokens
+
+__all__ = [
+    "Access",
+    "AccessRule",
+    "Caller",
+    "Refusal",
+    "TokenCache",
+    "access_control",
+    "access_rule",
+    "bearer_token",
+    "caller_subject",
+]
 
 log = logging.getLogger(__name__)
 
@@ -39,35 +56,14 @@ _SCOPES: dict[str, frozenset[str]] = {
     "grpc.reflection.v1.ServerReflection": _ANY,
     "grpc.reflection.v1alpha.ServerReflection": _ANY,
 }
-_TOKENS_CACHED_MAX = 10_000
+# A token made where none is asked for would be good where one is: whoever reaches a port of this
+# machine, be it by a proxy, would make their own.
+_TOKENS_OF_TOKENS = frozenset(
+    f"eventindex.v1.AdminService/{name}" for name in ("CreateToken", "ListTokens", "RevokeToken")
+)
+_ADMIN_SERVICE = "eventindex.v1.AdminService"
 
 _subject: ContextVar[str] = ContextVar("subject", default="")
-
-
-class AccessRule(NamedTuple):
-    """Whether calls need a token, and why, for the log."""
-
-    tokens: bool
-    reason: str
-
-
-class Refusal(NamedTuple):
-    """Why a call may not be made, in words for the caller."""
-
-    code: grpc.StatusCode
-    text: str
-
-
-_NO_TOKEN = Refusal(
-    grpc.StatusCode.UNAUTHENTICATED, "a token is needed: metadata `authorization: Bearer <token>`"
-)
-_NOT_VALID = Refusal(
-    grpc.StatusCode.UNAUTHENTICATED, "the token is not valid: unknown, expired or revoked"
-)
-_AWAY = Refusal(
-    grpc.StatusCode.UNAVAILABLE, "the database does not answer, the token cannot be checked"
-)
-_FAILED = Refusal(grpc.StatusCode.INTERNAL, "the token cannot be checked; see the service's log")
 
 
 def caller_subject() -> str:
@@ -75,39 +71,31 @@ def caller_subject() -> str:
     return _subject.get()
 
 
-def access_rule(settings: Settings, address: str) -> AccessRule:
-    """Return whether calls at a gRPC address need a token.
-
-    Where other machines reach it they do, unless a client certificate stands in for the token or
-    the settings allow anonymous calls.
-    """
-    if settings.require_tokens:
-        return AccessRule(True, "calls need a token (EVENTINDEX_REQUIRE_TOKENS)")
-    if is_loopback(address):
-        return AccessRule(False, "calls need no token: this machine alone reaches the address")
-    if settings.tls_client_ca is not None:
-        return AccessRule(False, "calls need no token: clients show a certificate")
-    if settings.allow_anonymous:
-        return AccessRule(False, "calls need no token: EVENTINDEX_ALLOW_ANONYMOUS")
-    return AccessRule(True, "calls need a token: others reach the address")
-
-
-def access_control(settings: Settings, address: str) -> Access | None:
-    """Return what stands before the methods at a gRPC address; None where everybody may call."""
+def access_control(settings: Settings, address: str) -> Access:
+    """Return what stands before the methods at an address."""
     rule = access_rule(settings, address)
     log.info("%s: %s", address, rule.reason)
-    return Access(settings) if rule.tokens else None
+    return Access(settings, rule)
 
 
 class Access(aio.ServerInterceptor):
-    """Lets those calls pass that bring a valid token with the scope of their service."""
+    """Lets those calls pass that bring a valid token with the scope of their service.
 
-    def __init__(self, settings: Settings) -> None:
-        # A connection of its own: calls that keep the others busy must not delay this check.
-        self._threads = DatabaseThreads(
-            settings.database_url, settings.store_options, 1, name="eventindex tokens"
-        )
-        self._cache = TokenCache(self._read, settings.token_cache_s)
+    Attributes:
+        tokens: whether calls need one, those for tokens apart.
+    """
+
+    def __init__(self, settings: Settings, rule: AccessRule) -> None:
+        self.tokens = rule.tokens
+        self._rule = rule
+        self._subjects = parse_client_subjects(settings.tls_client_subjects)
+        self._opaque = OpaqueTokens(settings)
+        self._jwt: JwtTokens | None = None
+        if settings.jwt_issuers or settings.jwt_keys:
+            # What verifies signatures takes memory.
+            from service_kit.jwt_tokens import JwtTokens  # noqa: PLC0415  # as above
+
+            self._jwt = JwtTokens(settings)
 
     async def intercept_service(
         self,
@@ -115,89 +103,84 @@ class Access(aio.ServerInterceptor):
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Any:
         """Hand the call on, or answer it with a status."""
+        set_stream_access(None)
         if handler_call_details.method == _OPEN:
             return await continuation(handler_call_details)
         secret = bearer_token(handler_call_details.invocation_metadata or ())
         method = handler_call_details.method[1:]
-        found = await self.check(secret, method if method in _SCOPES else method.rpartition("/")[0])
+        rule = method if method in _SCOPES else method.rpartition("/")[0]
+        if self._rule.subjects and secret is None:
+            _subject.set("")
+            handler = await continuation(handler_call_details)
+            return handler and checked_handler(handler, partial(self._check_certificate, rule))
+        if not self._needs_token(method):
+            await self._note_bearer(secret, method)
+            return await continuation(handler_call_details)
+        found = await self.check(secret, rule)
         if isinstance(found, Refusal):
             return _refuse(found)
         _subject.set(found.subject)
+        set_stream_access(StreamAccess(found, partial(self.check, secret, rule)))
         return await continuation(handler_call_details)
 
     def close(self) -> None:
         """Let a running question to the database end."""
-        self._threads.close()
+        self._opaque.close()
 
-    async def check(self, secret: str | None, service: str) -> AccessToken | Refusal:
+    async def check(self, secret: str | None, service: str) -> Caller | Refusal:
         """Return whether the bearer of a secret may call a service, or a method with a rule."""
-        if secret is None:
-            return _NO_TOKEN
-        try:
-            token = await self._cache.get(tokens.digest_of(secret))
-        except (StoreError, UnusableDatabaseError) as error:
-            log.warning("tokens cannot be checked: %s", error)
-            return _FAILED
-        except StoreUnavailableError as error:
-            log.warning("tokens cannot be checked, the database is away: %s", error)
-            return _AWAY
-        if token is None or token.revoked is not None or token.expires.timestamp() <= time.time():
-            return _NOT_VALID
         allowed = _SCOPES.get(service, _ADMIN)
-        if allowed.isdisjoint(token.scopes):
+        for_all = self._rule.lookups and Scope.LOOKUP in allowed
+        if secret is None:
+            return ANYBODY if for_all else NO_TOKEN
+        caller = await self._bearer(secret)
+        if isinstance(caller, Refusal) or for_all:
+            return caller
+        if allowed.isdisjoint(caller.scopes):
             return Refusal(
                 grpc.StatusCode.PERMISSION_DENIED,
-                f"the token is for {', '.join(token.scopes)}: {service} needs "
+                f"the token is for {', '.join(caller.scopes) or 'nothing here'}: {service} needs "
                 f"{' or '.join(sorted(allowed, reverse=True))}",
             )
-        return token
+        return caller
 
-    async def _read(self, digest: bytes) -> AccessToken | None:
-        return await self._threads.run(partial(tokens.find, digest=digest))
+    async def _bearer(self, secret: str) -> Caller | Refusal:
+        """Return who bears a secret; what cannot be one costs no question."""
+        if can_be_secret(secret):
+            return await self._opaque.check(secret)
+        if self._jwt is not None and can_be_jwt(secret):
+            return await self._jwt.check(secret)
+        return NOT_VALID
 
+    def _needs_token(self, method: str) -> bool:
+        return self.tokens or (method in _TOKENS_OF_TOKENS and not self._rule.certificates)
 
-class TokenCache:
-    """Remembers for a bounded time what the database says of a token.
-
-    What it does not know is not remembered: guesses push nothing out.
-    """
-
-    def __init__(
-        self, read: Callable[[bytes], Awaitable[AccessToken | None]], seconds_max: float
+    async def _check_certificate(
+        self, service: str, context: aio.ServicerContext[Any, Any]
     ) -> None:
-        self._read = read
-        self._seconds_max = seconds_max
-        self._known: dict[bytes, tuple[float, AccessToken]] = {}
-        self._asked: dict[bytes, asyncio.Task[AccessToken | None]] = {}
+        """Let a call go on whose certificate has a scope of the service, and note its subject."""
+        subject = subject_of(context)
+        _subject.set(subject)
+        allowed = _SCOPES.get(service, _ADMIN)
+        scopes = scopes_of_subject(subject, self._subjects)
+        if self._rule.lookups and Scope.LOOKUP in allowed:
+            return
+        if allowed.isdisjoint(scopes):
+            what = f"for {', '.join(scopes)}" if scopes else "in no EVENTINDEX_TLS_CLIENT_SUBJECTS"
+            log.info("refused: the certificate of %s is %s", subject, what)
+            await context.abort(
+                grpc.StatusCode.PERMISSION_DENIED,
+                f"the certificate of {subject} is {what}: {service} needs "
+                f"{' or '.join(sorted(allowed, reverse=True))}",
+            )
 
-    async def get(self, digest: bytes) -> AccessToken | None:
-        """Return the token with a digest, as it was at most `seconds_max` ago.
-
-        Raises:
-            StoreUnavailableError: it is not remembered and the database does not answer.
-        """
-        known = self._known.get(digest)
-        if known is not None and time.monotonic() < known[0]:
-            return known[1]
-        # Calls of one client arrive together and share one query, which goes on when the call that
-        # started it is cancelled.
-        asked = self._asked.get(digest)
-        if asked is None:
-            asked = self._asked[digest] = asyncio.create_task(self._ask(digest))
-        return await asyncio.shield(asked)
-
-    async def _ask(self, digest: bytes) -> AccessToken | None:
-        until = time.monotonic() + self._seconds_max
-        try:
-            token = await self._read(digest)
-        finally:
-            del self._asked[digest]
-        self._known.pop(digest, None)
-        if token is not None:
-            while len(self._known) >= _TOKENS_CACHED_MAX:
-                del self._known[next(iter(self._known))]
-            self._known[digest] = until, token
-        return token
+    async def _note_bearer(self, secret: str | None, method: str) -> None:
+        """Note who administrates, where a token is brought that nobody asked for."""
+        _subject.set("")
+        if secret is not None and method.startswith(_ADMIN_SERVICE):
+            found = await self._bearer(secret)
+            if isinstance(found, Caller):
+                _subject.set(found.subject)
 
 
 def bearer_token(metadata: Sequence[tuple[str, str | bytes]]) -> str | None:

@@ -27,6 +27,28 @@ _traceparent: ContextVar[str] = ContextVar("traceparent", default="")
 _peer: ContextVar[str] = ContextVar("peer", default="")
 
 
+class Tally:
+    """What one call was about so far: pairs that were asked for, events that were sent."""
+
+    __slots__ = ("pairs",)
+
+    def __init__(self) -> None:
+        self.pairs = 0
+
+
+_tally: ContextVar[Tally] = ContextVar("tally", default=Tally())  # noqa: B039  # of no call: nobody reads it
+
+
+def count_pairs(pairs: int) -> None:
+    """Note that the current call asked for so many pairs, or sent so many events."""
+    _tally.get().pairs += pairs
+
+
+def tally() -> Tally:
+    """Return what the current call was about so far."""
+    return _tally.get()
+
+
 def request_id() -> str:
     """Return the id of the current call, "" outside of any."""
     return _request_id.get()
@@ -52,6 +74,7 @@ def begin(entries: Iterable[tuple[str, Any]], peer: str = "") -> str:
     _request_id.set(given)
     _traceparent.set(trace if traced else "")
     _peer.set(peer)
+    _tally.set(Tally())
     return given
 
 

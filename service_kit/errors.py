@@ -13,6 +13,10 @@ class TooManyElementsError(MalformedRequestError):
     """A list of the message is longer than any legal one; counted before it became objects."""
 
 
+class TooMuchError(Exception):
+    """A caller, or all of them, have as much at once as they may; says so, with the setting."""
+
+
 class StoppingError(Exception):
     """The service stops before the call is done; says what the caller may do."""
 
@@ -23,3 +27,7 @@ class IncompleteServiceError(Exception):
 
 class WrongSettingError(ValueError):
     """A setting proves wrong when it is used for the first time; names its variable."""
+
+
+class TokenEndedError(Exception):
+    """The token of a stream is no longer good; says so to the caller."""

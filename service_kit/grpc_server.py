@@ -6,19 +6,24 @@ Never knows a service's own messages.
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
 import signal
 import socket
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import grpc
 from grpc import aio
-from grpc_health.v1 import health_pb2
 
 from service_kit import probes
 from service_kit.auth import access_control
+from service_kit.health import INTERVAL_S
 from service_kit.settings import MESSAGE_BYTES_MAX, Settings, is_loopback, split_address
+from service_kit.tls_files import grpc_credentials, tls_files
 from service_kit.unknown_methods import UnknownMethods
+
+log = logging.getLogger(__name__)
 
 # Clients may ping an idle connection every 20 s (the Python client does every 60 s).
 _OPTIONS = [
@@ -59,52 +64,83 @@ class ManagedServer:
         self._grace_s = settings.shutdown_grace_s
         self._access = access_control(settings, address)
         self.server = aio.server(
-            interceptors=[self._access] if self._access else [],
-            options=[*_OPTIONS, ("grpc.so_reuseport", int(shared_port))],
+            interceptors=[self._access],
+            options=[
+                *_OPTIONS,
+                ("grpc.so_reuseport", int(shared_port)),
+                ("grpc.max_connection_age_ms", settings.connection_age_max_s * 1000),
+                ("grpc.max_connection_age_grace_ms", settings.connection_age_grace_s * 1000),
+            ],
             maximum_concurrent_rpcs=concurrent_rpcs_max,
         )
         self._health = probes.Health()
         self.server.add_generic_rpc_handlers((probes.health_handlers(self._health),))
-        self._services: tuple[str, ...] = ()
         check_exposure(settings, address)
         if not shared_port:
             probe_port(address)
-        credentials = _credentials(settings)
+        files = tls_files(settings)
         self.port = (
-            self.server.add_secure_port(address, credentials)
-            if credentials
+            self.server.add_secure_port(address, grpc_credentials(files))
+            if files
             else self.server.add_insecure_port(address)
         )
 
-    async def start(self, services: Sequence[str]) -> None:
-        """Serve, with the full names of the services in health and reflection."""
-        self._services = ("", *services)
+    async def start(
+        self, services: Sequence[str], ready: Mapping[str, Callable[[], str | None]]
+    ) -> None:
+        """Serve, with the full names of the services in health and reflection.
+
+        Args:
+            services: the names.
+            ready: the checks that /readyz makes: health checking says the same.
+        """
         self.server.add_generic_rpc_handlers((probes.reflection_handlers(services),))
         self.server.add_generic_rpc_handlers((UnknownMethods(services),))
+        await self._health.serve(services, lambda: not any(check() for check in ready.values()))
         await self.server.start()
-        await self.set_serving(serving=True)
 
-    async def set_serving(self, *, serving: bool) -> None:
-        """Tell health checks whether requests can be answered."""
-        states = health_pb2.HealthCheckResponse
-        state = states.SERVING if serving else states.NOT_SERVING
-        for name in self._services:
-            await self._health.set(name, state)
+    async def watch_readiness(self) -> None:
+        """Tell those who watch the health of the services, until cancelled."""
+        while True:
+            await self._health.refresh()
+            await asyncio.sleep(INTERVAL_S)
+
+    async def refuse(self) -> None:
+        """Tell health checks that nothing is taken in any more."""
+        await self._health.refuse()
 
     async def stop(self) -> None:
         """Refuse new calls, let the running ones end within the grace period."""
         await self._health.enter_graceful_shutdown()
         await self.server.stop(self._grace_s)
-        if self._access:
-            self._access.close()
+        self._access.close()
 
 
-def stop_signal(loop: asyncio.AbstractEventLoop) -> asyncio.Event:
-    """Return an event that SIGTERM and SIGINT set."""
+def stop_signal(loop: asyncio.AbstractEventLoop, end_after_s: float | None = None) -> asyncio.Event:
+    """Return an event that SIGTERM and SIGINT set.
+
+    Args:
+        loop: the event loop of the process.
+        end_after_s: the process ends after so many seconds, whatever it still waits for.
+    """
     stopping = asyncio.Event()
+
+    def stop() -> None:
+        if end_after_s is not None and not stopping.is_set():
+            last = threading.Timer(end_after_s, _end_undrained, [end_after_s])
+            last.daemon = True
+            last.start()
+        stopping.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
+        loop.add_signal_handler(number, stop)
     return stopping
+
+
+def _end_undrained(after_s: float) -> None:
+    # As after a kill -9 nothing is lost: what was not acknowledged comes again.
+    log.critical("not drained within %.0f s (EVENTINDEX_SHUTDOWN_MAX_S): the process ends", after_s)
+    os._exit(1)
 
 
 def check_exposure(settings: Settings, address: str, *, tls: bool = True) -> None:
@@ -151,14 +187,3 @@ def resolve(address: str) -> tuple[socket.AddressFamily, Any]:
         host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]
     return family, sockaddr
-
-
-def _credentials(settings: Settings) -> grpc.ServerCredentials | None:
-    if settings.tls_cert is None or settings.tls_key is None:
-        return None
-    roots = settings.tls_client_ca.read_bytes() if settings.tls_client_ca else None
-    return grpc.ssl_server_credentials(
-        [(settings.tls_key.read_bytes(), settings.tls_cert.read_bytes())],
-        root_certificates=roots,
-        require_client_auth=roots is not None,
-    )

@@ -8,7 +8,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
 
 from event_store.database.connection import Connection
 from event_store.errors import StoreError, StoreUnavailableError
@@ -18,6 +20,19 @@ log = logging.getLogger(__name__)
 INTERVAL_S = 1.0
 # A process or an event loop that is silent for longer is not alive.
 SILENCE_S_MAX = 15.0
+# What has not answered for longer is away, long before the connection to it is given up.
+ANSWER_S_MAX = 5.0
+
+
+@asynccontextmanager
+async def beside(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Let coroutines run until the block is left."""
+    tasks = [asyncio.create_task(one) for one in work]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
 
 
 class Pulse:
@@ -64,17 +79,23 @@ class Probe:
     async def run(self) -> None:
         """Ask until cancelled; logs when the answer changes."""
         while True:
-            problem = await asyncio.to_thread(self._ask)
-            if problem != self._problem:
-                level = logging.WARNING if problem else logging.INFO
-                log.log(level, "%s: %s", self._name, problem or "answers")
-            self._problem = problem
-            self._on_answer(problem is None)
+            asked = asyncio.create_task(asyncio.to_thread(self._ask))
+            answered, _ = await asyncio.wait({asked}, timeout=ANSWER_S_MAX)
+            if not answered:
+                self._note(f"no answer for {ANSWER_S_MAX:.0f} s")
+            self._note(await asked)
             await asyncio.sleep(INTERVAL_S)
 
     def problem(self) -> str | None:
         """Return what was wrong with the last answer, None when nothing was."""
         return self._problem
+
+    def _note(self, problem: str | None) -> None:
+        if problem != self._problem:
+            level = logging.WARNING if problem else logging.INFO
+            log.log(level, "%s: %s", self._name, problem or "answers")
+        self._problem = problem
+        self._on_answer(problem is None)
 
 
 class DatabaseQuestion:

@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import Generic, TypeVar
 
-Q = TypeVar("Q")
+from service_kit.quotas import Quotas
+
 A = TypeVar("A")
 
 
-class InOrder(Generic[Q, A]):
-    """One stream. Beyond `ahead_max` answers that are not taken yet no request is read."""
+class InOrder(Generic[A]):
+    """One stream. Beyond `ahead_max` answers that are not taken yet no request is read.
+
+    Requests count for `quotas` from when they were read until their answers are there.
+    """
 
     def __init__(
         self,
-        requests: AsyncIterator[Q],
-        begin: Callable[[Q], Awaitable[asyncio.Future[A]]],
+        requests: AsyncIterator[bytes],
+        begin: Callable[[bytes], Awaitable[asyncio.Future[A]]],
         ahead_max: int,
+        quotas: Quotas | None = None,
     ) -> None:
+        self._quotas = quotas
         self._requests = requests
         self._begin = begin
         self._room = asyncio.Semaphore(ahead_max)
@@ -61,7 +68,24 @@ class InOrder(Generic[Q, A]):
         try:
             await self._room.acquire()
             async for request in self._requests:
-                self._begun.put_nowait(await self._begin(request))
+                self._begun.put_nowait(await self._counted(request))
                 await self._room.acquire()
         finally:
             self._begun.put_nowait(None)
+
+    async def _counted(self, request: bytes) -> asyncio.Future[A]:
+        if self._quotas is None:
+            return await self._begin(request)
+        size_bytes = len(request)
+        self._quotas.take(size_bytes)
+        try:
+            answer = await self._begin(request)
+        except BaseException:
+            self._quotas.give_back(size_bytes)
+            raise
+        answer.add_done_callback(partial(_give_back, self._quotas, size_bytes))
+        return answer
+
+
+def _give_back(quotas: Quotas, size_bytes: int, _: object) -> None:
+    quotas.give_back(size_bytes)

@@ -11,6 +11,7 @@ import logging
 import math
 import time
 from collections.abc import AsyncIterator, Callable, Container
+from contextlib import ExitStack
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
@@ -21,9 +22,12 @@ from google.protobuf.message import Message
 from grpc import aio
 
 from service_kit import calls
+from service_kit.auth import caller_subject
 from service_kit.errors import IncompleteServiceError
+from service_kit.quotas import Quotas
 from service_kit.requests import parse, parse_all
 from service_kit.statuses import Status, status_of
+from service_kit.stream_access import check_stream, checked
 
 log = logging.getLogger(__name__)
 
@@ -39,10 +43,11 @@ class Observer(Protocol):
 
 
 class _Watch(NamedTuple):
-    """Who is told of calls, and how long a call takes that is worth a line of the log."""
+    """Who is told of calls, how long a slow one takes, and what callers may have at once."""
 
     observer: Observer
     slow_call_s: float
+    quotas: Quotas | None
 
 
 def handlers(
@@ -52,13 +57,14 @@ def handlers(
     undecoded: Container[str] = (),
     *,
     slow_call_s: float = math.inf,
+    quotas: Quotas | None = None,
 ) -> grpc.GenericRpcHandler:
     """Return the methods of the contract. Those named in `undecoded` take their requests as bytes.
 
     Raises:
         IncompleteServiceError: `service` lacks a method.
     """
-    watch = _Watch(observer, slow_call_s)
+    watch = _Watch(observer, slow_call_s, quotas)
     return grpc.method_handlers_generic_handler(
         contract.full_name,
         {
@@ -94,6 +100,8 @@ def _handler(
     }[method.client_streaming, method.server_streaming]
     observed = _observed_stream if inspect.isasyncgenfunction(call) else _observed
     read = _reader(method) if decoded else _as_it_is
+    if method.client_streaming:
+        read = _checked(read)
     return make(observed(method.name, read, call, watch), response_serializer=_serialize)
 
 
@@ -107,6 +115,10 @@ def _as_it_is(request: Any) -> Any:
     return request
 
 
+def _checked(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda requests: read(checked(requests))
+
+
 def _serialize(response: Message | bytes) -> bytes:
     return response if isinstance(response, bytes) else response.SerializeToString()
 
@@ -117,6 +129,7 @@ def _observed(
     async def handle(request: Any, context: aio.ServicerContext[Any, Any]) -> Any:
         observed = _Call(name, context, watch)
         try:
+            observed.admit(request)
             response = await call(read(request))
             observed.code = grpc.StatusCode.OK
         except Exception as error:  # noqa: BLE001  # whatever it is becomes a status
@@ -138,7 +151,9 @@ def _observed_stream(
     async def handle(request: Any, context: aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
         observed = _Call(name, context, watch)
         try:
+            observed.admit(request)
             async for response in call(read(request)):
+                await check_stream()
                 yield response
             observed.code = grpc.StatusCode.OK
         except Exception as error:  # noqa: BLE001  # whatever it is becomes a status
@@ -158,7 +173,22 @@ class _Call:
         self._began = time.perf_counter()
         self.code = grpc.StatusCode.CANCELLED
         calls.begin(context.invocation_metadata() or (), str(context.peer()))
+        self._tally = calls.tally()
+        self._subject = caller_subject()
+        self._held = ExitStack()
         watch.observer.running(name, 1)
+
+    def admit(self, request: Any) -> None:
+        """Take the caller's place for as long as the call lasts, and count the bytes of a request.
+
+        Raises:
+            TooMuchError: there is no place, or there are too many bytes.
+        """
+        if self._watch.quotas is None:
+            return
+        self._held.enter_context(self._watch.quotas.call(self._subject))
+        if isinstance(request, bytes):
+            self._held.enter_context(self._watch.quotas.request(len(request)))
 
     def failed(self, error: Exception) -> Status:
         """Return how the call ends by an error."""
@@ -167,13 +197,17 @@ class _Call:
         return status
 
     def end(self) -> None:
-        """Tell the observer, and the log of a slow one."""
+        """Give back what it held; tell the observer and the log."""
+        self._held.close()
         seconds = time.perf_counter() - self._began
         self._watch.observer.running(self._name, -1)
         self._watch.observer.request(self._name, self.code.name, seconds)
-        if seconds >= self._watch.slow_call_s:
-            log.info(
-                "%s took %.3f s: %s",
-                *(self._name, seconds, self.code.name),
-                extra={"method": self._name, "seconds": round(seconds, 6), "code": self.code.name},
-            )
+        values = {
+            "method": self._name,
+            "subject": self._subject or calls.peer(),
+            "pairs": self._tally.pairs,
+            "seconds": round(seconds, 6),
+            "code": self.code.name,
+        }
+        slow = " (slow)" if seconds >= self._watch.slow_call_s else ""
+        log.info("%s by %s: %d pairs, took %.3f s: %s%s", *values.values(), slow, extra=values)

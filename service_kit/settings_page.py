@@ -29,7 +29,7 @@ _SECTIONS = {
     "mqtt_url": "Broker",
     "batch_events_max": "Ingest",
     "tls_cert": "TLS of the services",
-    "allow_anonymous": "Who may call",
+    "mode": "Who may call",
     "shutdown_grace_s": "Running",
 }
 

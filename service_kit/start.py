@@ -6,18 +6,23 @@ Exit codes: 0 stopped when told to, 1 failed, 2 wrong settings.
 from __future__ import annotations
 
 import asyncio
-import sys
+import logging
 from collections.abc import Callable, Coroutine, Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from pydantic import ValidationError
 
 from event_store.errors import UnusableDatabaseError
+from service_kit import production
 from service_kit.errors import IncompleteServiceError, WrongSettingError
 from service_kit.grpc_server import PortTakenError, UnsafeAddressError
-from service_kit.log import set_up_logging
+from service_kit.log import complain, set_up_logging
+from service_kit.outgoing import plain_database
 from service_kit.settings import Settings
+
+log = logging.getLogger(__name__)
 
 
 def run_service(
@@ -36,9 +41,11 @@ def run_service(
         settings = Settings.model_validate(dict(given))
     except ValidationError as error:
         return _complain(name, "; ".join(map(_sentence, error.errors())), 2)
-    if not settings.database_url:
-        return _complain(name, "EVENTINDEX_DATABASE_URL is not set", 2)
-    set_up_logging(settings)
+    if (problem := _problem(settings)) is not None:
+        return _complain(name, problem, 2)
+    set_up_logging(settings, name)
+    if settings.mode == "development":
+        log.info("%s", production.DEVELOPMENT)
     try:
         return asyncio.run(serve(settings))
     except (UnsafeAddressError, WrongSettingError) as error:
@@ -52,6 +59,16 @@ def run_service(
         )
 
 
+def _problem(settings: Settings) -> str | None:
+    """Return why a service does not start with these settings, None where it does."""
+    if settings.mode == "production":
+        missing = production.problems(settings, Path.cwd())
+        return f"EVENTINDEX_MODE=production: {'; '.join(missing)}" if missing else None
+    if not settings.database_url:
+        return "EVENTINDEX_DATABASE_URL is not set"
+    return None if settings.allow_plaintext else plain_database(settings.database_url)
+
+
 def _sentence(error: Mapping[str, Any]) -> str:
     """Return one of pydantic's errors with the name of its variable."""
     variable = "_".join(str(part) for part in error["loc"]).upper()
@@ -59,5 +76,5 @@ def _sentence(error: Mapping[str, Any]) -> str:
 
 
 def _complain(name: str, text: str, code: int) -> int:
-    sys.stderr.write(f"{name}: {text}\n")
+    complain(name, text)
     return code

@@ -19,7 +19,13 @@ from event_store.errors import (
     UnusableDatabaseError,
     WrongStateError,
 )
-from service_kit.errors import InvalidRequestError, MalformedRequestError, StoppingError
+from service_kit.errors import (
+    InvalidRequestError,
+    MalformedRequestError,
+    StoppingError,
+    TokenEndedError,
+    TooMuchError,
+)
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +37,10 @@ _STATUSES: dict[type[Exception], grpc.StatusCode] = {
     NameTakenError: grpc.StatusCode.ALREADY_EXISTS,
     WrongStateError: grpc.StatusCode.FAILED_PRECONDITION,
     StoppingError: grpc.StatusCode.UNAVAILABLE,
+    TokenEndedError: grpc.StatusCode.UNAUTHENTICATED,
+    TooMuchError: grpc.StatusCode.RESOURCE_EXHAUSTED,
 }
+_PASSING = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED}
 # The retry hint of the gRPC retry design (A6), milliseconds.
 _RETRY = ("grpc-retry-pushback-ms", "500")
 
@@ -46,11 +55,12 @@ class Status(NamedTuple):
 
 def status_of(name: str, error: Exception) -> Status:
     """Return how a call of the method `name` ends by an error; logs what the caller is not told."""
-    code, text = _code_and_text(name, error)
-    return Status(code, text, (_RETRY,) if code is grpc.StatusCode.UNAVAILABLE else ())
+    code, text = code_and_text(name, error)
+    return Status(code, text, (_RETRY,) if code in _PASSING else ())
 
 
-def _code_and_text(name: str, error: Exception) -> tuple[grpc.StatusCode, str]:
+def code_and_text(name: str, error: Exception) -> tuple[grpc.StatusCode, str]:
+    """Return the code and the text that the caller gets; logs what the caller is not told."""
     if isinstance(error, MalformedRequestError):
         log.warning("%s: %s", name, error)
     for kind, code in _STATUSES.items():

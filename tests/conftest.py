@@ -25,6 +25,10 @@ settings.register_profile(
     suppress_health_check=list(HealthCheck),
 )
 
+# A machine at work on other things answers late, not wrongly.
+settings.register_profile("suite", deadline=None)
+settings.load_profile("suite")
+
 # The profiles of whoever runs the tests are not theirs.
 os.environ["EVENTINDEX_CONFIG"] = os.devnull
 

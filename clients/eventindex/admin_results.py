@@ -50,13 +50,18 @@ class RunCheck(NamedTuple):
 
 
 class AccessToken(NamedTuple):
-    """What is known of a token; nobody knows its secret but its holder. Times are UTC."""
+    """What is known of a token; nobody knows its secret but its holder. Times are UTC.
+
+    `created_by` is the subject of who made it, `last_used` the hour of its last use or None.
+    """
 
     token_id: str
     subject: str
     scopes: list[str]
     created: datetime.datetime | None
     expires: datetime.datetime | None
+    created_by: str
+    last_used: datetime.datetime | None
     revoked: bool
 
 
@@ -151,7 +156,46 @@ def to_access_token(message: admin_pb2.Token) -> AccessToken:
         list(message.scopes),
         to_time(message, "created"),
         to_time(message, "expires"),
+        message.created_by,
+        to_time(message, "last_used"),
         message.revoked,
+    )
+
+
+class AdminAction(NamedTuple):
+    """A call that changed something, or tried to.
+
+    Attributes:
+        action_id: its number.
+        began, ended: when; None while it goes on, and where the service ended meanwhile.
+        subject: of the caller's token, "" where none was asked for.
+        peer: the caller's address as gRPC writes it.
+        method: of AdminService.
+        request: what was asked for, as JSON; a long one is cut.
+        outcome: "OK", "UNFINISHED", or the code and text of the error.
+    """
+
+    action_id: int
+    began: datetime.datetime | None
+    ended: datetime.datetime | None
+    subject: str
+    peer: str
+    method: str
+    request: str
+    outcome: str
+
+
+def to_admin_action(message: admin_pb2.AdminAction) -> AdminAction:
+    """Return a recorded action of the wire as a value."""
+    return AdminAction(
+        message.action_id,
+        to_time(message, "began"),
+        to_time(message, "ended"),
+        message.subject,
+        message.peer,
+        message.method,
+        message.request,
+        message.outcome,
     )
 
 

@@ -2,51 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable
 from itertools import islice
 
 from eventindex.admin_results import (
-    AccessToken,
     Criterion,
-    DeadLetter,
     DeleteProgress,
-    DetectorStatus,
-    DoorStatus,
     FileInfo,
     NotedFiles,
     RunCheck,
-    to_access_token,
     to_criterion,
-    to_dead_letter,
-    to_detector_status,
-    to_door_status,
     to_noted_files,
     to_run_check,
 )
 from eventindex.catalogue_results import (
-    Collection,
     Conflict,
     Dataset,
-    to_collection,
     to_conflict,
     to_dataset,
 )
-from eventindex.connection import PAGE_ROWS
-from eventindex.datasets import DatasetQueries, to_wire_state
+from eventindex.collection_results import Collection, to_collection
+from eventindex.datasets import to_wire_state
 from eventindex.errors import NotFoundError
+from eventindex.operations import Operations
 from eventindex.pairs import NUMBER_MAX
-from eventindex.results import Ack, DatasetState, to_ack
+from eventindex.results import DatasetState
 from eventindex.selection import Range, bounds, checked_number
 from eventindex.silence import Call
 from eventindex.v1 import admin_pb2, event_pb2
 
 _ID_MAX = 2**64 - 1
 NOTED_FILES_MAX = 10_000
-TOKEN_LIFETIME_SECONDS = 30 * 24 * 3600
 
 
-class Administration(DatasetQueries):
-    """Changes collections, datasets, conflicts, criteria, letters, tokens; verifies the counts."""
+class Administration(Operations):
+    """Changes collections, datasets, files, conflicts and criteria; verifies the counts."""
 
     def note_files(
         self,
@@ -256,111 +246,6 @@ class Administration(DatasetQueries):
             request.run_first = checked_number(run_first, "run_first", NUMBER_MAX)
         answer = self._change(self._admin.DeleteCriterion, request, timeout, repeatable=False)
         return [to_criterion(message) for message in answer.criteria]
-
-    def dead_letters(
-        self, *, reason: str = "", topic: str = "", timeout: float | None = None
-    ) -> Iterator[DeadLetter]:
-        """Yield the refused messages, without their payloads."""
-        request = admin_pb2.ListDeadLettersRequest(page_size=PAGE_ROWS, reason=reason, topic=topic)
-        pages = self._pages(
-            lambda q: self._change(self._admin.ListDeadLetters, q, timeout), request
-        )
-        return (to_dead_letter(message) for page in pages for message in page.dead_letters)
-
-    def get_dead_letter(self, dead_letter_id: int, *, timeout: float | None = None) -> DeadLetter:
-        """Return a refused message with its payload.
-
-        Raises:
-            NotFoundError: there is no such dead letter.
-        """
-        number = checked_number(dead_letter_id, "dead_letter_id", _ID_MAX)
-        request = admin_pb2.GetDeadLetterRequest(dead_letter_id=number)
-        return to_dead_letter(self._change(self._admin.GetDeadLetter, request, timeout).dead_letter)
-
-    def replay_dead_letter(self, dead_letter_id: int, *, timeout: float | None = None) -> Ack:
-        """Send a refused message through the pipeline again, and return what became of it.
-
-        Is not tried again by itself when the server goes away.
-
-        Raises:
-            NotFoundError: there is no such dead letter.
-            WrongStateError: it was cut.
-        """
-        number = checked_number(dead_letter_id, "dead_letter_id", _ID_MAX)
-        request = admin_pb2.ReplayDeadLetterRequest(dead_letter_id=number)
-        answer = self._change(self._admin.ReplayDeadLetter, request, timeout, repeatable=False)
-        return to_ack(answer.outcome)
-
-    def discard_dead_letter(self, dead_letter_id: int, *, timeout: float | None = None) -> None:
-        """Remove a refused message for good. Is not tried again when the server goes away.
-
-        Raises:
-            NotFoundError: there is no such dead letter.
-        """
-        number = checked_number(dead_letter_id, "dead_letter_id", _ID_MAX)
-        request = admin_pb2.DiscardDeadLetterRequest(dead_letter_id=number)
-        self._change(self._admin.DiscardDeadLetter, request, timeout, repeatable=False)
-
-    def create_token(
-        self,
-        subject: str,
-        scopes: Iterable[str],
-        *,
-        lifetime_seconds: int = TOKEN_LIFETIME_SECONDS,
-        timeout: float | None = None,
-    ) -> tuple[AccessToken, str]:
-        """Make an access token; returns it and its secret, which nobody can read again.
-
-        Is not tried again by itself when the server goes away.
-
-        Args:
-            subject: for whom or what it is.
-            scopes: of "lookup", "ingest" and "admin"; the last includes the others.
-            lifetime_seconds: after so many seconds it expires.
-            timeout: seconds to wait, default as in `connect`.
-
-        Raises:
-            InvalidRequestError: no subject, no such scope, or too long a lifetime.
-        """
-        request = admin_pb2.CreateTokenRequest(
-            subject=subject,
-            scopes=scopes,
-            lifetime_seconds=checked_number(lifetime_seconds, "lifetime_seconds", _ID_MAX),
-        )
-        answer = self._change(self._admin.CreateToken, request, timeout, repeatable=False)
-        return to_access_token(answer.token), answer.secret
-
-    def tokens(self, *, timeout: float | None = None) -> list[AccessToken]:
-        """Return the tokens, the newest first, expired and revoked ones too."""
-        request = admin_pb2.ListTokensRequest()
-        answer = self._change(self._admin.ListTokens, request, timeout)
-        return [to_access_token(message) for message in answer.tokens]
-
-    def revoke_token(self, token_id: str, *, timeout: float | None = None) -> AccessToken:
-        """Make a token invalid for good; the services notice within seconds.
-
-        Raises:
-            NotFoundError: there is no such token.
-        """
-        request = admin_pb2.RevokeTokenRequest(token_id=token_id)
-        return to_access_token(self._change(self._admin.RevokeToken, request, timeout).token)
-
-    def ingest_status(self, *, timeout: float | None = None) -> list[DoorStatus]:
-        """Return what has come in at each door of the ingest service since it started."""
-        request = admin_pb2.IngestStatusRequest()
-        answer = self._change(self._admin.IngestStatus, request, timeout)
-        return [to_door_status(message) for message in answer.doors]
-
-    def detectors(self, *, timeout: float | None = None) -> list[DetectorStatus]:
-        """Return the detectors that sent messages in the last 30 days, and which are silent."""
-        request = admin_pb2.IngestStatusRequest()
-        answer = self._change(self._admin.IngestStatus, request, timeout)
-        return [to_detector_status(message) for message in answer.detectors]
-
-    def ingest_version(self, *, timeout: float | None = None) -> str:
-        """Return the version of the ingest service, "" for one of before it told."""
-        request = admin_pb2.IngestStatusRequest()
-        return self._change(self._admin.IngestStatus, request, timeout).version
 
     def verify(
         self, *, runs: Range | None = None, timeout: float | None = None

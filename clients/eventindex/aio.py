@@ -40,7 +40,8 @@ from eventindex.pairs import Pairs, PairsLike, to_pairs
 from eventindex.results import LookupResult, join, to_result
 from eventindex.stream import StreamLimits
 from eventindex.stream_results import StreamResults
-from eventindex.token import find_token, metadata_of
+from eventindex.token import CallToken, Metadata, Token, TokenSource
+from eventindex.token_channel import AsyncCall, is_refused
 
 Batches = Iterable[PairsLike] | AsyncIterable[PairsLike]
 
@@ -53,7 +54,7 @@ class AsyncClient:
         address: str | None,
         *,
         tls: Tls | None,
-        token: str | None,
+        token: Token | None,
         profile: str | None,
         timeout: float,
         retry_seconds_max: float,
@@ -155,10 +156,10 @@ class AsyncClient:
         return channels.tls_of_profile(profile)
 
     @cached_property
-    def _metadata(self) -> tuple[tuple[str, str], ...]:
+    def _call_token(self) -> CallToken:
         profile = self._found.profile
-        token = find_token(self._token, None if profile is None else profile.token_file)
-        return metadata_of(token, self._address, encrypted=self._tls is not None)
+        source = TokenSource(self._token, None if profile is None else profile.token_file)
+        return CallToken(source, self._address, encrypted=self._tls is not None)
 
     @cached_property
     def _calls(self) -> Any:
@@ -168,13 +169,21 @@ class AsyncClient:
         return LookupCalls(self._channel)  # type: ignore[arg-type]  # makes the same calls
 
     async def _attempt(self, request: Request, deadline: float) -> Response:
-        seconds = max(deadline - time.monotonic(), 0.001)
+        used = self._call_token.metadata()
         try:
-            response: Response = await self._calls.Lookup(
-                request, timeout=seconds, metadata=self._metadata
-            )
+            try:
+                return await self._answer(request, deadline, used)
+            except grpc.RpcError as error:
+                newer = self._call_token.newer(used) if is_refused(error) else ()
+                if not newer:
+                    raise
+            return await self._answer(request, deadline, newer)
         except grpc.RpcError as error:
             raise from_rpc_error(error, self._address) from error
+
+    async def _answer(self, request: Request, deadline: float, metadata: Metadata) -> Response:
+        seconds = max(deadline - time.monotonic(), 0.001)
+        response: Response = await self._calls.Lookup(request, timeout=seconds, metadata=metadata)
         return response
 
     async def _stream(
@@ -184,7 +193,7 @@ class AsyncClient:
         limits: StreamLimits,
     ) -> AsyncGenerator[LookupResult, None]:
         exchange: AsyncExchange[Request, Response, Pairs] = AsyncExchange(
-            partial(self._calls.LookupStream, metadata=self._metadata),
+            partial(AsyncCall, self._calls.LookupStream, self._call_token),
             requests,
             limits,
             self._address,
@@ -205,7 +214,7 @@ def connect(
     tls_cert: str | Path | None = None,
     tls_key: str | Path | None = None,
     tls_server_name: str | None = None,
-    token: str | None = None,
+    token: Token | None = None,
     profile: str | None = None,
     timeout: float = 30.0,
     retry_seconds_max: float = 60.0,

@@ -13,7 +13,14 @@ from typing import Any, Generic, TypeVar
 import grpc
 
 from eventindex.channel import retrying_async
-from eventindex.errors import DeadlineError, UnavailableError, from_rpc_error
+from eventindex.errors import (
+    AccessError,
+    DeadlineError,
+    EventIndexError,
+    TokenEndedError,
+    UnavailableError,
+    from_rpc_error,
+)
 from eventindex.exchange_ledger import Ledger, Numbered
 from eventindex.stream import StreamLimits
 
@@ -48,6 +55,8 @@ class AsyncExchange(Generic[Q, A, C]):
         self._input_error: BaseException | None = None
         # One request at a time until its answer is there.
         self._careful = False
+        # The newest call was opened for a newer token, which nothing has answered to yet.
+        self._renewed = False
 
     async def answers(self, convert: Callable[[C, A], R]) -> AsyncGenerator[R, None]:
         """Yield convert(context, answer) for every request, in order.
@@ -76,7 +85,7 @@ class AsyncExchange(Generic[Q, A, C]):
             return None
         try:
             return await self._receive()
-        except UnavailableError:
+        except (UnavailableError, TokenEndedError):
             return None
 
     async def _reopen(self) -> tuple[C, A] | None:
@@ -87,7 +96,10 @@ class AsyncExchange(Generic[Q, A, C]):
         self._ledger.restart()
         self._call = self._open_call()
         self._sender = asyncio.create_task(self._send(self._call))
-        return await self._receive()
+        try:
+            return await self._receive()
+        except TokenEndedError:
+            return await self._reopen()
 
     async def _receive(self) -> tuple[C, A] | None:
         # A source may be slow: the server's time begins when there is something to answer.
@@ -104,7 +116,8 @@ class AsyncExchange(Generic[Q, A, C]):
             self._careful = error.details() == _STATUS_LOST
             if self._careful:
                 raise UnavailableError(f"{self._address}: the call ended") from error
-            raise from_rpc_error(error, self._address) from error
+            raise self._failure(from_rpc_error(error, self._address)) from error
+        self._renewed = False
         if answer is grpc.aio.EOF:
             self._ledger.check_end()
             return None
@@ -113,6 +126,13 @@ class AsyncExchange(Generic[Q, A, C]):
             self._careful = False
             self._changed.notify_all()
         return context, answer
+
+    def _failure(self, error: EventIndexError) -> EventIndexError:
+        """Return what is raised: a newer token is tried once without an answer."""
+        if not isinstance(error, TokenEndedError):
+            return error
+        tried, self._renewed = self._renewed, True
+        return AccessError(str(error)) if tried else error
 
     async def _send(self, call: Any) -> None:
         """Send the requests of a call until it is over; the reader of answers says how it ended."""

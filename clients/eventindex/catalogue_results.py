@@ -5,8 +5,6 @@ from __future__ import annotations
 import datetime
 from typing import NamedTuple
 
-import numpy as np
-import numpy.typing as npt
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -37,29 +35,6 @@ class Dataset(NamedTuple):
     events: int
     files: int
     collection: str = RAW
-
-
-class Collection(NamedTuple):
-    """A collection of the index; `made_from` is the name of another one or ""."""
-
-    name: str
-    made_from: str
-    state: DatasetState
-    events: int
-    runs: int
-    created: datetime.datetime | None
-    comment: str
-
-
-class CollectionOverlap(NamedTuple):
-    """How many events collections have in common: int64 of shape (n, n), by name in their order.
-
-    `by_run` has a matrix for each run, if asked for.
-    """
-
-    collections: list[str]
-    events: npt.NDArray[np.int64]
-    by_run: dict[int, npt.NDArray[np.int64]]
 
 
 class FileOfRun(NamedTuple):
@@ -167,29 +142,6 @@ def to_dataset(message: lookup_pb2.Dataset) -> Dataset:
         message.events,
         message.files,
         message.collection or RAW,
-    )
-
-
-def to_collection(message: lookup_pb2.Collection) -> Collection:
-    """Return a collection of the wire as a value."""
-    return Collection(
-        message.name,
-        message.made_from,
-        DatasetState(message.state),
-        message.events,
-        message.runs,
-        to_time(message, "created"),
-        message.comment,
-    )
-
-
-def to_overlap(message: lookup_pb2.OverlapCollectionsResponse) -> CollectionOverlap:
-    """Return the overlap of collections of the wire as a value."""
-    shape = (len(message.collections),) * 2
-    return CollectionOverlap(
-        list(message.collections),
-        np.array(message.events, np.int64).reshape(shape),
-        {run.run_number: np.array(run.events, np.int64).reshape(shape) for run in message.runs},
     )
 
 

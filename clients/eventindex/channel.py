@@ -23,7 +23,8 @@ from eventindex.errors import UnavailableError
 from eventindex.hosts import is_loopback
 from eventindex.limits import MESSAGE_BYTES_MAX
 from eventindex.profiles import Profile
-from eventindex.token import with_token
+from eventindex.token import CallToken, TokenSource
+from eventindex.token_channel import TokenChannel
 
 # The servers allow a ping every 20 s. gRPC's own reconnect back-off grows to two minutes, which
 # would outlast `retry_seconds_max`.
@@ -110,18 +111,22 @@ def tls_of_profile(profile: Profile) -> Tls | None:
     )
 
 
-def open_channel(address: str, tls: Tls | None, token: str = "") -> grpc.Channel:
-    """Return a channel whose calls bring the token; it connects when it is first used.
+def open_channel(address: str, tls: Tls | None, tokens: TokenSource | None = None) -> grpc.Channel:
+    """Return a channel whose calls bring a token, if any; it connects when it is first used.
 
     Raises:
-        OSError: a TLS file cannot be read.
+        OSError: a file of TLS or the token cannot be read.
         RuntimeError: this process is a fork of one that had opened connections.
         AccessError: others could read the token on the way.
     """
     check_process()
     _Opener.pid = os.getpid()
     channel = _plain_or_tls(address, tls)
-    return with_token(channel, token, address, encrypted=tls is not None) if token else channel
+    if tokens is None:
+        return channel
+    token = CallToken(tokens, address, encrypted=tls is not None)
+    token.metadata()  # what is wrong with it is said before anything is asked
+    return TokenChannel(channel, token)
 
 
 def open_async_channel(address: str, tls: Tls | None) -> grpc.aio.Channel:

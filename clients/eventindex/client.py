@@ -22,6 +22,7 @@ from eventindex.picking import Picking
 from eventindex.results import Ack, Event, LookupResult, join, to_ack, to_event, to_result
 from eventindex.stream import Exchange
 from eventindex.stream_results import StreamResults
+from eventindex.token import Token
 from eventindex.v1 import ingest_pb2, lookup_pb2
 
 
@@ -249,7 +250,7 @@ def connect(
     tls_cert: str | Path | None = None,
     tls_key: str | Path | None = None,
     tls_server_name: str | None = None,
-    token: str | None = None,
+    token: Token | None = None,
     profile: str | None = None,
     timeout: float = 30.0,
     retry_seconds_max: float = 60.0,
@@ -266,8 +267,10 @@ def connect(
         tls_ca: PEM file with the certificates to trust.
         tls_cert, tls_key: PEM files of the client's own certificate.
         tls_server_name: the name in the server's certificate where it is not the address.
-        token: access token, for servers that ask for one. Without one: EVENTINDEX_TOKEN, then the
-            content of the file that EVENTINDEX_TOKEN_FILE names, then that of the profile.
+        token: access token, for servers that ask for one, or a function that returns the one of
+            now. Without one: EVENTINDEX_TOKEN, then the content of the file that
+            EVENTINDEX_TOKEN_FILE names, then that of the profile, read again when it changes;
+            then where WLCG tools put it (BEARER_TOKEN, BEARER_TOKEN_FILE, bt_u<uid>).
         profile: a table of ~/.config/eventindex/config.toml, with addresses, TLS and the file of
             the token. TLS and token go with the addresses of a profile only.
         timeout: seconds to wait for an answer.

@@ -24,7 +24,7 @@ from eventindex.lookup_messages import LookupCalls
 from eventindex.profiles import Profile
 from eventindex.silence import Call
 from eventindex.stream import StreamLimits
-from eventindex.token import find_token
+from eventindex.token import Token, TokenSource
 from eventindex.v1 import ingest_pb2, lookup_pb2
 from eventindex.v1.admin_pb2_grpc import AdminServiceStub
 from eventindex.v1.ingest_pb2_grpc import IngestServiceStub
@@ -84,7 +84,7 @@ class Connection:
         ingest_address: str | None,
         *,
         tls: Tls | None,
-        token: str | None,
+        token: Token | None,
         timeout: float,
         retry_seconds_max: float,
         profile: str | None = None,
@@ -174,7 +174,7 @@ class Connection:
         if profile is not None:
             tls = tls or channels.tls_of_profile(profile)
             token_file = profile.token_file
-        opened = channels.open_channel(address, tls, find_token(self._token, token_file))
+        opened = channels.open_channel(address, tls, TokenSource(self._token, token_file))
         self._channels.append(opened)
         return opened
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator
 from typing import TypeVar
 
 from eventindex.channel import check_process, retrying
-from eventindex.errors import UnavailableError
+from eventindex.errors import AccessError, TokenEndedError, UnavailableError
 from eventindex.silence import Call, SilenceWatch
 from eventindex.stream import StreamLimits
 
@@ -41,20 +41,33 @@ def download(
             call = open_call()
         try:
             return watch.receive(call)
-        except UnavailableError:
+        except (UnavailableError, TokenEndedError):
             call = None
             raise
+
+    def received() -> A | None:
+        """Receive, once more with a newer token where the one of the call ended."""
+        try:
+            return receive()
+        except TokenEndedError as error:
+            if started and not resumes:
+                raise
+            ended = error
+        try:
+            return receive()
+        except TokenEndedError:
+            raise AccessError(str(ended)) from ended
 
     retry = retrying(limits.retry_seconds_max)
     started = False
     try:
         while True:
             try:
-                answer = receive()
+                answer = received()
             except UnavailableError:
                 if started and not resumes:
                     raise
-                answer = retry(receive)
+                answer = retry(received)
             if answer is None:
                 return
             started = True

@@ -51,6 +51,10 @@ class AccessError(EventIndexError):
     """The server wants a valid token or certificate, or this one may not do it."""
 
 
+class TokenEndedError(AccessError):
+    """The token ended within a stream, and there is a newer one."""
+
+
 class ForbiddenError(AccessError):
     """The token or certificate is valid, and may not do this."""
 
@@ -102,6 +106,8 @@ def from_rpc_error(error: grpc.RpcError, address: str) -> EventIndexError:
     """Return the exception that stands for a failed call to a server at `address`."""
     kind = _BY_STATUS.get(error.code().name, ServerError)
     details = error.details() or error.code().name
+    if getattr(error, "is_renewed", False):
+        return TokenEndedError(f"{address}: {details}")
     for sign, words in _NOT_A_SERVICE:
         if kind is UnavailableError and sign in details:
             # It will not be one a moment later: no reason to try again.

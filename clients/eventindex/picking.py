@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
+from eventindex.collection_names import RAW
 from eventindex.limits import STORAGE_SECONDS_MAX
 from eventindex.pairs import PairsLike
 from eventindex.root_files.branches import ALIASES, Wanted
@@ -25,6 +26,7 @@ def pick(
     branches: Sequence[str] | None = None,
     tree: str | None = None,
     columns: dict[str, str] | None = None,
+    collection: str = RAW,
     order: Order = "list",
     per_file: bool = False,
     files_together: int = FILES_TOGETHER,
@@ -46,6 +48,7 @@ def pick(
         branches: names and patterns; None: all.
         tree: the tree, where several hold events.
         columns: the branches of run and event, where they have other names: {"run": "RunNo"}.
+        collection: whose files: of another collection than raw where that is meant.
         order: "list" or "file": of the events in the output.
         per_file: a file for each input file, in the directory `output`.
         files_together: input files that are read at a time.
@@ -68,6 +71,7 @@ def pick(
         files=_texts(files),
         branches=None if branches is None else tuple(branches),
         wanted=_wanted(tree, columns),
+        collection=collection,
         order=order,
         per_file=per_file,
         files_together=files_together,
@@ -90,6 +94,7 @@ class Picking:
         branches: Sequence[str] | None = None,
         tree: str | None = None,
         columns: dict[str, str] | None = None,
+        collection: str = RAW,
         storage_seconds_max: float = STORAGE_SECONDS_MAX,
     ) -> Any:
         """Return the events of a list as an awkward array of records, in the order of the list.
@@ -103,6 +108,7 @@ class Picking:
             files=_texts(files),
             branches=None if branches is None else tuple(branches),
             wanted=_wanted(tree, columns),
+            collection=collection,
             seconds_max=storage_seconds_max,
         )
         from eventindex.root_files import pick as picks  # noqa: PLC0415  # for those who pick

@@ -14,7 +14,7 @@ from enum import Enum, auto
 from typing import Generic, TypeAlias, TypeVar
 
 from eventindex.channel import check_process, in_a_fork, retrying
-from eventindex.errors import UnavailableError
+from eventindex.errors import AccessError, TokenEndedError, UnavailableError
 from eventindex.exchange_ledger import Ledger, Numbered
 from eventindex.silence import Call, SilenceWatch
 
@@ -83,6 +83,8 @@ class Exchange(Generic[Q, A, C]):
         self._call: Call[A] | None = None
         self._reading = False
         self._input_error: BaseException | None = None
+        # The newest call was opened for a newer token, which nothing has answered to yet.
+        self._renewed = False
         self._closed = threading.Event()
         self._watch: SilenceWatch[A] = SilenceWatch(
             limits.answer_seconds_max, address, is_due=lambda: self._ledger.sent > 0
@@ -115,7 +117,7 @@ class Exchange(Generic[Q, A, C]):
             return None
         try:
             return self._receive(self._call)
-        except UnavailableError:
+        except (UnavailableError, TokenEndedError):
             return None
 
     def _reopen(self) -> tuple[C, A] | None:
@@ -129,10 +131,20 @@ class Exchange(Generic[Q, A, C]):
             number = self._call_number
         call = self._open_call(self._requests(number))
         self._call = call
-        return self._receive(call)
+        try:
+            return self._receive(call)
+        except TokenEndedError:
+            return self._reopen()
 
     def _receive(self, call: Call[A]) -> tuple[C, A] | None:
-        answer = self._watch.receive(call)
+        try:
+            answer = self._watch.receive(call)
+        except TokenEndedError as error:
+            if self._renewed:
+                raise AccessError(str(error)) from error
+            self._renewed = True
+            raise
+        self._renewed = False
         if answer is None:
             self._ledger.check_end()
             return None

@@ -1,50 +1,174 @@
-"""The access token of a client: where it comes from, and that every call of a channel carries it.
+"""The access token of a client: where it comes from, and which one is the newest.
 
-Never sends it where others could read it, and never prints it.
+Looked for again before each call, so that a job that runs for longer than its token lives goes on
+with the next one. Never sends it where others could read it, and never prints it.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import stat
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
-
-import grpc
+from typing import TypeAlias
 
 from eventindex.errors import AccessError
 from eventindex.hosts import is_loopback
 from eventindex.stored_text import encoding_of
 
 Metadata = tuple[tuple[str, str], ...]
+# The text of a token, or what returns the one of now.
+Token: TypeAlias = str | Callable[[], str]
+
+# Longer than any token, and far from what a file under a wrong name may hold.
+_TOKEN_BYTES_MAX = 64 * 1024
 
 
-def find_token(given: str | None = None, file: Path | None = None) -> str:
-    """Return the token: `given`, EVENTINDEX_TOKEN, or the content of a file; or "".
+class TokenFile:
+    """A file with a token, read again when it has changed."""
 
-    The file is the one that EVENTINDEX_TOKEN_FILE names, else `file`.
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._state: tuple[int, int, int] | None = None
+        self._text = ""
+
+    def text(self) -> str:
+        """Return the token; the last one while somebody is about to write the next.
+
+        Raises:
+            OSError: the file cannot be read, and never could.
+            AccessError: what is there cannot be a token.
+        """
+        try:
+            found = self.path.stat()
+            state = (found.st_mtime_ns, found.st_size, found.st_ino)
+            if state != self._state:
+                text = checked(decoded(self._bytes()))
+                self._text = text or self._text
+                self._state = state
+        except OSError:
+            if not self._text:
+                raise
+        return self._text
+
+    def _bytes(self) -> bytes:
+        with self.path.open("rb") as file:
+            return file.read(_TOKEN_BYTES_MAX)
+
+
+class TokenSource:
+    """Where a client has its token from; the first place that has one counts.
+
+    What was given, EVENTINDEX_TOKEN, the file of EVENTINDEX_TOKEN_FILE or else that of a profile,
+    and then the places of the WLCG Bearer Token Discovery.
+    """
+
+    def __init__(self, given: Token | None = None, file: Path | None = None) -> None:
+        self._given = given
+        self._file = file
+        self._files: dict[Path, TokenFile] = {}
+
+    def current(self) -> str:
+        """Return the token of now that was named by somebody, or "".
+
+        Raises:
+            OSError: its file cannot be read.
+            AccessError: what is there cannot be a token.
+        """
+        given = self._given() if callable(self._given) else self._given
+        if text := given or os.environ.get("EVENTINDEX_TOKEN"):
+            return checked(text)
+        file = os.environ.get("EVENTINDEX_TOKEN_FILE") or self._file
+        return self._of(Path(file)) if file else ""
+
+    def discovered(self) -> str:
+        """Return the token that lies where WLCG tools put it, or ""; AccessError as above.
+
+        https://zenodo.org/records/3937438
+        """
+        if text := os.environ.get("BEARER_TOKEN"):
+            return checked(text)
+        for path, may_be_anybodys in _wlcg_files():
+            try:
+                if may_be_anybodys or _is_ours(path):
+                    return self._of(path)
+            except OSError:
+                continue
+        return ""
+
+    def _of(self, path: Path) -> str:
+        return self._files.setdefault(path, TokenFile(path)).text()
+
+
+class CallToken:
+    """The token of the calls to one address."""
+
+    def __init__(
+        self,
+        source: TokenSource,
+        address: str,
+        *,
+        encrypted: bool,
+        plaintext_allowed: bool | None = None,
+    ) -> None:
+        """Note where the token goes.
+
+        Args:
+            source: of the token.
+            address: where it goes.
+            encrypted: nobody can read on the way.
+            plaintext_allowed: nobody else reaches the network; None: EVENTINDEX_ALLOW_PLAINTEXT.
+        """
+        self._source = source
+        self._address = address
+        self._encrypted = encrypted
+        self._plaintext_allowed = plaintext_allowed
+
+    def metadata(self) -> Metadata:
+        """Return what a call that begins now brings with it, nothing without a token.
+
+        Raises:
+            OSError: the file of the token cannot be read.
+            AccessError: what is there cannot be a token, or others could read it on the way.
+        """
+        token = self._source.current()
+        if token and not self._is_safe():
+            raise AccessError(
+                f"{self._address}: a token is not sent to another machine without TLS: turn TLS "
+                "on, or set EVENTINDEX_ALLOW_PLAINTEXT=true on a network that nobody else reaches"
+            )
+        # Nobody named this one: where it is not safe it stays at home.
+        if not token and self._is_safe():
+            token = self._source.discovered()
+        return (("authorization", f"Bearer {token}"),) if token else ()
+
+    def newer(self, used: Metadata) -> Metadata:
+        """Return what to bring instead of what was refused; nothing where there is no other."""
+        found = self.metadata()
+        return () if found == used else found
+
+    def _is_safe(self) -> bool:
+        allowed = self._plaintext_allowed
+        return (
+            self._encrypted
+            or is_loopback(self._address)
+            or (_plaintext_allowed() if allowed is None else allowed)
+        )
+
+
+def checked(text: str) -> str:
+    """Return a token without what editors and shells put around it.
 
     Raises:
-        OSError: the file cannot be read.
-        AccessError: what is there cannot be a token.
+        AccessError: it cannot be one.
     """
-    given = given or os.environ.get("EVENTINDEX_TOKEN") or ""
-    return token_of(given, os.environ.get("EVENTINDEX_TOKEN_FILE") or file)
-
-
-def token_of(given: str, file: str | Path | None) -> str:
-    """Return the token: `given`, or the content of a file, or ""; raises the same."""
-    token = (given or _from_file(file)).strip("\ufeff \t\r\n")
+    token = text.strip("\ufeff \t\r\n")
     if not token.isascii() or not token.isprintable() or " " in token:
         raise AccessError("the token has characters that no token has")
     return token
 
 
-def _from_file(path: str | Path | None) -> str:
-    return _decoded(Path(path).read_bytes()) if path else ""
-
-
-def _decoded(data: bytes) -> str:
+def decoded(data: bytes) -> str:
     """Return the text of a file of any editor or shell: UTF-8, or UTF-16 as PowerShell writes it.
 
     Bytes that are none stay visible as characters that no token has.
@@ -53,90 +177,24 @@ def _decoded(data: bytes) -> str:
     return data[len(mark) :].decode(encoding, "replace")
 
 
-def with_token(
-    channel: grpc.Channel,
-    token: str,
-    address: str,
-    *,
-    encrypted: bool,
-    plaintext_allowed: bool | None = None,
-) -> grpc.Channel:
-    """Return the channel with the token on every call.
-
-    Args:
-        channel, token, address: what is called with what, and where it leads.
-        encrypted: nobody can read on the way.
-        plaintext_allowed: nobody else reaches the network; None: EVENTINDEX_ALLOW_PLAINTEXT.
-
-    Raises:
-        AccessError: others could read it on the way.
-    """
-    brought = metadata_of(token, address, encrypted=encrypted, plaintext_allowed=plaintext_allowed)
-    return MetadataChannel(channel, lambda: brought)
+def _wlcg_files() -> Iterator[tuple[Path, bool]]:
+    """Yield the files to look at, and whether it was the user who named the file."""
+    if named := os.environ.get("BEARER_TOKEN_FILE"):
+        yield Path(named), True
+        return
+    if not hasattr(os, "geteuid"):
+        return
+    name = f"bt_u{os.geteuid()}"
+    if directory := os.environ.get("XDG_RUNTIME_DIR"):
+        yield Path(directory, name), False
+    yield Path("/tmp", name), False  # noqa: S108  # as the discovery has it; the owner is checked
 
 
-def metadata_of(
-    token: str, address: str, *, encrypted: bool, plaintext_allowed: bool | None = None
-) -> Metadata:
-    """Return what a call brings with it for its token, nothing without one.
-
-    Raises:
-        AccessError: others could read it on the way.
-    """
-    if not token:
-        return ()
-    if plaintext_allowed is None:
-        plaintext_allowed = _plaintext_allowed()
-    if not (encrypted or is_loopback(address) or plaintext_allowed):
-        raise AccessError(
-            f"{address}: a token is not sent to another machine without TLS: turn TLS on, or set "
-            "EVENTINDEX_ALLOW_PLAINTEXT=true on a network that nobody else reaches"
-        )
-    return (("authorization", f"Bearer {token}"),)
+def _is_ours(path: Path) -> bool:
+    """Return whether a file is one and nobody else put it there."""
+    found = path.lstat()
+    return stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid()
 
 
 def _plaintext_allowed() -> bool:
     return os.environ.get("EVENTINDEX_ALLOW_PLAINTEXT", "").lower() in {"1", "true", "yes", "on"}
-
-
-class MetadataChannel(grpc.Channel):
-    """A channel whose calls bring what a function returns at each.
-
-    gRPC's own call credentials need TLS even on loopback and start a thread for each call; its
-    interceptors wrap each answer of a stream.
-    """
-
-    def __init__(self, channel: grpc.Channel, metadata: Callable[[], Metadata]) -> None:
-        self._channel = channel
-        self._metadata = metadata
-
-    def unary_unary(self, *method: Any, **codecs: Any) -> Any:
-        """Return a call that brings the metadata."""
-        return self._bound(self._channel.unary_unary(*method, **codecs))
-
-    def unary_stream(self, *method: Any, **codecs: Any) -> Any:
-        """Do the same."""
-        return self._bound(self._channel.unary_stream(*method, **codecs))
-
-    def stream_unary(self, *method: Any, **codecs: Any) -> Any:
-        """Do the same."""
-        return self._bound(self._channel.stream_unary(*method, **codecs))
-
-    def stream_stream(self, *method: Any, **codecs: Any) -> Any:
-        """Do the same."""
-        return self._bound(self._channel.stream_stream(*method, **codecs))
-
-    def _bound(self, call: Callable[..., Any]) -> Callable[..., Any]:
-        return lambda *request, **options: call(*request, metadata=self._metadata(), **options)
-
-    def subscribe(self, callback: Callable[..., None], try_to_connect: bool = False) -> None:
-        """Follow the state of the connection."""
-        self._channel.subscribe(callback, try_to_connect)
-
-    def unsubscribe(self, callback: Callable[..., None]) -> None:
-        """Stop following it."""
-        self._channel.unsubscribe(callback)
-
-    def close(self) -> None:
-        """Close the channel."""
-        self._channel.close()

@@ -1,6 +1,7 @@
 #!/bin/sh
-# Makes the roles of the services, or gives them the passwords of now, and their rights. Runs before
-# the migration at each start; to repeat it changes nothing.
+# Makes the logins of the services, or gives them the passwords of now. Runs before the migration at
+# each start; to repeat it changes nothing. What each may do is its role's, to which the migration
+# gives the rights: eventindex_ingest, eventindex_index and eventindex_gateway, which cannot log in.
 #
 # The passwords are read by psql from files: none is in an argument list or in the environment.
 set -eu
@@ -17,29 +18,21 @@ psql --set ON_ERROR_STOP=1 --quiet --no-psqlrc <<'SQL'
 \set reader `cat "$SECRETS/reader_password"`
 \set writer `cat "$SECRETS/writer_password"`
 \set gateway `cat "$SECRETS/gateway_password"`
-SELECT format('CREATE ROLE %I LOGIN', name)
-  FROM unnest(ARRAY['eventindex_reader', 'eventindex_writer', 'eventindex_gateway']) AS name
+SELECT format('CREATE ROLE %I NOLOGIN', name)
+  FROM unnest(ARRAY['eventindex_ingest', 'eventindex_index', 'eventindex_gateway']) AS name
   WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) \gexec
-ALTER ROLE eventindex_reader PASSWORD :'reader';
-ALTER ROLE eventindex_writer PASSWORD :'writer';
-ALTER ROLE eventindex_gateway PASSWORD :'gateway';
-GRANT USAGE ON SCHEMA public TO eventindex_reader, eventindex_writer, eventindex_gateway;
-
--- The migrations run as this role later: each table that they make has these rights.
--- index_service may only read.
-ALTER ROLE eventindex_reader SET default_transaction_read_only = on;
-GRANT SELECT ON ALL TABLES IN SCHEMA public TO eventindex_reader;
-ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO eventindex_reader;
--- ingest_service may change what is in the tables, not the tables.
-GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO eventindex_writer;
-ALTER DEFAULT PRIVILEGES IN SCHEMA public
-  GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO eventindex_writer;
--- rest_gateway may use its jobs and read the digests of tokens. The migration that makes these tables
--- grants that too, to a role that is there.
-SELECT format('GRANT %s ON %I TO eventindex_gateway', rights, name)
-  FROM (VALUES ('SELECT, INSERT, UPDATE, DELETE', 'http_job'),
-               ('SELECT, INSERT, UPDATE, DELETE', 'http_job_chunk'),
-               ('SELECT', 'access_token'),
-               ('SELECT', 'schema_migration')) AS wanted (rights, name)
-  WHERE to_regclass(name) IS NOT NULL \gexec
+SELECT format('CREATE ROLE %I LOGIN', name)
+  FROM unnest(ARRAY['ingest_service', 'index_service', 'rest_gateway']) AS name
+  WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) \gexec
+-- The logins of before.
+SELECT format('ALTER ROLE %I NOLOGIN PASSWORD NULL', rolname) FROM pg_roles
+  WHERE rolname IN ('eventindex_reader', 'eventindex_writer', 'eventindex_gateway') AND rolcanlogin
+  \gexec
+GRANT eventindex_ingest TO ingest_service;
+GRANT eventindex_index TO index_service;
+GRANT eventindex_gateway TO rest_gateway;
+ALTER ROLE ingest_service PASSWORD :'writer';
+ALTER ROLE index_service PASSWORD :'reader';
+ALTER ROLE rest_gateway PASSWORD :'gateway';
+ALTER ROLE index_service SET default_transaction_read_only = on;
 SQL

@@ -6,6 +6,7 @@ Never stores a secret: it is random (256 bits), so that its SHA-256 gives nothin
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 from collections.abc import Sequence
 from datetime import datetime
@@ -18,7 +19,8 @@ from event_store.errors import NotFoundError
 TOKENS_LISTED_MAX = 10_000
 _PREFIX = "eix_"
 _RANDOM_BYTES = 32
-_COLUMNS = "token_id, subject, scopes, created, expires, revoked"
+_SECRET = re.compile(r"eix_[A-Za-z0-9_-]{43,128}")
+_COLUMNS = "token_id, subject, scopes, created, expires, revoked, created_by, last_used"
 
 
 class Scope(StrEnum):
@@ -30,7 +32,10 @@ class Scope(StrEnum):
 
 
 class AccessToken(NamedTuple):
-    """What is known of a token. Times are aware; `revoked` is None while it is not."""
+    """What is known of a token. Times are aware; `revoked` is None while it is not.
+
+    `created_by` is the subject of who made it, "" where that needed no token; `last_used` the hour.
+    """
 
     token_id: int
     subject: str
@@ -38,11 +43,18 @@ class AccessToken(NamedTuple):
     created: datetime
     expires: datetime
     revoked: datetime | None
+    created_by: str = ""
+    last_used: datetime | None = None
 
 
 def new_secret() -> str:
     """Return a secret that nobody guesses, with a prefix by which people and scanners know it."""
     return _PREFIX + secrets.token_urlsafe(_RANDOM_BYTES)
+
+
+def can_be_secret(text: str) -> bool:
+    """Return whether a text has the form of a secret."""
+    return _SECRET.fullmatch(text) is not None
 
 
 def digest_of(secret: str) -> bytes:
@@ -51,24 +63,44 @@ def digest_of(secret: str) -> bytes:
 
 
 def create(
-    connection: Connection, digest: bytes, subject: str, scopes: Sequence[str], lifetime_s: int
+    connection: Connection,
+    digest: bytes,
+    subject: str,
+    scopes: Sequence[str],
+    lifetime_s: int,
+    *,
+    created_by: str = "",
 ) -> AccessToken:
     """Store a new token, which expires after so many seconds."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO access_token (digest, subject, scopes, expires) "
-            f"VALUES (%s, %s, %s, now() + make_interval(secs => %s)) RETURNING {_COLUMNS}",
-            (digest, subject, list(scopes), lifetime_s),
+            "INSERT INTO access_token (digest, subject, scopes, expires, created_by) "
+            f"VALUES (%s, %s, %s, now() + make_interval(secs => %s), %s) RETURNING {_COLUMNS}",
+            (digest, subject, list(scopes), lifetime_s, created_by),
         )
         return AccessToken(*fetch_one(cursor))
 
 
-def find(connection: Connection, digest: bytes) -> AccessToken | None:
-    """Return the token with this digest, revoked and expired ones too."""
+def find(connection: Connection, digests: Sequence[bytes]) -> dict[bytes, AccessToken]:
+    """Return the tokens with these digests, revoked and expired ones too."""
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {_COLUMNS} FROM access_token WHERE digest = %s", (digest,))
-        row = cursor.fetchone()
-    return None if row is None else AccessToken(*row)
+        cursor.execute(
+            f"SELECT digest, {_COLUMNS} FROM find_access_tokens(%s::bytea[])", (list(digests),)
+        )
+        return {bytes(digest): AccessToken(*row) for digest, *row in cursor.fetchall()}
+
+
+def note_used(connection: Connection, token_ids: Sequence[int]) -> None:
+    """Note the hour in which tokens were used; a standby, which writes nothing, notes none.
+
+    The role of a service that only reads may be one whose transactions do not write.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_is_in_recovery()")
+        if fetch_one(cursor)[0]:
+            return
+        cursor.execute("SET default_transaction_read_only = off")
+        cursor.execute("SELECT note_access_tokens_used(%s::bigint[])", (list(token_ids),))
 
 
 def list_tokens(connection: Connection) -> list[AccessToken]:

@@ -157,7 +157,7 @@ def _decoded(
     cursor: Cursor, run_number: int, collection: int, page_nos: list[int]
 ) -> Iterator[FetchedPage]:
     """Yield pages as they are stored, in order; one that cannot be read comes without content."""
-    wanted = [pagecopy.WantedPages(run_number, page_nos, None)]
+    wanted = pagecopy.WantedPages([run_number] * len(page_nos), page_nos)
     sql = pagecopy.fetch_sql(wanted, with_olt=True, collection=collection)
     pages = None
     with damage_contained(cursor), contextlib.suppress(ValueError, IndexError, struct.error):

@@ -34,6 +34,9 @@ _WHICH_SERVER = (
     "FROM pg_control_system(), pg_control_checkpoint(), pg_database "
     "WHERE datname = current_database()"
 )
+# A statement that makes progress may take longer than a stall; one that the client gave up is ended
+# by the server at this multiple of it at the latest.
+_STATEMENT_STALLS = 4
 # An acknowledgement says that the commit is on disk, whatever the server's default is.
 _DURABLE = (
     "SELECT set_config('synchronous_commit', 'on', false) "
@@ -43,12 +46,16 @@ _DURABLE = (
 
 @dataclass(frozen=True, slots=True)
 class StoreOptions:
-    """Limits of a connection; the settings reference says what each is for."""
+    """Limits of a connection; the settings reference says what each is for.
+
+    `least_privilege` refuses a role that may do everything.
+    """
 
     connect_timeout_s: int = 5
     stall_timeout_s: float = 25.0
     lock_timeout_ms: int = 10_000
     idle_in_transaction_timeout_ms: int = 30_000
+    least_privilege: bool = False
 
 
 class Connection:
@@ -60,12 +67,15 @@ class Connection:
             restore or restart, and when another database takes this one's name.
         backend_pid: the server process of the connection, None while it is closed.
         pooled: whether a pooler stands between.
+        least_privilege: a role that may do everything is to be refused.
         stalled: the last use was given up because the server was silent.
+        before_commit: what else each transaction does, last of all.
     """
 
     def __init__(self, url: str, options: StoreOptions, *, autocommit: bool, name: str) -> None:
         self._url = url
         self._options = options
+        self.least_privilege = options.least_privilege
         self._autocommit = autocommit
         self._name = name
         self._raw: psycopg2.extensions.connection | None = None
@@ -75,6 +85,7 @@ class Connection:
         self.server = ""
         self.pooled = False
         self.stalled = False
+        self.before_commit: Callable[[psycopg2.extensions.cursor], None] | None = None
         _watchdog.watch(self)
 
     @contextmanager
@@ -93,6 +104,8 @@ class Connection:
                 yield cursor
                 self.step()
                 if not self._autocommit:
+                    if self.before_commit is not None:
+                        self.before_commit(cursor)
                     raw.commit()
         except psycopg2.Error as error:
             self._recover(keep=not ends_session(error))
@@ -176,6 +189,7 @@ class Connection:
             self._url,
             lock_timeout_ms=self._options.lock_timeout_ms,
             idle_in_transaction_timeout_ms=self._options.idle_in_transaction_timeout_ms,
+            statement_timeout_ms=int(_STATEMENT_STALLS * self._options.stall_timeout_s * 1000),
         )
         with raw.cursor() as cursor:
             cursor.execute(_WHICH_SERVER)

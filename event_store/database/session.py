@@ -23,11 +23,9 @@ _PREFIX = "PG"
 ENCODING = "UTF8"
 SCHEMA = "public"
 
-# What our statements, and the driver's reading of the answers, rely on. The client watches how long
-# it takes (`stall_timeout_s`), so the server's own limits are off.
+# What our statements, and the driver's reading of the answers, rely on. Of the server's own limits
+# those of `settle` alone are on.
 _SETTINGS = {
-    # The first, so that one of the role does not end the statements below.
-    "statement_timeout": "0",
     "transaction_timeout": "0",
     "idle_session_timeout": "0",
     "default_transaction_isolation": "read committed",
@@ -44,6 +42,13 @@ _SETTINGS = {
 }
 # The oldest server that knows a setting, as PostgreSQL numbers versions.
 _SINCE = {"idle_session_timeout": 140000, "transaction_timeout": 170000}
+
+# A server asks so often whether the client of a running query is still there, and cancels the query
+# of one that gave up. Where it cannot ask it refuses the setting.
+_CLIENT_CHECK = (
+    "SELECT pg_catalog.set_config('client_connection_check_interval', '5s', false) "
+    "WHERE pg_catalog.version() LIKE '%%linux%%'"
+)
 
 _SEARCH_PATH = re.compile(r"(?:^|\s)(?:-c\s*|--)search[_-]path=((?:\\.|[^\s\\])*)", re.IGNORECASE)
 # What PgBouncer says, in English whatever the locale; the driver has no SQLSTATE of a connection
@@ -86,6 +91,7 @@ def settle(
     *,
     lock_timeout_ms: int = 0,
     idle_in_transaction_timeout_ms: int = 0,
+    statement_timeout_ms: int = 0,
 ) -> None:
     """See that the encoding is ours, and set what we rely on; PostgreSQL's limits, 0 for none.
 
@@ -94,6 +100,8 @@ def settle(
     """
     _check_encoding(raw)
     settings = {
+        # The first, so that one of the role does not end the statements below.
+        "statement_timeout": str(statement_timeout_ms),
         **_SETTINGS,
         "lock_timeout": str(lock_timeout_ms),
         "idle_in_transaction_session_timeout": str(idle_in_transaction_timeout_ms),
@@ -154,7 +162,9 @@ def _set_all(settings: dict[str, str], server_version: int) -> str:
     """Return one statement for all settings, so that they cost one round trip."""
     known = [name for name in settings if server_version >= _SINCE.get(name, 0)]
     texts = [f"SET {name} = '{settings[name]}'" for name in known]
-    return "; ".join([*texts, "SELECT pg_catalog.set_config('search_path', %s, false)"])
+    return "; ".join(
+        [*texts, _CLIENT_CHECK, "SELECT pg_catalog.set_config('search_path', %s, false)"]
+    )
 
 
 def _forget_environment() -> None:

@@ -8,56 +8,33 @@ they are acknowledged. Never repairs anything.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from psycopg2.extensions import cursor as Cursor
 
 from event_store.database import pooler
 from event_store.database.connection import Connection, fetch_one
-from event_store.database.migrate import migrations, other_schema
+from event_store.database.migrate import (
+    OLDEST_SCHEMA,
+    applied_migrations,
+    migrations,
+    other_schema,
+    too_new,
+)
+from event_store.database.rights import (
+    MIGRATIONS,
+    READ,
+    TOKEN_FUNCTIONS,
+    TOKENS,
+    WRITER_RIGHTS,
+    Rights,
+)
 from event_store.errors import StoreError, StoreUnavailableError, UnusableDatabaseError
 
 log = logging.getLogger(__name__)
 
 SERVER_VERSION_MIN = 14
-
-_READ = ("SELECT",)
-_CHANGE = ("SELECT", "INSERT", "UPDATE")
-
-READER_RIGHTS: Mapping[str, Collection[str]] = {
-    "run": _READ,
-    "event_page": _READ,
-    "dataset": _READ,
-    "dataset_version": _READ,
-    "collection": _READ,
-    "raw_file": _READ,
-    "event_conflict": _READ,
-    "cosmic_event": _READ,
-    "olt_criterion": _READ,
-    "access_token": _READ,
-    "file_info": _READ,
-    "file_info_version": _READ,
-}
-WRITER_RIGHTS: Mapping[str, Collection[str]] = {
-    "run": (*_CHANGE, "DELETE"),
-    "event_page": (*_CHANGE, "DELETE"),
-    "collection": (*_CHANGE, "DELETE"),
-    "dataset": (*_CHANGE, "DELETE"),
-    "dataset_version": ("SELECT", "UPDATE"),
-    "raw_file": (*_CHANGE, "DELETE"),
-    "event_conflict": (*_CHANGE, "DELETE"),
-    "dead_letter": ("SELECT", "INSERT", "DELETE"),
-    "dead_letter_size": _READ,
-    "cosmic_event": (*_CHANGE, "DELETE"),
-    "olt_criterion": _CHANGE,
-    "access_token": _CHANGE,
-    "broker_session": (*_CHANGE, "DELETE"),
-    "detector_heard": _CHANGE,
-    "file_info": _CHANGE,
-    "file_info_version": ("SELECT", "UPDATE"),
-    "file_info_replaced": ("SELECT", "INSERT"),
-}
 
 # What the connection set for itself (see `connection`) is not what the server has.
 _SETTINGS = (
@@ -68,15 +45,23 @@ _SETTINGS = (
     "current_setting('default_transaction_read_only') = 'on' AND NOT pg_is_in_recovery(), "
     # The schema of another search_path that has the tables.
     "(SELECT min(relnamespace::regnamespace::text) FROM pg_class "
-    "WHERE relname = 'event_page' AND relkind IN ('r', 'p'))"
+    "WHERE relname = 'event_page' AND relkind IN ('r', 'p')), "
+    "current_setting('data_checksums')"
 )
 
-_MIGRATIONS = "schema_migration"
-# NULL where there is no such table.
+_POWERS = (
+    "SELECT rolname, rolsuper, rolbypassrls FROM pg_catalog.pg_roles WHERE rolname = current_user"
+)
+# NULL where there is no such table or function. Of the tokens a role may have single columns.
 _RIGHTS = (
     "SELECT asked.privilege, asked.name, "
-    "has_table_privilege(to_regclass(asked.name), asked.privilege), "
-    "row_security_active(to_regclass(asked.name)) "
+    "CASE WHEN asked.privilege = 'EXECUTE' "
+    "THEN has_function_privilege(to_regprocedure(asked.name), 'EXECUTE') "
+    f"WHEN asked.name = '{TOKENS}' "
+    "THEN has_any_column_privilege(to_regclass(asked.name), asked.privilege) "
+    "ELSE has_table_privilege(to_regclass(asked.name), asked.privilege) END, "
+    "CASE WHEN asked.privilege <> 'EXECUTE' "
+    "THEN row_security_active(to_regclass(asked.name)) ELSE false END "
     "FROM unnest(%s::text[], %s::text[]) AS asked (privilege, name)"
 )
 
@@ -90,10 +75,13 @@ class ServerFacts:
         role: who asks.
         synchronous_commit, fsync, full_page_writes: settings, as the server spells them.
         read_only: the role has to write and its transactions may not; no standby's nature.
-        migrations: numbers of the migrations that were applied; None without a schema.
+        migrations: those that were applied, for each the last one that services have to know; None
+            without a schema.
         schema: which has the tables, whether they are found or not; None where none has.
         rights_lacking: (right, table) pairs.
         hidden: tables of which a policy hides rows from the role.
+        data_checksums: a setting, as the server spells it.
+        checks_tokens: the role may call the functions that find tokens.
     """
 
     version: int
@@ -101,11 +89,13 @@ class ServerFacts:
     synchronous_commit: str
     fsync: str
     full_page_writes: str
-    migrations: frozenset[int] | None
+    migrations: Mapping[int, int] | None
     rights_lacking: tuple[tuple[str, str], ...]
     read_only: bool = False
     schema: str | None = None
     hidden: tuple[str, ...] = ()
+    data_checksums: str = "on"
+    checks_tokens: bool = True
 
 
 def check_at_start(ask: Callable[[], list[str]]) -> None:
@@ -127,7 +117,7 @@ def check_at_start(ask: Callable[[], list[str]]) -> None:
         log.warning("the database is away, waiting for it: %s", error)
 
 
-def check(connection: Connection, rights: Mapping[str, Collection[str]]) -> list[str]:
+def check(connection: Connection, rights: Rights) -> list[str]:
     """Ask whether this database can be used.
 
     Args:
@@ -147,10 +137,31 @@ def check(connection: Connection, rights: Mapping[str, Collection[str]]) -> list
             facts = _ask(cursor, rights)
     except StoreError as error:
         raise UnusableDatabaseError(str(error)) from error
-    problem = refusal(facts, frozenset(migrations()), writes=rights is WRITER_RIGHTS)
+    known = frozenset(migrations())
+    problem = refusal(facts, known, writes=rights is WRITER_RIGHTS)
+    if problem is None and connection.least_privilege:
+        problem = too_powerful(connection)
     if problem:
         raise UnusableDatabaseError(problem)
-    return warnings(facts)
+    return warnings(facts, known)
+
+
+def too_powerful(connection: Connection) -> str | None:
+    """Return why a role should not be that of a service, None where nothing is wrong with it.
+
+    Raises:
+        StoreUnavailableError, StoreError: the database does not say.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_POWERS)
+        role, superuser, bypasses = fetch_one(cursor)
+    if not superuser and not bypasses:
+        return None
+    return (
+        f"role {role!r} of the database is {'a superuser' if superuser else 'BYPASSRLS'}: use a "
+        "login with the role of the service, which `eventindex migrate` makes "
+        "(eventindex_ingest, eventindex_index, eventindex_gateway)"
+    )
 
 
 def refusal(facts: ServerFacts, known: frozenset[int], *, writes: bool) -> str | None:
@@ -194,12 +205,10 @@ def _schema_refusal(facts: ServerFacts, known: frozenset[int]) -> str | None:
         return other_schema(facts.schema)
     if applied is None:
         return "the database has no schema: run `eventindex migrate`"
-    if newer := applied - known:
-        return (
-            f"the schema is newer than this version of EventIndex (migration {max(newer)}, "
-            f"known up to {max(known)}): update the service"
-        )
-    if older := known - applied:
+    if problem := too_new(dict(applied), known):
+        return f"{problem}: update the service"
+    older = known - applied.keys()
+    if older and min(older) <= OLDEST_SCHEMA:
         return (
             f"the schema is older than this version of EventIndex (migration {min(older)} is "
             "missing): run `eventindex migrate`"
@@ -207,21 +216,45 @@ def _schema_refusal(facts: ServerFacts, known: frozenset[int]) -> str | None:
     return None
 
 
-def warnings(facts: ServerFacts) -> list[str]:
-    """Return what a crash of the server's machine may cost in spite of its settings. Pure."""
-    return [
+def _of_another_release(applied: Mapping[int, int], known: frozenset[int]) -> list[str]:
+    if newer := applied.keys() - known:
+        return [f"the schema is of a later release (migration {max(newer)}), which allows for it"]
+    if older := known - applied.keys():
+        return [
+            f"the schema is of the release before (migration {min(older)} is missing): run "
+            "`eventindex migrate`"
+        ]
+    return []
+
+
+def warnings(facts: ServerFacts, known: frozenset[int]) -> list[str]:
+    """Return what can be used and will be regretted. Pure."""
+    found = _of_another_release(facts.migrations or {}, known)
+    found += [
         f"{name} is off: a crash of the database server's machine may destroy the index"
         for name, value in (("fsync", facts.fsync), ("full_page_writes", facts.full_page_writes))
         if value == "off"
     ]
+    if facts.data_checksums == "off":
+        found.append(
+            "data_checksums is off: what a disk damages is answered as if it were stored so; turn "
+            "them on with pg_checksums"
+        )
+    if not facts.checks_tokens:
+        found.append(
+            f"role {facts.role!r} may not check tokens: GRANT EXECUTE ON FUNCTION "
+            f"{', '.join(TOKEN_FUNCTIONS)} to it"
+        )
+    return found
 
 
-def _ask(cursor: Cursor, rights: Mapping[str, Collection[str]]) -> ServerFacts:
+def _ask(cursor: Cursor, rights: Rights) -> ServerFacts:
     cursor.execute(_SETTINGS)
-    version, role, synchronous_commit, fsync, full_page_writes, read_only, schema = fetch_one(
-        cursor
-    )
-    asked = {_MIGRATIONS: _READ, **rights}
+    (
+        version, role, synchronous_commit, fsync, full_page_writes, read_only, schema,
+        data_checksums,
+    ) = fetch_one(cursor)  # fmt: skip
+    asked = {MIGRATIONS: READ, **rights, **dict.fromkeys(TOKEN_FUNCTIONS, ("EXECUTE",))}
     cursor.execute(
         _RIGHTS,
         (
@@ -231,12 +264,11 @@ def _ask(cursor: Cursor, rights: Mapping[str, Collection[str]]) -> ServerFacts:
     )
     rows = cursor.fetchall()
     held = {(right, table): has for right, table, has, _ in rows}
-    applied: frozenset[int] | None = None
-    if held["SELECT", _MIGRATIONS] is not None:
-        applied = frozenset()
-    if held["SELECT", _MIGRATIONS]:
-        cursor.execute(f"SELECT number FROM {_MIGRATIONS}")
-        applied = frozenset(number for (number,) in cursor.fetchall())
+    applied: dict[int, int] | None = None
+    if held["SELECT", MIGRATIONS] is not None:
+        applied = {}
+    if held["SELECT", MIGRATIONS]:
+        applied = applied_migrations(cursor)
     return ServerFacts(
         version=version,
         role=role,
@@ -244,8 +276,12 @@ def _ask(cursor: Cursor, rights: Mapping[str, Collection[str]]) -> ServerFacts:
         fsync=fsync,
         full_page_writes=full_page_writes,
         migrations=applied,
-        rights_lacking=tuple(key for key, has in held.items() if has is False),
+        rights_lacking=tuple(
+            key for key, has in held.items() if has is False and key[1] not in TOKEN_FUNCTIONS
+        ),
         read_only=read_only and any("UPDATE" in wanted for wanted in rights.values()),
         schema=schema,
         hidden=tuple(sorted({table for _, table, _, hidden in rows if hidden})),
+        data_checksums=data_checksums,
+        checks_tokens=all(held["EXECUTE", name] is not False for name in TOKEN_FUNCTIONS),
     )

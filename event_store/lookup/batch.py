@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
@@ -10,7 +9,7 @@ from typing import Generic, NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from event_store.arrays import Places, distinct, numbered, ragged, starts
+from event_store.arrays import Places, distinct, numbered, ragged
 from event_store.lookup.olt import olt_results
 from event_store.model import RAW, RAW_NAME, Int32, Int64, UInt64
 from event_store.pages.format import SLOT_BITS, SLOT_MASK, PackedPage
@@ -81,13 +80,10 @@ class MissingPages(NamedTuple):
             np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)]),
         )
 
-    def pieces(self, pages_max: int, runs_max: int) -> Iterator[MissingPages]:
-        """Cut into parts of at most so many pages and runs."""
-        first_of_run = np.zeros(len(self.runs), np.int64)
-        first_of_run[starts(self.runs)] = 1
-        piece = (np.cumsum(first_of_run) - 1) // runs_max + np.arange(len(self.runs)) // pages_max
-        for first, last in itertools.pairwise([*starts(piece).tolist(), len(piece)]):
-            yield self.at(np.arange(first, last))
+    def pieces(self, pages_max: int) -> Iterator[MissingPages]:
+        """Cut into parts of at most so many pages."""
+        for first in range(0, len(self.runs), pages_max):
+            yield self.at(np.arange(first, min(first + pages_max, len(self.runs))))
 
 
 class CollectionPlace(NamedTuple):

@@ -6,6 +6,8 @@ nor a sort. Pure.
 
 from __future__ import annotations
 
+import secrets
+
 import numpy as np
 import numpy.typing as npt
 
@@ -14,9 +16,9 @@ from event_store.model import Int32, Int64
 
 _EMPTY, _REMOVED = -1, -2
 _ROWS_A_STEP = 1 << 14
-# Odd constants with well-mixed bits (the golden ratio and pi, as fractions of 2^64).
-_MIX_RUN = np.uint64(0x9E3779B97F4A7C15)
-_MIX_PAGE = np.uint64(0x517CC1B727220A95)
+# Odd, and drawn at the start: who knew them could ask for pages that share a cell, each of which
+# makes all others slower.
+_MIX_RUN, _MIX_PAGE, _MIX_BOTH = (np.uint64(secrets.randbits(64) | 1) for _ in range(3))
 
 
 class PageTable:
@@ -95,7 +97,7 @@ class PageTable:
         mixed = pages.view(np.uint64) * _MIX_PAGE
         mixed ^= np.atleast_1d(np.asarray(runs, np.int64)).view(np.uint64) * _MIX_RUN
         mixed ^= mixed >> np.uint64(29)
-        mixed *= _MIX_RUN
+        mixed *= _MIX_BOTH
         return (mixed >> self._shift).view(np.int64)
 
     def _same(self, rows: Int32, runs: Int64 | int, pages: Int64) -> npt.NDArray[np.bool_]:

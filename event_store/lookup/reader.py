@@ -7,7 +7,6 @@ changed. So an event that was committed before the batch arrived is found. Never
 
 from __future__ import annotations
 
-import itertools
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
@@ -16,7 +15,6 @@ from typing import Generic
 import numpy as np
 from psycopg2.extensions import cursor as Cursor
 
-from event_store.arrays import starts
 from event_store.database.connection import Connection, copy_rows
 from event_store.errors import StoreUnavailableError
 from event_store.lookup.answering import answer_rows
@@ -39,8 +37,8 @@ from event_store.pages import copy as pagecopy
 from event_store.select.collections import collection_number
 from event_store.write import catalogue
 
-# Runs are few because PostgreSQL plans a query for each; pages are taken as they arrive.
-_PAGES_PER_QUERY_MAX, _RUNS_PER_QUERY_MAX = 4096, 64
+# Pages are taken as they arrive.
+_PAGES_PER_QUERY_MAX = 4096
 _NOT_HELD = -1
 _VERSION_KEY = -1
 
@@ -161,7 +159,7 @@ class Reader(Generic[Reply]):
             missing, olt = self._answer_from_cache(batch)
         batch.answer_olt(olt)
         if missing is not None:
-            for part in missing.pieces(_PAGES_PER_QUERY_MAX, _RUNS_PER_QUERY_MAX):
+            for part in missing.pieces(_PAGES_PER_QUERY_MAX):
                 self._answer_from_database(connection, batch, part)
 
     def _read_generations(
@@ -285,12 +283,7 @@ def _generations_of(
     return found
 
 
-def _wanted(part: MissingPages, known: Int64, offset: int) -> Iterator[pagecopy.WantedPages]:
-    """Return what to read of each run."""
-    for first, last in itertools.pairwise([*starts(part.runs).tolist(), len(part.runs)]):
-        own = known[first:last]
-        yield pagecopy.WantedPages(
-            int(part.runs[first]),
-            (part.pages[first:last] - offset).tolist(),
-            own.tolist() if (own != _NOT_HELD).any() else None,
-        )
+def _wanted(part: MissingPages, known: Int64, offset: int) -> pagecopy.WantedPages:
+    """Return what to read."""
+    held = known.tolist() if (known != _NOT_HELD).any() else None
+    return pagecopy.WantedPages(part.runs.tolist(), (part.pages - offset).tolist(), held)

@@ -8,7 +8,7 @@ Format: PostgreSQL documentation, COPY, "Binary Format"; arrays as `array_send` 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -37,15 +37,15 @@ _UUID_ITEM = np.dtype([("size", ">i4"), ("value", FUID_DTYPE)])
 
 
 class WantedPages(NamedTuple):
-    """Pages of one run to read.
+    """n pages to read, by run and page number.
 
     `known` is the generation of each page that the reader holds: its content is left out when it
     is still the same. None: content always.
     """
 
-    run_number: int
-    page_nos: list[int]
-    known: list[int] | None
+    runs: Sequence[int]
+    page_nos: Sequence[int]
+    known: Sequence[int] | None = None
 
 
 class FetchedPage(NamedTuple):
@@ -113,62 +113,67 @@ def encode_rows(pages: Iterable[StoredPage]) -> bytes:
 
 
 def fetch_sql(
-    wanted: Iterable[WantedPages], *, with_olt: bool, collection: int = RAW, offset: int = 0
+    wanted: WantedPages, *, with_olt: bool, collection: int = RAW, offset: int = 0
 ) -> str:
     """Return the COPY that reads pages, in the form that `decode_rows` and `lookup.block` take.
 
     The numbers stand in the text because COPY takes no parameters; they are integers of ours.
-    Each run is a query of its own, which names the run as a constant: it goes to one shard.
+    Pages of one run name it as a constant; those of several are one join, as a query for each run
+    takes the planner longer than the server reads.
 
     Args:
-        wanted: the pages, each run once.
+        wanted: the pages, at least one.
         with_olt: whether to read `olt_planes`.
         collection: the collection of all of them.
         offset: what is added to the page numbers that are read.
     """
+    runs, page_nos, known = wanted
     olt = "p.olt_planes" if with_olt else "''::bytea"
     content = f"p.n_events, p.slots, p.fuids, p.dsids, p.file_planes, {olt}"
-    queries = " UNION ALL ".join(
-        _fetch_query(of_run, content, collection, offset) for of_run in wanted
+    if known is not None:
+        cases = (f"CASE WHEN p.generation <> w.known THEN {c} END" for c in content.split(", "))
+        content = ", ".join(cases)
+    page_no = f"p.page_no + {offset}" if offset else "p.page_no"
+    columns = {"run_number": runs, "page_no": page_nos} | (
+        {} if known is None else {"known": known}
     )
-    return f"COPY ({queries}) TO STDOUT (FORMAT BINARY)"
-
-
-def fetch_keys_sql(keys: Sequence[tuple[int, int]], collection: int = RAW) -> str:
-    """Return the COPY that reads pages of many runs, by (run, page); otherwise as `fetch_sql`.
-
-    One join: a query for each of many runs takes the planner longer than the server reads.
-    """
-    runs, page_nos = (",".join(map(str, column)) for column in zip(*keys, strict=True))
+    if any(run != runs[0] for run in runs):
+        source = _each_page(columns, collection)
+    else:
+        del columns["run_number"]
+        source = _pages_of_run(runs[0], columns, collection)
     return (
-        "COPY (SELECT p.run_number, p.page_no, p.generation, p.n_events, p.slots, p.fuids, "
-        "p.dsids, p.file_planes, p.olt_planes "
-        f"FROM unnest('{{{runs}}}'::bigint[], '{{{page_nos}}}'::bigint[]) w (run_number, page_no) "
-        f"JOIN event_page p ON p.run_number = w.run_number AND p.collection_id = {collection} "
-        "AND p.page_no = w.page_no) "
+        f"COPY (SELECT p.run_number, {page_no}, p.generation, {content} FROM {source}) "
         "TO STDOUT (FORMAT BINARY)"
     )
 
 
-def _fetch_query(of_run: WantedPages, content: str, collection: int, offset: int) -> str:
-    run, page_nos, known = of_run
+def _pages_of_run(run: int, columns: Mapping[str, Sequence[int]], collection: int) -> str:
     key = f"p.run_number = {run} AND p.collection_id = {collection}"
-    page_no = f"p.page_no + {offset}" if offset else "p.page_no"
-    pages = ",".join(map(str, page_nos))
-    if known is None:
-        return (
-            f"SELECT {run}::bigint, {page_no}, p.generation, {content} FROM event_page p "
-            f"WHERE {key} AND p.page_no = ANY ('{{{pages}}}'::bigint[])"
-        )
-    held = ",".join(map(str, known))
-    cases = ", ".join(
-        f"CASE WHEN p.generation <> w.known THEN {column} END" for column in content.split(", ")
-    )
+    if len(columns) == 1:
+        return f"event_page p WHERE {key} AND p.page_no = ANY ({_array_text(columns['page_no'])})"
+    return f"event_page p JOIN {_rows_of(columns)} ON p.page_no = w.page_no WHERE {key}"
+
+
+def _each_page(columns: Mapping[str, Sequence[int]], collection: int) -> str:
+    """Return the join that looks up each page by the key.
+
+    OFFSET 0 keeps the planner from reading all pages of these runs for a hash join.
+    """
     return (
-        f"SELECT {run}::bigint, {page_no}, p.generation, {cases} FROM event_page p "
-        f"JOIN unnest('{{{pages}}}'::bigint[], '{{{held}}}'::bigint[]) w (page_no, known) "
-        f"ON p.page_no = w.page_no WHERE {key}"
+        f"{_rows_of(columns)} CROSS JOIN LATERAL (SELECT * FROM event_page e "
+        f"WHERE e.run_number = w.run_number AND e.collection_id = {collection} "
+        "AND e.page_no = w.page_no OFFSET 0) p"
     )
+
+
+def _rows_of(columns: Mapping[str, Sequence[int]]) -> str:
+    arrays = ", ".join(map(_array_text, columns.values()))
+    return f"unnest({arrays}) w ({', '.join(columns)})"
+
+
+def _array_text(numbers: Sequence[int]) -> str:
+    return f"'{{{','.join(map(str, numbers))}}}'::bigint[]"
 
 
 # The columns of a page without its files.
@@ -208,13 +213,12 @@ def presence_sql(keys: Sequence[tuple[int, int]], collection: int, *, with_olt: 
         collection: the collection of all of them.
         with_olt: whether to read `olt_planes` too.
     """
-    runs, page_nos = (",".join(map(str, column)) for column in zip(*keys, strict=True))
+    runs, page_nos = zip(*keys, strict=True)
     olt = "p.olt_planes" if with_olt else "''::bytea"
+    source = _each_page({"run_number": runs, "page_no": page_nos}, collection)
     return (
         f"COPY (SELECT p.run_number, p.page_no, p.n_events, p.slots, {_PRESENCE}, {olt} "
-        f"FROM unnest('{{{runs}}}'::bigint[], '{{{page_nos}}}'::bigint[]) w (run_number, page_no) "
-        f"JOIN event_page p ON p.run_number = w.run_number AND p.collection_id = {collection} "
-        "AND p.page_no = w.page_no WHERE p.n_events > 0) TO STDOUT (FORMAT BINARY)"
+        f"FROM {source} WHERE p.n_events > 0) TO STDOUT (FORMAT BINARY)"
     )
 
 

@@ -38,25 +38,20 @@ def read_pages(
     cursor: Cursor, run_number: int, page_nos: list[int], collection: int
 ) -> dict[int, PackedPage]:
     """Return the stored pages among these, by page number."""
-    if not page_nos:
-        return {}
-    wanted = [pagecopy.WantedPages(run_number, page_nos, None)]
-    sql = pagecopy.fetch_sql(wanted, with_olt=True, collection=collection)
-    rows = pagecopy.decode_rows(copy_out(cursor, sql))
-    return {row.page_no: row.page for row in rows if row.page is not None}
+    found = read_pages_of_runs(cursor, [(run_number, page_nos)], collection)
+    return found.get(run_number, {})
 
 
 def read_pages_of_runs(
     cursor: Cursor, page_nos: Sequence[tuple[int, list[int]]], collection: int
 ) -> dict[int, dict[int, PackedPage]]:
     """Return the stored pages among these, by run number and page number."""
-    wanted = [(run_number, numbers) for run_number, numbers in page_nos if numbers]
-    if len(wanted) <= 1:
-        return {run: read_pages(cursor, run, numbers, collection) for run, numbers in wanted}
+    keys = [(run, number) for run, numbers in page_nos for number in numbers]
     found: dict[int, dict[int, PackedPage]] = {}
-    sql = pagecopy.fetch_keys_sql(
-        [(run, no) for run, numbers in wanted for no in numbers], collection
-    )
+    if not keys:
+        return found
+    wanted = pagecopy.WantedPages(*zip(*keys, strict=True))
+    sql = pagecopy.fetch_sql(wanted, with_olt=True, collection=collection)
     for row in pagecopy.decode_rows(copy_out(cursor, sql)):
         if row.page is not None:
             found.setdefault(row.run_number, {})[row.page_no] = row.page

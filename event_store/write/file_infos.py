@@ -26,7 +26,10 @@ def info_pieces(offers: Iterable[FileInfo]) -> Iterator[list[FileInfo]]:
     first: dict[uuid.UUID, FileInfo] = {}
     for offer in offers:
         known = first.get(offer.fuid)
-        first[offer.fuid] = offer if known is None else filled(known, offer)
+        if known is None:
+            first[offer.fuid] = offer
+        elif not contradicts(offer, known):
+            first[offer.fuid] = filled(known, offer)
     yield from pieces(
         sorted(first.values()),
         lambda info: _NUMBERS_BYTES + text_bytes(info.name) + text_bytes(info.checksum),
@@ -62,8 +65,12 @@ def note(cursor: Cursor, infos: Sequence[FileInfo]) -> dict[uuid.UUID, FileInfo]
         "ON CONFLICT (fuid) DO UPDATE SET name = coalesce(nullif(f.name, ''), excluded.name), "
         "bytes = coalesce(f.bytes, excluded.bytes), "
         "checksum = coalesce(nullif(f.checksum, ''), excluded.checksum) "
-        "WHERE (f.name = '' AND excluded.name <> '') OR (f.bytes IS NULL AND excluded.bytes > 0) "
-        "OR (f.checksum = '' AND excluded.checksum <> '')",
+        "WHERE ((f.name = '' AND excluded.name <> '') OR (f.bytes IS NULL AND excluded.bytes > 0) "
+        "OR (f.checksum = '' AND excluded.checksum <> '')) "
+        # Of an offer that contradicts what is noted nothing is taken: it may mean another file.
+        "AND (f.name = '' OR excluded.name IN ('', f.name)) "
+        "AND coalesce(f.bytes = excluded.bytes, true) "
+        "AND (f.checksum = '' OR excluded.checksum IN ('', f.checksum))",
         columns(infos),
     )
     return noted(cursor, [info.fuid for info in infos])

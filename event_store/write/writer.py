@@ -16,6 +16,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from event_store.database import startup
 from event_store.database.connection import Connection, StoreOptions
+from event_store.database.rights import WRITER_RIGHTS
 from event_store.errors import StoreError, StoreUnavailableError
 from event_store.model import RAW, RAW_NAME, DeadLetter, EventColumns, FileInfo, Outcome, UInt8
 from event_store.select.collections import can_be_a_name, collection_numbers
@@ -197,7 +198,7 @@ class Store:
 
     def check(self) -> list[str]:
         """Ask whether the database can be used; see `startup.check`."""
-        return startup.check(self._connection, startup.WRITER_RIGHTS)
+        return startup.check(self._connection, WRITER_RIGHTS)
 
     def probe(self) -> None:
         """Ask, beside a request that failed, whether the database does everything else.
@@ -211,7 +212,7 @@ class Store:
         """
         beside = self._new_connection(f"{_NAME} probe")
         try:
-            startup.check(beside, startup.WRITER_RIGHTS)
+            startup.check(beside, WRITER_RIGHTS)
             with beside.cursor() as cursor:
                 if self._connection.backend_pid is None:
                     cursor.execute(_END_BACKEND, (self._backend_pid, _NAME))

@@ -13,13 +13,16 @@ import signal
 import sys
 import time
 from asyncio.subprocess import PIPE, Process
+from collections.abc import Iterable
+from functools import partial
 
 from index_service.workers.processes import ProcessesOfWorkers
 from index_service.workers.summed_metrics import SummedMetrics
+from index_service.workers.worker import STARTING
 from service_kit.certificates import watch_certificates
 from service_kit.grpc_server import check_exposure, stop_signal
 from service_kit.health import Pulse
-from service_kit.monitoring import MonitoringServer
+from service_kit.monitoring import MonitoringServer, Remark
 from service_kit.settings import Settings
 from service_kit.shared_port import held_port
 
@@ -41,7 +44,7 @@ async def supervise(settings: Settings) -> int:
     Raises:
         UnsafeAddressError, PortTakenError: an address cannot be used.
     """
-    stopping = stop_signal(asyncio.get_running_loop())
+    stopping = stop_signal(asyncio.get_running_loop(), settings.shutdown_max_s)
     check_exposure(settings, settings.index_address)
     check_exposure(settings, settings.index_metrics_address, tls=False)
     metrics = SummedMetrics()
@@ -56,11 +59,20 @@ async def supervise(settings: Settings) -> int:
         with MonitoringServer(
             settings.index_metrics_address,
             live={worker.name: worker.pulse.problem for worker in workers},
-            ready={worker.name: worker.problem for worker in workers},
+            ready={worker.name: partial(_problem, worker, workers) for worker in workers},
             registry=metrics.registry,
+            hosts=settings.our_hosts,
         ):
             log.info("serving lookups on %s with %d workers", address, len(workers))
             return await _run(workers, stopping, settings.shutdown_grace_s)
+
+
+def _problem(worker: Worker, workers: Iterable[Worker]) -> str | None:
+    """Return what is wrong; nothing where a worker starts again and others answer meanwhile."""
+    problem = worker.problem()
+    if problem and worker.starts_again and any(other.problem() is None for other in workers):
+        return Remark(f"{problem}; the others answer")
+    return problem
 
 
 async def _run(workers: list[Worker], stopping: asyncio.Event, grace_s: float) -> int:
@@ -100,14 +112,19 @@ class Worker:
             "EVENTINDEX_CACHE_BYTES_MAX": str(share),
         }
         self._process: Process | None = None
-        self._problem = "starting"
+        self._problem = STARTING
         self.pulse = Pulse()
-        self._has_served = False
+        self._serves = self._has_served = False
 
     def pid(self) -> int | None:
         """Return the process that runs now, if one does."""
         process = self._process
         return process.pid if process is not None and process.returncode is None else None
+
+    @property
+    def starts_again(self) -> bool:
+        """Whether it has served and has no port now: no client is led to it."""
+        return self._has_served and not self._serves
 
     def problem(self) -> str | None:
         """Return none when the worker answers lookups, else what is wrong."""
@@ -123,7 +140,7 @@ class Worker:
             began = time.monotonic()
             end = await self._live()
             self._metrics.forget_gauges(self._number)
-            self._problem = end
+            self._problem, self._serves = end, False
             if not self._has_served:
                 raise WorkerFailedError(f"{self.name}: {end}")
             log.error("%s: %s; starting it again", self.name, end)
@@ -155,11 +172,13 @@ class Worker:
             start_new_session=True,
         )
         log.info("%s is process %d", self.name, process.pid)
+        self.pulse.beat()
         assert process.stdout is not None  # noqa: S101  # it was asked for as a pipe
         while line := await process.stdout.readline():
             self.pulse.beat()
             self._problem = line.decode(errors="replace").strip()
-            self._has_served = True
+            self._serves = self._problem != STARTING
+            self._has_served |= self._serves
         code = await process.wait()
         how = (
             f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"

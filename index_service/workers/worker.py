@@ -17,11 +17,14 @@ from collections.abc import Callable
 from index_service.workers import summed_metrics
 from index_service.workers.shared_numbers import SharedNumbers
 from service_kit.grpc_server import stop_signal
+from service_kit.health import beside
 from service_kit.settings import Settings
 from service_kit.start import run_service
 
 log = logging.getLogger("index_service.workers.worker")
 
+# What it reports until it has its port.
+STARTING = "starting"
 REPORT_INTERVAL_S = 0.25
 REPORT_BYTES_MAX = 1000
 _STDIN, _STDOUT = 0, 1
@@ -32,12 +35,15 @@ async def _serve(settings: Settings) -> int:
     from index_service.service import IndexService  # noqa: PLC0415  # as above
 
     loop = asyncio.get_running_loop()
-    stopping = stop_signal(loop)
+    stopping = stop_signal(loop, settings.shutdown_max_s)
     loop.add_reader(_STDIN, _end_without_supervisor)
     os.set_blocking(_STDOUT, False)
     service = IndexService(settings)
-    await service.open(shared_port=True)
-    await service.run(stopping, _report(service.probe.problem))
+    # A database that is silent holds the start up: the supervisor is told that this one lives.
+    async with beside(_report(lambda: STARTING)):
+        await service.open(shared_port=True)
+    async with beside(_report(service.probe.problem)):
+        await service.run(stopping)
     return 0
 
 

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from functools import partial
 
 from event_store.admin import (
-    collections,
+    actions,
     criteria,
     datasets,
     delete,
@@ -26,8 +26,9 @@ from event_store.errors import NotFoundError, WrongStateError
 from event_store.model import CosmicRecord
 from event_store.telescope.names import telescope_of
 from eventindex.v1 import admin_pb2
-from ingest_service.admin import collections_plan, reply
 from ingest_service.admin import plan as admin_plan
+from ingest_service.admin import reply
+from ingest_service.admin.collections import CollectionMethods
 from ingest_service.admin.files import plan_files
 from ingest_service.admin.replay import Replayer
 from ingest_service.admin.tokens import create_token
@@ -35,7 +36,7 @@ from ingest_service.decode.clock_settings import clocks_of
 from ingest_service.decode.cosmic import decode_records
 from service_kit import checks
 from service_kit.auth import caller_subject
-from service_kit.messages import collection_message, conflict_message, dataset_message
+from service_kit.messages import conflict_message, dataset_message
 from service_kit.settings import MESSAGE_BYTES_MAX, Settings
 
 log = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ log = logging.getLogger(__name__)
 SERVICE = admin_pb2.DESCRIPTOR.services_by_name["AdminService"]
 
 
-class AdminDoor:
+class AdminDoor(CollectionMethods):
     """Changes the state of the index beside ingest."""
 
     def __init__(
@@ -56,11 +57,10 @@ class AdminDoor:
     ) -> None:
         """`status` tells what has come in, `files_refused` is told of files that were refused."""
         self._files_refused = files_refused
-        self._threads = threads
+        super().__init__(threads, settings.collections_max)
         self._replayer = replayer
         self._status = status
         self._clocks = clocks_of(settings)
-        self._collections_max = settings.collections_max
         self._token_lifetime_max_s = settings.token_lifetime_max_s
 
     async def UpdateDataset(
@@ -90,49 +90,6 @@ class AdminDoor:
             pass
         left = await self._threads.run(partial(delete.events_left, dsid=dsid))
         yield admin_pb2.DeleteDatasetResponse(events_removed=removed, events_left=left)
-
-    async def CreateCollection(
-        self, request: admin_pb2.CreateCollectionRequest
-    ) -> admin_pb2.CreateCollectionResponse:
-        """Make a collection."""
-        plan = collections_plan.plan_new(request)
-        work = partial(
-            collections.create,
-            name=plan.name,
-            made_from=plan.made_from,
-            comment=plan.comment,
-            collections_max=self._collections_max,
-        )
-        row = await self._threads.run(work, repeatable=False)
-        return admin_pb2.CreateCollectionResponse(collection=collection_message(row))
-
-    async def UpdateCollection(
-        self, request: admin_pb2.UpdateCollectionRequest
-    ) -> admin_pb2.UpdateCollectionResponse:
-        """Set a collection's state or its comment."""
-        change = collections_plan.plan_change(request)
-        row = await self._threads.run(partial(collections.update, change=change))
-        return admin_pb2.UpdateCollectionResponse(collection=collection_message(row))
-
-    async def DeleteCollection(
-        self, request: admin_pb2.DeleteCollectionRequest
-    ) -> AsyncIterator[admin_pb2.DeleteCollectionResponse]:
-        """Remove a collection; a message at once, after each transaction and at the end."""
-        deletion = await self._threads.run(partial(collections.begin_delete, name=request.name))
-
-        def progress(left: int) -> admin_pb2.DeleteCollectionResponse:
-            return admin_pb2.DeleteCollectionResponse(
-                name=request.name,
-                events_removed=max(0, deletion.events - left),
-                events_left=left,
-            )
-
-        yield progress(deletion.events)
-        while await self._threads.run(partial(collections.delete_some, deletion=deletion)):
-            left = await self._threads.run(partial(collections.events_left, deletion=deletion))
-            yield progress(left)
-        await self._threads.run(partial(collections.end_delete, deletion=deletion))
-        yield progress(0)
 
     async def ResolveConflict(
         self, request: admin_pb2.ResolveConflictRequest
@@ -252,7 +209,7 @@ class AdminDoor:
     ) -> admin_pb2.CreateTokenResponse:
         """Make a token; the answer alone holds its secret."""
         plan = admin_plan.plan_token(request, self._token_lifetime_max_s)
-        work = partial(create_token, plan=plan)
+        work = partial(create_token, plan=plan, created_by=caller_subject())
         made = await self._threads.run(work, repeatable=False)
         log.info("token %s of %r: made by %r", made.token.token_id, plan.subject, caller_subject())
         return made
@@ -284,6 +241,15 @@ class AdminDoor:
         if found.replaced:
             log.info("what was noted of %d files: replaced by %r", found.replaced, plan.replaced_by)
         return reply.noted_files_message(found)
+
+    async def ListAdminActions(
+        self, request: admin_pb2.ListAdminActionsRequest
+    ) -> admin_pb2.ListAdminActionsResponse:
+        """Return a page of what was changed by whom, the newest first."""
+        plan = admin_plan.plan_actions(request)
+        values = {**plan._asdict(), "limit": plan.limit + 1}
+        rows = await self._threads.run(partial(actions.list_actions, **values))
+        return reply.actions_response(plan, rows)
 
     async def IngestStatus(
         self,

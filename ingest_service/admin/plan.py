@@ -23,6 +23,7 @@ LETTERS_PAGE_DEFAULT = 100
 _TOPIC_CHARACTERS_MAX = 65_535
 _BIT_MAX = 63
 _TOKEN = re.compile(r"letter-([0-9]{1,19})")
+_ACTION_TOKEN = re.compile(r"action-([0-9]{1,19})")
 _TOKEN_ID = re.compile(r"[0-9]{1,19}")
 _NUMBER_OR_MASK = re.compile(r"[0-9]+|0[xX].*")
 _AUTOMATIC_NAME = re.compile(r"dsid-([0-9]+)")
@@ -134,6 +135,40 @@ def plan_letters(request: admin_pb2.ListDeadLettersRequest) -> LettersPlan:
     )
 
 
+class ActionsPlan(NamedTuple):
+    """A page of recorded actions; empty texts do not restrict."""
+
+    before: int
+    subject: str
+    method: str
+    limit: int
+
+
+def plan_actions(request: admin_pb2.ListAdminActionsRequest) -> ActionsPlan:
+    """Check a listing of recorded actions.
+
+    Raises:
+        InvalidRequestError: a page size, token, subject or method that cannot be.
+    """
+    page_size = checks.at_most("page_size", request.page_size, LETTERS_PAGE_MAX)
+    if "\0" in request.subject:
+        raise InvalidRequestError(f"subject={describe(request.subject)} cannot be a subject")
+    methods = admin_pb2.DESCRIPTOR.services_by_name["AdminService"].methods_by_name
+    if request.method and request.method not in methods:
+        raise InvalidRequestError(f"method={describe(request.method)} is none of AdminService")
+    return ActionsPlan(
+        _before(request.page_token, _ACTION_TOKEN),
+        request.subject,
+        request.method,
+        page_size or LETTERS_PAGE_DEFAULT,
+    )
+
+
+def actions_token(action_id: int) -> str:
+    """Return the token of the page after an action."""
+    return f"action-{action_id}"
+
+
 def letters_token(dead_letter_id: int) -> str:
     """Return the token of the page after a dead letter."""
     return f"letter-{dead_letter_id}"
@@ -222,10 +257,10 @@ def line(field: str, value: str) -> str:
     return value
 
 
-def _before(token: str) -> int:
+def _before(token: str, form: re.Pattern[str] = _TOKEN) -> int:
     if not token:
         return NUMBER_MAX
-    match = _TOKEN.fullmatch(token)
+    match = form.fullmatch(token)
     if match is None or int(match[1]) > NUMBER_MAX:
         raise InvalidRequestError(f"page_token={describe(token)} is not one of this list")
     return int(match[1])

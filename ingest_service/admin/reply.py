@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from event_store.admin.actions import ActionRow
 from event_store.admin.datasets import LetterRow
 from event_store.admin.file_infos import NotedFiles
 from event_store.admin.tokens import AccessToken
 from event_store.admin.verify import Verified
 from event_store.select.criteria import Criterion
 from eventindex.v1 import admin_pb2, event_pb2
-from ingest_service.admin.plan import LettersPlan, letters_token
+from ingest_service.admin.plan import ActionsPlan, LettersPlan, actions_token, letters_token
 from ingest_service.detectors import Detector
 from service_kit.settings import MESSAGE_BYTES_MAX
 
@@ -36,6 +37,22 @@ def criterion_message(criterion: Criterion) -> admin_pb2.Criterion:
     return admin_pb2.Criterion(
         bit=criterion.bit, name=criterion.name, run_first=criterion.first_run
     )
+
+
+def actions_response(
+    plan: ActionsPlan, rows: Sequence[ActionRow]
+) -> admin_pb2.ListAdminActionsResponse:
+    """Return a page of actions; `rows` holds one more than the page where there are more."""
+    response, size = admin_pb2.ListAdminActionsResponse(), 0
+    for row in rows[: plan.limit]:
+        message = admin_pb2.AdminAction(**row._asdict())
+        size += message.ByteSize()
+        if response.actions and size > _PAGE_BYTES_MAX:
+            break
+        response.actions.append(message)
+    if len(response.actions) < len(rows):
+        response.next_page_token = actions_token(response.actions[-1].action_id)
+    return response
 
 
 def letters_response(
@@ -87,9 +104,12 @@ def token_message(token: AccessToken) -> admin_pb2.Token:
         subject=token.subject,
         scopes=token.scopes,
         revoked=token.revoked is not None,
+        created_by=token.created_by,
     )
     message.created.FromDatetime(token.created)
     message.expires.FromDatetime(token.expires)
+    if token.last_used is not None:
+        message.last_used.FromDatetime(token.last_used)
     return message
 
 

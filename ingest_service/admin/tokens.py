@@ -6,19 +6,28 @@ The answer is the only place where a secret stands.
 from __future__ import annotations
 
 import contextlib
+import uuid
+from functools import partial
 
-from event_store.admin import tokens
+from google.protobuf.json_format import MessageToJson
+
+from event_store.admin import actions, tokens
 from event_store.database.connection import Connection
 from eventindex.v1 import admin_pb2
 from ingest_service.admin.plan import TokenPlan, plan_token
 from ingest_service.admin.reply import token_message
 from service_kit.settings import Settings
 
+# Who made a token that was made past the service.
+_FROM_DATABASE = "database"
 
-def create_token(connection: Connection, plan: TokenPlan) -> admin_pb2.CreateTokenResponse:
+
+def create_token(
+    connection: Connection, plan: TokenPlan, created_by: str
+) -> admin_pb2.CreateTokenResponse:
     """Store a token with a new secret."""
     secret = tokens.new_secret()
-    token = tokens.create(connection, tokens.digest_of(secret), *plan)
+    token = tokens.create(connection, tokens.digest_of(secret), *plan, created_by=created_by)
     return admin_pb2.CreateTokenResponse(token=token_message(token), secret=secret)
 
 
@@ -36,5 +45,14 @@ def create_without_service(
     connection = Connection(
         database_url, settings.store_options, autocommit=False, name="eventindex token"
     )
+    action = actions.Action(
+        uuid.uuid4(),
+        _FROM_DATABASE,
+        "",
+        "CreateToken",
+        MessageToJson(request, indent=None),
+        actions.OK,
+    )
+    connection.before_commit = partial(actions.note, action=action)
     with contextlib.closing(connection):
-        return create_token(connection, plan)
+        return create_token(connection, plan, _FROM_DATABASE)

@@ -111,11 +111,14 @@ class Bridge:
         self._on_crash = on_crash
         self._problem: str | None = "not connected yet"
         self._thread = threading.Thread(target=self._run, name="mqtt-bridge", daemon=True)
-        self.pulse = Pulse(_SILENCE_MAX_S, self._thread.is_alive)
+        self.pulse = Pulse(_SILENCE_MAX_S, self._has_not_ended)
 
     def start(self) -> None:
         """Start to connect."""
         self._thread.start()
+
+    def _has_not_ended(self) -> bool:
+        return self._thread.ident is None or self._thread.is_alive()
 
     def stop_intake(self) -> None:
         """Take no more messages; the connection stays, for acknowledgements."""

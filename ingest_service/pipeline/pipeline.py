@@ -14,12 +14,14 @@ from collections.abc import Callable, Collection, Sequence
 
 from ingest_service.decode.topics import COSMIC
 from ingest_service.metrics import Metrics
-from ingest_service.model import Decoded, Door, MalformedBatchError, Submission, Taken
+from ingest_service.model import Decoded, Door, MalformedBatchError, Receipt, Submission, Taken
 from ingest_service.pipeline.busy import BusyClock
 from ingest_service.pipeline.dead_letters import dead_letters
 from ingest_service.pipeline.intake import Intake
-from ingest_service.pipeline.storing import AbandonedError, EventStore, Storing
+from ingest_service.pipeline.patience import AbandonedError, Patience
+from ingest_service.pipeline.storing import EventStore, Storing
 from ingest_service.pipeline.wrong_topics import WrongTopics
+from service_kit import calls
 from service_kit.health import Pulse
 from service_kit.settings import Settings
 
@@ -29,6 +31,8 @@ _IDLE_S = 1.0
 _LOOK_EVERY_S = 5.0
 # A sender that has more to send sends it within this time.
 _QUIET_S = 0.005
+# So many messages with dead letters are named in one line of the log.
+_REFUSED_TOLD_MAX = 100
 
 
 class Pipeline:
@@ -50,18 +54,18 @@ class Pipeline:
         """`heard` is told the detectors that messages came from."""
         self._heard = heard
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
-        self.pulse = Pulse(60 + 3 * settings.database_stall_timeout_s, self._thread.is_alive)
+        self.pulse = Pulse(60 + 3 * settings.database_stall_timeout_s, self._has_not_ended)
         self.busy = BusyClock()
         self.intake = Intake(settings.queue_messages_max, settings.queue_bytes_max)
-        self._storing = Storing(
-            store, metrics, settings.retry_max_s, settings.dead_letters_bytes_max, self.pulse.beat
-        )
+        self._patience = Patience(store, metrics, settings.retry_max_s, self.pulse.beat)
+        self._storing = Storing(store, metrics, self._patience, settings.dead_letters_bytes_max)
         self._wrong_topics = WrongTopics(settings.wrong_topic_letters_max)
         self._metrics = metrics
         self._events_max = settings.batch_events_max
         self._age_s = settings.batch_age_max_ms / 1000
         # Store half of the broker's window at a time, so that the other half comes in meanwhile.
         self._messages_max = max(1, settings.mqtt_receive_maximum // 2)
+        self._slow_call_s = settings.slow_call_s
         self._draining = threading.Event()
         self._on_crash = on_crash
         self._looked = 0.0
@@ -71,6 +75,9 @@ class Pipeline:
     def start(self) -> None:
         """Start to store what is offered to `intake`."""
         self._thread.start()
+
+    def _has_not_ended(self) -> bool:
+        return self._thread.ident is None or self._thread.is_alive()
 
     def drain(self, timeout_s: float) -> bool:
         """Store and acknowledge what was taken in, then end; whether that was done in time.
@@ -82,13 +89,13 @@ class Pipeline:
         self._thread.join(timeout_s)
         if not self._thread.is_alive():
             return True
-        self._storing.abandon()
+        self._patience.abandon()
         self._thread.join(timeout_s)
         return False
 
     def database_problem(self) -> str | None:
         """Return why the database did not answer last time, None when it did."""
-        return self._storing.database_problem
+        return self._patience.database_problem
 
     def dead_letters_problem(self) -> str | None:
         """Return that there is no room for dead letters, None while there is."""
@@ -107,11 +114,11 @@ class Pipeline:
             self._on_crash()
         finally:
             self._give_back()
-            self._storing.close()
+            self._patience.close()
 
     def _wait_for_usable_database(self) -> bool:
         """Store nothing in a database that may lose it; False when the service stops before."""
-        while not self._storing.check():
+        while not self._patience.check():
             if self._draining.wait(_IDLE_S):
                 return False
         return True
@@ -138,7 +145,7 @@ class Pipeline:
             return True
         if self._draining.is_set():
             return False
-        if time.monotonic() - self._storing.last_answer > _LOOK_EVERY_S:
+        if time.monotonic() - self._patience.last_answer > _LOOK_EVERY_S:
             self._look_at_letters()
         return True
 
@@ -173,9 +180,12 @@ class Pipeline:
         return self._next_ones.popleft() if self._next_ones else None
 
     def _process(self, taken: Sequence[Taken]) -> None:
-        receipts = self._storing.store(taken)
-        letters = self._wrong_topics.admit(dead_letters(taken, receipts))
-        self._storing.keep_dead_letters(letters)
+        began = time.monotonic()
+        with calls.working_for(*(one.submission.request_id for one in taken)):
+            receipts = self._storing.store(taken)
+            letters = self._wrong_topics.admit(dead_letters(taken, receipts))
+            self._storing.keep_dead_letters(letters)
+        self._say(taken, receipts, time.monotonic() - began)
         for door in Door:
             self._metrics.finished(
                 door,
@@ -187,6 +197,36 @@ class Pipeline:
             except Exception:
                 log.exception("the sender of a stored submission could not be told")
         self.intake.release([one.submission for one in taken])
+
+    def _say(self, taken: Sequence[Taken], receipts: Sequence[Receipt], seconds: float) -> None:
+        """Let the log lead from each message to its commit, and to its dead letters."""
+        slow = seconds >= self._slow_call_s
+        if slow or log.isEnabledFor(logging.DEBUG):
+            log.log(
+                logging.INFO if slow else logging.DEBUG,
+                "stored %d messages in %.3f s",
+                *(len(taken), seconds),
+                extra={
+                    "seconds": round(seconds, 6),
+                    "messages": [one.submission.request_id for one in taken],
+                },
+            )
+        refused = [
+            {
+                "request_id": one.submission.request_id,
+                "topic": one.submission.topic,
+                "reason": receipt.rejections[0].reason,
+            }
+            for one, receipt in zip(taken, receipts, strict=True)
+            if receipt.rejections and one.submission.door is Door.MQTT
+        ]
+        if refused:
+            log.info(
+                "%d messages hold what is refused; the first: topic %r, %s [%s]",
+                *(len(refused), refused[0]["topic"], refused[0]["reason"]),
+                refused[0]["request_id"],
+                extra={"messages": refused[:_REFUSED_TOLD_MAX]},
+            )
 
     def _count(self, taken: Sequence[Taken]) -> None:
         messages = Tally((one.submission.door, one.submission.kind) for one in taken)

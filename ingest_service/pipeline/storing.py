@@ -6,25 +6,16 @@ Runs in the writer thread. Never acknowledges anything.
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import numpy as np
-from tenacity import (
-    RetryCallState,
-    Retrying,
-    retry_if_exception_type,
-    sleep_using_event,
-    stop_when_event_set,
-    wait_random_exponential,
-)
 
 from event_store.database.statements import pieces
-from event_store.errors import StoreError, StoreUnavailableError, UnansweredError
+from event_store.errors import StoreError, StoreUnavailableError
 from event_store.model import RAW_NAME, DeadLetter, EventColumns, FileInfo, Outcome, UInt8
 from event_store.write.dead_letters import letter_bytes
 from event_store.write.writer import KeptLetters
@@ -32,21 +23,17 @@ from ingest_service.metrics import Metrics
 from ingest_service.model import Decoded, Receipt, Taken
 from ingest_service.pipeline.by_collection import by_collection, names_of
 from ingest_service.pipeline.join import dataset_names, join
+from ingest_service.pipeline.patience import Database, Patience
 from ingest_service.pipeline.receipts import receipts
 from ingest_service.pipeline.search import FAILURES_MAX, CannotStoreError, store_what_can_be
 
 log = logging.getLogger(__name__)
 
-_R = TypeVar("_R")
 # A dead letter that the database refuses is cut to this much of its payload.
 _CUT_BYTES = 64 * 1024
 
 
-class AbandonedError(Exception):
-    """The service stops before the store came back; nothing may be acknowledged."""
-
-
-class EventStore(Protocol):
+class EventStore(Database, Protocol):
     """The writing side of the index, as this service uses it."""
 
     def write(self, batch: EventColumns, on_progress: Callable[[], None]) -> UInt8:
@@ -67,51 +54,25 @@ class EventStore(Protocol):
     def dead_letters_bytes(self) -> int:
         """Return what the dead letters take."""
 
-    def probe(self) -> None:
-        """Ask, beside a request that failed, whether the database does everything else."""
-
     def new_letters(self, letters: Sequence[DeadLetter]) -> list[DeadLetter]:
         """Leave out letters that are kept once and are there already."""
 
-    def check(self) -> object:
-        """Ask whether the database can be used at all."""
-
-    def close(self) -> None:
-        """Drop the connection."""
-
 
 class Storing:
-    """The store with patience."""
+    """Events, names of files and dead letters into the store."""
 
     def __init__(
         self,
         store: EventStore,
         metrics: Metrics,
-        retry_max_s: float,
+        patience: Patience,
         dead_letters_bytes_max: int = 2**63,
-        beat: Callable[[], None] = lambda: None,
     ) -> None:
-        """`beat` is called at each sign of progress."""
         self._store = store
         self._metrics = metrics
+        self._patience = patience
         self._letters_bytes_max = dead_letters_bytes_max
         self.dead_letters_problem: str | None = None
-        self._abandon = threading.Event()
-        self._beat = beat
-        self.database_problem: str | None = "not asked yet"
-        self.last_answer = 0.0
-        self._retrying = Retrying(
-            retry=retry_if_exception_type(StoreUnavailableError),
-            wait=wait_random_exponential(multiplier=0.1, max=retry_max_s),
-            stop=stop_when_event_set(self._abandon),
-            sleep=sleep_using_event(self._abandon),
-            before_sleep=self._on_retry,
-            reraise=True,
-        )
-
-    def abandon(self) -> None:
-        """Give up waiting for a database that is away (any thread)."""
-        self._abandon.set()
 
     def store(self, items: Sequence[Taken]) -> list[Receipt]:
         """Store the events of all items; a receipt for each item, in order.
@@ -124,7 +85,7 @@ class Storing:
         with_events = [item for item in items if len(item.decoded.runs)]
 
         def attempt(part: Sequence[Taken], failures_max: int) -> UInt8:
-            return self._patiently(partial(self._write, part), failures_max)
+            return self._patience.call(partial(self._write, part), failures_max)
 
         refused = self._note_files(with_events)
         found = receipts(items, store_what_can_be(with_events, attempt))
@@ -139,7 +100,7 @@ class Storing:
         if not offers:
             return frozenset()
         try:
-            refused = self._patiently(partial(self._store.note_files, offers), FAILURES_MAX)
+            refused = self._patience.call(partial(self._store.note_files, offers), FAILURES_MAX)
         except CannotStoreError as error:
             log.exception("names of files cannot be stored", exc_info=error.__cause__)
             refused = frozenset(offers)
@@ -165,7 +126,7 @@ class Storing:
         """Leave out what is kept once and is there already."""
         if not any(letter.once for letter in letters):
             return letters
-        new = self._retried(partial(self._store.new_letters, letters))
+        new = self._patience.retried(partial(self._store.new_letters, letters))
         self._metrics.letters_known(len(letters) - len(new))
         return new
 
@@ -173,7 +134,7 @@ class Storing:
         if not letters:
             return
         try:
-            done = self._patiently(partial(self._add_dead_letters, letters), FAILURES_MAX)
+            done = self._patience.call(partial(self._add_dead_letters, letters), FAILURES_MAX)
         except CannotStoreError as error:
             half = len(letters) // 2
             if half:
@@ -201,7 +162,7 @@ class Storing:
         def ask() -> None:
             self._note_letters(self._store.dead_letters_bytes(), full=False)
 
-        self._ask(ask)
+        self._patience.ask(ask)
 
     def _keep_cut(self, letter: DeadLetter) -> None:
         """Store a letter cut short, which is always storable: else the database is not in order."""
@@ -214,69 +175,11 @@ class Storing:
             except StoreError as error:
                 raise StoreUnavailableError(str(error)) from error
 
-        self._retried(add)
+        self._patience.retried(add)
         self._metrics.dead_letter(letter.reason)
 
-    def check(self) -> bool:
-        """Find out, once, whether the database answers and can be used at all."""
-        return self._ask(self._store.check)
-
-    def close(self) -> None:
-        """Drop the connection."""
-        self._store.close()
-
-    def _ask(self, question: Callable[[], object]) -> bool:
-        self._beat()
-        try:
-            question()
-        except (StoreUnavailableError, StoreError) as error:
-            self._is_down(error)
-            return False
-        self._is_up()
-        return True
-
-    def _patiently(self, call: Callable[[], _R], failures_max: int) -> _R:
-        """Call until the database has done it.
-
-        Raises:
-            AbandonedError: the service stops before.
-            CannotStoreError: it failed so often, and each time the database did other things.
-        """
-        failures = 0
-
-        def once() -> _R:
-            nonlocal failures
-            try:
-                return call()
-            except StoreUnavailableError as error:
-                if not isinstance(error, UnansweredError):
-                    raise
-                self._probe()
-                failures += 1
-                if failures < failures_max:
-                    raise
-                raise CannotStoreError from error
-            except Exception as error:
-                self._probe()
-                raise CannotStoreError from error
-
-        return self._retried(once)
-
-    def _probe(self) -> None:
-        self._beat()
-        self._store.probe()
-        self._beat()
-
-    def _retried(self, call: Callable[[], _R]) -> _R:
-        try:
-            result = self._retrying(call)
-        except StoreUnavailableError as error:
-            raise AbandonedError(str(error)) from error
-        self._is_up()
-        return result
-
     def _write(self, items: Sequence[Taken]) -> UInt8:
-        self._beat()
+        self._patience.beat()
         started = time.monotonic()
         decoded = [item.decoded for item in items]
         names = dataset_names(decoded)
@@ -289,18 +192,18 @@ class Storing:
     def _write_collections(self, columns: EventColumns, decoded: Sequence[Decoded]) -> UInt8:
         """Store the events of each collection by themselves; nearly always there is one."""
         if all(item.collection == RAW_NAME for item in decoded):
-            return self._store.write(columns, self._beat)
+            return self._store.write(columns, self._patience.beat)
         names = [name for item in decoded for name in names_of(item)]
         numbers = self._store.collections(set(names))
         outcomes = np.full(len(columns), Outcome.UNKNOWN_COLLECTION, np.uint8)
         for name, part, rows in by_collection(columns, names):
             if name in numbers:
                 numbered = replace(part, collection=numbers[name])
-                outcomes[rows] = self._store.write(numbered, self._beat)
+                outcomes[rows] = self._store.write(numbered, self._patience.beat)
         return outcomes
 
     def _add_dead_letters(self, letters: Sequence[DeadLetter]) -> KeptLetters:
-        self._beat()
+        self._patience.beat()
         return self._store.add_dead_letters(letters, self._letters_bytes_max)
 
     def _note_letters(self, kept_bytes: int, *, full: bool) -> None:
@@ -312,23 +215,3 @@ class Storing:
             if full
             else None
         )
-
-    def _on_retry(self, state: RetryCallState) -> None:
-        self._beat()
-        self._metrics.store_retry()
-        if state.outcome is not None and (error := state.outcome.exception()) is not None:
-            self._is_down(error)
-
-    def _is_up(self) -> None:
-        self.last_answer = time.monotonic()
-        if self.database_problem is not None:
-            log.info("the database answers")
-        self.database_problem = None
-        self._metrics.database_up(up=True)
-
-    def _is_down(self, error: BaseException) -> None:
-        problem = str(error) or "no answer"
-        if problem != self.database_problem:
-            log.warning("the database does not answer, events wait: %s", problem)
-        self.database_problem = problem
-        self._metrics.database_up(up=False)

@@ -18,9 +18,12 @@ from ingest_service.model import Decoded, Door, MalformedBatchError, Receipt, Re
 from ingest_service.pipeline.intake import Intake
 from ingest_service.rpc.requests import Request, read_batch, read_cosmic
 from service_kit import calls
+from service_kit.auth import caller_subject
 from service_kit.errors import InvalidRequestError, StoppingError
 from service_kit.in_order import InOrder
+from service_kit.quotas import Quotas
 from service_kit.settings import INGEST_BATCHES_IN_FLIGHT_MAX, MESSAGE_BYTES_MAX, Settings
+from service_kit.stream_access import check_stream, checked
 
 log = logging.getLogger(__name__)
 
@@ -40,16 +43,22 @@ _STOPPING = "the service is stopping: send what was not acknowledged again"
 class GrpcSubmission(Submission):
     """A batch of a stream with the future of its acknowledgement: None when the service stops."""
 
-    __slots__ = ("_loop", "_request", "acknowledgement")
+    __slots__ = ("_loop", "_request", "_request_id", "acknowledgement")
     door = Door.GRPC
 
     def __init__(self, kind: str, source: str, request: Request, size_bytes: int) -> None:
         super().__init__(kind, "", source, size_bytes)
         self._request = request
+        self._request_id = calls.request_id()
         self._loop = asyncio.get_running_loop()
         self.acknowledgement: asyncio.Future[ingest_pb2.IngestAck | None] = (
             self._loop.create_future()
         )
+
+    @property
+    def request_id(self) -> str:
+        """The id of the call, and behind it the batch within it."""
+        return f"{self._request_id}:{self._request.batch_id}"
 
     def decode(self) -> Decoded:
         """Return the events, which were decoded at the door."""
@@ -81,12 +90,15 @@ class GrpcSubmission(Submission):
 class IngestDoor:
     """IngestService over the pipeline's intake."""
 
-    def __init__(self, settings: Settings, intake: Intake, metrics: Metrics) -> None:
+    def __init__(
+        self, settings: Settings, intake: Intake, metrics: Metrics, quotas: Quotas | None = None
+    ) -> None:
+        self._quotas = quotas
         self._intake = intake
         self._metrics = metrics
         self._clocks = clocks_of(settings)
         self._stopping = False
-        self._streams: set[InOrder[bytes, ingest_pb2.IngestAck | None]] = set()
+        self._streams: set[InOrder[ingest_pb2.IngestAck | None]] = set()
 
     def stop(self) -> None:
         """End every stream after the acknowledgements of what was taken in."""
@@ -136,16 +148,18 @@ class IngestDoor:
         """Yield acknowledgements in order; requests are read while earlier ones are stored."""
 
         async def begin(payload: bytes) -> asyncio.Future[ingest_pb2.IngestAck | None]:
-            submission = await self._submitted(kind, calls.peer(), payload, read)
+            source = caller_subject() or calls.peer()
+            submission = await self._submitted(kind, source, payload, read)
             return submission.acknowledgement
 
-        stream = InOrder(requests, begin, INGEST_BATCHES_IN_FLIGHT_MAX)
+        stream = InOrder(checked(requests), begin, INGEST_BATCHES_IN_FLIGHT_MAX, self._quotas)
         self._streams.add(stream)
         if self._stopping:
             stream.stop(StoppingError(_STOPPING))
         try:
             async with aclosing(stream.answers()) as acks:
                 async for ack in acks:
+                    await check_stream()
                     yield _stored(ack)
         finally:
             self._streams.discard(stream)
@@ -160,6 +174,7 @@ class IngestDoor:
             self._metrics.message_refused(Door.GRPC, kind, error.reason)
             raise InvalidRequestError(error.detail) from None
         submission = GrpcSubmission(kind, source, request, len(payload))
+        calls.count_pairs(request.decoded.offered)
         await self.submit(submission)
         return submission
 

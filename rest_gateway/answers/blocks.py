@@ -105,10 +105,11 @@ def _csv(
     yield bad.getvalue().encode()
 
 
-def event_blocks(batches: Iterable[Events], form: Form) -> Blocks:
-    """Yield events as NDJSON or CSV, a block for each batch."""
+def event_blocks(batches: Iterable[Events], form: Form, *, names: bool = False) -> Blocks:
+    """Yield events as NDJSON or CSV, a block for each batch; with what is noted of their files."""
     if form is Form.CSV:
-        yield rows.event_header().encode()
-    write = rows.event_lines if form is Form.CSV else rows.event_objects
+        yield rows.event_header(names=names).encode()
     for batch in batches:
-        yield write(batch).encode()
+        csv_text = form is Form.CSV
+        text = rows.event_lines(batch, names=names) if csv_text else rows.event_objects(batch)
+        yield text.encode()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+from typing import Any
 
 from eventindex import admin_results, catalogue_results, results
 from eventindex.results import DatasetState
-from rest_gateway.answers import letter_schemas, schemas
+from eventindex.text_rows import NAME_FIELDS
+from rest_gateway.answers import cosmic_schemas, letter_schemas, schemas
 
 
 def event_document(event: results.Event) -> schemas.Event:
@@ -19,6 +21,11 @@ def event_document(event: results.Event) -> schemas.Event:
         fuid_raw=event.file.fuid_raw,
         dataset_state=_state(event.file.dataset_state),
     )
+
+
+def named_event_document(event: results.Event) -> schemas.NamedEvent:
+    """Return an event with what is noted of its file."""
+    return schemas.NamedEvent(**event_document(event).model_dump(), **_names(event.file))
 
 
 def dataset_document(dataset: catalogue_results.Dataset) -> schemas.Dataset:
@@ -36,10 +43,7 @@ def file_document(file: catalogue_results.FileOfRun) -> schemas.FileOfRun:
         events=file.events,
         event_first=file.event_first,
         event_last=file.event_last,
-        name=file.file.name or None,
-        bytes=file.file.bytes or None,
-        checksum=file.file.checksum or None,
-        url=file.file.url or None,
+        **_names(file.file),
     )
 
 
@@ -51,11 +55,11 @@ def conflict_document(conflict: catalogue_results.Conflict) -> schemas.Conflict:
     return schemas.Conflict(**values)
 
 
-def cosmic_document(event: catalogue_results.CosmicEvent) -> schemas.CosmicEvent:
+def cosmic_document(event: catalogue_results.CosmicEvent) -> cosmic_schemas.CosmicEvent:
     """Return a telescope's record."""
     values = event._asdict()
     values["tdc"] = {name: channel._asdict() for name, channel in event.tdc.items()}
-    return schemas.CosmicEvent(**values)
+    return cosmic_schemas.CosmicEvent(**values)
 
 
 def dead_letter_document(
@@ -76,3 +80,8 @@ def _state(state: DatasetState) -> schemas.State:
         DatasetState.RETIRED: "retired",
     }
     return names.get(state, "unknown")
+
+
+def _names(file: results.RawFile) -> dict[str, Any]:
+    """Return what is noted of a file; what is not is null."""
+    return {field: getattr(file, field) or None for field in NAME_FIELDS}

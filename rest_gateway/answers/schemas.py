@@ -123,6 +123,21 @@ class Event(Document):
     dataset_state: State
 
 
+class Named(Document):
+    """What is noted of a file, where it was asked for."""
+
+    name: str | None = Field(
+        None, description="Its name in its storage; with with_file_names=true, as the next three."
+    )
+    bytes: int | None = Field(None, description="Its size.")
+    checksum: str | None = None
+    url: str | None = Field(None, description="Where a job finds it.")
+
+
+class NamedEvent(Event, Named):
+    """One event with all its fields, and what is noted of its file."""
+
+
 class EventCount(Document):
     """Events of one run, dataset, file or bit; the other fields are null."""
 
@@ -211,7 +226,7 @@ class Datasets(Document):
     next: NextLink
 
 
-class FileOfRun(Document):
+class FileOfRun(Named):
     """A RAW file and what the index holds of it in one run."""
 
     fuid_raw: Fuid
@@ -221,12 +236,6 @@ class FileOfRun(Document):
     events: Count
     event_first: Count
     event_last: Count
-    name: str | None = Field(
-        None, description="Its name in its storage; with with_file_names=true, as the next three."
-    )
-    bytes: int | None = Field(None, description="Its size.")
-    checksum: str | None = None
-    url: str | None = Field(None, description="Where a job finds it.")
 
 
 class Files(Document):
@@ -265,55 +274,3 @@ class Conflicts(Document):
 
     conflicts: list[Conflict]
     next: NextLink
-
-
-class TdcChannel(Document):
-    """One channel of a telescope's time-to-digital converter."""
-
-    data: list[int]
-    calib: list[int]
-    calib1: int | None
-    calib2: int | None
-
-
-class CosmicEvent(Document):
-    """The full record of a telescope event; null is what the detector left out."""
-
-    run_number: Number
-    event_number: Number
-    detector_id: str
-    time: Time | None
-    format: int | None
-    cosmic_block: int | None
-    trigger_bits: int | None
-    tdc: dict[str, TdcChannel]
-    clock_count: int | None
-    trigger_counter: int | None
-    epoch: int | None
-    counter_clocks: int | None
-    event_counter: int | None
-    payload: str = Field(description="The record as JSON, with every field that was sent.")
-    repaired: bool
-    fuid_raw: Fuid
-    dsid_raw: Count
-    clock_problem: Literal["", "ahead", "never_set"] = Field(
-        description="Why the time is doubtful: more than a day ahead when it came in, or in the "
-        "first day of the detector's epoch, where a clock begins that nobody set."
-    )
-
-
-class CosmicCount(Document):
-    """Telescope events of one run, block, hour or detector; the other fields are null."""
-
-    events: Count
-    detector_id: str | None = None
-    run_number: int | None = None
-    cosmic_block: int | None = None
-    hour: Time | None = None
-
-
-class CosmicCounts(Document):
-    """Numbers of telescope events."""
-
-    total: Count
-    counts: list[CosmicCount]

@@ -32,7 +32,7 @@ class Decision(Parameters):
     summary="Decide on a conflict",
     responses={
         200: {"model": schemas.Conflict, "description": "The conflict, resolved."},
-        **problems_of(404, 409),
+        **problems_of(404, 408, 409),
     },
 )
 def resolve_conflict(

@@ -11,10 +11,10 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import AwareDatetime, BeforeValidator, Field
 
-from eventindex.catalogue import CosmicArguments
 from eventindex.catalogue_results import CosmicEvent
+from eventindex.cosmic_queries import CosmicArguments
 from eventindex.pairs import NUMBER_MAX
-from rest_gateway.answers import schemas
+from rest_gateway.answers import cosmic_schemas
 from rest_gateway.answers.documents import cosmic_document
 from rest_gateway.answers.streams import json_answer, primed, streamed
 from rest_gateway.calls.parameters import Ranges
@@ -82,15 +82,15 @@ def list_cosmic_events(services: ServicesDep, query: Annotated[CosmicList, Query
 @router.get(
     "/counts",
     summary="Numbers of telescope events",
-    responses={**document(schemas.CosmicCounts, "The counts."), **problems_of(404)},
+    responses={**document(cosmic_schemas.CosmicCounts, "The counts."), **problems_of(404)},
 )
 def count_cosmic_events(
     request: Request, services: ServicesDep, query: Annotated[CosmicCounted, Query()]
 ) -> Response:
     """Count in all and by run, block, hour or detector."""
     found = services.count_cosmic_events(by=query.by, **_arguments(query))
-    counts = [schemas.CosmicCount.model_validate(count) for count in found.counts]
-    return json_answer(request, schemas.CosmicCounts(total=found.total, counts=counts))
+    counts = [cosmic_schemas.CosmicCount.model_validate(count) for count in found.counts]
+    return json_answer(request, cosmic_schemas.CosmicCounts(total=found.total, counts=counts))
 
 
 def _arguments(query: CosmicSelection) -> CosmicArguments:

@@ -10,12 +10,13 @@ from pydantic import Field
 from eventindex.pairs import NUMBER_MAX
 from rest_gateway.answers import schemas
 from rest_gateway.answers.blocks import event_blocks
-from rest_gateway.answers.documents import event_document
+from rest_gateway.answers.documents import named_event_document
 from rest_gateway.answers.schemas import Number
 from rest_gateway.answers.streams import json_answer, primed, streamed
 from rest_gateway.calls.parameters import (
     EVENT_FORMS,
     EventForm,
+    FileNamesQuery,
     PathNumber,
     Selection,
     SelectionQuery,
@@ -25,6 +26,7 @@ from rest_gateway.lists.negotiate import MEDIA_TYPES, answer_form
 from rest_gateway.openapi.contract import document, problems_of, streams
 from rest_gateway.parts import ServicesDep
 from rest_gateway.problems import invalid
+from rest_gateway.security import heavy
 
 router = APIRouter()
 
@@ -32,7 +34,7 @@ router = APIRouter()
 _BATCH_EVENTS = 10_000
 
 
-class EventsSelection(Selection):
+class EventsSelection(Selection, FileNamesQuery):
     """Which events to list, and how many."""
 
     limit: Annotated[int, Field(ge=0, le=NUMBER_MAX, description="At most; 0: all.")] = 0
@@ -53,13 +55,18 @@ class CountSelection(Selection):
     "/events/{run_number}/{event_number}",
     tags=["events"],
     summary="One event with all its fields",
-    responses={**document(schemas.Event, "The event."), **problems_of(404)},
+    responses={**document(schemas.NamedEvent, "The event."), **problems_of(404)},
 )
 def get_event(
-    request: Request, services: ServicesDep, run_number: PathNumber, event_number: PathNumber
+    request: Request,
+    services: ServicesDep,
+    run_number: PathNumber,
+    event_number: PathNumber,
+    query: Annotated[FileNamesQuery, Query()],
 ) -> Response:
     """Say which RAW file holds one event."""
-    return json_answer(request, event_document(services.get_event(run_number, event_number)))
+    found = services.get_event(run_number, event_number, with_file_names=query.with_file_names)
+    return json_answer(request, named_event_document(found))
 
 
 @router.get(
@@ -97,14 +104,18 @@ def list_events(
         after=after,
         events_max=selection.limit,
         batch_events_max=_BATCH_EVENTS,
+        with_file_names=selection.with_file_names,
         **arguments(selection),
     )
-    return streamed(event_blocks(primed(batches), answer), MEDIA_TYPES[answer])
+    return streamed(
+        event_blocks(primed(batches), answer, names=selection.with_file_names), MEDIA_TYPES[answer]
+    )
 
 
 @router.get(
     "/counts",
     tags=["events"],
+    dependencies=[heavy],
     summary="Numbers of events of a selection",
     responses={**document(schemas.EventCounts, "The counts."), **problems_of(404)},
 )
@@ -122,6 +133,7 @@ def count_events(
 @router.get(
     "/overlaps",
     tags=["events"],
+    dependencies=[heavy],
     summary="How the online filter's criteria overlap",
     responses={**document(schemas.Overlaps, "The overlaps."), **problems_of(404)},
 )

@@ -13,6 +13,7 @@ from rest_gateway.answers.streams import json_answer
 from rest_gateway.calls.parameters import CollectionName, Parameters, PathNumber
 from rest_gateway.openapi.contract import document, problems_of
 from rest_gateway.parts import ServicesDep
+from rest_gateway.security import heavy
 
 router = APIRouter()
 
@@ -55,6 +56,7 @@ class Gaps(Document):
 
 @router.get(
     "/runs/{run_number}/gaps",
+    dependencies=[heavy],
     tags=["runs"],
     summary="The event numbers that a run lacks",
     responses={**document(Gaps, "What is missing."), **problems_of(404)},

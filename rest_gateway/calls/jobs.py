@@ -22,11 +22,11 @@ from rest_gateway.jobs.store import JobRow
 from rest_gateway.lists.negotiate import MEDIA_TYPES, Form, answer_form, body_kind
 from rest_gateway.lists.pair_lists import list_columns, read_list
 from rest_gateway.lists.spool import ListCheck
-from rest_gateway.lists.upload import ByteLimit, open_list
+from rest_gateway.lists.upload import LIST_BYTES_MAX, ByteLimit, open_list
 from rest_gateway.openapi.contract import columns_field, document, list_body, problems_of, streams
 from rest_gateway.parts import API_PREFIX, Parts, PartsDep
-from rest_gateway.problems import Problem, unavailable
-from rest_gateway.security import ChangesDep
+from rest_gateway.problems import Problem, too_many, unavailable
+from rest_gateway.security import Caller, CallerDep, ChangesDep, StillMay, StillMayDep
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 
@@ -75,6 +75,7 @@ class ResultQuery(Parameters):
     summary="Look up a list of any size in the background",
     status_code=202,
     openapi_extra=list_body(),
+    max_body_size=LIST_BYTES_MAX,
     responses={
         202: {
             "model": job_schemas.Job,
@@ -85,11 +86,16 @@ class ResultQuery(Parameters):
     },
 )
 async def create_job(
-    request: Request, parts: PartsDep, query: Annotated[JobQuery, Query()], _: ChangesDep
+    request: Request,
+    parts: PartsDep,
+    query: Annotated[JobQuery, Query()],
+    caller: CallerDep,
+    _: ChangesDep,
 ) -> Response:
     """Take a list as `POST /lookup` does. Fetch `Location` until `state` is done.
 
-    Who knows the address of a job may read and cancel it: it cannot be guessed.
+    Its owner and admins may read and cancel a job. Where the gateway asks for no token, who knows
+    its address may: it cannot be guessed.
     """
     kind = body_kind(request.headers.get("content-type"))
     columns = list_columns(query.columns)
@@ -98,29 +104,54 @@ async def create_job(
     limit = ByteLimit(settings.http_job_bytes_max, "EVENTINDEX_HTTP_JOB_BYTES_MAX")
     check = ListCheck(settings.http_job_pairs_max, "EVENTINDEX_HTTP_JOB_PAIRS_MAX")
     stream = await open_list(request, kind, limit)
-    if await parts.jobs.run(job_store.count_waiting) >= settings.http_jobs_max:
-        raise unavailable(
-            f"{settings.http_jobs_max} jobs wait (EVENTINDEX_HTTP_JOBS_MAX)", kind="busy"
-        )
+    await _check_room(parts, caller.subject)
     chunks = to_chunks(
         read_list(stream, kind, columns, limit.expanded().add), check, olt=query.olt_result
     )
-    job = await _receive(parts, chunks, check, olt=query.olt_result)
+    job = await _receive(parts, chunks, check, owner=caller.subject, olt=query.olt_result)
     parts.worker.wake()
     body = _document(job).model_dump_json()
     headers = {"Location": f"{API_PREFIX}/jobs/{job.job_id}", "Cache-Control": "no-store"}
     return Response(body, 202, headers, MEDIA_TYPES[Form.JSON])
 
 
-async def _receive(parts: Parts, chunks: Iterator[bytes], check: ListCheck, *, olt: bool) -> JobRow:
+async def _check_room(parts: Parts, owner: str) -> None:
+    """See that there is room for one more job.
+
+    Raises:
+        Problem: 503 where all are too many or too large, 429 where those of the owner are.
+    """
+    settings = parts.settings
+    load = await parts.jobs.run(partial(job_store.load, owner=owner))
+    if owner and load.of_owner >= settings.http_jobs_per_subject_max:
+        raise too_many("EVENTINDEX_HTTP_JOBS_PER_SUBJECT_MAX")
+    if load.waiting >= settings.http_jobs_max:
+        raise unavailable(
+            f"{settings.http_jobs_max} jobs wait (EVENTINDEX_HTTP_JOBS_MAX)", kind="busy"
+        )
+    _check_bytes(parts, load.n_bytes)
+
+
+def _check_bytes(parts: Parts, n_bytes: int) -> None:
+    if n_bytes > parts.settings.http_jobs_bytes_max:
+        raise unavailable(
+            f"the jobs that are kept take {n_bytes:,} bytes (EVENTINDEX_HTTP_JOBS_BYTES_MAX): "
+            "cancel some, or wait until they expire",
+            kind="full",
+        )
+
+
+async def _receive(
+    parts: Parts, chunks: Iterator[bytes], check: ListCheck, *, owner: str, olt: bool
+) -> JobRow:
     """Store a list as it comes; what is not complete is removed."""
     jobs = parts.jobs
-    job_id = await jobs.run(partial(job_store.create, with_olt_result=olt))
+    job_id = await jobs.run(partial(job_store.create, owner=owner, with_olt_result=olt))
     try:
         count = 0
         while chunk := await anyio.to_thread.run_sync(next, chunks, b""):
             store = partial(job_store.add_chunk, job_id=job_id, chunk_no=count, request=chunk)
-            await jobs.run(store)
+            _check_bytes(parts, await jobs.run(store))
             count += 1
         enqueue = partial(
             job_store.enqueue,
@@ -135,7 +166,7 @@ async def _receive(parts: Parts, chunks: Iterator[bytes], check: ListCheck, *, o
         with anyio.CancelScope(shield=True):
             await jobs.run(partial(job_store.cancel, job_id=job_id))
         raise
-    return await _find(parts, job_id)
+    return await _find(parts, job_id, None)
 
 
 @router.get(
@@ -143,9 +174,11 @@ async def _receive(parts: Parts, chunks: Iterator[bytes], check: ListCheck, *, o
     summary="The progress of a job",
     responses={**document(job_schemas.Job, "The job as it is now."), **problems_of(404)},
 )
-async def get_job(request: Request, parts: PartsDep, job_id: JobId, _: AdmittedDep) -> Response:
+async def get_job(
+    request: Request, parts: PartsDep, job_id: JobId, caller: CallerDep, _: AdmittedDep
+) -> Response:
     """Say how far a job is and where its result will be."""
-    return json_answer(request, _document(await _find(parts, job_id)))
+    return json_answer(request, _document(await _find(parts, job_id, caller)))
 
 
 @router.get(
@@ -165,11 +198,12 @@ async def get_result(
     parts: PartsDep,
     job_id: JobId,
     query: Annotated[ResultQuery, Query()],
+    caller: CallerDep,
     _: AdmittedDep,
 ) -> Response:
     """Give the answers in the order of the list, once the job is done, until it expires."""
     form = answer_form(request.headers.get("accept"), query.format, _FORMS)
-    job = await _find(parts, job_id)
+    job = await _find(parts, job_id, caller)
     if job.state != "done":
         detail = job.failure or f"{job.pairs_done} of {job.pairs} pairs are looked up"
         raise Problem(409, "not-done", f"the job is {job.state}: {detail}")
@@ -210,19 +244,21 @@ def _result(parts: Parts, job: JobRow, form: Form) -> Response:
         **problems_of(404),
     },
 )
-async def follow_job(parts: PartsDep, job_id: JobId, _: AdmittedDep) -> Response:
+async def follow_job(
+    parts: PartsDep, job_id: JobId, caller: CallerDep, still_may: StillMayDep, _: AdmittedDep
+) -> Response:
     """Send the job whenever it has changed, until it is done."""
-    await _find(parts, job_id)
+    await _find(parts, job_id, caller)
     return Stream(
-        _progress(parts, job_id),
+        _progress(parts, job_id, still_may),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
 
 
-async def _progress(parts: Parts, job_id: uuid.UUID) -> AsyncIterator[bytes]:
+async def _progress(parts: Parts, job_id: uuid.UUID, still_may: StillMay) -> AsyncIterator[bytes]:
     last, silent = "", 0
-    while not parts.stopping.is_set():
+    while not parts.stopping.is_set() and await still_may():
         job = await parts.jobs.run(partial(job_store.find, job_id=job_id))
         data = "null" if job is None else _document(job).model_dump_json()
         if job is None or job.state != "queued":
@@ -243,16 +279,18 @@ async def _progress(parts: Parts, job_id: uuid.UUID) -> AsyncIterator[bytes]:
     status_code=204,
     responses={204: {"description": "It is gone."}, **problems_of(404)},
 )
-async def cancel_job(parts: PartsDep, job_id: JobId, _: AdmittedDep) -> Response:
+async def cancel_job(parts: PartsDep, job_id: JobId, caller: CallerDep, _: AdmittedDep) -> Response:
     """End a job, whatever its state, and remove its list and its answers."""
+    await _find(parts, job_id, caller)
     if not await parts.jobs.run(partial(job_store.cancel, job_id=job_id)):
         raise _gone(job_id)
     return Response(status_code=204)
 
 
-async def _find(parts: Parts, job_id: uuid.UUID) -> JobRow:
+async def _find(parts: Parts, job_id: uuid.UUID, caller: Caller | None) -> JobRow:
+    """Return a job; one of somebody else is not there for the caller, None sees all."""
     job = await parts.jobs.run(partial(job_store.find, job_id=job_id))
-    if job is None:
+    if job is None or not (caller is None or caller.may_see(job.owner)):
         raise _gone(job_id)
     return job
 
@@ -266,6 +304,5 @@ def _document(job: JobRow) -> job_schemas.Job:
     links = {"self": address, "events": f"{address}/events"}
     if job.state == "done":
         links["result"] = f"{address}/result"
-    return job_schemas.Job(
-        **{**job._asdict(), "not_found": job.pairs_done - job.found, "links": links}
-    )
+    shown = {name: value for name, value in job._asdict().items() if name != "owner"}
+    return job_schemas.Job(**{**shown, "not_found": job.pairs_done - job.found, "links": links})

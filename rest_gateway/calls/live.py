@@ -9,7 +9,6 @@ import logging
 from collections import Counter as Tally
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
-from functools import partial
 
 import anyio
 from fastapi import APIRouter
@@ -18,7 +17,7 @@ from fastapi.sse import format_sse_event
 from pydantic import Field
 
 from eventindex.admin_results import DetectorStatus, DoorStatus
-from eventindex.errors import EventIndexError
+from eventindex.errors import AccessError, EventIndexError
 from eventindex.results import LookupResult
 from eventindex.v1 import lookup_pb2
 from rest_gateway.answers import schemas
@@ -26,12 +25,13 @@ from rest_gateway.answers.schemas import Count, Document
 from rest_gateway.clients import Services
 from rest_gateway.openapi.contract import problems_of
 from rest_gateway.parts import Parts, PartsDep
+from rest_gateway.security import StillMay, StillMayDep
 
 log = logging.getLogger(__name__)
 
 router = APIRouter()
 
-_INTERVAL_S = 1.0
+INTERVAL_S = 1.0
 _ANSWER_S_MAX = 2.0
 _RUNS = 20
 _EVENTS = 10
@@ -93,7 +93,7 @@ class Live(Document):
         **problems_of(),
     },
 )
-async def follow(parts: PartsDep) -> StreamingResponse:
+async def follow(parts: PartsDep, still_may: StillMayDep) -> StreamingResponse:
     """Send counts since the start of ingest: rates are their differences.
 
     With several ingest services these are the counts of the one that
@@ -101,24 +101,26 @@ async def follow(parts: PartsDep) -> StreamingResponse:
     """
     await anyio.to_thread.run_sync(parts.services.check)
     return StreamingResponse(
-        _stream(parts),
+        _stream(parts, still_may),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
 
 
-async def _stream(parts: Parts) -> AsyncIterator[bytes]:
-    last: Live | None = None
-    while not parts.stopping.is_set():
-        last = await anyio.to_thread.run_sync(partial(look, parts, last))
-        yield format_sse_event(data_str=last.model_dump_json(), event="live")
-        with anyio.move_on_after(_INTERVAL_S):
-            await parts.stopping.wait()
+async def _stream(parts: Parts, still_may: StillMay) -> AsyncIterator[bytes]:
+    async for now in parts.live.follow():
+        if not await still_may():
+            return
+        yield format_sse_event(data_str=now.model_dump_json(), event="live")
 
 
-def look(parts: Parts, last: Live | None) -> Live:
-    """Return what there is now; runs are asked for again when something came."""
-    intake, detectors = _ingest(parts.services)
+def look(services: Services, last: Live | None) -> Live:
+    """Return what there is now; runs are asked for again when something came.
+
+    Raises:
+        AccessError: the caller may not look any more.
+    """
+    intake, detectors = _ingest(services)
     now = Live(
         time=datetime.now(UTC), intake=intake, detectors=detectors, runs=None, last_events=[]
     )
@@ -126,9 +128,11 @@ def look(parts: Parts, last: Live | None) -> Live:
         return now.model_copy(update={"runs": last.runs, "last_events": last.last_events})
     try:
         request = lookup_pb2.ListRunsRequest(page_size=_RUNS, order_by="last_seen desc")
-        runs = parts.services.runs_page(request).rows
+        runs = services.runs_page(request).rows
         pairs = [(run.run_number, run.event_last) for run in runs[:_EVENTS]]
-        found = parts.services.lookup(pairs, with_olt_result=True)
+        found = services.lookup(pairs, with_olt_result=True)
+    except AccessError:
+        raise
     except EventIndexError as error:
         log.debug("the index: %s", error)
         return now

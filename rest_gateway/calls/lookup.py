@@ -16,7 +16,7 @@ from rest_gateway.calls.parameters import Parameters
 from rest_gateway.lists.negotiate import MEDIA_TYPES, Form, answer_form, body_kind
 from rest_gateway.lists.pair_lists import list_columns, read_list
 from rest_gateway.lists.spool import ListCheck, PairSpool
-from rest_gateway.lists.upload import ByteLimit, open_list
+from rest_gateway.lists.upload import LIST_BYTES_MAX, ByteLimit, open_list
 from rest_gateway.openapi.contract import columns_field, list_body, problems_of, streams
 from rest_gateway.parts import Parts, PartsDep
 
@@ -45,6 +45,7 @@ _AWAY_IN_BETWEEN_S_MAX = 30.0
     "/lookup",
     summary="Find the RAW files of a list of events",
     openapi_extra=list_body(),
+    max_body_size=LIST_BYTES_MAX,
     responses={
         **streams(
             _FORMS,

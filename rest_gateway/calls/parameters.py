@@ -45,6 +45,14 @@ class Parameters(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class FileNamesQuery(Parameters):
+    """Whether what is noted of files is told."""
+
+    with_file_names: bool = Field(
+        False, description="Answer names, sizes, checksums and addresses of the files too."
+    )
+
+
 EventForm = Literal["ndjson", "csv"]
 EVENT_FORMS = (Form.NDJSON, Form.CSV)
 

@@ -20,8 +20,8 @@ RECEIVING_S_MAX = 3600
 _REMOVED_AT_ONCE = 1000
 
 _COLUMNS = (
-    "job_id::text, state, created, finished, expires, with_olt_result, pairs, pairs_done, found, "
-    "chunks, errors, failure"
+    "job_id::text, owner, state, created, finished, expires, with_olt_result, pairs, pairs_done, "
+    "found, chunks, errors, failure"
 )
 
 
@@ -29,6 +29,7 @@ class JobRow(NamedTuple):
     """A job as it is now."""
 
     job_id: str
+    owner: str
     state: str
     created: datetime.datetime
     finished: datetime.datetime | None
@@ -42,30 +43,45 @@ class JobRow(NamedTuple):
     failure: str
 
 
-def count_waiting(connection: Connection) -> int:
-    """Return how many jobs are received or wait for answers, over all gateways."""
+class Load(NamedTuple):
+    """What there is of jobs, over all gateways.
+
+    Attributes:
+        waiting, of_owner: jobs that are received or wait for answers: all, and of one owner.
+        n_bytes: what all that are kept take.
+    """
+
+    waiting: int
+    of_owner: int
+    n_bytes: int
+
+
+def load(connection: Connection, owner: str) -> Load:
+    """Return what there is of jobs now."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT count(*) FROM http_job WHERE state IN ('receiving', 'queued') "
-            "AND expires > now()"
+            "SELECT count(*) FILTER (WHERE waits), count(*) FILTER (WHERE waits AND owner = %s), "
+            "COALESCE(sum(bytes), 0) FROM (SELECT owner, bytes, "
+            "state IN ('receiving', 'queued') AND expires > now() AS waits FROM http_job) AS job",
+            (owner,),
         )
-        return int(fetch_one(cursor)[0])
+        return Load(*map(int, fetch_one(cursor)))
 
 
-def create(connection: Connection, *, with_olt_result: bool) -> uuid.UUID:
+def create(connection: Connection, *, owner: str, with_olt_result: bool) -> uuid.UUID:
     """Begin to receive a list; the job's id, which cannot be guessed."""
     job_id = uuid.uuid4()
     with connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO http_job (job_id, state, with_olt_result, expires) "
-            "VALUES (%s, 'receiving', %s, now() + make_interval(secs => %s))",
-            (str(job_id), with_olt_result, RECEIVING_S_MAX),
+            "INSERT INTO http_job (job_id, owner, state, with_olt_result, expires) "
+            "VALUES (%s, %s, 'receiving', %s, now() + make_interval(secs => %s))",
+            (str(job_id), owner, with_olt_result, RECEIVING_S_MAX),
         )
     return job_id
 
 
-def add_chunk(connection: Connection, job_id: uuid.UUID, chunk_no: int, request: bytes) -> None:
-    """Store a part of the list; doing it twice is doing it once."""
+def add_chunk(connection: Connection, job_id: uuid.UUID, chunk_no: int, request: bytes) -> int:
+    """Store a part of the list, doing it twice is doing it once; what all jobs take now, bytes."""
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO http_job_chunk (job_id, chunk_no, request) VALUES (%s, %s, %s) "
@@ -73,9 +89,12 @@ def add_chunk(connection: Connection, job_id: uuid.UUID, chunk_no: int, request:
             (str(job_id), chunk_no, request),
         )
         cursor.execute(
-            "UPDATE http_job SET expires = now() + make_interval(secs => %s) WHERE job_id = %s",
-            (RECEIVING_S_MAX, str(job_id)),
+            "UPDATE http_job SET bytes = bytes + %s, expires = now() + make_interval(secs => %s) "
+            "WHERE job_id = %s",
+            (len(request) * cursor.rowcount, RECEIVING_S_MAX, str(job_id)),
         )
+        cursor.execute("SELECT sum(bytes) FROM http_job")
+        return int(fetch_one(cursor)[0] or 0)
 
 
 def enqueue(
@@ -93,6 +112,7 @@ def enqueue(
             "UPDATE http_job SET state = CASE WHEN %(chunks)s = 0 THEN 'done' ELSE 'queued' END, "
             "finished = CASE WHEN %(chunks)s = 0 THEN now() END, "
             "pairs = %(pairs)s, chunks = %(chunks)s, errors = %(errors)s, "
+            "bytes = bytes + octet_length(%(errors)s), "
             "expires = now() + make_interval(secs => %(lifetime)s) "
             "WHERE job_id = %(job)s AND state = 'receiving'",
             {
@@ -143,7 +163,7 @@ def read_chunk(
 
 
 def remove_expired(connection: Connection) -> int:
-    """Remove chunks of jobs that are over, a bounded number, and jobs without any; how many.
+    """Remove chunks of jobs that are over, up to 1,000, and jobs without any; how many.
 
     Chunks that another gateway works on are left for the next time.
     """

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from typing import NamedTuple
 
 import psycopg2.extensions
@@ -26,6 +27,7 @@ from eventindex.lookup_messages import Response, decode
 from rest_gateway.clients import JobServices
 from rest_gateway.jobs import store
 from rest_gateway.metrics import Metrics
+from service_kit import calls
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +35,7 @@ log = logging.getLogger(__name__)
 _ANSWER_S_MAX = 10.0
 _POLL_S = 1.0
 _BACK_OFF_S = 2.0
-_REMOVE_INTERVAL_POLLS = 30
+_REMOVE_INTERVAL_S = 10.0
 _PASSING = (UnavailableError, DeadlineError, LimitError, AccessError)
 
 
@@ -54,6 +56,7 @@ class JobWorker:
         self._lifetime_s = lifetime_s
         self._observer = observer
         self._stopping = False
+        self._remove_at = 0.0
         self._wake = threading.Event()
         self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
 
@@ -72,25 +75,29 @@ class JobWorker:
         self._thread.join(timeout_s)
 
     def problem(self) -> str | None:
-        """Return none while the thread lives."""
-        return None if self._thread.is_alive() else "the thread that works on jobs has ended"
+        """Return none until the thread has ended."""
+        ended = self._thread.ident is not None and not self._thread.is_alive()
+        return "the thread that works on jobs has ended" if ended else None
 
     def _run(self) -> None:
-        polls = 0
         while not self._stopping:
             try:
                 worked = self._answer_one()
-                if not worked and polls % _REMOVE_INTERVAL_POLLS == 0:
-                    worked = store.remove_expired(self._connection) > 0
+                # Also while there is work: a full queue must not keep what is over.
+                if time.monotonic() >= self._remove_at and not self._remove_expired():
+                    self._remove_at = time.monotonic() + _REMOVE_INTERVAL_S
                 pause_s = 0.0 if worked else _POLL_S
             except Exception as error:  # the thread goes on; the job waits
                 known = isinstance(error, EventIndexError | StoreUnavailableError | StoreError)
                 log.warning("jobs wait: %s", error, exc_info=not known)
                 pause_s = _BACK_OFF_S
             if pause_s:
-                polls += 1
                 self._wake.wait(pause_s)
                 self._wake.clear()
+
+    def _remove_expired(self) -> bool:
+        """Remove some of what is over; whether there may be more of it."""
+        return store.remove_expired(self._connection) > 0
 
     def _answer_one(self) -> bool:
         """Take a chunk and answer it; False where none waits.
@@ -104,7 +111,8 @@ class JobWorker:
             if chunk is None:
                 return False
             try:
-                data = self._services.lookup_bytes(chunk.request, timeout=_ANSWER_S_MAX)
+                with calls.working_for(f"job:{chunk.job_id}"):
+                    data = self._services.lookup_bytes(chunk.request, timeout=_ANSWER_S_MAX)
             except _PASSING:
                 raise
             except EventIndexError:
@@ -128,6 +136,7 @@ class JobWorker:
         )
         cursor.execute(
             "UPDATE http_job SET chunks_done = chunks_done + 1, found = found + %(found)s, "
+            "bytes = bytes + %(bytes)s, "
             "pairs_done = pairs_done + %(pairs)s, "
             "state = CASE WHEN chunks_done + 1 = chunks THEN 'done' ELSE state END, "
             "finished = CASE WHEN chunks_done + 1 = chunks THEN now() END, "
@@ -137,6 +146,7 @@ class JobWorker:
             {
                 "job": chunk.job_id,
                 "found": response.found,
+                "bytes": len(data),
                 "pairs": response.found + response.not_found,
                 "lifetime": self._lifetime_s,
             },

@@ -5,6 +5,7 @@ Over a stream of bytes; holds a block of it. Tables wait on disk.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -22,6 +23,9 @@ from rest_gateway.problems import Problem, invalid, short
 _BLOCK_PAIRS = 20_000
 _JSON_BUFFER_BYTES = 256 * 1024
 _NAMES = ("run_number", "event_number")
+
+_STRING_BYTES_MAX = 64 * 1024
+_IN_STRING = re.compile(rb'(?:[^"\\]|\\.)*', re.DOTALL)
 
 # Python converts up to 4,300 digits. Digits as 0, all else as a space.
 _LONG_NUMBER = b"0" * 1000
@@ -84,20 +88,55 @@ def _line_error(line: BadLine) -> PairError:
     }
 
 
+class _ShortStrings:
+    """Refuses strings that are no name of a field: the parser holds one whole, twice."""
+
+    def __init__(self) -> None:
+        self._length: int | None = None
+        self._escaped = False
+
+    def look_at(self, piece: bytes) -> None:
+        """Look at the next bytes of a document.
+
+        Raises:
+            Problem: 400, a string is too long.
+        """
+        at = 0
+        while at < len(piece):
+            if self._length is None:
+                at = piece.find(b'"', at) + 1
+                if not at:
+                    return
+                self._length, self._escaped = 0, False
+                continue
+            match = _IN_STRING.match(piece, at + self._escaped)
+            assert match is not None  # noqa: S101  # it matches nothing as well
+            self._length += match.end() - at
+            self._escaped, at = match.end() == len(piece) - 1 and piece[-1:] == b"\\", match.end()
+            if self._length > _STRING_BYTES_MAX:
+                raise invalid(f"there is a string of {_STRING_BYTES_MAX:,} bytes or more")
+            if self._escaped:
+                return
+            if at < len(piece):
+                self._length, at = None, at + 1
+
+
 class _ShortNumbers:
     """A stream that refuses numbers which Python does not convert: the parser dies of them."""
 
     def __init__(self, stream: Readable) -> None:
         self._stream = stream
         self._tail = b""
+        self._strings = _ShortStrings()
 
     def read(self, size: int = -1) -> bytes:
         """Return the next bytes.
 
         Raises:
-            Problem: 400, too many digits in a row.
+            Problem: 400, too many digits in a row, or a string that is too long.
         """
         piece = self._stream.read(size)
+        self._strings.look_at(piece)
         text = self._tail + piece.translate(_DIGITS)
         if _LONG_NUMBER in text:
             raise invalid(

@@ -7,6 +7,7 @@ taken from the network.
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from typing import BinaryIO, cast
 
@@ -20,6 +21,8 @@ from rest_gateway.problems import Problem, invalid, short, too_large
 
 # Values of Content-Encoding that are taken; which compression it is, the first bytes tell.
 _ENCODINGS = frozenset({"", "identity", "gzip", "x-gzip", "zstd"})
+# For FastAPI: what a list may have is a setting, and ByteLimit counts.
+LIST_BYTES_MAX = sys.maxsize
 # Half of what proxies usually wait; a body that keeps coming may take any time.
 _SILENCE_S_MAX = 30.0
 

@@ -29,6 +29,8 @@ _TEXTS = {
     409: "Not in the state that this needs.",
     413: "Above a limit, which is named.",
     415: "A list of pairs does not come in this type.",
+    421: "`Host` is none of the gateway's names.",
+    429: "The caller has too many requests at once: try again.",
     502: "A service failed.",
     503: "A service is away or has too much to do: try again.",
     504: "A service did not answer in time.",
@@ -42,7 +44,7 @@ _BINARY = (
     "application/gzip",
     "application/zstd",
 )
-_ALWAYS = (400, 401, 403, 502, 503, 504)
+_ALWAYS = (400, 401, 403, 413, 421, 429, 502, 503, 504)
 _EXAMPLES = {
     Form.CSV: "run_number,event_number,fuid_raw,dsid_raw,dataset_state,error\n"
     "12345,4917,0f5c2d3e-0000-5000-8000-000000000001,1073741824,open,\n",
@@ -57,7 +59,7 @@ def problems_of(*statuses: int) -> Responses:
     found: Responses = {}
     for status in sorted({*_ALWAYS, *statuses}):
         found[status] = {"description": _TEXTS[status], **_PROBLEM}
-        if status == 503:
+        if status in {429, 503}:
             found[status]["headers"] = _RETRY
     return found
 

@@ -169,6 +169,27 @@ def test_events_are_picked_from_the_addresses_of_their_files(loaded):
     assert "no address" not in result.stderr
 
 
+def test_events_are_picked_from_the_files_of_a_collection(loaded):
+    """A list goes to the files of the collection that is asked for, as events with names do."""
+    assert run("collections", "create", "aod.v9", "--from", "raw").exit_code == 0
+    load = run("load", NANOAOD, "--dsid", 8, "--collection", "aod.v9")
+    assert load.exit_code == 0, load.stderr
+    listed = run("events", "--collection", "aod.v9", "--limit", 2, "--names", "-o", "list.csv")
+    assert listed.exit_code == 0, listed.stderr
+    header, *lines = Path("list.csv").read_text().splitlines()
+    assert header.endswith(",fuid_raw,file_name,file_bytes,file_checksum")
+    assert all(
+        f"{NANOAOD_UUID},cms/nano 1.root,{NANOAOD.stat().st_size}," in each for each in lines
+    )
+    options = ["-o", "two.root", "--branches", "run,event"]
+    picked = run("pick", "list.csv", "--collection", "aod.v9", *options)
+    assert picked.exit_code == 0, picked.stderr
+    assert "2 entries in two.root" in picked.stderr
+    nobody = run("pick", "list.csv", "--collection", "nobody", *options)
+    assert nobody.exit_code == 2
+    assert "nobody" in nobody.stderr
+
+
 def test_a_file_without_an_address_is_named(loaded):
     """A pick whose file nobody can find says so, and writes nothing."""
     columns = eventindex.EventColumns([eventindex.RawFile(FUID[:-2] + "99", 7)], 3, [5], [1])

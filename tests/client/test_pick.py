@@ -53,11 +53,10 @@ def add(server: Server, path: Path, *names: str) -> None:
         server.store.setdefault(pair, (own, 1, 0))
 
 
-def write_list(path: Path, entries: list[int], *names: str) -> Path:
+def write_list(path: Path, entries: list[int], *names: str) -> None:
     """Write the pairs of some entries of a file as a list."""
     runs, events = read_branches(path, *names).values()
     Path("list.txt").write_text("".join(f"{runs[e]} {events[e]}\n" for e in entries))
-    return Path("list.txt")
 
 
 def all_branches(path: Path) -> list[str]:
@@ -185,6 +184,8 @@ def test_an_event_that_its_file_does_not_hold_is_named(server: Server):
     result = run("pick", "8", "8", "-o", "out.root", "--files", NANOAOD)
     assert result.exit_code == 3
     assert f"run 8 event 8: not in {NANOAOD}" in result.stderr
+    assert run("pick", "5", "5", "-o", "none.root", "--files", NANOAOD).exit_code == 3
+    assert not Path(".none.root.work").exists()
     assert not Path("out.root").exists()
 
 

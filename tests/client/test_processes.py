@@ -37,7 +37,7 @@ from eventindex.catalogue_results import (
 from eventindex.lookup_messages import decode
 from eventindex.pairs import to_pairs
 from eventindex.results import to_ack, to_event, to_result
-from eventindex.run_results import to_run, to_run_gaps
+from eventindex.run_results import to_index_status, to_run, to_run_gaps
 from eventindex.selection_results import Events, to_counts
 from eventindex.v1 import admin_pb2, event_pb2, ingest_pb2, lookup_pb2
 from tests.support.client import Server, fuid
@@ -110,6 +110,7 @@ VALUES: list[Any] = [
     to_door_status(filled(admin_pb2.DoorStatus())),
     to_event(filled(lookup_pb2.GetEventResponse())),
     to_file_of_run(filled(lookup_pb2.FileOfRun())),
+    to_index_status(filled(lookup_pb2.IndexStatusResponse())),
     to_run(filled(lookup_pb2.Run())),
     to_run_check(filled(admin_pb2.VerifyResponse())),
     to_run_gaps(filled(lookup_pb2.RunGapsResponse())),

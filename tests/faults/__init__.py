@@ -3,19 +3,23 @@
 from tests.faults import (
     broker_faults,
     database_faults,
+    disk_faults,
     index_faults,
     ingest_faults,
     input_faults,
     poison_faults,
     stream_faults,
+    update_faults,
 )
 
 __all__ = [
     "broker_faults",
     "database_faults",
+    "disk_faults",
     "index_faults",
     "ingest_faults",
     "input_faults",
     "poison_faults",
     "stream_faults",
+    "update_faults",
 ]

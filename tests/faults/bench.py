@@ -122,9 +122,9 @@ class Bench:
         source: Iterator[Key] = more.pop("source", self.keys)
         return self.begin(GrpcSender(service.address, self.ledger, source, rate=rate, **more))
 
-    def lookups(self, service: Service) -> Lookups:
-        """Lookups of committed events, one after the other."""
-        lookups = self.begin(Lookups(service.address, self.ledger))
+    def lookups(self, service: Service, retry_s: float = 0) -> Lookups:
+        """Lookups of committed events, one after the other, each tried again for so long."""
+        lookups = self.begin(Lookups(service.address, self.ledger, retry_s=retry_s))
         self._lookups.append(lookups)
         return lookups
 

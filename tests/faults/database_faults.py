@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import shutil
-import subprocess
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import psycopg2
 
@@ -16,22 +11,15 @@ from event_store.database.migrate import migrate
 from tests.conftest import execute, query
 from tests.faults.bench import Bench
 from tests.faults.proxy import Commit
-from tests.faults.scenario import SkippedError, scenario
+from tests.faults.scenario import scenario
 from tests.support.processes import (
     PostgresServer,
     Service,
-    server_directory,
-    server_user,
     wait_until,
 )
 
-_DISK_MB = 256
-_DISK_LEFT_MB = 2
-_SMALL_WAL = {"max_wal_size": "64MB", "min_wal_size": "32MB"}
-_NO_SPACE = "No space left on device"
 
-
-def _load(bench: Bench, **index_settings: object) -> tuple[Service, Service]:
+def under_load(bench: Bench, **index_settings: object) -> tuple[Service, Service]:
     """Events over MQTT and gRPC, and lookups of what was committed."""
     broker = bench.broker()
     ingest, index = bench.ingest(broker.port), bench.index(**index_settings)
@@ -44,7 +32,7 @@ def _load(bench: Bench, **index_settings: object) -> tuple[Service, Service]:
 
 def _repeat(bench: Bench, times: int, harm: Callable[[], None], mend: Callable[[], None]) -> float:
     """Do harm under load, mend it after a while; how long until events are stored again."""
-    _load(bench)
+    under_load(bench)
     longest = 0.0
     for _ in range(times):
         bench.between(0.1, 0.5)
@@ -179,85 +167,6 @@ def read_only(bench: Bench, times: int) -> float:
     return _repeat(bench, times, lambda: switch("on"), lambda: switch("off"))
 
 
-@contextlib.contextmanager
-def _small_disk() -> Iterator[Path]:
-    """A file system of its own, which can be full."""
-    directory = server_directory("disk")
-    try:
-        if os.geteuid() != 0:
-            raise SkippedError("only root may mount a small file system")
-        options = f"size={_DISK_MB}m,mode=0755"
-        done = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", options, "tmpfs", directory],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise SkippedError(f"no small file system can be mounted: {done.stderr.strip()}")
-        try:
-            user = server_user()
-            assert user
-            shutil.chown(directory, user)
-            yield directory
-        finally:
-            subprocess.run(["umount", "--lazy", directory], check=True)
-    finally:
-        directory.rmdir()
-
-
-def _fill(directory: Path) -> Path:
-    """Leave a few megabytes of a file system."""
-    ballast = directory / "ballast"
-    free = shutil.disk_usage(directory).free - (_DISK_LEFT_MB << 20)
-    with ballast.open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, max(free, 1))
-    return ballast
-
-
-@scenario(
-    "the disk of PostgreSQL is full",
-    f"a file system of {_DISK_MB} MB with WAL and tables is filled up (ENOSPC); then there is room",
-    times=3,
-)
-def disk_full(bench: Bench, times: int) -> float:
-    """PostgreSQL refuses, or ends itself when its log cannot be written; nothing is half done."""
-    longest = 0.0
-    with _small_disk() as directory, contextlib.ExitStack() as stack:
-        server = PostgresServer(directory)
-        stack.callback(server.kill)
-        server.start(**_SMALL_WAL)
-        migrate(server.url())
-        proxy = bench.proxy(server.port)
-        bench.use_database(server.url(), f"127.0.0.1:{proxy.port}")
-        ingest, _ = _load(bench)
-        bench.grpc(ingest, 20_000, batch=5_000)
-        for _ in range(times):
-            refused = server.log_text().count(_NO_SPACE)
-            ballast = _fill(directory)
-            wait_until(lambda n=refused: _full(server, n), 120, "a full disk")
-            bench.between(1, 2)
-            ballast.unlink()
-            wait_until(lambda: _revived(bench, server), 60, "PostgreSQL")
-            longest = max(longest, bench.goes_on())
-        bench.verdict()
-    return longest
-
-
-def _full(server: PostgresServer, refused: int) -> bool:
-    # Files of the log that wait to be used again would do for a long time.
-    with contextlib.suppress(psycopg2.Error):
-        query(server.url(), "SELECT pg_switch_wal()")
-    return not server.running or server.log_text().count(_NO_SPACE) > refused
-
-
-def _revived(bench: Bench, server: PostgresServer) -> bool:
-    """Whether the database answers; started where it has ended itself."""
-    if not server.running:
-        server.start(**_SMALL_WAL)
-    return bench.stored() >= 0
-
-
 @scenario(
     "failover to a replica",
     "synchronous streaming replica; kill -9 of the primary, promotion; a URL with both hosts",
@@ -275,7 +184,7 @@ def failover(bench: Bench, times: int) -> float:
     # takes the connection and ends it.
     hosts = f"127.0.0.1:{primary.port},127.0.0.1:{replica.port}"
     bench.use_database(primary.url(), hosts, "?target_session_attrs=read-write")
-    _load(bench)
+    under_load(bench)
     for number in range(times):
         if number:
             replica = _replica(bench, primary, port=replica.port)

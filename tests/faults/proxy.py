@@ -34,6 +34,7 @@ class Proxy:
         self._lock = threading.Lock()
         self._links: set[_Link] = set()
         self._refusing = False
+        self.accepted = 0
         self.up_stalled = threading.Event()
         self.down_stalled = threading.Event()
         self.bytes_per_s: float | None = None
@@ -90,6 +91,7 @@ class Proxy:
                 client, _ = self._listener.accept()
             except OSError:
                 return
+            self.accepted += 1
             if self._refusing:
                 client.close()
                 continue

@@ -261,9 +261,9 @@ class GrpcSender(Worker):
 class Lookups(Worker):
     """Asks for events that were committed before; failures are allowed, wrong answers are not."""
 
-    def __init__(self, address: str, ledger: Ledger, *, seed: int = 0) -> None:
+    def __init__(self, address: str, ledger: Ledger, *, seed: int = 0, retry_s: float = 0) -> None:
         super().__init__()
-        self._client = eventindex.connect(address, timeout=10, retry_seconds_max=0)
+        self._client = eventindex.connect(address, timeout=10, retry_seconds_max=retry_s)
         self._ledger = ledger
         self._random = random.Random(seed)
         self.answered = 0

@@ -31,6 +31,7 @@ def test_one_event(http):
         "dsid_raw": 8,
         "fuid_raw": FILES[3],
         "dataset_state": "open",
+        **dict.fromkeys(("name", "bytes", "checksum", "url")),
     }
     missing = http.get(f"{API}/events/1/777")
     assert (missing.status_code, missing.json()["type"]) == (

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import expect
@@ -50,6 +52,28 @@ def test_answers_to_a_list_have_names_where_they_are_asked_for(stack: Stack):
     ]
     (plain, *_) = post(f"{API}/lookup", content=body, headers=TEXT).json()["answers"]
     assert "name" not in plain
+
+
+def test_events_name_their_files_where_they_are_asked_for(stack: Stack):
+    """One event and lists of events, as JSON lines and CSV, tell what is noted of their files."""
+    get, asked = stack.http.get, {"with_file_names": True}
+    one = get(f"{API}/events/1/5", params=asked).json()
+    assert {key: one[key] for key in KNOWN} == KNOWN
+    assert get(f"{API}/events/1/5").json()["url"] is None
+
+    def is_asked(event: dict[str, Any]) -> bool:
+        return (int(event["run_number"]), int(event["event_number"])) == (1, 5)
+
+    told = {"file_name": NAME, "file_bytes": 2**40, "file_checksum": "adler32:0a1b2c3d"}
+    for path, selection in (("/events", {"run": 1}), (f"/files/{FILES[0]}/events", {})):
+        lines = get(f"{API}{path}", params=selection | asked).text.splitlines()
+        (event,) = [each for each in map(json.loads, lines) if is_asked(each)]
+        assert {key: event[key] for key in told} == told
+        text = get(f"{API}{path}", params=selection | asked | {"format": "csv"}).text
+        (row,) = [each for each in csv.DictReader(io.StringIO(text)) if is_asked(each)]
+        assert {key: row[key] for key in told} == {key: str(value) for key, value in told.items()}
+        assert "file_name" not in get(f"{API}{path}", params=selection).text
+    assert get(f"{API}/events/1/5", params={"names": True}).status_code == 400
 
 
 def test_files_are_listed_and_found_by_their_names(stack: Stack):

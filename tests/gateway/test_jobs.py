@@ -7,7 +7,6 @@ import json
 import threading
 
 import grpc
-import httpx
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -18,12 +17,9 @@ from rest_gateway.jobs.chunks import CHUNK_PAIRS
 from tests.conftest import query
 from tests.support.client import fuid
 from tests.support.gateway import FakeIndex, database, gateway, no_hook
+from tests.support.jobs import JOBS, LIST, PAIRS, a_list, post, wait_for
 from tests.support.processes import wait_until
 
-JOBS = "/api/v1/jobs"
-LIST = {"Content-Type": "text/csv"}
-N_CHUNKS = 4
-PAIRS = (N_CHUNKS - 1) * CHUNK_PAIRS + 7
 # Every seventh event of a run is there.
 STORE = {(1, event): (fuid(event % 3), 7, event) for event in range(0, PAIRS, 7)}
 
@@ -56,22 +52,6 @@ def shared(postgres, _template, _server):
 def http(shared, index):
     """A gateway with small limits that several tests share."""
     return shared[1]
-
-
-def a_list(pairs: int = PAIRS) -> bytes:
-    return b"".join(b"1,%d\n" % event for event in range(pairs))
-
-
-def post(http: httpx.Client, body: bytes, **parameters: object) -> httpx.Response:
-    return http.post(JOBS, content=body, headers=LIST, params=parameters)
-
-
-def wait_for(http: httpx.Client, address: str, state: str = "done") -> dict:
-    def reached() -> dict | None:
-        job = http.get(address).json()
-        return job if job.get("state") == state else None
-
-    return wait_until(reached, what=f"{state} job")
 
 
 def expected_csv(pairs: int = PAIRS) -> str:

@@ -180,7 +180,7 @@ def test_limits_are_named(stack):
 def test_one_request_too_many_is_told_to_come_back(stack):
     """Above the bound of requests at once the answer is 503 with Retry-After."""
     with gateway(stack.url, stack.index.address, http_requests_at_once_max=1) as (service, http):
-        begun = b"POST /api/v1/lookup HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\n"
+        begun = b"POST /api/v1/lookup HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\n"
         with httpx.Client() as other, _connection(service) as waiting:
             waiting.sendall(begun + b"Content-Length: 4\r\n\r\n1")
             name = "eventindex_http_requests_running"

@@ -22,7 +22,6 @@ from tests.support.ingest import Publisher, json_event
 from tests.support.processes import Service, wait_until
 
 URL = "root://eos.example//store/{collection}/{dataset}/{run}/{name}"
-A, B, C = (str(uuid.uuid5(uuid.NAMESPACE_URL, name)) for name in "abc")
 
 
 @pytest.fixture(scope="module")
@@ -71,14 +70,15 @@ def looked_up(index, run: int, events=(1,), **asked) -> list[event_pb2.RawFile]:
 def test_a_name_is_noted_with_the_events_and_told_where_it_is_asked_for(stubs):
     """A batch's name, size and checksum come back with an address; without asking nothing does."""
     ingest, index, _ = stubs
+    fuid = str(uuid.uuid4())
     info = {"name": "run11/data 1.root", "bytes": 2**40, "checksum": "adler32:0a1b2c3d"}
-    (ack,) = ingest.Ingest(iter([batch(11, A, **info)]), timeout=30)
+    (ack,) = ingest.Ingest(iter([batch(11, fuid, **info)]), timeout=30)
     assert (ack.inserted, ack.refused_files) == (2, 0)
     (file,) = looked_up(index, 11)
     assert (file.name, file.bytes, file.checksum) == tuple(info.values())
     assert file.url == "root://eos.example//store/raw/dsid-4/11/run11/data 1.root"
     (plain,) = looked_up(index, 11, with_file_names=False)
-    assert (plain.fuid_raw, plain.name, plain.bytes, plain.url) == (A, "", 0, "")
+    assert (plain.fuid_raw, plain.name, plain.bytes, plain.url) == (fuid, "", 0, "")
     event = index.GetEvent(
         lookup_pb2.GetEventRequest(run_number=11, event_number=2, with_file_names=True)
     )
@@ -129,19 +129,21 @@ def test_named_files_on_a_stream_are_in_each_answer(stubs):
 
 
 def test_another_name_is_refused_and_counted_and_what_was_missing_is_filled_in(services, stubs):
-    """The first name stays; the sender and the metric tell; the events are stored."""
+    """The first name stays, and nothing is taken of an offer that contradicts it."""
     service = services[0]
     ingest, index, _ = stubs
+    fuid = str(uuid.uuid4())
     before = service.metric("eventindex_ingest_refused_files_total")
     batches = [
-        batch(12, B, events=[1], name="first.root"),
-        batch(12, B, events=[2], name="second.root"),
-        batch(12, B, events=[3], name="first.root", bytes=77),
-        batch(12, B, events=[4], bytes=78, checksum="md5:00"),
+        batch(12, fuid, events=[1], name="first.root"),
+        batch(12, fuid, events=[2], name="second.root"),
+        batch(12, fuid, events=[3], name="first.root", bytes=77),
+        batch(12, fuid, events=[4], bytes=78, checksum="md5:11"),
+        batch(12, fuid, events=[5], bytes=77, checksum="md5:00"),
     ]
     acks = [ack for one in batches for ack in ingest.Ingest(iter([one]), timeout=30)]
-    assert [ack.refused_files for ack in acks] == [0, 1, 0, 1]
-    assert [ack.inserted for ack in acks] == [1] * 4
+    assert [ack.refused_files for ack in acks] == [0, 1, 0, 1, 0]
+    assert [ack.inserted for ack in acks] == [1] * 5
     (file,) = looked_up(index, 12)
     assert (file.name, file.bytes, file.checksum) == ("first.root", 77, "md5:00")
     assert service.metric("eventindex_ingest_refused_files_total") == before + 2
@@ -158,7 +160,8 @@ def test_json_events_and_batches_over_mqtt_name_their_files(services, stubs):
     publisher = Publisher(broker.port)
     publisher.publish("eventindex/v1/json/daq", json.dumps([named, bad, odd]))
     publisher.publish(
-        "eventindex/v1/batch/daq", batch(13, C, events=[9], name="c.root").SerializeToString()
+        "eventindex/v1/batch/daq",
+        batch(13, str(uuid.uuid4()), events=[9], name="c.root").SerializeToString(),
     )
     publisher.flush()
     publisher.close()
@@ -185,7 +188,7 @@ def test_json_events_and_batches_over_mqtt_name_their_files(services, stubs):
 def test_a_value_that_cannot_be_is_named(stubs, info, text):
     """A batch with a name, size or checksum that cannot be ends its stream, naming it."""
     with pytest.raises(grpc.RpcError) as error:
-        list(stubs[0].Ingest(iter([batch(14, A, **info)]), timeout=30))
+        list(stubs[0].Ingest(iter([batch(14, str(uuid.uuid4()), **info)]), timeout=30))
     assert error.value.code() == grpc.StatusCode.INVALID_ARGUMENT
     assert text in error.value.details()
 
@@ -235,10 +238,8 @@ def test_files_are_found_by_their_names(stubs):
     assert [row.file.fuid_raw for row in found.runs] == [fuids["run4021_b"]]
     with pytest.raises(grpc.RpcError, match="is no file's"):
         index.GetFile(lookup_pb2.GetFileRequest(name="run4021"))
-    admin.NoteFiles(
-        admin_pb2.NoteFilesRequest(files=[event_pb2.RawFile(fuid_raw=A, name="x%y")], replace=True,
-                                   replaced_by="ann")
-    )  # fmt: skip
+    again = event_pb2.RawFile(fuid_raw=str(uuid.uuid4()), name="x%y")
+    assert admin.NoteFiles(admin_pb2.NoteFilesRequest(files=[again])).noted == 1
     with pytest.raises(grpc.RpcError, match="the name of several files"):
         index.GetFile(lookup_pb2.GetFileRequest(name="x%y"))
 

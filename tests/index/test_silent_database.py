@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import queue
+import time
+
 import grpc
 import psycopg2
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from eventindex.v1 import lookup_pb2, lookup_pb2_grpc
 from tests.conftest import query
@@ -13,11 +17,11 @@ from tests.support.processes import Service, wait_until
 
 
 def test_a_cancelled_call_on_a_silent_database_freezes_nothing(postgres, database_url, request):
-    """While the database is silent, pages answer; the service stops when it is told to."""
+    """While the database is silent, pages and health say so; the service stops within its bound."""
     proxy = Proxy(postgres.port)
     request.addfinalizer(proxy.close)
     url = database_url.replace(f":{postgres.port}/", f":{proxy.port}/")
-    service = Service("index_service", database_url=url, shutdown_grace_s=1)
+    service = Service("index_service", database_url=url, shutdown_grace_s=1, shutdown_max_s=2)
     request.addfinalizer(service.close)
     service.start()
     with grpc.insecure_channel(service.address) as channel:
@@ -28,7 +32,40 @@ def test_a_cancelled_call_on_a_silent_database_freezes_nothing(postgres, databas
         with pytest.raises(grpc.RpcError) as caught:
             stub.Lookup(pair, timeout=1)
         assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-    wait_until(lambda: service.page("/healthz")[0] == 200, timeout=3, what="answer of /healthz")
+        wait_until(lambda: service.page("/healthz")[0] == 200, timeout=3, what="answer of /healthz")
+        silent = (503, "database: no answer for 5 s\n")
+        wait_until(lambda: service.page("/readyz") == silent, timeout=10, what="/readyz 503")
+        health = health_pb2_grpc.HealthStub(channel)
+        for name in ("", "eventindex.v1.IndexService"):
+            state = health.Check(health_pb2.HealthCheckRequest(service=name)).status
+            assert state == health_pb2.HealthCheckResponse.NOT_SERVING
+    began = time.monotonic()
+    assert service.terminate() == 1
+    assert time.monotonic() - began < 5
+    assert "not drained within 2 s" in service.tail()
+
+
+def test_clients_are_asked_to_connect_again(database_url, request):
+    """Long-lived clients come to new instances: their calls and streams go on meanwhile."""
+    service = Service("index_service", database_url=database_url, connection_age_max_s=1)
+    request.addfinalizer(service.close)
+    service.start()
+    proxy = Proxy(service.port)
+    request.addfinalizer(proxy.close)
+    pair = lookup_pb2.LookupRequest(run_numbers=[1], event_numbers=[1])
+    with grpc.insecure_channel(f"127.0.0.1:{proxy.port}") as channel:
+        stub = lookup_pb2_grpc.IndexServiceStub(channel)
+        more: queue.Queue[lookup_pb2.LookupRequest] = queue.Queue()
+        stream = stub.LookupStream(iter(more.get, None))
+
+        def has_a_new_connection() -> bool:
+            more.put(pair)
+            assert next(stream).not_found == stub.Lookup(pair).not_found == 1
+            return proxy.accepted > 2
+
+        wait_until(has_a_new_connection, what="the third connection")
+        more.put(None)
+        assert list(stream) == []
 
 
 def test_a_cancelled_query_is_gone_within_a_second(database_url, index_address):

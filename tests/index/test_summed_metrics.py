@@ -135,8 +135,9 @@ def restart_a_worker(service):
     """Kill a worker and wait until it has another process."""
     victim = psutil.Process(service.process.pid).children()[0]
     victim.kill()
-    wait_until(lambda: service.page("/readyz")[0] == 503, what="/readyz 503")
-    wait_until(lambda: service.page("/readyz")[0] == 200, what="/readyz 200")
+    wait_until(lambda: "SIGKILL" in service.page("/readyz")[1], what="notice of the end")
+    all_answer = (200, "worker 1: ok\nworker 2: ok\n")
+    wait_until(lambda: service.page("/readyz") == all_answer, what="the next process")
 
 
 def test_a_full_directory_for_temporary_files_harms_nothing(service, temporary):

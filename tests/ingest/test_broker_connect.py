@@ -51,7 +51,8 @@ class Listener:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self._open: list[socket.socket] = []
-        threading.Thread(target=self._serve, daemon=True).start()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
 
     def _serve(self) -> None:
         with contextlib.suppress(OSError):
@@ -63,6 +64,8 @@ class Listener:
                         self._open.append(self._context.wrap_socket(raw, server_side=True))
 
     def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)  # it wakes accept, which close does not
+        self._thread.join()
         self._listener.close()
         for one in self._open:
             one.close()

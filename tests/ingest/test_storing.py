@@ -16,7 +16,8 @@ from event_store.write.writer import KeptLetters
 from ingest_service.metrics import Metrics
 from ingest_service.model import CosmicFile, Decoded, Door, Reason, Submission, Taken
 from ingest_service.pipeline.join import join
-from ingest_service.pipeline.storing import AbandonedError, Storing
+from ingest_service.pipeline.patience import AbandonedError, Patience
+from ingest_service.pipeline.storing import Storing
 
 FILES = [RawFile(uuid.UUID(int=number), number) for number in range(3)]
 POISON = 13
@@ -90,8 +91,15 @@ def decoded(events, *, arrays: bool = False) -> Decoded:
 
 
 def storing(store) -> Storing:
-    """Return the store with patience, counting for itself."""
-    return Storing(store, Metrics(CollectorRegistry()), retry_max_s=0.001)
+    """Return what stores, with patience, counting for itself."""
+    return patient(store)[0]
+
+
+def patient(store) -> tuple[Storing, Patience]:
+    """Return what stores, and its patience."""
+    metrics = Metrics(CollectorRegistry())
+    patience = Patience(store, metrics, retry_max_s=0.001)
+    return Storing(store, metrics, patience), patience
 
 
 MESSAGES = st.lists(
@@ -206,15 +214,15 @@ def test_a_dead_letter_that_cannot_be_stored_whole_is_cut():
 
 def test_store_that_is_away_is_tried_again():
     """An answer that comes late is an answer."""
-    patient = storing(_Store(away=3))
-    receipts = patient.store([Taken(_Submission(), decoded([(1, 1, 0)]))])
+    storing, patience = patient(_Store(away=3))
+    receipts = storing.store([Taken(_Submission(), decoded([(1, 1, 0)]))])
     assert [receipt.inserted for receipt in receipts] == [1]
-    assert patient.database_problem is None
+    assert patience.database_problem is None
 
 
 def test_waiting_can_be_given_up():
     """A service that stops does not wait for the database for ever, and acknowledges nothing."""
-    patient = storing(_Store(away=10**9))
-    patient.abandon()
+    storing, patience = patient(_Store(away=10**9))
+    patience.abandon()
     with pytest.raises(AbandonedError):
-        patient.store([Taken(_Submission(), decoded([(1, 1, 0)]))])
+        storing.store([Taken(_Submission(), decoded([(1, 1, 0)]))])

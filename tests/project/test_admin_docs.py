@@ -8,6 +8,7 @@ import pytest
 from event_store.model import DeadLetter
 from event_store.write.writer import Store
 from eventindex.v1 import admin_pb2, ingest_pb2
+from ingest_service.admin.tokens import create_without_service
 from tests.conftest import execute
 from tests.support.admin import FILES, columns
 from tests.support.docs_calls import Reflected, shown_calls
@@ -19,9 +20,11 @@ JSON_TOPIC = "eventindex/v1/json/daq"
 
 
 @pytest.fixture
-def service(ingest_address):
+def service(ingest_address, database_url):
+    request = admin_pb2.CreateTokenRequest(subject="x", scopes=["admin"], lifetime_seconds=60)
+    token = create_without_service(database_url, request).secret
     with grpc.insecure_channel(ingest_address) as channel:
-        yield Reflected(channel, "AdminService", "IngestService")
+        yield Reflected(channel, "AdminService", "IngestService", token=token)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import signal
@@ -11,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -21,8 +21,7 @@ from local_stack.account import Account, unprivileged_account
 from local_stack.broker import find_mosquitto
 from local_stack.children import Family
 from local_stack.data_dir import DataDir, opened_data_dir
-from local_stack.errors import StackError, StopRequestedError
-from local_stack.ports import PortChooser
+from local_stack.errors import StopRequestedError
 from local_stack.postgres_binaries import postgres_programs
 from tests.support.up import INSERT, LIMIT_S, Up, assert_gone, open_page, query
 
@@ -42,6 +41,12 @@ def test_addresses_answer_and_data_outlives_a_restart(run_up, data):
         host, _, port = endpoints[name].rpartition(":")
         assert host == "127.0.0.1"
         socket.create_connection((host, int(port)), timeout=5).close()
+    logins = query(
+        endpoints,
+        "SELECT DISTINCT usename FROM pg_stat_activity WHERE datname = 'eventindex' "
+        "AND pid <> pg_backend_pid() AND backend_type = 'client backend' ORDER BY 1",
+    )
+    assert [login for (login,) in logins] == ["index_service", "ingest_service", "rest_gateway"]
     query(endpoints, "CREATE TABLE kept (event_number bigint)")
     query(endpoints, INSERT)
     assert query(endpoints, "SHOW synchronous_commit") == [("on",)]
@@ -57,9 +62,20 @@ def test_addresses_answer_and_data_outlives_a_restart(run_up, data):
     assert_gone(endpoints["pids"])
 
 
-def test_nobody_else_can_read_the_password_or_come_in_without_it(run_up, data):
+@pytest.fixture(scope="module")
+def served() -> Iterator[Up]:
+    """A stack that runs for all tests that only look at it."""
+    root = Path(tempfile.mkdtemp(prefix="eventindex-up-"))
+    root.chmod(0o755)
+    up = Up(root / "data")
+    yield up
+    up.stop()
+    shutil.rmtree(root)
+
+
+def test_nobody_else_can_read_the_password_or_come_in_without_it(served):
     """The database asks for its password, which is in files that their owner alone can read."""
-    endpoints = run_up().endpoints()
+    endpoints, data = served.endpoints(), served.data
     for name in ("endpoints.json", "database_password"):
         assert (data / name).stat().st_mode & 0o077 == 0
     password = (data / "database_password").read_text()
@@ -67,9 +83,9 @@ def test_nobody_else_can_read_the_password_or_come_in_without_it(run_up, data):
         psycopg2.connect(endpoints["database"].replace(password, "guess"))
 
 
-def test_everything_listens_on_loopback_only(run_up):
+def test_everything_listens_on_loopback_only(served):
     """No child accepts connections from other machines."""
-    endpoints = run_up().endpoints()
+    endpoints = served.endpoints()
     listening = [
         connection.laddr.ip.removeprefix("::ffff:")
         for name, pid in endpoints["pids"].items()
@@ -90,60 +106,6 @@ def test_a_port_that_was_asked_for_and_is_taken_is_named(run_up):
         up = run_up(EVENTINDEX_INDEX_ADDRESS=address)
         assert up.process.wait(LIMIT_S) == 1
     assert f"EVENTINDEX_INDEX_ADDRESS is {address}" in up.text
-
-
-def test_a_usual_port_that_is_taken_is_replaced():
-    """Another port of the same host is chosen, and no port twice."""
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        taken = f"127.0.0.1:{other.getsockname()[1]}"
-        with contextlib.closing(PortChooser()) as ports:
-            chosen = [ports.choose(taken) for _ in range(20)]
-    assert taken not in chosen
-    assert len(set(chosen)) == 20
-    assert all(address.startswith("127.0.0.1:") for address in chosen)
-
-
-def test_the_ports_of_the_last_start_come_first_then_the_next_ones_up():
-    """Bookmarks, telescopes and notebooks find the stack again after a restart."""
-    said: list[str] = []
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        taken = other.getsockname()[1]
-        usual = f"127.0.0.1:{taken}"
-        with contextlib.closing(PortChooser(said.append, usual={taken + 1})) as ports:
-            found = int(ports.choose(usual).rpartition(":")[2])
-            assert ports.chosen == {taken: found}
-        assert taken + 1 < found <= taken + 100
-        assert said == [f"port {taken} is taken: using 127.0.0.1:{found}"]
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            last = probe.getsockname()[1]
-        with contextlib.closing(PortChooser(said.append, last={taken: last})) as ports:
-            assert ports.choose(usual) == f"127.0.0.1:{last}"
-    # The usual port is free now: what everybody has noted stays all the same.
-    with contextlib.closing(PortChooser(said.append, last={taken: last})) as ports:
-        assert ports.choose(usual) == f"127.0.0.1:{last}"
-    assert len(said) == 1
-
-
-@pytest.mark.parametrize("text", ["", "[]", '{"8080": "x"}', '{"8080": null}', "\0"])
-def test_a_broken_record_of_ports_is_no_record(tmp_path, text):
-    """A stack starts whatever the file of the last start holds."""
-    (tmp_path / "ports.json").write_text(text)
-    assert DataDir(tmp_path, tmp_path).last_ports() == {}
-
-
-def test_two_stacks_do_not_choose_the_same_free_port():
-    """A port that another stack has chosen, but not bound yet, counts as taken."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        usual = f"127.0.0.1:{probe.getsockname()[1]}"
-    with contextlib.closing(PortChooser()) as first, contextlib.closing(PortChooser()) as second:
-        assert first.choose(usual) == usual
-        assert second.choose(usual) != usual
-
-
-def test_an_address_that_others_reach_is_refused():
-    """`eventindex up` has neither TLS nor tokens."""
-    with pytest.raises(StackError, match=r"EVENTINDEX_INDEX_ADDRESS is 0\.0\.0\.0:50051"):
-        PortChooser().choose("0.0.0.0:50051", asked_as="EVENTINDEX_INDEX_ADDRESS")
 
 
 @pytest.mark.slow

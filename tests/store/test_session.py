@@ -94,7 +94,7 @@ def test_options_of_the_url_are_kept(postgres, request):
     assert migrate(url)
     assert_serves(url)
     found = settings_of(url, ["work_mem", "search_path", "statement_timeout"])
-    assert found == {"work_mem": "7777", "search_path": "mine", "statement_timeout": "0"}
+    assert found == {"work_mem": "7777", "search_path": "mine", "statement_timeout": "100000"}
     assert query(plain, "SELECT count(*) FROM mine.event_page") == [(1,)]
     assert query(plain, "SELECT count(*) FROM mine.events") == [(600,)]
     # Without the option no second index is begun, and none is taken for empty.

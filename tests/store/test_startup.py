@@ -7,13 +7,14 @@ import uuid
 
 import pytest
 
-from event_store.database.migrate import migrations
+from event_store.database.migrate import OLDEST_SCHEMA, migrations
 from event_store.database.startup import ServerFacts, refusal, warnings
 from tests.conftest import execute
 from tests.support.processes import PostgresServer, Service, wait_until
 from tests.support.refused import refused
 
 KNOWN = frozenset({1, 2, 3})
+APPLIED = {1: 1, 2: 2, 3: 3}
 SERVICES = ("index_service", "ingest_service")
 
 
@@ -25,7 +26,7 @@ def facts(**other: object) -> ServerFacts:
         "synchronous_commit": "on",
         "fsync": "on",
         "full_page_writes": "on",
-        "migrations": KNOWN,
+        "migrations": APPLIED,
         "rights_lacking": (),
     }
     return ServerFacts(**(usable | other))
@@ -36,8 +37,8 @@ def facts(**other: object) -> ServerFacts:
     [
         ({"version": 13}, ["PostgreSQL 13", "14 or newer"]),
         ({"migrations": None}, ["no schema", "eventindex migrate"]),
-        ({"migrations": KNOWN | {4}}, ["newer", "migration 4", "known up to 3"]),
-        ({"migrations": frozenset({1, 2})}, ["older", "migration 3", "eventindex migrate"]),
+        ({"migrations": APPLIED | {4: 4}}, ["newer", "migration 4", "knows up to 3"]),
+        ({"migrations": {1: 1, 2: 2}}, ["older", "migration 3", "eventindex migrate"]),
         ({"rights_lacking": (("UPDATE", "run"),)}, ["'writer'", "UPDATE on run"]),
         ({"synchronous_commit": "off"}, ["synchronous_commit is off", "ALTER ROLE writer"]),
     ],
@@ -54,8 +55,13 @@ def test_usable_servers():
     assert refusal(facts(), KNOWN, writes=True) is None
     assert refusal(facts(synchronous_commit="local"), KNOWN, writes=True) is None
     assert refusal(facts(synchronous_commit="off"), KNOWN, writes=False) is None
-    assert warnings(facts()) == []
-    assert [text.split()[0] for text in warnings(facts(fsync="off", full_page_writes="off"))] == [
+    assert refusal(facts(migrations=APPLIED | {4: 3, 5: 2}), KNOWN, writes=True) is None
+    assert warnings(facts(), KNOWN) == []
+    later = warnings(facts(migrations=APPLIED | {4: 3}), KNOWN)
+    assert later == ["the schema is of a later release (migration 4), which allows for it"]
+    assert [
+        text.split()[0] for text in warnings(facts(fsync="off", full_page_writes="off"), KNOWN)
+    ] == [
         "fsync",
         "full_page_writes",
     ]
@@ -67,7 +73,7 @@ def test_another_schema_is_refused(module, database_url):
     newest = max(migrations())
     execute(database_url, f"INSERT INTO schema_migration VALUES ({newest + 1}, 'of_tomorrow.sql')")
     assert "the schema is newer" in refused(module, database_url)
-    execute(database_url, f"DELETE FROM schema_migration WHERE number >= {newest}")
+    execute(database_url, f"DELETE FROM schema_migration WHERE number >= {OLDEST_SCHEMA}")
     assert "run `eventindex migrate`" in refused(module, database_url)
 
 

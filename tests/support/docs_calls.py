@@ -23,7 +23,8 @@ def shown_calls(page: str) -> list[tuple[str, str]]:
 class Reflected:
     """Services of a channel, known from reflection alone."""
 
-    def __init__(self, channel, *services):
+    def __init__(self, channel, *services, token=""):
+        self._metadata = (("authorization", f"Bearer {token}"),) if token else ()
         pool = descriptor_pool.DescriptorPool(ProtoReflectionDescriptorDatabase(channel))
         found = [pool.FindServiceByName(f"eventindex.v1.{service}") for service in services]
         self._channel = channel
@@ -40,7 +41,8 @@ class Reflected:
             make.SerializeToString,
             message_factory.GetMessageClass(method.output_type).FromString,
         )
-        found = call(iter(requests) if method.client_streaming else requests[0], timeout=20)
+        asked = iter(requests) if method.client_streaming else requests[0]
+        found = call(asked, timeout=20, metadata=self._metadata)
         answers = list(found) if method.server_streaming else [found]
         if method.client_streaming or not method.server_streaming:
             assert len(answers) == len(requests), (name, text)

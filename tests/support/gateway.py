@@ -14,6 +14,8 @@ import httpx
 import eventindex
 from eventindex.columns import EventColumns
 from eventindex.results import RawFile
+from eventindex.v1 import admin_pb2
+from ingest_service.admin.tokens import create_without_service
 from tests.conftest import execute
 from tests.support.client import Server
 from tests.support.processes import PostgresServer, Service
@@ -86,6 +88,12 @@ def store_samples(index: str, ingest: str) -> None:
         assert acks[-1].conflicts == 1
         lines = [line for line in DUMP.read_bytes().splitlines() if line.strip()]
         assert sum(ack.inserted for ack in client.ingest_cosmic([lines], detector_id="0")) == 3
+
+
+def make_token(url: str, subject: str, *scopes: str) -> str:
+    """The secret of a token that is made in the database."""
+    request = admin_pb2.CreateTokenRequest(subject=subject, scopes=scopes, lifetime_seconds=600)
+    return create_without_service(url, request).secret
 
 
 def lines_of(answer: httpx.Response) -> list[dict]:

@@ -21,6 +21,7 @@ from tests.support.ports import free_port
 from tests.support.processes import wait_until
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
+DASHBOARDS = sorted((DEPLOY / "grafana/dashboards").glob("*.json"))
 PROGRAMS = ("prometheus", "prometheus-alertmanager", "prometheus-node-exporter")
 
 
@@ -151,3 +152,10 @@ def answers(port: int) -> bool:
         urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5).close()
         return True
     return False
+
+
+def panels() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every panel with the name of its dashboard."""
+    for file in DASHBOARDS:
+        for panel in json.loads(file.read_text("utf-8"))["panels"]:
+            yield file.stem, panel

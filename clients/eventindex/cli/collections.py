@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 import click
 
-from eventindex.catalogue_results import Collection
 from eventindex.cli.datasets import follow_removal
 from eventindex.cli.shared.common import (
     Failure,
@@ -27,6 +26,7 @@ from eventindex.cli.shared.listing import (
 )
 from eventindex.cli.shared.progress import ProgressReport
 from eventindex.client import Client
+from eventindex.collection_results import Collection
 from eventindex.printing import printable
 from eventindex.results import DatasetState
 

@@ -26,7 +26,7 @@ from eventindex.cli.compare_differences import (
 from eventindex.cli.event_files.expected import FIELDS, Expected, Fallbacks, read_expected
 from eventindex.cli.event_files.opening import COMPRESSIONS, InputFile, open_file
 from eventindex.cli.event_files.rows import FileFormatError
-from eventindex.cli.load import column_names
+from eventindex.cli.load_options import column_names
 from eventindex.cli.shared.common import EXIT_NOT_ALL, both_services, counted, note
 from eventindex.cli.shared.listing import Column, Layout, format_option, on_terminal, write_list
 from eventindex.cli.shared.progress import ProgressReport

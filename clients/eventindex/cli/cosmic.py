@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 import click
 
-from eventindex.catalogue import CosmicArguments
 from eventindex.catalogue_results import CosmicCount, CosmicCountBy, CosmicEvent
 from eventindex.cli.shared.common import connection_options, counted
 from eventindex.cli.shared.listing import (
@@ -21,6 +20,7 @@ from eventindex.cli.shared.listing import (
 )
 from eventindex.cli.shared.selection_options import event_range_options, limit_option, run_options
 from eventindex.client import Client
+from eventindex.cosmic_queries import CosmicArguments
 
 Range = tuple[int | None, int | None] | None
 

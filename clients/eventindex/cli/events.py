@@ -18,6 +18,7 @@ from eventindex.cli.shared.selection_options import (
     selection_options,
 )
 from eventindex.client import Client
+from eventindex.lookup_messages import NAMED_PAIRS_MAX
 from eventindex.pair_lists.text import parse_block
 from eventindex.results import DatasetState
 from eventindex.selection_results import Events
@@ -44,6 +45,9 @@ def position(text: str) -> tuple[int, int]:
     type=click.Choice(["csv", "jsonl", "parquet"]),
     help="Default: what the name of the file ends in, else csv.",
 )
+@click.option(
+    "--names", "with_names", is_flag=True, help="Write names, sizes and checksums of the files too."
+)
 @both_services
 def events(
     *,
@@ -53,6 +57,7 @@ def events(
     limit: int | None,
     output: Path | None,
     form: str | None,
+    with_names: bool,
 ) -> None:
     """Write the events of a selection, in ascending order of run and event.
 
@@ -68,14 +73,15 @@ def events(
         found = client.list_events(
             after=after,
             events_max=limit or 0,
-            batch_events_max=100_000,
+            batch_events_max=NAMED_PAIRS_MAX if with_names else 100_000,
+            with_file_names=with_names,
             **selection.resolve(client),
         )
         # Wait for the first answer before the header: a wrong request writes nothing.
         first = next(found, None)
         closed: dict[int, DatasetState] = {}
         batches = _watch(found if first is None else chain([first], found), closed)
-        with open_writer(target, form) as writer:
+        with open_writer(target, form, names=with_names) as writer:
             if output is None:
                 _write(batches, writer, lambda _: sys.stdout.flush())
             else:

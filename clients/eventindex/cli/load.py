@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TextIO, TypeVar
 
 import click
 
-from eventindex.cli.event_files.fields import ALL_FIELDS
 from eventindex.cli.event_files.opening import (
     InputFile,
     OpenFile,
-    check_file,
     find_inputs,
     open_file,
     read_events,
@@ -23,6 +21,16 @@ from eventindex.cli.event_files.opening import (
 from eventindex.cli.event_files.rows import Defaults, EventBlock, FileFormatError, RecordBlock
 from eventindex.cli.load_background import in_background
 from eventindex.cli.load_dry_run import DryRun
+from eventindex.cli.load_options import (
+    check_columns,
+    check_delimiter,
+    check_files,
+    check_fuid,
+    check_root_options,
+    open_rejects,
+    patterns,
+    wanted,
+)
 from eventindex.cli.load_root import FORM as ROOT
 from eventindex.cli.load_root import RootInputs
 from eventindex.cli.load_target import FileLoad, Refusals, ServiceTarget, Target, Totals
@@ -33,54 +41,9 @@ from eventindex.collection_names import RAW
 from eventindex.columns import DSID_MAX
 from eventindex.limits import STORAGE_SECONDS_MAX
 from eventindex.pairs import NUMBER_MAX
-from eventindex.root_files.branches import ALIASES, Wanted
 from eventindex.root_files.errors import RootFileError
-from eventindex.text_rows import FILE_FIELDS
-from eventindex.uuids import is_canonical_uuid, uuid_hint
 
 B = TypeVar("B", EventBlock, RecordBlock)
-
-
-def _check_fuid(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
-    if value is not None and not is_canonical_uuid(value):
-        raise click.BadParameter(f"{value!r} is not a UUID{uuid_hint(value)}")
-    return value
-
-
-def column_names(value: str | None, fields: Collection[str]) -> dict[str, str]:
-    """Return the name in the file of each field that FIELD=COLUMN,... maps.
-
-    Raises:
-        click.BadParameter: an unknown field, or one that is there twice; names it.
-    """
-    names: dict[str, str] = {}
-    for part in value.split(",") if value else ():
-        name, equals, column = (text.strip() for text in part.partition("="))
-        if not equals or not column:
-            raise click.BadParameter(f"{part!r} is not FIELD=COLUMN")
-        if name not in fields:
-            raise click.BadParameter(f"{name!r} is no field (fields: {', '.join(fields)})")
-        if name in names or column in names.values():
-            raise click.BadParameter(f"{name if name in names else column!r} is there twice")
-        names[name] = column
-    return names
-
-
-def _check_columns(_: click.Context, __: click.Parameter, value: str | None) -> dict[str, str]:
-    return column_names(value, (*ALL_FIELDS, *ALIASES))
-
-
-def _check_delimiter(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
-    if value is None:
-        return None
-    mark = {"tab": "\t", "\\t": "\t"}.get(value.lower(), value)
-    if len(mark) != 1 or not mark.isascii() or mark in '\r\n"' or mark.isalnum() or mark in "-_.":
-        raise click.BadParameter(f"{value[:60]!r} is not one character that separates, or tab")
-    return mark
-
-
-def _patterns(_: click.Context, __: click.Parameter, value: str | None) -> tuple[str, ...]:
-    return tuple(part.strip() for part in value.split(",") if part.strip()) if value else ()
 
 
 @click.command()
@@ -94,14 +57,14 @@ def _patterns(_: click.Context, __: click.Parameter, value: str | None) -> tuple
 @click.option(
     "--columns",
     "names",
-    callback=_check_columns,
+    callback=check_columns,
     metavar="FIELD=COLUMN,...",
     help="What fields are called in the files; other columns are then passed over.",
 )
 @click.option("--ignore-extra", is_flag=True, help="Pass over columns that are no fields.")
 @click.option(
     "--delimiter",
-    callback=_check_delimiter,
+    callback=check_delimiter,
     metavar="CHARACTER",
     help="What separates the columns of CSV, or tab; default: , ; or tab, by the header.",
 )
@@ -109,7 +72,7 @@ def _patterns(_: click.Context, __: click.Parameter, value: str | None) -> tuple
 @click.option(
     "--dsid", type=click.IntRange(0, DSID_MAX), help="Dataset of all events, for files without."
 )
-@click.option("--fuid", callback=_check_fuid, help="RAW file of all events, for files without.")
+@click.option("--fuid", callback=check_fuid, help="RAW file of all events, for files without.")
 @click.option(
     "--fuid-per-run", is_flag=True, help="Make up a RAW file for each run, for files without."
 )
@@ -124,7 +87,7 @@ def _patterns(_: click.Context, __: click.Parameter, value: str | None) -> tuple
 @click.option("--tree", metavar="NAME", help="Tree of ROOT files, where several hold events.")
 @click.option(
     "--criteria",
-    callback=_patterns,
+    callback=patterns,
     metavar="BRANCH,...",
     help="Trigger decisions of ROOT files: boolean branches or patterns, bit 0 first.",
 )
@@ -180,15 +143,15 @@ def load(
     if fuid and fuid_per_run:
         raise click.UsageError("--fuid and --fuid-per-run exclude each other")
     inputs = find_inputs(files, form)
-    roots = RootInputs(_wanted(names, tree, run, criteria), dsid, storage_seconds_max, files)
-    _check_root_options(inputs, names, fuid is not None or fuid_per_run, roots.wanted)
+    roots = RootInputs(wanted(names, tree, run, criteria), dsid, storage_seconds_max, files)
+    check_root_options(inputs, names, fuid is not None or fuid_per_run, roots.wanted)
     defaults = Defaults(fuid, fuid_per_run, dsid, run, names, ignore_extra, delimiter)
     if collection != RAW and any(file.form == "dat" for file in inputs):
         raise click.UsageError("--collection is not for telescope events")
-    _check_files(inputs, defaults)
+    check_files(inputs, defaults)
     totals = Totals()
     with ExitStack() as stack:
-        rejects = stack.enter_context(_open_rejects(reject_file, inputs)) if reject_file else None
+        rejects = stack.enter_context(open_rejects(reject_file, inputs)) if reject_file else None
         target: Target = (
             DryRun(detector)
             if dry_run
@@ -204,50 +167,6 @@ def load(
     note(totals.text(dry_run=dry_run))
     if totals.refused or roots.unreadable:
         sys.exit(EXIT_NOT_ALL)
-
-
-def _wanted(
-    names: dict[str, str], tree: str | None, run: int | None, criteria: tuple[str, ...]
-) -> Wanted:
-    """Return what to read from ROOT files."""
-    columns = {ALIASES.get(name, name): column for name, column in names.items()}
-    if "olt_result" in columns and criteria:
-        raise click.UsageError("--criteria and a mask in --columns exclude each other")
-    return Wanted(tree, columns, run, criteria)
-
-
-def _check_root_options(
-    inputs: Iterable[InputFile], names: dict[str, str], with_fuid: bool, wanted: Wanted
-) -> None:
-    """Hold options to the files that they are for."""
-    forms = {file.form for file in inputs}
-    alias = next((name for name in names if name in ALIASES), None)
-    if alias is not None and forms != {ROOT}:
-        raise click.UsageError(f"{alias!r} is no field (fields: {', '.join(ALL_FIELDS)})")
-    if ROOT in forms and with_fuid:
-        raise click.UsageError("--fuid and --fuid-per-run are not for ROOT files: each has its own")
-    if ROOT in forms and {"fuid_raw", "dsid_raw", *FILE_FIELDS} & set(names):
-        raise click.UsageError("--columns of ROOT files are of run, event and olt")
-    if ROOT not in forms and (wanted.tree is not None or wanted.criteria):
-        raise click.UsageError("--tree and --criteria are for ROOT files")
-
-
-def _check_files(inputs: Iterable[InputFile], defaults: Defaults) -> None:
-    """Find files that cannot be read at all before anything of the others is stored."""
-    for file in inputs:
-        try:
-            check_file(file, defaults)
-        except FileFormatError as error:
-            raise click.UsageError(f"{file.path}: {error}") from error
-
-
-def _open_rejects(path: Path, inputs: Iterable[InputFile]) -> TextIO:
-    if any(file.path != "-" and path.resolve() == Path(file.path).resolve() for file in inputs):
-        raise click.UsageError(f"--reject-file {path} is one of the files to load")
-    try:
-        return path.open("w", encoding="utf-8")
-    except OSError as error:
-        raise click.UsageError(f"--reject-file {path}: {error.strerror}") from error
 
 
 def _load_files(

@@ -8,10 +8,10 @@ from typing import TextIO
 
 import numpy as np
 
-from eventindex.catalogue_results import Collection
 from eventindex.cli.event_files.writing import open_text
 from eventindex.cli.shared.common import note
 from eventindex.client import Client
+from eventindex.collection_results import Collection
 from eventindex.errors import EventIndexError
 from eventindex.pairs import Pairs
 

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 
 import click
 
-from eventindex.catalogue_results import CollectionOverlap
 from eventindex.cli.shared.common import connection_options
 from eventindex.cli.shared.listing import Column, Layout, format_option, write_list
 from eventindex.cli.shared.selection_options import number
 from eventindex.client import Client
+from eventindex.collection_results import CollectionOverlap
 
 Row = dict[str, object]
 

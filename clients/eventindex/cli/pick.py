@@ -10,12 +10,13 @@ import click
 import numpy as np
 
 import eventindex
-from eventindex.cli.load import column_names
+from eventindex.cli.load_options import column_names
 from eventindex.cli.lookup_input import open_pairs
 from eventindex.cli.shared.common import EXIT_NOT_ALL, Failure, connection_options, note
 from eventindex.cli.shared.listing import Column, Layout, record_of, write_list
 from eventindex.cli.shared.progress import ProgressReport
 from eventindex.client import Client
+from eventindex.collection_names import RAW
 from eventindex.limits import STORAGE_SECONDS_MAX
 from eventindex.pair_lists.text import read_pairs
 from eventindex.pairs import Int64, Pairs
@@ -67,6 +68,13 @@ def _names(_: click.Context, __: click.Parameter, value: str | None) -> tuple[st
     help="The branches of run and event, where they have other names.",
 )
 @click.option(
+    "--collection",
+    default=RAW,
+    show_default=True,
+    metavar="NAME",
+    help="The collection whose files are read; see `collections`.",
+)
+@click.option(
     "--order",
     type=click.Choice(["list", "file"]),
     default="list",
@@ -106,6 +114,7 @@ def pick(
     branches: tuple[str, ...] | None,
     tree: str | None,
     columns: dict[str, str],
+    collection: str,
     order: str,
     per_file: bool,
     skip_unwritable: bool,
@@ -137,6 +146,7 @@ def pick(
                 branches=branches,
                 tree=tree,
                 columns=columns,
+                collection=collection,
                 order="file" if order == "file" else "list",
                 per_file=per_file,
                 files_together=together,

@@ -20,6 +20,7 @@ from eventindex.cli.shared.listing import show_time, write_fields
 from eventindex.client import Client
 from eventindex.errors import EventIndexError
 from eventindex.run_results import IndexStatus
+from eventindex.token import TokenSource
 
 
 class _Service(NamedTuple):
@@ -110,7 +111,9 @@ def _token(rows: list[_Service]) -> str:
             return f"from {name}"
     profiles = [row.found.profile for row in rows if row.found.profile is not None]
     files = [str(profile.token_file) for profile in profiles if profile.token_file is not None]
-    return f"from {files[0]}" if files else "none"
+    if files:
+        return f"from {files[0]}"
+    return "from where tools of the WLCG put it" if TokenSource().discovered() else "none"
 
 
 def _contents(held: list[IndexStatus]) -> list[tuple[str, str]]:

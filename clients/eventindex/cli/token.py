@@ -13,7 +13,6 @@ import click
 
 from eventindex.addresses import find_address
 from eventindex.admin_results import AccessToken, to_access_token
-from eventindex.administration import TOKEN_LIFETIME_SECONDS
 from eventindex.cli.shared.common import (
     Failure,
     RefusedUsage,
@@ -31,6 +30,7 @@ from eventindex.cli.shared.listing import (
     write_list,
 )
 from eventindex.client import Client
+from eventindex.operations import TOKEN_LIFETIME_SECONDS
 from eventindex.printing import printable
 from eventindex.v1 import admin_pb2
 
@@ -50,7 +50,9 @@ _COLUMNS: list[Column[AccessToken]] = [
     Column("subject", lambda row: row.subject, fold=True),
     Column("scopes", lambda row: ", ".join(row.scopes)),
     Column("created", lambda row: show_time(row.created)),
+    Column("made by", lambda row: row.created_by, fold=True),
     Column("expires", lambda row: show_time(row.expires)),
+    Column("last used", lambda row: show_time(row.last_used)),
     Column("state", _state),
 ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ ALIASES = {"run": "run_number", "event": "event_number", "olt": "olt_result"}
 _USUAL_NAMES = {"run_number": ("run", "runnumber"), "event_number": ("event", "eventnumber")}
 _WORDS = {"i": "integers", "u": "integers", "f": "floating-point numbers", "b": "booleans"}
 _NAMES_SHOWN = 20
+_NEAR_SHOWN = 5
 
 
 class Branch(NamedTuple):
@@ -86,7 +88,7 @@ def find_criteria(branches: Sequence[Branch], patterns: Iterable[str]) -> tuple[
         if not matching and any(branch.name == pattern for branch in branches):
             raise RootFileError(f"branch {pattern!r} does not hold booleans")
         if not matching:
-            raise RootFileError(f"no boolean branch matches {pattern!r}")
+            raise RootFileError(f"no boolean branch matches {pattern!r}{_near(pattern, booleans)}")
         if len(matching) > CRITERIA_MAX:
             raise CriteriaError(
                 f"{pattern!r} matches {len(matching)} branches, above {CRITERIA_MAX}"
@@ -95,6 +97,12 @@ def find_criteria(branches: Sequence[Branch], patterns: Iterable[str]) -> tuple[
     if len(found) > CRITERIA_MAX:
         raise CriteriaError(f"there are {len(found)} criteria, above {CRITERIA_MAX}")
     return tuple(found)
+
+
+def _near(pattern: str, booleans: Sequence[str]) -> str:
+    """Return in words which branches may have been meant."""
+    near = get_close_matches(pattern, booleans, n=_NEAR_SHOWN)
+    return f"; near it are {', '.join(near)}" if near else ""
 
 
 def _number_branch(branches: Sequence[Branch], of_field: str, wanted: Wanted) -> str:

@@ -19,6 +19,8 @@ import numpy as np
 from eventindex.root_files.entries import Found, Layout
 
 UUID_CACHE = "uuids.json"
+# Events of a piece: at most so many are held while an input file is read.
+_PIECE_BYTES_MAX = 32 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,3 +114,29 @@ class WorkDirectory:
 
     def _piece(self, uuid: str, number: int) -> Path:
         return self.path / f"{uuid}.{number}.npz"
+
+
+def joined(windows: Iterator[tuple[slice, Any]], found: Found) -> Iterator[tuple[Found, Any]]:
+    """Join windows to pieces that are worth a file of their own."""
+    import awkward as ak  # noqa: PLC0415  # may lack
+
+    held: list[Any] = []
+    start = stop = 0
+    for part, events in windows:
+        held.append(events)
+        stop = part.stop
+        if sum(each.nbytes for each in held) >= _PIECE_BYTES_MAX:
+            yield Found(*(column[start:stop] for column in found)), ak.concatenate(held)
+            held, start = [], stop
+    if held:
+        yield Found(*(column[start:stop] for column in found)), ak.concatenate(held)
+
+
+def difference_of(first: PickedFile, other: PickedFile) -> str:
+    """Return in words how a tree differs from the first one; "" if it does not."""
+    kinds = (first.layout.ntuple, other.layout.ntuple)
+    if not first.sizes or not other.sizes or (first.types == other.types and kinds[0] == kinds[1]):
+        return ""
+    differing = {name for name, _ in first.types.items() ^ other.types.items()}
+    text = ", ".join(sorted(differing)[:10]) or "TTree and RNTuple"
+    return f"its branches are not those of the first file ({text}): write a file for each"

@@ -17,13 +17,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from eventindex.pairs import Int64, PairsLike, to_pairs
-from eventindex.root_files.entries import Found, find_entries, layout_of, read_entries
+from eventindex.root_files.entries import find_entries, layout_of, read_entries
 from eventindex.root_files.errors import RootFileError
 from eventindex.root_files.events import find_tree
 from eventindex.root_files.locate import locate
 from eventindex.root_files.opening import open_root, require_uproot
 from eventindex.root_files.output import open_output
-from eventindex.root_files.parts import UUID_CACHE, PickedFile, WorkDirectory
+from eventindex.root_files.parts import (
+    UUID_CACHE,
+    PickedFile,
+    WorkDirectory,
+    difference_of,
+    joined,
+)
 from eventindex.root_files.pick_report import (
     FileOutcome,
     PickOptions,
@@ -40,9 +46,6 @@ if TYPE_CHECKING:
 _EVENTS_PER_WRITE = 10_000
 # Pieces that are held while events of several are put in order.
 _PIECES_HELD_MAX = 4
-# Events of a piece: at most so many are held while an input file is read.
-_PIECE_BYTES_MAX = 32 * 1024 * 1024
-
 Progress = Callable[[int, int, str], None]
 
 
@@ -73,7 +76,7 @@ def pick(
     job = _Job(client, options, work, progress)
     report = job.collect(PairPlaces(to_pairs(pairs)))
     job.write(path, report)
-    if report.complete:
+    if report.complete or not job.picked:
         work.clear(everything=options.work is None)
     return report
 
@@ -113,7 +116,9 @@ class _Job:
         """Pick the events of all files into the work directory."""
         self._places = places
         report = PickReport((places.pairs.runs, places.pairs.events))
-        result = self._client.lookup(places.pairs, with_file_names=True)
+        result = self._client.lookup(
+            places.pairs, collection=self._options.collection, with_file_names=True
+        )
         report.not_found = result.missing()
         wanted: dict[str, Int64] = {}
         urls: dict[str, str] = {}
@@ -251,7 +256,7 @@ class _Job:
             layout = layout_of(source, self._options.branches)
             found = find_entries(source, wanted)
             picked = PickedFile(uuid, self._digest(wanted), layout)
-            for piece, events in _joined(read_entries(source, layout, found.entries), found):
+            for piece, events in joined(read_entries(source, layout, found.entries), found):
                 self._work.save_piece(uuid, len(picked.sizes), piece, events)
                 picked.sizes.append(len(events))
                 picked.types.update((n, str(events[n].type.content)) for n in events.fields)
@@ -269,36 +274,10 @@ class _Job:
             return picked
         alike: list[PickedFile] = []
         for file in picked:
-            difference = _difference(alike[0], file) if alike else ""
+            difference = difference_of(alike[0], file) if alike else ""
             if not difference:
                 alike.append(file)
                 continue
             number = next(n for n, f in enumerate(report.files) if f.fuid_raw == file.uuid)
             report.files[number] = report.files[number]._replace(picked=0, problem=difference)
         return alike
-
-
-def _joined(windows: Iterator[tuple[slice, Any]], found: Found) -> Iterator[tuple[Found, Any]]:
-    """Join windows to pieces that are worth a file of their own."""
-    import awkward as ak  # noqa: PLC0415  # may lack
-
-    held: list[Any] = []
-    start = stop = 0
-    for part, events in windows:
-        held.append(events)
-        stop = part.stop
-        if sum(each.nbytes for each in held) >= _PIECE_BYTES_MAX:
-            yield Found(*(column[start:stop] for column in found)), ak.concatenate(held)
-            held, start = [], stop
-    if held:
-        yield Found(*(column[start:stop] for column in found)), ak.concatenate(held)
-
-
-def _difference(first: PickedFile, other: PickedFile) -> str:
-    """Return in words how a tree differs from the first one; "" if it does not."""
-    kinds = (first.layout.ntuple, other.layout.ntuple)
-    if not first.sizes or not other.sizes or (first.types == other.types and kinds[0] == kinds[1]):
-        return ""
-    differing = {name for name, _ in first.types.items() ^ other.types.items()}
-    text = ", ".join(sorted(differing)[:10]) or "TTree and RNTuple"
-    return f"its branches are not those of the first file ({text}): write a file for each"

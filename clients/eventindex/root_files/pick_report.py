@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from eventindex.collection_names import RAW
 from eventindex.limits import STORAGE_SECONDS_MAX
 from eventindex.pairs import Int64
 from eventindex.root_files.branches import Wanted
@@ -26,6 +27,7 @@ class PickOptions:
             there, or all where there are none, is opened at the address that the index has of it.
         branches: names and patterns; None: all branches.
         wanted: the tree and the branches of run and event number, as in `load`.
+        collection: whose files hold the events.
         order: of the events in the output: as in the list, or as in the files.
         per_file: a file for each input file, in the directory that is the output.
         files_together: input files that are read at a time.
@@ -36,6 +38,7 @@ class PickOptions:
     files: Sequence[str]
     branches: tuple[str, ...] | None = None
     wanted: Wanted = field(default_factory=Wanted)
+    collection: str = RAW
     order: Order = "list"
     per_file: bool = False
     files_together: int = FILES_TOGETHER

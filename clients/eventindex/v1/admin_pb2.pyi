@@ -206,6 +206,46 @@ class ListDeadLettersResponse(_message.Message):
     next_page_token: str
     def __init__(self, dead_letters: _Optional[_Iterable[_Union[DeadLetter, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
+class AdminAction(_message.Message):
+    __slots__ = ("action_id", "began", "ended", "subject", "peer", "method", "request", "outcome")
+    ACTION_ID_FIELD_NUMBER: _ClassVar[int]
+    BEGAN_FIELD_NUMBER: _ClassVar[int]
+    ENDED_FIELD_NUMBER: _ClassVar[int]
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    PEER_FIELD_NUMBER: _ClassVar[int]
+    METHOD_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    action_id: int
+    began: _timestamp_pb2.Timestamp
+    ended: _timestamp_pb2.Timestamp
+    subject: str
+    peer: str
+    method: str
+    request: str
+    outcome: str
+    def __init__(self, action_id: _Optional[int] = ..., began: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., ended: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., subject: _Optional[str] = ..., peer: _Optional[str] = ..., method: _Optional[str] = ..., request: _Optional[str] = ..., outcome: _Optional[str] = ...) -> None: ...
+
+class ListAdminActionsRequest(_message.Message):
+    __slots__ = ("page_size", "page_token", "subject", "method")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    METHOD_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    subject: str
+    method: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., subject: _Optional[str] = ..., method: _Optional[str] = ...) -> None: ...
+
+class ListAdminActionsResponse(_message.Message):
+    __slots__ = ("actions", "next_page_token")
+    ACTIONS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    actions: _containers.RepeatedCompositeFieldContainer[AdminAction]
+    next_page_token: str
+    def __init__(self, actions: _Optional[_Iterable[_Union[AdminAction, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
 class GetDeadLetterRequest(_message.Message):
     __slots__ = ("dead_letter_id",)
     DEAD_LETTER_ID_FIELD_NUMBER: _ClassVar[int]
@@ -261,20 +301,24 @@ class VerifyResponse(_message.Message):
     def __init__(self, run_number: _Optional[int] = ..., events: _Optional[int] = ..., differences: _Optional[_Iterable[str]] = ..., collection: _Optional[str] = ...) -> None: ...
 
 class Token(_message.Message):
-    __slots__ = ("token_id", "subject", "scopes", "created", "expires", "revoked")
+    __slots__ = ("token_id", "subject", "scopes", "created", "expires", "revoked", "created_by", "last_used")
     TOKEN_ID_FIELD_NUMBER: _ClassVar[int]
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
     SCOPES_FIELD_NUMBER: _ClassVar[int]
     CREATED_FIELD_NUMBER: _ClassVar[int]
     EXPIRES_FIELD_NUMBER: _ClassVar[int]
     REVOKED_FIELD_NUMBER: _ClassVar[int]
+    CREATED_BY_FIELD_NUMBER: _ClassVar[int]
+    LAST_USED_FIELD_NUMBER: _ClassVar[int]
     token_id: str
     subject: str
     scopes: _containers.RepeatedScalarFieldContainer[str]
     created: _timestamp_pb2.Timestamp
     expires: _timestamp_pb2.Timestamp
     revoked: bool
-    def __init__(self, token_id: _Optional[str] = ..., subject: _Optional[str] = ..., scopes: _Optional[_Iterable[str]] = ..., created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expires: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., revoked: _Optional[bool] = ...) -> None: ...
+    created_by: str
+    last_used: _timestamp_pb2.Timestamp
+    def __init__(self, token_id: _Optional[str] = ..., subject: _Optional[str] = ..., scopes: _Optional[_Iterable[str]] = ..., created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expires: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., revoked: _Optional[bool] = ..., created_by: _Optional[str] = ..., last_used: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class CreateTokenRequest(_message.Message):
     __slots__ = ("subject", "scopes", "lifetime_seconds")

@@ -124,6 +124,11 @@ class AdminServiceStub:
                 request_serializer=eventindex_dot_v1_dot_admin__pb2.NoteFilesRequest.SerializeToString,
                 response_deserializer=eventindex_dot_v1_dot_admin__pb2.NoteFilesResponse.FromString,
                 _registered_method=True)
+        self.ListAdminActions = channel.unary_unary(
+                '/eventindex.v1.AdminService/ListAdminActions',
+                request_serializer=eventindex_dot_v1_dot_admin__pb2.ListAdminActionsRequest.SerializeToString,
+                response_deserializer=eventindex_dot_v1_dot_admin__pb2.ListAdminActionsResponse.FromString,
+                _registered_method=True)
         self.IngestStatus = channel.unary_unary(
                 '/eventindex.v1.AdminService/IngestStatus',
                 request_serializer=eventindex_dot_v1_dot_admin__pb2.IngestStatusRequest.SerializeToString,
@@ -258,6 +263,13 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListAdminActions(self, request, context):
+        """Who changed what by this service, the newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def IngestStatus(self, request, context):
         """What has come in since the service started; for any valid token.
         """
@@ -357,6 +369,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.NoteFiles,
                     request_deserializer=eventindex_dot_v1_dot_admin__pb2.NoteFilesRequest.FromString,
                     response_serializer=eventindex_dot_v1_dot_admin__pb2.NoteFilesResponse.SerializeToString,
+            ),
+            'ListAdminActions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAdminActions,
+                    request_deserializer=eventindex_dot_v1_dot_admin__pb2.ListAdminActionsRequest.FromString,
+                    response_serializer=eventindex_dot_v1_dot_admin__pb2.ListAdminActionsResponse.SerializeToString,
             ),
             'IngestStatus': grpc.unary_unary_rpc_method_handler(
                     servicer.IngestStatus,
@@ -850,6 +867,33 @@ class AdminService:
             '/eventindex.v1.AdminService/NoteFiles',
             eventindex_dot_v1_dot_admin__pb2.NoteFilesRequest.SerializeToString,
             eventindex_dot_v1_dot_admin__pb2.NoteFilesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAdminActions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/eventindex.v1.AdminService/ListAdminActions',
+            eventindex_dot_v1_dot_admin__pb2.ListAdminActionsRequest.SerializeToString,
+            eventindex_dot_v1_dot_admin__pb2.ListAdminActionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

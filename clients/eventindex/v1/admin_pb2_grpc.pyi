@@ -69,6 +69,8 @@ class AdminServiceStub:
     """Makes a token invalid for good."""
     NoteFiles: _grpc.UnaryUnaryMultiCallable[_admin_pb2.NoteFilesRequest, _admin_pb2.NoteFilesResponse]
     """Notes names, sizes and checksums of files; on request in place of those noted before."""
+    ListAdminActions: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListAdminActionsRequest, _admin_pb2.ListAdminActionsResponse]
+    """Who changed what by this service, the newest first."""
     IngestStatus: _grpc.UnaryUnaryMultiCallable[_admin_pb2.IngestStatusRequest, _admin_pb2.IngestStatusResponse]
     """What has come in since the service started; for any valid token."""
 
@@ -111,6 +113,8 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """Makes a token invalid for good."""
     NoteFiles: _aio.UnaryUnaryMultiCallable[_admin_pb2.NoteFilesRequest, _admin_pb2.NoteFilesResponse]  # type: ignore[assignment]
     """Notes names, sizes and checksums of files; on request in place of those noted before."""
+    ListAdminActions: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListAdminActionsRequest, _admin_pb2.ListAdminActionsResponse]  # type: ignore[assignment]
+    """Who changed what by this service, the newest first."""
     IngestStatus: _aio.UnaryUnaryMultiCallable[_admin_pb2.IngestStatusRequest, _admin_pb2.IngestStatusResponse]  # type: ignore[assignment]
     """What has come in since the service started; for any valid token."""
 
@@ -258,6 +262,14 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.NoteFilesResponse, _abc.Awaitable[_admin_pb2.NoteFilesResponse]]:
         """Notes names, sizes and checksums of files; on request in place of those noted before."""
+
+    @_abc_1.abstractmethod
+    def ListAdminActions(
+        self,
+        request: _admin_pb2.ListAdminActionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.ListAdminActionsResponse, _abc.Awaitable[_admin_pb2.ListAdminActionsResponse]]:
+        """Who changed what by this service, the newest first."""
 
     @_abc_1.abstractmethod
     def IngestStatus(

@@ -8,6 +8,10 @@ from queries import of, or_zero, rate, ratio, summed
 
 def panels() -> list[Panel]:
     """Return the panels in the order of reading."""
+    return [*_cache(), *_contents()]
+
+
+def _cache() -> list[Panel]:
     hits, misses = rate("eventindex_cache_hits_total"), rate("eventindex_cache_misses_total")
     return [
         state(
@@ -65,6 +69,11 @@ def panels() -> list[Panel]:
             "By instance: one that gets nothing while others do is not found by its clients.",
             (summed("eventindex_request_seconds_count", "instance"), "{{instance}}"),
         ),
+    ]
+
+
+def _contents() -> list[Panel]:
+    return [
         number(
             "Stored",
             "short",

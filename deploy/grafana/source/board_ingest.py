@@ -5,11 +5,15 @@ from __future__ import annotations
 from panels import Panel, graph, number, state
 from queries import of, quantile, rate, ratio, summed, total
 
+_INGEST = "eventindex_ingest"
+
 
 def panels() -> list[Panel]:
     """Return the panels in the order of reading."""
-    i = "eventindex_ingest"
-    commit, events = f"{i}_commit_seconds", f"{i}_batch_events"
+    return [*_numbers(), *_what_comes(), *_what_waits(), *_writer(), *_trouble()]
+
+
+def _numbers() -> list[Panel]:
     return [
         state(
             "Broker",
@@ -44,7 +48,7 @@ def panels() -> list[Panel]:
             "short",
             4,
             "Messages that could not be stored.",
-            (total(f"{i}_dead_letters_total"), "dead letters"),
+            (total(f"{_INGEST}_dead_letters_total"), "dead letters"),
             bad=1,
         ),
         number(
@@ -52,16 +56,21 @@ def panels() -> list[Panel]:
             "short",
             4,
             "Events that came again with other values.",
-            (total(f"{i}_conflict_events_total"), "conflicts"),
+            (total(f"{_INGEST}_conflict_events_total"), "conflicts"),
             bad=1,
         ),
+    ]
+
+
+def _what_comes() -> list[Panel]:
+    return [
         graph(
             "Events by outcome",
             "cps",
             12,
             "received = inserted + duplicate + conflict + rejected + those that are being stored.",
             *(
-                (summed(f"{i}_{what}_events_total"), what)
+                (summed(f"{_INGEST}_{what}_events_total"), what)
                 for what in ("received", "inserted", "duplicate", "conflict", "rejected")
             ),
         ),
@@ -70,22 +79,27 @@ def panels() -> list[Panel]:
             "cps",
             12,
             "Messages over MQTT, batches over gRPC.",
-            (summed(f"{i}_received_messages_total", "door", "kind"), "{{door}} {{kind}}"),
+            (summed(f"{_INGEST}_received_messages_total", "door", "kind"), "{{door}} {{kind}}"),
         ),
+    ]
+
+
+def _what_waits() -> list[Panel]:
+    return [
         graph(
             "Waiting in memory",
             "short",
             8,
             "Messages and batches that are not stored yet; more wait in the broker. Over MQTT the "
             "receive maximum bounds them.",
-            (of(f"{i}_queue_messages"), "{{instance}} {{door}}"),
+            (of(f"{_INGEST}_queue_messages"), "{{instance}} {{door}}"),
         ),
         graph(
             "Age of the oldest",
             "s",
             8,
             "For how long the oldest of them waits.",
-            (of(f"{i}_queue_oldest_seconds"), "{{instance}}"),
+            (of(f"{_INGEST}_queue_oldest_seconds"), "{{instance}}"),
         ),
         graph(
             "Memory of the queue",
@@ -93,18 +107,24 @@ def panels() -> list[Panel]:
             8,
             "Bytes that wait, as a share of EVENTINDEX_QUEUE_BYTES_MAX.",
             (
-                f"sum by (instance) ({of(f'{i}_queue_bytes')}) "
-                f"/ sum by (instance) ({of(f'{i}_queue_bytes_max')})",
+                f"sum by (instance) ({of(f'{_INGEST}_queue_bytes')}) "
+                f"/ sum by (instance) ({of(f'{_INGEST}_queue_bytes_max')})",
                 "{{instance}}",
             ),
         ),
+    ]
+
+
+def _writer() -> list[Panel]:
+    commit, events = f"{_INGEST}_commit_seconds", f"{_INGEST}_batch_events"
+    return [
         graph(
             "Busy",
             "percentunit",
             8,
             "The share of its time for which the one writer of an instance decodes and stores: at "
             "100 % it is never idle.",
-            (rate(f"{i}_busy_seconds_total"), "{{instance}}"),
+            (rate(f"{_INGEST}_busy_seconds_total"), "{{instance}}"),
         ),
         graph(
             "Time of a commit",
@@ -121,30 +141,35 @@ def panels() -> list[Panel]:
             "Events that were committed together, on average.",
             (ratio(f"sum({rate(f'{events}_sum')})", f"sum({rate(f'{events}_count')})"), "mean"),
         ),
+    ]
+
+
+def _trouble() -> list[Panel]:
+    return [
         graph(
             "Refused by reason",
             "cps",
             8,
             "Events that are not in the index, and messages that were kept as dead letters.",
-            (summed(f"{i}_rejected_events_total", "reason"), "rejected: {{reason}}"),
-            (summed(f"{i}_dead_letters_total", "reason"), "dead letter: {{reason}}"),
+            (summed(f"{_INGEST}_rejected_events_total", "reason"), "rejected: {{reason}}"),
+            (summed(f"{_INGEST}_dead_letters_total", "reason"), "dead letter: {{reason}}"),
         ),
         graph(
             "Trouble",
             "cps",
             8,
             "Rare things: each of them a few times a day is no fault.",
-            (summed(f"{i}_store_retries_total"), "store retries"),
-            (summed(f"{i}_dropped_acks_total"), "acknowledgements dropped"),
+            (summed(f"{_INGEST}_store_retries_total"), "store retries"),
+            (summed(f"{_INGEST}_dropped_acks_total"), "acknowledgements dropped"),
             (summed("eventindex_broker_connections_total"), "connections to the broker"),
-            (summed(f"{i}_repaired_events_total"), "repaired telescope lines"),
+            (summed(f"{_INGEST}_repaired_events_total"), "repaired telescope lines"),
         ),
         graph(
             "Calls of ingest and administration",
             "cps",
             8,
             "Calls over gRPC that ended, by method and gRPC status; a stream is one call.",
-            (summed(f"{i}_request_seconds_count", "method", "code"), "{{method}} {{code}}"),
+            (summed(f"{_INGEST}_request_seconds_count", "method", "code"), "{{method}} {{code}}"),
             (summed("eventindex_admin_seconds_count", "method", "code"), "{{method}} {{code}}"),
         ),
         graph(
@@ -160,7 +185,7 @@ def panels() -> list[Panel]:
             8,
             "By door; since 1970 where none came since the service started.",
             (
-                f"time() - max by (door) ({of(f'{i}_last_message_timestamp_seconds')})",
+                f"time() - max by (door) ({of(f'{_INGEST}_last_message_timestamp_seconds')})",
                 "{{door}}",
             ),
         ),

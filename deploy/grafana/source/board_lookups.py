@@ -8,10 +8,15 @@ from queries import of, quantile, rate, ratio, summed
 INDEX = 'job="index_service"'
 
 
+CALLS = "eventindex_request_seconds"
+
+
 def panels() -> list[Panel]:
     """Return the panels in the order of reading."""
-    calls, batch = "eventindex_request_seconds", "eventindex_lookup_batch_seconds"
-    failed = ('code=~"INTERNAL|UNAVAILABLE|DATA_LOSS|UNKNOWN"',)
+    return [*_calls(), *_batches(), *_failures()]
+
+
+def _calls() -> list[Panel]:
     return [
         stacked(
             graph(
@@ -27,15 +32,21 @@ def panels() -> list[Panel]:
             "cps",
             12,
             "Calls that ended; a stream is one call.",
-            (summed(f"{calls}_count", "method"), "{{method}}"),
+            (summed(f"{CALLS}_count", "method"), "{{method}}"),
         ),
         graph(
             "Time of a call",
             "s",
             12,
             "99 of 100 calls take no longer; a stream takes as long as its job.",
-            (quantile(0.99, calls, "method"), "{{method}} p99"),
+            (quantile(0.99, CALLS, "method"), "{{method}} p99"),
         ),
+    ]
+
+
+def _batches() -> list[Panel]:
+    batch = "eventindex_lookup_batch_seconds"
+    return [
         graph(
             "Time of a batch",
             "s",
@@ -75,12 +86,18 @@ def panels() -> list[Panel]:
                 "{{instance}}",
             ),
         ),
+    ]
+
+
+def _failures() -> list[Panel]:
+    failed = ('code=~"INTERNAL|UNAVAILABLE|DATA_LOSS|UNKNOWN"',)
+    return [
         graph(
             "Failed calls",
             "cps",
             12,
             "Faults of the service or of the database.",
-            (summed(f"{calls}_count", "method", "code", where=failed), "{{method}} {{code}}"),
+            (summed(f"{CALLS}_count", "method", "code", where=failed), "{{method}} {{code}}"),
         ),
         graph(
             "Refused calls",
@@ -89,7 +106,7 @@ def panels() -> list[Panel]:
             "Wrong questions, missing tokens, and RESOURCE_EXHAUSTED: it serves as many as it may.",
             (
                 summed(
-                    f"{calls}_count",
+                    f"{CALLS}_count",
                     "method",
                     "code",
                     where=('code!~"OK|CANCELLED|INTERNAL|UNAVAILABLE|DATA_LOSS|UNKNOWN"',),

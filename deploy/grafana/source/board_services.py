@@ -8,9 +8,15 @@ from queries import RATE, of, or_zero, rate
 ON_DISKS = 'fstype!~"tmpfs|ramfs|overlay|squashfs"'
 
 
+JOBS = 'job=~"ingest_service|index_service|rest_gateway"'
+
+
 def panels() -> list[Panel]:
     """Return the panels in the order of reading."""
-    jobs = 'job=~"ingest_service|index_service|rest_gateway"'
+    return [*_numbers(), *_processes(), *_machine()]
+
+
+def _numbers() -> list[Panel]:
     return [
         state("Scraped", 12, "Prometheus reaches it.", (of("up"), "{{job}} {{instance}}")),
         number(
@@ -43,27 +49,37 @@ def panels() -> list[Panel]:
                 "{{service}} {{version}}",
             ),
         ),
+    ]
+
+
+def _processes() -> list[Panel]:
+    return [
         graph(
             "CPU",
             "none",
             8,
             "Cores in use. Of index_service with its workers.",
-            (rate("process_cpu_seconds_total", jobs), "{{job}} {{instance}}"),
+            (rate("process_cpu_seconds_total", JOBS), "{{job}} {{instance}}"),
         ),
         graph(
             "Memory",
             "bytes",
             8,
             "Resident. Of index_service with its workers.",
-            (of("process_resident_memory_bytes", jobs), "{{job}} {{instance}}"),
+            (of("process_resident_memory_bytes", JOBS), "{{job}} {{instance}}"),
         ),
         graph(
             "File descriptors",
             "short",
             8,
             "Open files and connections.",
-            (of("process_open_fds", jobs), "{{job}} {{instance}}"),
+            (of("process_open_fds", JOBS), "{{job}} {{instance}}"),
         ),
+    ]
+
+
+def _machine() -> list[Panel]:
+    return [
         graph(
             "Disks, in use",
             "percentunit",

@@ -119,6 +119,8 @@ def test_a_token_is_the_one_bearer_entry(metadata: Any, secret: str | None) -> N
 
 # When tokens are asked for
 
+TLS = {"tls_cert": "c", "tls_key": "k"}
+
 
 @pytest.mark.parametrize(
     ("settings", "address", "tokens", "reason"),
@@ -130,6 +132,14 @@ def test_a_token_is_the_one_bearer_entry(metadata: Any, secret: str | None) -> N
         ({"allow_plaintext": True}, "0.0.0.0:1", True, "others reach the address"),
         ({"tls_cert": "c", "tls_key": "k"}, "host:1", True, "others reach the address"),
         ({"allow_anonymous": True}, "0.0.0.0:1", False, "ALLOW_ANONYMOUS"),
+        ({"allow_anonymous": "lookup"}, "127.0.0.1:1", True, "but for looking up"),
+        ({"mode": "production"}, "127.0.0.1:1", True, "production"),
+        (
+            TLS | {"tls_client_ca": "a", "tls_client_subjects": "CN=a=lookup"},
+            "127.0.0.1:1",
+            True,
+            "CLIENT_SUBJECTS",
+        ),
         ({"tls_cert": "c", "tls_key": "k", "tls_client_ca": "a"}, "[::]:1", False, "certificate"),
         (
             {"tls_cert": "c", "tls_key": "k", "tls_client_ca": "a", "require_tokens": True},

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import eventindex
-from eventindex.token import find_token
+from eventindex.token import TokenSource
 from tests.support.processes import Service
 from tests.support.tokens import STRANGER, Stack, make
 
@@ -85,12 +85,12 @@ def test_a_token_file_of_any_editor(
     path.write_bytes(f"eix_abc{end}".encode(encoding))
     monkeypatch.setenv("EVENTINDEX_TOKEN_FILE", str(path))
     monkeypatch.delenv("EVENTINDEX_TOKEN", raising=False)
-    assert find_token() == "eix_abc"
+    assert TokenSource().current() == "eix_abc"
     path.write_bytes(codecs.BOM_UTF16_BE + f"eix_abc{end}".encode("utf-16-be"))
-    assert find_token() == "eix_abc"
+    assert TokenSource().current() == "eix_abc"
     path.write_bytes(b"\xff\xfe\x00\xd8")
     with pytest.raises(eventindex.AccessError, match="characters"):
-        find_token()
+        TokenSource().current()
 
 
 def test_a_token_that_cannot_be_one_is_not_sent(stack: Stack) -> None:

@@ -1,0 +1,59 @@
+"""Collections as plain values. No I/O."""
+
+from __future__ import annotations
+
+import datetime
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from eventindex.catalogue_results import to_time
+from eventindex.results import DatasetState
+from eventindex.v1 import lookup_pb2
+
+
+class Collection(NamedTuple):
+    """A collection of the index; `made_from` is the name of another one or ""."""
+
+    name: str
+    made_from: str
+    state: DatasetState
+    events: int
+    runs: int
+    created: datetime.datetime | None
+    comment: str
+
+
+class CollectionOverlap(NamedTuple):
+    """How many events collections have in common: int64 of shape (n, n), by name in their order.
+
+    `by_run` has a matrix for each run, if asked for.
+    """
+
+    collections: list[str]
+    events: npt.NDArray[np.int64]
+    by_run: dict[int, npt.NDArray[np.int64]]
+
+
+def to_collection(message: lookup_pb2.Collection) -> Collection:
+    """Return a collection of the wire as a value."""
+    return Collection(
+        message.name,
+        message.made_from,
+        DatasetState(message.state),
+        message.events,
+        message.runs,
+        to_time(message, "created"),
+        message.comment,
+    )
+
+
+def to_overlap(message: lookup_pb2.OverlapCollectionsResponse) -> CollectionOverlap:
+    """Return the overlap of collections of the wire as a value."""
+    shape = (len(message.collections),) * 2
+    return CollectionOverlap(
+        list(message.collections),
+        np.array(message.events, np.int64).reshape(shape),
+        {run.run_number: np.array(run.events, np.int64).reshape(shape) for run in message.runs},
+    )

@@ -1,0 +1,123 @@
+"""The certificate of a service, read again when its files change: who renews it restarts nothing.
+
+A pair that does not fit together, as there is between two writes, is left alone and the last one
+stays. Connections that are open keep the one with which they began.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+import tempfile
+import threading
+from pathlib import Path
+from typing import NamedTuple
+
+import grpc
+
+from service_kit.settings import Settings
+
+log = logging.getLogger(__name__)
+
+# How often an HTTP server looks; gRPC looks at each handshake.
+LOOKED_AT_S = 2.0
+
+
+class TlsContent(NamedTuple):
+    """What is in the files, PEM."""
+
+    cert: bytes
+    key: bytes
+    client_ca: bytes | None
+
+
+class TlsFiles:
+    """Certificate, key and the clients' CA; threads may share it."""
+
+    def __init__(self, cert: Path, key: Path, client_ca: Path | None) -> None:
+        self._paths = (cert, key, client_ca)
+        self._lock = threading.Lock()
+        self._state = self._look()
+        self.content = self._read()
+
+    def renewed(self) -> TlsContent | None:
+        """Return what is in the files where that is new and fits together."""
+        with self._lock:
+            try:
+                state = self._look()
+                if state == self._state:
+                    return None
+                content = self._read()
+                check_pair(content)
+            except (OSError, ssl.SSLError) as error:
+                log.warning("%s: the certificate of before stays: %s", self._paths[0], error)
+                return None
+            self._state, self.content = state, content
+            log.info("%s: the new certificate is in use", self._paths[0])
+            return content
+
+    def _look(self) -> tuple[tuple[int, int, int], ...]:
+        found = (path.stat() for path in self._paths if path is not None)
+        return tuple((one.st_mtime_ns, one.st_size, one.st_ino) for one in found)
+
+    def _read(self) -> TlsContent:
+        cert, key, client_ca = self._paths
+        return TlsContent(
+            cert.read_bytes(), key.read_bytes(), client_ca.read_bytes() if client_ca else None
+        )
+
+
+def check_pair(content: TlsContent) -> None:
+    """See that a key is that of its certificate, and that the CA is one.
+
+    Raises:
+        ssl.SSLError: it is not.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    # OpenSSL reads a chain from a file only; this one is ours alone and gone at once.
+    with tempfile.NamedTemporaryFile(suffix=".pem") as file:
+        file.write(content.key + b"\n" + content.cert)
+        file.flush()
+        context.load_cert_chain(file.name)
+    if content.client_ca is not None:
+        context.load_verify_locations(cadata=content.client_ca.decode("ascii", "replace"))
+
+
+def tls_files(settings: Settings) -> TlsFiles | None:
+    """Return the files that the settings name; OSError where one cannot be read."""
+    if settings.tls_cert is None or settings.tls_key is None:
+        return None
+    return TlsFiles(settings.tls_cert, settings.tls_key, settings.tls_client_ca)
+
+
+def grpc_credentials(files: TlsFiles) -> grpc.ServerCredentials:
+    """Return credentials that take a new certificate at the next handshake."""
+
+    def configuration(content: TlsContent) -> grpc.ServerCertificateConfiguration:
+        return grpc.ssl_server_certificate_configuration(
+            [(content.key, content.cert)], root_certificates=content.client_ca
+        )
+
+    def fetch() -> grpc.ServerCertificateConfiguration | None:
+        content = files.renewed()
+        return None if content is None else configuration(content)
+
+    return grpc.dynamic_ssl_server_credentials(
+        configuration(files.content),
+        fetch,  # type: ignore[arg-type]  # None stands for "as it is", see gRPC's documentation
+        require_client_authentication=files.content.client_ca is not None,
+    )
+
+
+async def keep_renewed(settings: Settings, context: ssl.SSLContext | None) -> None:
+    """Load the certificate into the context of an HTTP server whenever it is a new one."""
+    files = tls_files(settings)
+    if files is None or context is None:
+        return
+    while True:
+        await asyncio.sleep(LOOKED_AT_S)
+        if files.renewed() is not None and settings.tls_cert is not None:
+            context.load_cert_chain(settings.tls_cert, settings.tls_key)
+            if settings.tls_client_ca is not None:
+                context.load_verify_locations(settings.tls_client_ca)
