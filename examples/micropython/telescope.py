@@ -77,7 +77,7 @@ def read_event():
 
 def main():
     """Send for ever; the clock has been set (ntptime.settime()) and the network is up."""
-    sender = Sender("192.168.1.10", "roof-2", user="publisher", password="…")  # noqa: S106
+    sender = Sender("192.168.1.10", "roof-2", user="publisher", password="…")  # noqa: S106  # yours
     # One more than the run before, kept in a file: a run's events are numbered once.
     run, event, tried = 9000001, 0, 0
     while True:
