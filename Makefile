@@ -9,7 +9,7 @@ PROTOC = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I pr
 	--grpc_python_out=$(1) --mypy_grpc_out=quiet:$(1) $(PROTOS)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow test-faults test-model soak lint format docs protos protos-check contract contract-image bench bench-small bench-billion up down clean
+.PHONY: help run test test-slow test-faults test-model fuzz soak lint format docs protos protos-check contract contract-image bench bench-small bench-billion up down clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -18,8 +18,9 @@ help: ## list the targets
 run: $(VENV)/.server ## start everything here, send sample events, look them up, serve until Ctrl-C
 	@exec $(BIN)/python -m local_stack.demo
 
-# Each worker has one half of the tests, file after file; who is done takes half of what is left.
-PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
+# Each worker has a third of the tests, file after file; who is done takes half of what another has left.
+# Three on two cores: many tests wait for a server, a signal or a limit.
+PYTEST := $(BIN)/python -m pytest -n 3 --dist worksteal
 
 test: $(VENV)/.dev ## run the tests (PYTEST_ARGS="-k lookup" to choose)
 	@$(PYTEST) -m "not slow" $(PYTEST_ARGS)
@@ -32,6 +33,10 @@ test-faults: $(VENV)/.dev ## harm everything around the services, prove that not
 
 test-model: $(VENV)/.dev ## any mix of calls and crashes against a dictionary, for about two hours
 	@$(BIN)/python -m pytest tests/model/test_model.py --hypothesis-profile=model $(PYTEST_ARGS)
+
+fuzz: $(VENV)/.dev ## bytes that nobody meant for everything that reads some, ten minutes (FUZZ_SECONDS=600)
+	@EVENTINDEX_FUZZ_SECONDS=$(or $(FUZZ_SECONDS),600) $(BIN)/python -m pytest -n 0 --log-cli-level=WARNING \
+	  tests/fuzz $(PYTEST_ARGS)
 
 soak: $(VENV)/.dev ## everything at work for an hour with faults; figures in soak.csv (SOAK_MINUTES=60)
 	@$(BIN)/python -m tests.faults.soak --minutes $(or $(SOAK_MINUTES),60)

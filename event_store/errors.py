@@ -12,6 +12,10 @@ class UnansweredError(StoreUnavailableError):
     """
 
 
+class ReplicaBehindError(StoreUnavailableError):
+    """The replica does not have yet what the caller was told is committed."""
+
+
 class UnusableDatabaseError(StoreUnavailableError):
     """The database answers and cannot be served from: somebody has to change it first."""
 

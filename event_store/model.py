@@ -68,6 +68,8 @@ class Outcome(IntEnum):
     CLOSED_COLLECTION = 5
     # Refused: there is no collection of this name.
     UNKNOWN_COLLECTION = 6
+    # Refused: the telescope has no collection yet, and no more may be made.
+    TOO_MANY_COLLECTIONS = 7
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from psycopg2.extensions import cursor as Cursor
 from event_store.arrays import number_values
 from event_store.database.connection import Connection
 from event_store.database.threads import DatabaseThreads
+from event_store.errors import CorruptPageError
 from event_store.model import DatasetState, Int64, fuid_text
 from event_store.pages.copy import ScannedPage
 from event_store.select.collections import collection_number
@@ -116,7 +117,7 @@ def resolve(
         InvalidRequestError: the dataset belongs to another one, or a name is there twice.
     """
     with connection.cursor() as cursor:
-        number = chosen_collection(cursor, message.collection, selection.dsid)
+        number = chosen_collection(cursor, message.collection, selection.dsid, selection.fuid)
         one = selection.run_first == selection.run_last
         require_run(cursor, selection.run_first if one else None, number)
         require_file(cursor, selection.fuid, number)
@@ -201,6 +202,8 @@ def _number_files(
 ) -> tuple[npt.NDArray[np.intp], list[tuple[bytes, int]]]:
     """Return the place of each event's file among all files of some pages: (id, dataset)."""
     sizes = [len(page.page.fuids) for page in pages]
+    if (chosen.file_index >= np.array(sizes).take(chosen.page)).any():
+        raise CorruptPageError("a file index beyond the files of its page")
     fuids = np.concatenate([page.page.fuids for page in pages]).tolist()
     dsids = np.concatenate([page.page.dsids for page in pages]).tolist()
     places: dict[tuple[bytes, int], int] = {}

@@ -78,4 +78,5 @@ class Names:
                 f"the names of {len(response.files):,} files take {size:,} bytes, more than a "
                 "message holds: ask for fewer pairs at once"
             )
-        return [response.SerializeToString()]
+        # An answer without files is one of no fields: nothing was found.
+        return [response.SerializeToString()] if response.files else []

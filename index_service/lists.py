@@ -10,20 +10,24 @@ from psycopg2.extensions import cursor as Cursor
 from event_store.database.connection import Connection
 from event_store.database.threads import DatabaseThreads
 from event_store.errors import NotFoundError
-from event_store.model import RAW_NAME
+from event_store.model import RAW, RAW_NAME
 from event_store.select import lists
 from event_store.select.collections import (
     CollectionRow,
     collection_number,
+    collection_numbers,
     collection_of_dataset,
     collections_of_file,
     collections_of_runs,
     list_collections,
 )
-from event_store.select.existence import require_dataset, require_detector, require_run
+from event_store.select.existence import require_dataset, require_detector, require_run, run_exists
 from event_store.select.file_events import FileEvents, TooManyEventsError, read_file_events
+from event_store.select.paging import Rows
+from event_store.select.run_list import RunRow, list_runs
+from event_store.telescope.names import cosmic_collection
 from eventindex.v1 import event_pb2, lookup_pb2
-from index_service import lists_plan, lists_reply
+from index_service import lists_plan, lists_reply, provenance
 from index_service.file_names import Names
 from service_kit import checks
 from service_kit.errors import InvalidRequestError
@@ -47,17 +51,23 @@ class Catalogue:
         """Return a page of runs."""
         planned = lists_plan.plan_runs(request)
 
-        def fetch(cursor: Cursor) -> lists.Rows[lists.RunRow]:
-            collection = collection_number(cursor, request.collection or RAW_NAME)
-            require_run(cursor, planned.run, collection)
+        def fetch(cursor: Cursor) -> Rows[RunRow]:
             require_detector(cursor, planned.detector_id)
-            return lists.list_runs(
+            collections = _collections_of_runs(cursor, request)
+            run = planned.run
+            if (
+                run is not None
+                and collections is not None
+                and not any(run_exists(cursor, run, number) for number in collections)
+            ):
+                require_run(cursor, run, collections[0])
+            return list_runs(
                 cursor,
                 planned.page,
                 run_first=planned.runs.first,
                 run_last=planned.runs.last,
                 detector_id=planned.detector_id,
-                collection=collection,
+                collections=collections,
                 numbers=planned.numbers,
             )
 
@@ -69,7 +79,7 @@ class Catalogue:
         """Return a page of datasets."""
         planned = lists_plan.plan_datasets(request)
 
-        def fetch(cursor: Cursor) -> lists.Rows[lists.DatasetRow]:
+        def fetch(cursor: Cursor) -> Rows[lists.DatasetRow]:
             name = request.collection
             return lists.list_datasets(
                 cursor,
@@ -96,7 +106,7 @@ class Catalogue:
         """Return a page of RAW files, one row for each run and dataset."""
         planned = lists_plan.plan_files(request)
 
-        def fetch(cursor: Cursor) -> lists.Rows[lists.FileRow]:
+        def fetch(cursor: Cursor) -> Rows[lists.FileRow]:
             collection = chosen_collection(cursor, request.collection, planned.dsid)
             require_run(cursor, planned.run, collection)
             return lists.list_files(
@@ -121,7 +131,7 @@ class Catalogue:
         """Return a page of conflicts."""
         planned = lists_plan.plan_conflicts(request)
 
-        def fetch(cursor: Cursor) -> lists.Rows[lists.ConflictRow]:
+        def fetch(cursor: Cursor) -> Rows[lists.ConflictRow]:
             collection = collection_number(cursor, request.collection or RAW_NAME)
             require_run(cursor, planned.run, collection)
             return lists.list_conflicts(
@@ -136,6 +146,7 @@ class Catalogue:
 
     async def GetFile(self, request: lookup_pb2.GetFileRequest) -> lookup_pb2.GetFileResponse:
         """Return a RAW file over its runs, and on request its events."""
+        provenance.plan(request)
         fuid = await self._fuid(request)
         rows = await self._fetch(lambda cursor: lists.file_rows(cursor, fuid, _FILE_ROWS_MAX + 1))
         if not rows:
@@ -147,14 +158,19 @@ class Catalogue:
         files = [lists_reply.raw_file(row) for row in rows]
         if request.with_file_names:
             await self._fill_names(files, [row.run_number for row in rows])
+        family = await provenance.read(self._threads, request, fuid)
+        if request.with_file_names:
+            related = [file.file for file in (*family.parents, *family.children)]
+            await self._fill_names(related, [rows[0].run_number] * len(related))
         if not request.with_events:
-            return lists_reply.file_response(rows, files, [])
+            return lists_reply.file_response(rows, files, [], family)
         _check_size(fuid, sum(row.n_events for row in rows))
         collections = await self._fetch(lambda cursor: collections_of_file(cursor, fuid))
         events = await self._threads.run(
             lambda connection: _file_events(connection, fuid, collections)
         )
-        return lists_reply.file_response(rows, files, lists_reply.batches(rows, files, events))
+        batches = lists_reply.batches(rows, files, events)
+        return lists_reply.file_response(rows, files, batches, family)
 
     async def _fuid(self, request: lookup_pb2.GetFileRequest) -> str:
         """Find the file that is asked for by its id or its name."""
@@ -198,8 +214,31 @@ class Catalogue:
         return await self._threads.run(run)
 
 
-def chosen_collection(cursor: Cursor, name: str, dsid: int | None) -> int:
-    """Return the collection that is asked: by its name, else that of the dataset, else 'raw'.
+def _collections_of_runs(cursor: Cursor, request: lookup_pb2.ListRunsRequest) -> list[int] | None:
+    """Return where to look for runs: those of a telescope are in its own, or of before, in 'raw'.
+
+    None means everywhere.
+
+    Raises:
+        UnknownCollectionError: there is none of the name that is asked for.
+        InvalidRequestError: one and all are asked for.
+    """
+    if request.all_collections:
+        if request.collection:
+            raise InvalidRequestError(
+                f"collection={request.collection[:80]!r} and all_collections: give one"
+            )
+        return None
+    if request.collection or not request.detector_id:
+        return [collection_number(cursor, request.collection or RAW_NAME)]
+    own = cosmic_collection(request.detector_id)
+    return [RAW, *collection_numbers(cursor, [own]).values()]
+
+
+def chosen_collection(
+    cursor: Cursor, name: str, dsid: int | None, fuid: bytes | None = None
+) -> int:
+    """Return the collection that is asked: by its name, else that of dataset or file, else 'raw'.
 
     Raises:
         UnknownCollectionError: there is none of this name.
@@ -208,7 +247,8 @@ def chosen_collection(cursor: Cursor, name: str, dsid: int | None) -> int:
     """
     require_dataset(cursor, dsid)
     if dsid is None:
-        return collection_number(cursor, name or RAW_NAME)
+        own = collections_of_file(cursor, fuid.hex()) if fuid is not None and not name else []
+        return own[0] if len(own) == 1 else collection_number(cursor, name or RAW_NAME)
     number, of_dataset = collection_of_dataset(cursor, dsid)
     if name and collection_number(cursor, name) != number:
         raise InvalidRequestError(

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 from event_store.model import DatasetState
-from event_store.select.lists import CONFLICT_ORDER, DATASET_ORDERS, FILE_ORDERS, RUN_ORDERS, PageOf
+from event_store.select.lists import CONFLICT_ORDER, DATASET_ORDERS, FILE_ORDERS
+from event_store.select.paging import PageOf
+from event_store.select.run_list import RUN_ORDERS
 from eventindex.v1 import lookup_pb2
 from index_service import page_token
 from service_kit import checks

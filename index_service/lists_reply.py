@@ -8,9 +8,12 @@ from typing import Any, TypeVar
 from google.protobuf.message import Message
 
 from event_store.select.file_events import FileEvents
-from event_store.select.lists import ConflictRow, DatasetRow, FileRow, PageOf, Rows, RunRow
+from event_store.select.lists import ConflictRow, DatasetRow, FileRow
+from event_store.select.paging import PageOf, Rows
+from event_store.select.run_list import RunRow
 from eventindex.v1 import event_pb2, lookup_pb2
 from index_service import page_token
+from index_service.provenance import Family
 from service_kit.messages import conflict_message, dataset_message
 
 # Bytes of the rows in one response; a message may have 16 MiB.
@@ -59,9 +62,15 @@ def file_response(
     rows: Sequence[FileRow],
     files: Sequence[event_pb2.RawFile],
     events: Iterable[event_pb2.EventBatch],
+    family: Family,
 ) -> lookup_pb2.GetFileResponse:
-    """Return a RAW file over its runs."""
-    return lookup_pb2.GetFileResponse(runs=map(_file, rows, files), events=events)
+    """Return a RAW file over its runs, and the files that its events came from and went into."""
+    return lookup_pb2.GetFileResponse(
+        runs=map(_file, rows, files),
+        events=events,
+        parents=family.parents,
+        children=family.children,
+    )
 
 
 def batches(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from google.protobuf.internal.containers import RepeatedScalarFieldContainer
 
+from event_store.database.commit_tokens import CommitToken, parse_token
 from event_store.lookup.batch import Asked
 from event_store.model import NUMBER_MAX, RAW_NAME, Int64
 from eventindex.v1 import lookup_pb2
@@ -20,7 +21,7 @@ from service_kit.requests import parse
 from service_kit.settings import PAIRS_PER_MESSAGE_MAX
 
 _FIELDS = lookup_pb2.LookupRequest.DESCRIPTOR.fields_by_name
-_BATCH_ID, _RUNS, _EVENTS, _WITH_OLT, _COLLECTION, _OF_STREAM, _WITH_NAMES = (
+_BATCH_ID, _RUNS, _EVENTS, _WITH_OLT, _COLLECTION, _OF_STREAM, _WITH_NAMES, _TOKEN = (
     _FIELDS[name].number
     for name in (
         "batch_id",
@@ -30,8 +31,11 @@ _BATCH_ID, _RUNS, _EVENTS, _WITH_OLT, _COLLECTION, _OF_STREAM, _WITH_NAMES = (
         "collection",
         "files_of_stream",
         "with_file_names",
+        "commit_token",
     )
 )
+# How the field begins on the wire.
+_TOKEN_TAG = bytes([_TOKEN << 3 | 2])
 _KNOWN = {
     _BATCH_ID: int,
     _RUNS: memoryview,
@@ -40,6 +44,7 @@ _KNOWN = {
     _COLLECTION: memoryview,
     _OF_STREAM: int,
     _WITH_NAMES: int,
+    _TOKEN: memoryview,
 }
 
 
@@ -51,6 +56,14 @@ def plan_lookup(request: bytes) -> Asked:
             range, with its index.
     """
     return _plan_columns(request) or _plan_message(request)
+
+
+def may_have_commit_token(request: bytes) -> bool:
+    """Return whether a request has a commit_token, or cannot be told at a glance."""
+    if _TOKEN_TAG not in request:
+        return False
+    read = fields(request)
+    return read is None or any(number == _TOKEN for number, _ in read[0])
 
 
 def plan_event(request: lookup_pb2.GetEventRequest) -> Asked:
@@ -96,6 +109,7 @@ def _plan_columns(request: bytes) -> Asked | None:
         name.decode() or RAW_NAME,
         bool(by_number.get(_WITH_NAMES)),
         bool(by_number.get(_OF_STREAM)),
+        _token(bytes(by_number.get(_TOKEN, b"")).decode("ascii", "replace")),
     )
 
 
@@ -110,7 +124,17 @@ def _plan_message(data: bytes) -> Asked:
         request.collection or RAW_NAME,
         request.with_file_names,
         request.files_of_stream,
+        _token(request.commit_token),
     )
+
+
+def _token(text: str) -> CommitToken | None:
+    if not text:
+        return None
+    token = parse_token(text)
+    if token is None:
+        raise InvalidRequestError(f"commit_token is {text[:64]!r}, not that of an acknowledgement")
+    return token
 
 
 def _check_lengths(runs: int, pairs: int) -> None:

@@ -7,6 +7,7 @@ last, so that a reader finds the columns without stepping through them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -72,9 +73,16 @@ def encode_lookup(asked: Asked, answer: Answer[bytes], first_file_index: int = 0
             number_field(_FIRST_FILE, first_file_index),
             packed_field(_FILE_INDEXES, answer.file_indexes),
             b"" if answer.olt is None else packed_field(_OLT_RESULTS, answer.olt),
+            _others(answer.other_collections),
             *answer.files,
         )
     )
+
+
+def _others(names: Sequence[str]) -> bytes:
+    if not names:
+        return b""
+    return lookup_pb2.LookupResponse(other_collections=names).SerializeToString()
 
 
 def event_response(asked: Asked, answer: Answer[bytes]) -> lookup_pb2.GetEventResponse:

@@ -18,12 +18,14 @@ from event_store.database.threads import DatabaseThreads
 from event_store.errors import NotFoundError, StoreUnavailableError
 from event_store.lookup.batch import Answer, Asked
 from event_store.lookup.reader import Reader
-from event_store.select.collections import collection_number
+from event_store.model import RAW_NAME
+from event_store.select.collections import collection_number, collections_by_run
 from event_store.select.existence import elsewhere, run_exists
 from eventindex.v1 import lookup_pb2
 from index_service import lookup_joining, lookup_plan, lookup_reply
 from index_service.file_names import Names
 from index_service.lookup_groups import LookupGroups
+from index_service.replica import not_reached, when_reached
 from index_service.stream_files import Answered, StreamFiles
 from service_kit import calls
 from service_kit.errors import InvalidRequestError
@@ -34,6 +36,9 @@ log = logging.getLogger(__name__)
 
 # Answers of a stream that are ready or being made behind the one that is sent.
 ANSWERS_AHEAD_MAX = 4
+# Runs of a batch of which is said where they are, and names in an answer.
+RUNS_EXPLAINED_MAX = 1000
+OTHERS_MAX = 10
 
 
 class Observer(Protocol):
@@ -67,9 +72,18 @@ class Lookups:
         names: Names,
         *,
         slow_call_s: float = math.inf,
+        replica_wait_s_max: float = math.inf,
         quotas: Quotas | None = None,
     ) -> None:
-        """`slow_call_s`: a batch that takes as long is worth a line of the log."""
+        """Answer by these parts.
+
+        Args:
+            reader, threads, observer, names: what is asked, and who is told.
+            slow_call_s: a batch that takes as long is worth a line of the log.
+            replica_wait_s_max: how long a batch with a commit_token waits for a replica.
+            quotas: of what a caller may have at once.
+        """
+        self._replica_wait_s_max = replica_wait_s_max
         self._slow_call_s = slow_call_s
         self._quotas = quotas
         self._reader = reader
@@ -108,9 +122,16 @@ class Lookups:
                 values = {"method": method, "pairs": pairs, "seconds": round(seconds, 6)}
                 log.info("%s: a batch of %d pairs took %.3f s", *values.values(), extra=values)
 
-        answer = self._groups.submit(request)
+        answer = self._begun(request)
         answer.add_done_callback(note)
         return answer
+
+    def _begun(self, request: bytes) -> asyncio.Future[_Reply]:
+        if not lookup_plan.may_have_commit_token(request):
+            return self._groups.submit(request)
+        return asyncio.ensure_future(
+            when_reached(lambda: self._groups.submit(request), self._replica_wait_s_max)
+        )
 
     async def GetEvent(self, request: lookup_pb2.GetEventRequest) -> lookup_pb2.GetEventResponse:
         """Look up one event with all its fields."""
@@ -131,6 +152,8 @@ class Lookups:
     ) -> list[_Reply | Exception]:
         """Answer requests that have all arrived; a bad one leaves the others alone."""
         planned = [_plan(request) for request in requests]
+        behind = not_reached(connection, planned)
+        planned = [behind.get(place, one) for place, one in enumerate(planned)]
         asked = [one for one in planned if isinstance(one, Asked)]
         try:
             replies = iter(self._look_up(connection, asked))
@@ -148,17 +171,20 @@ class Lookups:
         replies = [_NO_REPLY] * len(asked)
         parts = lookup_joining.parts(asked)
         answers = self._reader.lookup_all(connection, [lookup_joining.join(part) for part in parts])
+        lost: list[tuple[int, Asked, Answer[bytes]]] = []
         for part, answer in zip(parts, answers, strict=True):
             for (place, one), own in zip(part, lookup_joining.split(answer, part), strict=True):
                 named = self._named(connection, one, own) if one.with_names else own
-                body = (
-                    Answered(one, named)
-                    if one.of_stream and not one.with_names
-                    else lookup_reply.encode_lookup(one, named)
-                )
-                replies[place] = _Reply(body, len(one.events))
+                if own.files or not len(one.events):
+                    replies[place] = _reply(one, named)
+                else:
+                    lost.append((place, one, named))
             found = int(np.count_nonzero(answer.file_indexes))
             self._observer.looked_up(found, len(answer.file_indexes) - found)
+        if lost:
+            others = _other_collections(connection, [one for _, one, _ in lost])
+            for (place, one, named), collections in zip(lost, others, strict=True):
+                replies[place] = _reply(one, replace(named, other_collections=collections))
         return replies
 
     def _named(self, connection: Connection, asked: Asked, answer: Answer[bytes]) -> Answer[bytes]:
@@ -176,7 +202,30 @@ def _why_missing(connection: Connection, asked: Asked) -> str:
         return f"run {run} is not in the index{elsewhere(cursor, run)}"
 
 
-def _plan(request: bytes) -> Asked | InvalidRequestError:
+def _other_collections(connection: Connection, asked: Sequence[Asked]) -> list[list[str]]:
+    """Return for each batch the collections with runs of it that the one asked does not hold."""
+    runs = [np.unique(one.runs)[:RUNS_EXPLAINED_MAX].tolist() for one in asked]
+    with connection.cursor() as cursor:
+        holders = collections_by_run(cursor, sorted({run for own in runs for run in own}))
+    found = []
+    for one, own in zip(asked, runs, strict=True):
+        away = [names for run in own if one.collection not in (names := holders.get(run, []))]
+        distinct = {name for names in away for name in names}
+        found.append(sorted(distinct, key=lambda name: (name != RAW_NAME, name))[:OTHERS_MAX])
+    return found
+
+
+def _reply(asked: Asked, answer: Answer[bytes]) -> _Reply:
+    """Return a response, or what it is made of in its turn on a stream."""
+    body = (
+        Answered(asked, answer)
+        if asked.of_stream and not asked.with_names
+        else lookup_reply.encode_lookup(asked, answer)
+    )
+    return _Reply(body, len(asked.events))
+
+
+def _plan(request: bytes) -> Asked | Exception:
     try:
         return lookup_plan.plan_lookup(request)
     except InvalidRequestError as error:

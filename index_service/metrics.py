@@ -47,6 +47,9 @@ class Metrics:
             "code",
             buckets=_SECONDS_BUCKETS,
         )
+        self._corrupt = counter(
+            "corrupt_page_answers", "Calls that ended because a stored page contradicts itself."
+        )
         self._running = gauge(
             "requests_running", "Calls and streams that are open.", "method", workers="livesum"
         )
@@ -61,6 +64,11 @@ class Metrics:
         )
         self._database_up = gauge(
             "database_up", "1 when PostgreSQL answered the last question.", workers="livemin"
+        )
+        self._replica_lag = gauge(
+            "database_replica_lag_seconds",
+            "How far the replica that is asked is behind its primary; 0 of a primary.",
+            workers="livemax",
         )
         self._cache_bytes = gauge(
             "cache_bytes", "Memory that the held pages take.", workers="livesum"
@@ -120,7 +128,13 @@ class Metrics:
     def request(self, method: str, code: str, seconds: float) -> None:
         """Note that a call ended."""
         self._requests.labels(method, code).observe(seconds)
+        if code == "DATA_LOSS":
+            self._corrupt.inc()
         self._cache_used()
+
+    def replica_lag(self, seconds: float) -> None:
+        """Note how far the database is behind its primary."""
+        self._replica_lag.set(seconds)
 
     def database(self, up: bool) -> None:
         """Note whether PostgreSQL answered."""

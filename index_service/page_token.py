@@ -15,7 +15,7 @@ from datetime import datetime
 
 from google.protobuf.message import Message
 
-from event_store.select.lists import KEY_TYPES
+from event_store.select.paging import KEY_TYPES
 from service_kit.errors import InvalidRequestError
 
 TOKEN_CHARACTERS_MAX = 4096

@@ -12,6 +12,7 @@ import grpc
 
 from event_store.database import startup
 from event_store.database.connection import Connection
+from event_store.database.hosts import first_host, kept_hosts
 from event_store.database.rights import READER_RIGHTS
 from event_store.database.threads import DatabaseThreads
 from event_store.lookup.reader import Reader
@@ -27,6 +28,7 @@ from index_service.lists import Catalogue
 from index_service.lookup_reply import encode_file
 from index_service.lookups import Lookups
 from index_service.overlap import Overlaps
+from index_service.replica import ReplicaWatch
 from index_service.status import Status
 from service_kit import registry
 from service_kit.certificates import watch_certificates
@@ -75,7 +77,8 @@ class IndexService:
         probe: tells whether the database answers.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, number: int = 0) -> None:
+        """Make the parts; `number` is that of the worker, from 1, or 0 for the only one."""
         self._settings = settings
         reader = Reader(settings.cache_bytes_max, encode_file)
         observer = metrics.Metrics(
@@ -83,8 +86,9 @@ class IndexService:
             requests_max=settings.lookups_at_once_max,
             methods=_CONTRACT.methods_by_name,
         )
+        hosts = kept_hosts(settings.database_url, first_host(number))
         self._threads = threads = DatabaseThreads(
-            settings.database_url,
+            hosts,
             settings.store_options,
             settings.database_connections_max,
             name="eventindex index_service",
@@ -99,6 +103,7 @@ class IndexService:
                 names,
                 slow_call_s=settings.slow_call_s,
                 quotas=quotas,
+                replica_wait_s_max=settings.replica_wait_max_s,
             ),
             Catalogue(threads, names),
             Cosmic(threads),
@@ -111,15 +116,16 @@ class IndexService:
         )
         self._handlers = _handlers(parts, observer, settings.slow_call_s, quotas)
         connection = Connection(
-            settings.database_url,
+            hosts,
             settings.store_options,
             autocommit=True,
             name="eventindex index_service probe",
         )
         self._database = DatabaseQuestion(
             connection,
-            "SELECT 1 FROM run LIMIT 1",
+            "SELECT 1 FROM dataset_version",
             partial(startup.check, rights=READER_RIGHTS),
+            ReplicaWatch(settings.replica_lag_max_s, observer.replica_lag).problem,
         )
         self.probe = Probe("database", self._database, observer.database)
 

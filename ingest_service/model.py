@@ -57,6 +57,7 @@ class Reason(StrEnum):
     UNKNOWN_COLLECTION = "unknown_collection"
     CLOSED_COLLECTION = "closed_collection"
     OTHER_COLLECTION = "dataset_of_other_collection"
+    TOO_MANY_COLLECTIONS = "too_many_collections"
 
 
 class RefusedError(ValueError):
@@ -172,6 +173,8 @@ class Receipt:
     rejections: Sequence[Rejection] = ()
     # Files whose name, size or checksum was noted before with another value.
     refused_files: int = 0
+    # A position of the write-ahead log behind the commit; of gRPC's submissions.
+    commit_token: str = ""
 
 
 # Different in each process; an instance that starts again counts from 1.

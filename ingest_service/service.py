@@ -97,7 +97,11 @@ class IngestService:
         )
         self._metrics = metrics = Metrics(with_broker=bool(settings.mqtt_url))
         topics = Topics(settings)
-        self._store = Store(settings.database_url, settings.store_options)
+        self._store = Store(
+            settings.database_url,
+            settings.store_options,
+            collections_max=settings.collections_max,
+        )
         self._detectors = Detectors(settings.detector_silence_min_s)
         self._pipeline = Pipeline(
             self._store, settings, metrics, on_crash, heard=self._detectors.heard

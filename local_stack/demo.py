@@ -18,6 +18,7 @@ import numpy.typing as npt
 import eventindex
 from event_store.errors import StoreError, StoreUnavailableError
 from eventindex.cli.publish_mqtt import Broker, BrokerError, Publisher
+from eventindex.collection_names import RAW, chosen_name
 from eventindex.columns import EventColumns, serialize
 from eventindex.v1 import admin_pb2
 from ingest_service.admin.tokens import create_without_service
@@ -29,7 +30,7 @@ from local_stack.samples import (
     TELESCOPE_EVENTS,
     TELESCOPE_RUN,
     generated_events,
-    sample_pairs,
+    generated_pairs,
     telescope_lines,
 )
 from local_stack.stack import Stack
@@ -58,8 +59,9 @@ def demonstrate(stack: Stack) -> None:
     if tokens:
         create = f"{_command(stack.settings)} token create --subject you --scope admin"
         say(f'  export EVENTINDEX_TOKEN=$({create} --database "$EVENTINDEX_DATABASE_URL")')
-    say(f"  echo {TELESCOPE_RUN} {TELESCOPE_EVENTS[0]} | {_command(stack.settings)} lookup -")
-    event = f"{TELESCOPE_RUN}/{TELESCOPE_EVENTS[0]}"
+    telescope = f"lookup --detector {TELESCOPE_DETECTOR} -"
+    say(f"  echo {TELESCOPE_RUN} {TELESCOPE_EVENTS[0]} | {_command(stack.settings)} {telescope}")
+    event = f"{TELESCOPE_RUN}/{TELESCOPE_EVENTS[0]}?detector={TELESCOPE_DETECTOR}"
     header = '-H "Authorization: Bearer $EVENTINDEX_TOKEN" ' if tokens else ""
     say(f"  curl {header}{stack.endpoints.http}/api/v1/events/{event}")
     say("Ctrl-C stops everything.")
@@ -78,8 +80,8 @@ def _is_empty(client: eventindex.Client) -> bool:
 def _store_and_look_up(stack: Stack, client: eventindex.Client) -> None:
     before = _outcomes(stack, client)
     batches = generated_events()
-    pairs = sample_pairs(batches)
-    n_events = len(pairs[0])
+    pairs = generated_pairs(batches)
+    n_events = len(TELESCOPE_EVENTS) + len(pairs[0])
     sent = _publish(stack, list(_messages(stack.settings, batches)))
     say(
         f"Sent {sent} MQTT messages: {len(TELESCOPE_EVENTS)} events of a cosmic-ray telescope "
@@ -158,13 +160,25 @@ def _look_up(
     try:
         started = time.perf_counter()
         result = client.lookup((runs, events))
+        of_telescope = [(TELESCOPE_RUN, event) for event in TELESCOPE_EVENTS]
+        telescope = client.lookup(of_telescope, collection=_telescope_collection(client))
         seconds = time.perf_counter() - started
-        telescope = client.lookup([(TELESCOPE_RUN, event) for event in TELESCOPE_EVENTS])
     except eventindex.EventIndexError as error:
         raise StackError(f"cannot look up the samples: {error}") from error
-    say(f"Found {result.found:,} of {len(runs):,} (run, event) pairs over gRPC in {seconds:.2f} s:")
+    found, pairs = result.found + telescope.found, len(result) + len(telescope)
+    say(f"Found {found:,} of {pairs:,} (run, event) pairs over gRPC in {seconds:.2f} s:")
     for event, fuid in zip(TELESCOPE_EVENTS, telescope.fuids(), strict=True):
-        say(f"  run {TELESCOPE_RUN} event {event} is in RAW file {fuid}")
+        say(
+            f"  run {TELESCOPE_RUN} event {event} of telescope {TELESCOPE_DETECTOR} "
+            f"is in RAW file {fuid}"
+        )
+
+
+def _telescope_collection(client: eventindex.Client) -> str:
+    """Return where the telescope's run is: in data of an older version in "raw"."""
+    names = [one.name for one in client.collections_of([TELESCOPE_RUN])]
+    own = chosen_name(RAW, TELESCOPE_DETECTOR)
+    return own if own in names else RAW
 
 
 def _wait_until(stack: Stack, done: Callable[[], bool], who: str) -> None:

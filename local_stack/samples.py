@@ -35,12 +35,10 @@ def generated_events() -> list[EventColumns]:
     return list(generate(Plan(run_first=RUNS[0], runs=len(RUNS))))
 
 
-def sample_pairs(
+def generated_pairs(
     batches: Sequence[EventColumns],
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Return runs and events of the telescope and the batches: two int64 arrays of one length."""
-    runs = [np.full(len(TELESCOPE_EVENTS), TELESCOPE_RUN, np.int64)]
-    events = [np.array(TELESCOPE_EVENTS, np.int64)]
-    runs += [np.asarray(batch.run_numbers, np.int64) for batch in batches]
-    events += [np.asarray(batch.event_numbers, np.int64) for batch in batches]
+    """Return runs and events of the batches: two int64 arrays of one length."""
+    runs = [np.asarray(batch.run_numbers, np.int64) for batch in batches]
+    events = [np.asarray(batch.event_numbers, np.int64) for batch in batches]
     return np.concatenate(runs), np.concatenate(events)

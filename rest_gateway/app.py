@@ -20,6 +20,7 @@ from eventindex.errors import EventIndexError
 from rest_gateway import problems
 from rest_gateway.calls import (
     catalogue,
+    collections,
     conflicts,
     cosmic,
     dead_letters,
@@ -51,7 +52,19 @@ _KINDS = {404: "not-found", 405: "method-not-allowed", 408: "timeout"}
 _GZIP_LEVEL = 1
 
 
-_CALLS = (lookup, events, catalogue, files, gaps, cosmic, live, jobs, conflicts, dead_letters)
+_CALLS = (
+    lookup,
+    events,
+    catalogue,
+    files,
+    collections,
+    gaps,
+    cosmic,
+    live,
+    jobs,
+    conflicts,
+    dead_letters,
+)
 
 
 def make_app(parts: Parts, observer: Metrics) -> FastAPI:

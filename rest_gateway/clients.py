@@ -23,6 +23,7 @@ from eventindex.catalogue_results import (
 )
 from eventindex.channel import Tls
 from eventindex.client import Client
+from eventindex.collection_names import RAW
 from eventindex.errors import AccessError, EventIndexError, NotFoundError
 from eventindex.profiles import Profile
 from eventindex.run_results import Run, to_run
@@ -64,14 +65,15 @@ class Services(Client):
         self._channels.append(channel)
         return channel
 
-    def check(self) -> None:
+    def check(self, collection: str = RAW) -> None:
         """See that the index answers this caller: an empty lookup.
 
         Raises:
             AccessError: the caller may not look up.
+            InvalidRequestError: there is no such collection.
             UnavailableError: the index is away.
         """
-        self.lookup([])
+        self.lookup([], collection=collection)
 
     def check_access(self) -> None:
         """See that the index does not refuse this caller; one that is away or broken refuses none.
@@ -91,13 +93,15 @@ class Services(Client):
         page = self._unary(self._index.ListRuns, request, None)
         return _page(to_run, page.runs, page.next_page_token)
 
-    def run(self, number: int) -> Run:
-        """Return one run.
+    def run(self, number: int, collection: str = "") -> Run:
+        """Return one run of a collection.
 
         Raises:
             NotFoundError: it is not in the index.
         """
-        request = lookup_pb2.ListRunsRequest(run_first=number, run_last=number)
+        request = lookup_pb2.ListRunsRequest(
+            run_first=number, run_last=number, collection=collection
+        )
         rows = self.runs_page(request).rows
         if not rows:
             raise NotFoundError(f"run {number} is not in the index")

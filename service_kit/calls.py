@@ -6,8 +6,10 @@ to another service hands it on. Never decides anything by it.
 
 from __future__ import annotations
 
+import math
 import random
 import re
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -25,6 +27,7 @@ _TOGETHER_MAX = 8
 _request_id: ContextVar[str] = ContextVar("request_id", default="")
 _traceparent: ContextVar[str] = ContextVar("traceparent", default="")
 _peer: ContextVar[str] = ContextVar("peer", default="")
+_deadline: ContextVar[float] = ContextVar("deadline", default=math.inf)
 
 
 class Tally:
@@ -59,12 +62,20 @@ def peer() -> str:
     return _peer.get()
 
 
-def begin(entries: Iterable[tuple[str, Any]], peer: str = "") -> str:
+def seconds_left() -> float:
+    """Return how long whoever makes the current call waits yet; infinite without a deadline."""
+    return _deadline.get() - time.monotonic()
+
+
+def begin(
+    entries: Iterable[tuple[str, Any]], peer: str = "", seconds_left: float | None = None
+) -> str:
     """Take the id out of metadata or headers, or make one, for all that this call does from now on.
 
     Args:
         entries: names in lower case, and values.
         peer: who calls.
+        seconds_left: how long that one waits; None: without a limit.
     """
     found = {name: value for name, value in entries if name in {REQUEST_ID, TRACEPARENT}}
     given, trace = str(found.get(REQUEST_ID, "")), str(found.get(TRACEPARENT, ""))
@@ -74,6 +85,7 @@ def begin(entries: Iterable[tuple[str, Any]], peer: str = "") -> str:
     _request_id.set(given)
     _traceparent.set(trace if traced else "")
     _peer.set(peer)
+    _deadline.set(math.inf if seconds_left is None else time.monotonic() + seconds_left)
     _tally.set(Tally())
     return given
 

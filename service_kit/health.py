@@ -102,9 +102,21 @@ class DatabaseQuestion:
     """Asks PostgreSQL for a sign of life on a connection of its own, for a `Probe`."""
 
     def __init__(
-        self, connection: Connection, statement: str, check: Callable[[Connection], list[str]]
+        self,
+        connection: Connection,
+        statement: str,
+        check: Callable[[Connection], list[str]],
+        look: Callable[[Connection], str | None] = lambda _: None,
     ) -> None:
-        """`check` finds out whether the database can be used at all; it has to succeed once."""
+        """Ask on this connection.
+
+        Args:
+            connection: of nobody else.
+            statement: a sign of life.
+            check: finds out whether the database can be used at all; it has to succeed once.
+            look: says what else is wrong.
+        """
+        self._look = look
         self._connection = connection
         self._statement = statement
         self._check = check
@@ -123,6 +135,6 @@ class DatabaseQuestion:
                 self.check()
             with self._connection.cursor() as cursor:
                 cursor.execute(self._statement)
+            return self._look(self._connection)
         except (StoreUnavailableError, StoreError) as error:
             return str(error)
-        return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from event_store.model import unsigned
 from event_store.select.collections import CollectionRow
 from event_store.select.lists import ConflictRow, DatasetRow
+from event_store.telescope.names import detector_of_collection
 from eventindex.v1 import event_pb2, lookup_pb2
 
 
@@ -32,6 +33,7 @@ def collection_message(row: CollectionRow) -> lookup_pb2.Collection:
         comment=row.comment,
         events=row.n_events,
         runs=row.n_runs,
+        detector_id=detector_of_collection(row.name),
     )
     collection.created.FromDatetime(row.created)
     return collection

@@ -172,7 +172,9 @@ class _Call:
         self._watch = watch
         self._began = time.perf_counter()
         self.code = grpc.StatusCode.CANCELLED
-        calls.begin(context.invocation_metadata() or (), str(context.peer()))
+        calls.begin(
+            context.invocation_metadata() or (), str(context.peer()), context.time_remaining()
+        )
         self._tally = calls.tally()
         self._subject = caller_subject()
         self._held = ExitStack()

@@ -31,6 +31,18 @@ class IndexSettings(BaseSettings):
         "{name} as it was noted, {fuid}, {dataset} and {collection} (their names) and {run}. One "
         "of which one of them is not known has none. Empty: no addresses.",
     )
+    replica_lag_max_s: float = Field(
+        60.0,
+        ge=0,
+        description="A worker of index_service whose database is a replica that is further behind "
+        "its primary, seconds, is not ready. 0: no bound.",
+    )
+    replica_wait_max_s: float = Field(
+        10.0,
+        gt=0,
+        description="Longest wait of a lookup with a commit_token for a replica to have what the "
+        "token stands for, seconds; it ends before the deadline of the call in any case.",
+    )
     index_workers: int = Field(
         0,
         ge=0,

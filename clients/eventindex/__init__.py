@@ -30,7 +30,6 @@ if TYPE_CHECKING:
         CosmicCounts,
         CosmicEvent,
         Dataset,
-        FileContent,
         FileOfRun,
         TdcChannel,
     )
@@ -53,6 +52,7 @@ if TYPE_CHECKING:
         UnsupportedError,
         WrongStateError,
     )
+    from eventindex.file_results import FileContent, RelatedFile
     from eventindex.picking import pick
     from eventindex.results import Ack, DatasetState, Event, LookupResult, RawFile, Rejection
     from eventindex.root_files.pick_report import FileOutcome, PickReport
@@ -80,7 +80,6 @@ _HOMES = {
         "CosmicCounts",
         "CosmicEvent",
         "Dataset",
-        "FileContent",
         "FileOfRun",
         "TdcChannel",
     ),
@@ -106,6 +105,7 @@ _HOMES = {
         "UnsupportedError",
         "WrongStateError",
     ),
+    "eventindex.file_results": ("FileContent", "RelatedFile"),
     "eventindex.picking": ("pick",),
     "eventindex.results": (
         "Ack",
@@ -183,6 +183,7 @@ __all__ = [
     "PickReport",
     "RawFile",
     "Rejection",
+    "RelatedFile",
     "Run",
     "RunCheck",
     "RunGaps",

@@ -24,7 +24,7 @@ from eventindex import channel as channels
 from eventindex.addresses import Found, locate
 from eventindex.aio_stream import AsyncExchange
 from eventindex.channel import Tls
-from eventindex.collection_names import RAW
+from eventindex.collection_names import RAW, chosen_name
 from eventindex.errors import from_rpc_error
 from eventindex.lookup_messages import (
     LookupCalls,
@@ -73,23 +73,28 @@ class AsyncClient:
         *,
         with_olt_result: bool = False,
         collection: str = RAW,
+        detector: str | int | None = None,
         with_file_names: bool = False,
+        commit_token: str = "",
         timeout: float | None = None,  # noqa: ASYNC109  # as in `Client`; gRPC keeps it
     ) -> LookupResult:
         """Find the RAW files of any number of (run, event) pairs; see `Client.lookup`."""
         columns = to_pairs(pairs)
+        collection = chosen_name(collection, detector)
         if len(columns.runs) > pairs_max(with_file_names):
             parts = self.lookup_stream(
                 slices(columns, pairs_max(with_file_names)),
                 with_olt_result=with_olt_result,
                 collection=collection,
                 with_file_names=with_file_names,
+                commit_token=commit_token,
                 timeout=timeout,
             )
             return join(columns, [part async for part in parts])
         seconds = self._limits.answer_seconds_max if timeout is None else timeout
         retry = channels.retrying_async(min(self._limits.retry_seconds_max, seconds))
-        request = encode(1, columns, Question(with_olt_result, collection, with_file_names))
+        question = Question(with_olt_result, collection, with_file_names, commit_token=commit_token)
+        request = encode(1, columns, question)
         response: Response = await retry(
             partial(self._attempt, request, time.monotonic() + seconds)
         )
@@ -101,26 +106,33 @@ class AsyncClient:
         *,
         with_olt_result: bool = False,
         collection: str = RAW,
+        detector: str | int | None = None,
         with_file_names: bool = False,
+        commit_token: str = "",
         batches_in_flight_max: int = 8,
         timeout: float | None = None,
         retry_seconds_max: float | None = None,
     ) -> AsyncGenerator[LookupResult, None]:
         """Look up batches of pairs, one result a batch, in order; see `Client.lookup_stream`.
 
-        Args:
-            batches: an asynchronous iterable, or a plain one, whose batches are then taken in
-                another thread.
-            with_olt_result, collection, with_file_names, batches_in_flight_max, timeout,
-            retry_seconds_max: as there.
+            Args:
+                batches: an asynchronous iterable, or a plain one, whose batches are then taken in
+                    another thread.
+                with_olt_result, collection, detector, with_file_names, commit_token,
+        batches_in_flight_max,
+                timeout, retry_seconds_max: as there.
         """
+        collection = chosen_name(collection, detector)
         default = self._limits
         limits = StreamLimits(
             batches_in_flight_max,
             default.answer_seconds_max if timeout is None else timeout,
             default.retry_seconds_max if retry_seconds_max is None else retry_seconds_max,
         )
-        question = Question(with_olt_result, collection, with_file_names, files_of_stream=True)
+        question = Question(
+            with_olt_result, collection, with_file_names, files_of_stream=True,
+            commit_token=commit_token,
+        )  # fmt: skip
         return self._stream(_requests(batches, question), question, limits)
 
     async def close(self) -> None:

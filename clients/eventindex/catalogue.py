@@ -6,15 +6,13 @@ from collections.abc import Iterable, Iterator
 
 from eventindex.catalogue_results import (
     Conflict,
-    FileContent,
-    FileOfRun,
     to_conflict,
-    to_file_of_run,
 )
-from eventindex.collection_names import RAW, wire_name
+from eventindex.collection_names import RAW, chosen_name, wire_name
 from eventindex.collection_queries import CollectionQueries
 from eventindex.connection import PAGE_ROWS
 from eventindex.cosmic_queries import CosmicQueries
+from eventindex.file_queries import FileQueries
 from eventindex.pairs import NUMBER_MAX
 from eventindex.run_results import (
     IndexStatus,
@@ -24,15 +22,14 @@ from eventindex.run_results import (
     to_run,
     to_run_gaps,
 )
-from eventindex.selection import checked_fuid, checked_number, run_bounds
-from eventindex.selection_results import Events
+from eventindex.selection import checked_number, run_bounds
 from eventindex.v1 import lookup_pb2
 
 # Of one request; as many as a page has.
 _RUNS_ASKED_MAX = 10_000
 
 
-class CatalogueQueries(CollectionQueries, CosmicQueries):
+class CatalogueQueries(CollectionQueries, CosmicQueries, FileQueries):
     """Lists what the index holds."""
 
     def runs(
@@ -51,7 +48,8 @@ class CatalogueQueries(CollectionQueries, CosmicQueries):
         Args:
             run: one run.
             run_first, run_last: bounds, inclusive.
-            detector_id: runs of one telescope only.
+            detector_id: runs of one telescope only; without a collection those of its own and,
+                begun before it had one, of "raw".
             order_by: "run_number" (default), "events", "first_seen" or "last_seen"; " desc" turns
                 it round.
             collection: the collection that holds them.
@@ -103,6 +101,7 @@ class CatalogueQueries(CollectionQueries, CosmicQueries):
         *,
         gaps_max: int = 20,
         collection: str = RAW,
+        detector: str | int | None = None,
         timeout: float | None = None,
     ) -> RunGaps:
         """Return which event numbers a run lacks between its first and its last event.
@@ -110,7 +109,8 @@ class CatalogueQueries(CollectionQueries, CosmicQueries):
         Args:
             run: the run.
             gaps_max: name so many gaps, the widest first; at most 10,000.
-            collection: the collection that holds them.
+            collection: the collection that is asked.
+            detector: a telescope, in its place.
             timeout: seconds to wait; default as in `connect`.
 
         Raises:
@@ -119,86 +119,9 @@ class CatalogueQueries(CollectionQueries, CosmicQueries):
         request = lookup_pb2.RunGapsRequest(
             run_number=checked_number(run, "run", NUMBER_MAX),
             gaps_max=checked_number(gaps_max, "gaps_max", 2**32 - 1),
-            collection=wire_name(collection),
+            collection=wire_name(chosen_name(collection, detector)),
         )
         return to_run_gaps(self._unary(self._index.RunGaps, request, timeout))
-
-    def files(
-        self,
-        *,
-        run: int | None = None,
-        dataset: int | str | None = None,
-        name: str = "",
-        with_file_names: bool = False,
-        order_by: str = "",
-        collection: str = "",
-        timeout: float | None = None,
-    ) -> Iterator[FileOfRun]:
-        """Yield the RAW files, one for each run that they hold events of.
-
-        Args:
-            run: files of one run only.
-            dataset: files of one dataset only, by number or name.
-            name: files with such a name only: * is any text, ? one character.
-            with_file_names: ask for what is noted of the files too.
-            order_by: "run_number" (default), "fuid_raw" or "events"; " desc" turns it round.
-            collection: the collection that holds them; without it that of the dataset, or "raw".
-            timeout: seconds for each page.
-
-        Raises:
-            NotFoundError: the run or dataset is not in the index.
-        """
-        request = lookup_pb2.ListFilesRequest(
-            page_size=PAGE_ROWS,
-            run_number=None if run is None else checked_number(run, "run", NUMBER_MAX),
-            dsid_raw=self._dsid(dataset),
-            order_by=order_by,
-            collection=collection,
-            name_pattern=name,
-            with_file_names=with_file_names,
-        )
-        pages = self._pages(lambda q: self._unary(self._index.ListFiles, q, timeout), request)
-        return (to_file_of_run(message) for page in pages for message in page.files)
-
-    def get_file(
-        self,
-        fuid_raw: str | None = None,
-        *,
-        name: str = "",
-        with_events: bool = False,
-        with_file_names: bool = False,
-        timeout: float | None = None,
-    ) -> FileContent:
-        """Return a RAW file's runs and, if asked for, its events.
-
-        The events come in one message; those of a file that is too large for it come from
-        `list_events(file=...)`.
-
-        Args:
-            fuid_raw: its id.
-            name: its whole name, in place of the id.
-            with_events: ask for its events too.
-            with_file_names: ask for what is noted of it too.
-            timeout: seconds to wait.
-
-        Raises:
-            NotFoundError: the index has no event of this file, or no file has the name.
-            InvalidRequestError: several files have the name; names some.
-            ValueError: the file id is no UUID, or neither or both of id and name are given.
-        """
-        if (fuid_raw is None) == (not name):
-            raise ValueError("give fuid_raw or name")
-        request = lookup_pb2.GetFileRequest(
-            fuid_raw=None if fuid_raw is None else checked_fuid(fuid_raw),
-            name=name,
-            with_events=with_events,
-            with_file_names=with_file_names,
-        )
-        message = self._unary(self._index.GetFile, request, timeout)
-        return FileContent(
-            [to_file_of_run(run) for run in message.runs],
-            [Events(batch) for batch in message.events],
-        )
 
     def conflicts(
         self,
@@ -206,6 +129,7 @@ class CatalogueQueries(CollectionQueries, CosmicQueries):
         run: int | None = None,
         with_resolved: bool = False,
         collection: str = RAW,
+        detector: str | int | None = None,
         timeout: float | None = None,
     ) -> Iterator[Conflict]:
         """Yield the events that were offered again with other values.
@@ -214,6 +138,7 @@ class CatalogueQueries(CollectionQueries, CosmicQueries):
             run: conflicts of one run only.
             with_resolved: those too that somebody has decided on.
             collection: the collection that holds them.
+            detector: a telescope, in its place.
             timeout: seconds for each page.
 
         Raises:
@@ -223,7 +148,7 @@ class CatalogueQueries(CollectionQueries, CosmicQueries):
             page_size=PAGE_ROWS,
             run_number=None if run is None else checked_number(run, "run", NUMBER_MAX),
             with_resolved=with_resolved,
-            collection=wire_name(collection),
+            collection=wire_name(chosen_name(collection, detector)),
         )
         pages = self._pages(lambda q: self._unary(self._index.ListConflicts, q, timeout), request)
         return (to_conflict(message) for page in pages for message in page.conflicts)

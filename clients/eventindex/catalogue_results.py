@@ -11,7 +11,6 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from eventindex.choices import CountChoice
 from eventindex.collection_names import RAW
 from eventindex.results import DatasetState, Event, RawFile, to_file
-from eventindex.selection_results import Events
 from eventindex.v1 import event_pb2, lookup_pb2
 
 
@@ -46,13 +45,6 @@ class FileOfRun(NamedTuple):
     event_first: int
     event_last: int
     collection: str = RAW
-
-
-class FileContent(NamedTuple):
-    """A RAW file's runs and, if asked for, its events."""
-
-    runs: list[FileOfRun]
-    events: list[Events]
 
 
 class Conflict(NamedTuple):

@@ -11,7 +11,7 @@ from typing import overload
 
 from eventindex.administration import Administration
 from eventindex.channel import tls_of
-from eventindex.collection_names import RAW, distinct_names, wire_name
+from eventindex.collection_names import RAW, chosen_name, distinct_names, wire_name
 from eventindex.columns import SerializedBatch, serialize, to_cosmic_message
 from eventindex.completeness import CompletenessQueries
 from eventindex.duplicates import DuplicateQueries
@@ -40,7 +40,9 @@ class Client(CompletenessQueries, DuplicateQueries, Administration, Picking):
         *,
         with_olt_result: bool = False,
         collection: str = RAW,
+        detector: str | int | None = None,
         with_file_names: bool = False,
+        commit_token: str = "",
         timeout: float | None = None,
     ) -> LookupResult: ...
 
@@ -52,6 +54,7 @@ class Client(CompletenessQueries, DuplicateQueries, Administration, Picking):
         with_olt_result: bool = False,
         collection: list[str] | tuple[str, ...],
         with_file_names: bool = False,
+        commit_token: str = "",
         timeout: float | None = None,
     ) -> dict[str, LookupResult]: ...
 
@@ -61,7 +64,9 @@ class Client(CompletenessQueries, DuplicateQueries, Administration, Picking):
         *,
         with_olt_result: bool = False,
         collection: str | list[str] | tuple[str, ...] = RAW,
+        detector: str | int | None = None,
         with_file_names: bool = False,
+        commit_token: str = "",
         timeout: float | None = None,
     ) -> LookupResult | dict[str, LookupResult]:
         """Find the RAW files of any number of (run, event) pairs.
@@ -73,7 +78,10 @@ class Client(CompletenessQueries, DuplicateQueries, Administration, Picking):
             with_olt_result: ask for the online filter's bits too.
             collection: the collection that is asked, or a list of several: then the result is a
                 dictionary with one for each. `collections_of` tells which hold some runs.
+            detector: a telescope, in the place of a collection: its own is asked.
             with_file_names: ask for names, sizes, checksums and addresses of the files too.
+            commit_token: of an `Ack`: what it acknowledged is found, on a replica too. One that is
+                behind is waited for.
             timeout: seconds to wait, default as in `connect`; for each 100,000 pairs where
                 there are more, for each 4,000 with names.
 
@@ -83,30 +91,27 @@ class Client(CompletenessQueries, DuplicateQueries, Administration, Picking):
             EventIndexError: the server refused, failed, or is away.
         """
         columns = to_pairs(pairs)
-        if isinstance(collection, str):
-            return self._lookup_in(collection, columns, with_olt_result, with_file_names, timeout)
+        question = Question(with_olt_result, RAW, with_file_names, commit_token=commit_token)
+        if isinstance(collection, str) or detector is not None:
+            question = question._replace(collection=chosen_name(collection, detector))
+            return self._lookup_in(columns, question, timeout)
         return {
-            name: self._lookup_in(name, columns, with_olt_result, with_file_names, timeout)
+            name: self._lookup_in(columns, question._replace(collection=name), timeout)
             for name in distinct_names(collection)
         }
 
-    def _lookup_in(
-        self,
-        collection: str,
-        columns: Pairs,
-        with_olt_result: bool,
-        with_file_names: bool,
-        timeout: float | None,
-    ) -> LookupResult:
-        if len(columns.runs) <= pairs_max(with_file_names):
-            request = encode(1, columns, Question(with_olt_result, collection, with_file_names))
+    def _lookup_in(self, columns: Pairs, question: Question, timeout: float | None) -> LookupResult:
+        size_max = pairs_max(question.with_file_names)
+        if len(columns.runs) <= size_max:
+            request = encode(1, columns, question)
             response = self._unary(self._lookups.Lookup, request, timeout)
-            return to_result(columns, response, with_olt_result=with_olt_result)
+            return to_result(columns, response, with_olt_result=question.with_olt_result)
         parts = self.lookup_stream(
-            slices(columns, pairs_max(with_file_names)),
-            with_olt_result=with_olt_result,
-            collection=collection,
-            with_file_names=with_file_names,
+            slices(columns, size_max),
+            with_olt_result=question.with_olt_result,
+            collection=question.collection,
+            with_file_names=question.with_file_names,
+            commit_token=question.commit_token,
             timeout=timeout,
         )
         return join(columns, list(parts))
@@ -117,7 +122,9 @@ class Client(CompletenessQueries, DuplicateQueries, Administration, Picking):
         *,
         with_olt_result: bool = False,
         collection: str = RAW,
+        detector: str | int | None = None,
         with_file_names: bool = False,
+        commit_token: str = "",
         batches_in_flight_max: int = 8,
         timeout: float | None = None,
         retry_seconds_max: float | None = None,
@@ -132,8 +139,10 @@ class Client(CompletenessQueries, DuplicateQueries, Administration, Picking):
             batches: an iterable of any length; each batch as in `lookup`, up to 100,000 pairs.
             with_olt_result: ask for the online filter's bits too.
             collection: the collection that is asked.
+            detector: a telescope, in the place of a collection.
             with_file_names: ask for what is noted of the files too; then 4,000 pairs in a batch
                 always have an answer that fits a message.
+            commit_token: as in `lookup`.
             batches_in_flight_max: batches that were read and not yet answered.
             timeout: longest wait for one result, seconds; default as in `connect`.
             retry_seconds_max: how long to try again when the server is away, since the last
@@ -146,7 +155,10 @@ class Client(CompletenessQueries, DuplicateQueries, Administration, Picking):
             DeadlineError: no result in time.
         """
         limits = self._stream_limits(batches_in_flight_max, timeout, retry_seconds_max)
-        question = Question(with_olt_result, collection, with_file_names, files_of_stream=True)
+        question = Question(
+            with_olt_result, chosen_name(collection, detector), with_file_names,
+            files_of_stream=True, commit_token=commit_token,
+        )  # fmt: skip
         requests = to_requests(batches, question)
         exchange = Exchange(self._lookups.LookupStream, requests, limits, self._address)
         return exchange.answers(StreamResults(with_olt_result).result)
@@ -157,6 +169,7 @@ class Client(CompletenessQueries, DuplicateQueries, Administration, Picking):
         event_number: int,
         *,
         collection: str = RAW,
+        detector: str | int | None = None,
         with_file_names: bool = False,
         timeout: float | None = None,
     ) -> Event:
@@ -171,7 +184,7 @@ class Client(CompletenessQueries, DuplicateQueries, Administration, Picking):
         request = lookup_pb2.GetEventRequest(
             run_number=run,
             event_number=event,
-            collection=wire_name(collection),
+            collection=wire_name(chosen_name(collection, detector)),
             with_file_names=with_file_names,
         )
         return to_event(self._unary(self._index.GetEvent, request, timeout))

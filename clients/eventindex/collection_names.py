@@ -7,6 +7,8 @@ from collections.abc import Sequence
 RAW = "raw"
 # All that hold one of the runs that are asked.
 ALL = "all"
+# Of a telescope's collection: the detector's id follows as it is.
+TELESCOPE_PREFIX = "cosmic."
 
 
 def wire_name(collection: object) -> str:
@@ -18,6 +20,21 @@ def wire_name(collection: object) -> str:
     if not isinstance(collection, str) or not collection:
         raise ValueError(f"collection is {collection!r}, not a name")
     return "" if collection == RAW else collection
+
+
+def chosen_name(collection: object, detector: str | int | None) -> str:
+    """Return the collection that is asked: the given one, or that of a telescope.
+
+    Raises:
+        ValueError: both are given, or what should be a name is no text.
+    """
+    if detector is None:
+        if not isinstance(collection, str):
+            raise ValueError(f"collection is {collection!r}, not a name")
+        return collection
+    if collection not in ("", RAW):
+        raise ValueError(f"give collection {collection!r} or detector {detector!r}, not both")
+    return f"{TELESCOPE_PREFIX}{detector}"
 
 
 def distinct_names(collections: Sequence[str]) -> list[str]:

@@ -14,7 +14,10 @@ from eventindex.v1 import lookup_pb2
 
 
 class Collection(NamedTuple):
-    """A collection of the index; `made_from` is the name of another one or ""."""
+    """A collection of the index; `made_from` is the name of another one or "".
+
+    `detector_id` is the telescope whose collection it is, else "".
+    """
 
     name: str
     made_from: str
@@ -23,6 +26,7 @@ class Collection(NamedTuple):
     runs: int
     created: datetime.datetime | None
     comment: str
+    detector_id: str = ""
 
 
 class CollectionOverlap(NamedTuple):
@@ -46,6 +50,7 @@ def to_collection(message: lookup_pb2.Collection) -> Collection:
         message.runs,
         to_time(message, "created"),
         message.comment,
+        message.detector_id,
     )
 
 

@@ -50,6 +50,7 @@ class Question(NamedTuple):
     collection: str = RAW
     with_file_names: bool = False
     files_of_stream: bool = False
+    commit_token: str = ""
 
 
 class Request(NamedTuple):
@@ -73,6 +74,7 @@ class Response(NamedTuple):
     found: int
     not_found: int
     first_file_index: int = 0
+    other_collections: tuple[str, ...] = ()
 
 
 class LookupCalls:
@@ -137,7 +139,7 @@ def encode(batch_id: int, pairs: Pairs, question: Question) -> Request:
                 packed_field(_ASKED["run_numbers"].number, runs[:1] if one_run else runs),
                 packed_field(_ASKED["event_numbers"].number, events),
                 number_field(_ASKED["with_olt_result"].number, question.with_olt_result),
-                _collection_field(question.collection),
+                _text_fields(question),
                 number_field(_ASKED["files_of_stream"].number, question.files_of_stream),
                 number_field(_ASKED["with_file_names"].number, question.with_file_names),
             )
@@ -145,9 +147,11 @@ def encode(batch_id: int, pairs: Pairs, question: Question) -> Request:
     )
 
 
-def _collection_field(collection: str) -> bytes:
-    name = wire_name(collection)
-    return lookup_pb2.LookupRequest(collection=name).SerializeToString() if name else b""
+def _text_fields(question: Question) -> bytes:
+    name, token = wire_name(question.collection), question.commit_token
+    if not name and not token:
+        return b""
+    return lookup_pb2.LookupRequest(collection=name, commit_token=token).SerializeToString()
 
 
 def decode(data: bytes) -> Response:
@@ -207,4 +211,5 @@ def _from_message(message: lookup_pb2.LookupResponse) -> Response:
         message.found,
         message.not_found,
         message.first_file_index,
+        tuple(message.other_collections),
     )

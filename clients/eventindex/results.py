@@ -73,7 +73,8 @@ class Rejection:
 class Ack(NamedTuple):
     """A batch is committed; what became of its events.
 
-    `refused_files` are those with another name, size or checksum than was noted before.
+    `refused_files` are those with another name, size or checksum than was noted before. A lookup
+    that hands `commit_token` back finds the events on a replica too.
     """
 
     inserted: int
@@ -82,6 +83,7 @@ class Ack(NamedTuple):
     rejected: int
     rejections: tuple[Rejection, ...]
     refused_files: int = 0
+    commit_token: str = ""
 
 
 class WithFiles:
@@ -125,6 +127,8 @@ class LookupResult(WithFiles):
         file_indexes: uint32, shape (n,): 0 is not found, 1 is files[0].
         olt_results: uint64, shape (n,), 0 where not found; None unless asked for.
         found, not_found: numbers of pairs.
+        other_collections: where nothing was found, the names of collections that hold runs which
+            the one that was asked does not hold.
     """
 
     def __init__(self, pairs: Pairs, response: Response, *, with_olt_result: bool) -> None:
@@ -134,6 +138,7 @@ class LookupResult(WithFiles):
         self.olt_results: UInt64 | None = response.olt_results if with_olt_result else None
         self.found = response.found
         self.not_found = response.not_found
+        self.other_collections = response.other_collections
 
     def __len__(self) -> int:
         return len(self.file_indexes)
@@ -147,9 +152,10 @@ class LookupResult(WithFiles):
             yield Found(columns[0][place], columns[1][place], files[index], olt)
 
     def __repr__(self) -> str:
+        others = ", ".join(self.other_collections)
         return (
             f"<LookupResult: {self.found} found in {len(self.files)} files, "
-            f"{self.not_found} not found>"
+            f"{self.not_found} not found{f'; runs are in {others}' if others else ''}>"
         )
 
     def fuids(self) -> npt.NDArray[np.object_]:
@@ -236,6 +242,9 @@ def join(pairs: Pairs, parts: Sequence[LookupResult]) -> LookupResult:
     olt = [part.olt_results for part in parts if part.olt_results is not None]
     whole.olt_results = np.concatenate(olt) if olt else None
     whole.files = list(files.values())
+    if not whole.found:
+        others = dict.fromkeys(name for part in parts for name in part.other_collections)
+        whole.other_collections = tuple(others)
     return whole
 
 
@@ -274,6 +283,7 @@ def to_ack(message: ingest_pb2.IngestAck) -> Ack:
         message.rejected,
         rejections,
         message.refused_files,
+        message.commit_token,
     )
 
 

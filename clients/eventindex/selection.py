@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, TypeAlias, TypedDict
 
+from eventindex.collection_names import chosen_name
 from eventindex.columns import DSID_MAX, OLT_MAX
 from eventindex.criteria import Criteria, mask_of_criteria
 from eventindex.limits import RUN_RANGES_MAX
@@ -27,9 +28,10 @@ class SelectionArguments(TypedDict, total=False):
     number. dataset: its number or its name. file: a `fuid_raw`. olt_all, olt_any, olt_none: masks
     of `olt_result`: all, at least one, none of these bits is set; 0 is no condition. In place of a
     mask, an integer, they take criteria: "muon", "muon,3", ["muon", 3, "0x10"], where a number is a
-    bit, 0x… a mask, anything else a name. collection: its name; without it that of the dataset, or
-    "raw". also_in, not_in: names of collections that all have the event too, or of which none has
-    it. olt_from: the collection whose `olt_result` counts.
+    bit, 0x… a mask, anything else a name. collection: its name; without it that of the dataset or
+    file, or "raw". detector: a telescope, in its place. also_in, not_in: names of collections that
+    all have the event too, or of which none has it. olt_from: the collection whose `olt_result`
+    counts.
     """
 
     run: int | None
@@ -42,6 +44,7 @@ class SelectionArguments(TypedDict, total=False):
     olt_any: Criteria
     olt_none: Criteria
     collection: str | None
+    detector: str | int | None
     also_in: Sequence[str]
     not_in: Sequence[str]
     olt_from: str | None
@@ -81,7 +84,7 @@ def to_selection(
         olt_any=olt_any,
         olt_none=olt_none,
         runs=_run_ranges(arguments.get("run_ranges")),
-        collection=arguments.get("collection") or "",
+        collection=chosen_name(arguments.get("collection") or "", arguments.get("detector")),
         also_in=arguments.get("also_in") or (),
         not_in=arguments.get("not_in") or (),
         olt_from=arguments.get("olt_from") or "",

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from psycopg2.extensions import cursor as Cursor
 
+from event_store.admin.delete import forget_records
 from event_store.database.connection import Connection, fetch_one
 from event_store.errors import NameTakenError, WrongStateError
 from event_store.model import RAW, DatasetState
@@ -19,11 +20,13 @@ from event_store.select.collections import (
     collection_number,
     get_collection,
 )
+from event_store.telescope.names import detector_of_collection
 from event_store.write.catalogue import lock_run, wait_for_writers
+from event_store.write.cosmic_datasets import COLLECTIONS_LOCK
 
 PAGES_PER_TRANSACTION_MAX = 512
-# Collections are made by one caller at a time.
-_COLLECTIONS_LOCK = 0x45764968
+# With them go the records of their events.
+TELESCOPE_PAGES_PER_TRANSACTION_MAX = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +39,14 @@ class CollectionChange:
 
 
 class CollectionDeletion(NamedTuple):
-    """A collection that is being deleted, and its events when that began."""
+    """A collection that is being deleted, its events when that began, and whose it is.
+
+    `detector_id` is "" where it is no telescope's.
+    """
 
     collection: int
     events: int
+    detector_id: str
 
 
 def create(
@@ -53,7 +60,7 @@ def create(
         WrongStateError: there are as many as there may be.
     """
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_COLLECTIONS_LOCK,))
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", (COLLECTIONS_LOCK,))
         source = collection_number(cursor, made_from) if made_from else None
         cursor.execute("SELECT count(*) FROM collection")
         if fetch_one(cursor)[0] >= collections_max:
@@ -109,7 +116,8 @@ def begin_delete(connection: Connection, name: str) -> CollectionDeletion:
     with connection.cursor() as cursor:
         wait_for_writers(cursor)
     with connection.cursor() as cursor:
-        return CollectionDeletion(number, get_collection(cursor, number).n_events)
+        events = get_collection(cursor, number).n_events
+    return CollectionDeletion(number, events, detector_of_collection(name))
 
 
 def delete_some(connection: Connection, deletion: CollectionDeletion) -> int:
@@ -134,15 +142,23 @@ def delete_some(connection: Connection, deletion: CollectionDeletion) -> int:
             return 0
         key = (row[0], number)
         run = lock_run(cursor, *key)
+        pages_max = (
+            TELESCOPE_PAGES_PER_TRANSACTION_MAX
+            if deletion.detector_id
+            else PAGES_PER_TRANSACTION_MAX
+        )
         cursor.execute(
             "WITH gone AS (DELETE FROM event_page WHERE run_number = %s AND collection_id = %s "
             "AND page_no IN (SELECT page_no FROM event_page WHERE run_number = %s "
-            "AND collection_id = %s ORDER BY page_no LIMIT %s) RETURNING n_events) "
-            "SELECT count(*), coalesce(sum(n_events), 0)::bigint FROM gone",
-            (*key, *key, PAGES_PER_TRANSACTION_MAX),
+            "AND collection_id = %s ORDER BY page_no LIMIT %s) RETURNING n_events, page_no) "
+            "SELECT count(*), coalesce(sum(n_events), 0)::bigint, min(page_no), max(page_no) "
+            "FROM gone",
+            (*key, *key, pages_max),
         )
-        pages, events = fetch_one(cursor)
-        if pages == PAGES_PER_TRANSACTION_MAX:
+        pages, events, first, last = fetch_one(cursor)
+        if deletion.detector_id and pages:
+            forget_records(cursor, key[0], deletion.detector_id, first, last)
+        if pages == pages_max:
             # Its first event lies behind what went: the next transaction goes on there.
             cursor.execute(
                 "UPDATE run SET generation = %s, n_events = n_events - %s, "

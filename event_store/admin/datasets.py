@@ -12,7 +12,7 @@ from event_store.database.connection import Connection
 from event_store.errors import NameTakenError, NotFoundError, WrongStateError
 from event_store.model import DatasetState
 from event_store.select.lists import DatasetRow, get_dataset
-from event_store.telescope.names import DATASET_PREFIX
+from event_store.telescope.names import PREFIX
 from event_store.write.catalogue import wait_for_writers
 
 # Datasets are renamed by one caller at a time.
@@ -120,7 +120,7 @@ def _check_name(cursor: Cursor, dsid: int, name: str) -> None:
         raise NameTakenError(f"name={name!r} is the name of dataset dsid_raw={other}")
     # The ingest service finds a telescope's dataset by this name.
     old = known.get(dsid, name)
-    if old != name and old.startswith(DATASET_PREFIX):
+    if old != name and old.startswith(PREFIX):
         raise WrongStateError(
             f"dataset dsid_raw={dsid} is a telescope's: its name stays {old!r}; use the comment"
         )

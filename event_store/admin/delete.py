@@ -96,7 +96,9 @@ def delete_some(connection: Connection, deletion: Deletion, run_number: int) -> 
         events = np.concatenate([part.events for part in removed.values()])
         _count_run(cursor, run, removed, len(events))
         _forget_conflicts(cursor, run, events)
-        _forget_records(cursor, run_number, deletion.telescope, page_nos)
+        if deletion.telescope is not None and deletion.telescope.run_number == run_number:
+            detector = deletion.telescope.detector_id
+            forget_records(cursor, run_number, detector, page_nos[0], page_nos[-1])
     return len(events)
 
 
@@ -233,18 +235,12 @@ def _forget_conflicts(cursor: Cursor, run: LockedRun, events: Int64) -> None:
         )
 
 
-def _forget_records(
-    cursor: Cursor, run_number: int, telescope: Telescope | None, page_nos: Sequence[int]
+def forget_records(
+    cursor: Cursor, run_number: int, detector_id: str, page_first: int, page_last: int
 ) -> None:
-    if telescope is None or telescope.run_number != run_number:
-        return
+    """Delete the records of a telescope's events in some pages of a run."""
     cursor.execute(
         "DELETE FROM cosmic_event WHERE run_number = %s AND detector_id = %s "
         "AND event_number BETWEEN %s AND %s",
-        (
-            run_number,
-            telescope.detector_id,
-            page_nos[0] << SLOT_BITS,
-            (page_nos[-1] << SLOT_BITS) | SLOT_MASK,
-        ),
+        (run_number, detector_id, page_first << SLOT_BITS, (page_last << SLOT_BITS) | SLOT_MASK),
     )

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import logging
 import socket
-import threading
 import time
-import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 from typing import Any
 
@@ -21,8 +20,9 @@ import psycopg2
 import psycopg2.extensions
 from psycopg2.extensions import TRANSACTION_STATUS_ACTIVE, TRANSACTION_STATUS_IDLE
 
-from event_store.database import session
+from event_store.database import session, watchdog
 from event_store.database.driver import ends_session, first_line, meaning_of, translate
+from event_store.database.hosts import Hosts, one_url
 from event_store.database.sqlstate import Meaning
 from event_store.errors import UnusableDatabaseError
 
@@ -30,7 +30,8 @@ log = logging.getLogger(__name__)
 
 _WHICH_SERVER = (
     "SELECT pg_backend_pid(), system_identifier || '/' || timeline_id || '/' "
-    "|| pg_postmaster_start_time() || '/' || oid "
+    "|| pg_postmaster_start_time() || '/' || oid, "
+    "EXISTS (SELECT 1 FROM pg_extension WHERE extname = 'citus') "
     "FROM pg_control_system(), pg_control_checkpoint(), pg_database "
     "WHERE datname = current_database()"
 )
@@ -68,12 +69,17 @@ class Connection:
         backend_pid: the server process of the connection, None while it is closed.
         pooled: whether a pooler stands between.
         least_privilege: a role that may do everything is to be refused.
+        distributed: whether the server coordinates a cluster of them (Citus).
         stalled: the last use was given up because the server was silent.
         before_commit: what else each transaction does, last of all.
     """
 
-    def __init__(self, url: str, options: StoreOptions, *, autocommit: bool, name: str) -> None:
-        self._url = url
+    def __init__(
+        self, database: str | Hosts, options: StoreOptions, *, autocommit: bool, name: str
+    ) -> None:
+        """`database`: its URL, or the hosts that connections of this process keep to."""
+        self._hosts = one_url(database) if isinstance(database, str) else database
+        self._turn = 0
         self._options = options
         self.least_privilege = options.least_privilege
         self._autocommit = autocommit
@@ -84,9 +90,10 @@ class Connection:
         self._backend_pid = 0
         self.server = ""
         self.pooled = False
+        self.distributed = False
         self.stalled = False
         self.before_commit: Callable[[psycopg2.extensions.cursor], None] | None = None
-        _watchdog.watch(self)
+        watchdog.watch(self)
 
     @contextmanager
     def cursor(self) -> Iterator[psycopg2.extensions.cursor]:
@@ -119,13 +126,39 @@ class Connection:
 
     def twin(self) -> Connection:
         """Open another connection to the same database, in autocommit."""
-        return Connection(self._url, self._options, autocommit=True, name=self._name)
+        return Connection(self._hosts, self._options, autocommit=True, name=self._name)
 
     def prepare(self, cursor: psycopg2.extensions.cursor, name: str, sql: str) -> None:
         """Prepare a statement for `EXECUTE name(…)`, once for each session of this connection."""
         if name not in self._prepared:
             cursor.execute(f"PREPARE {name} AS {sql}")
             self._prepared.add(name)
+
+    def is_distributed(self) -> bool:
+        """Return whether the server coordinates a cluster of them, which is known once connected.
+
+        Raises:
+            StoreUnavailableError: there is no connection.
+        """
+        with self.cursor():
+            return self.distributed
+
+    def commit_token(self) -> str:
+        """Return a position of the write-ahead log behind all that was committed here so far.
+
+        Raises:
+            StoreUnavailableError: the database does not answer.
+        """
+        with self.cursor() as cursor:
+            try:
+                # Without a transaction around it this is one round trip.
+                cursor.connection.autocommit = True
+                cursor.execute("SELECT pg_current_wal_insert_lsn()")
+                cursor.connection.autocommit = self._autocommit
+            except BaseException:
+                self.close()
+                raise
+            return f"{self.server.partition('/')[0]}:{fetch_one(cursor)[0]}"
 
     def step(self) -> None:
         """Say that the transaction makes progress: the stall timeout begins anew."""
@@ -163,12 +196,15 @@ class Connection:
 
     def _open(self) -> psycopg2.extensions.connection:
         if self._raw is not None and not self._raw.closed:
-            return self._raw
+            if self._turn == self._hosts.turn:
+                return self._raw
+            self.close()
         self._prepared.clear()
         try:
-            raw = self._raw = session.start(
-                self._url, name=self._name, timeout_s=self._options.connect_timeout_s
+            raw, self._turn = self._hosts.reach(
+                partial(session.start, name=self._name, timeout_s=self._options.connect_timeout_s)
             )
+            self._raw = raw
             # The stall timeout runs from here: a pooler may let the first statement wait.
             self.step()
             self._set_up(raw)
@@ -186,14 +222,14 @@ class Connection:
     def _set_up(self, raw: psycopg2.extensions.connection) -> None:
         session.settle(
             raw,
-            self._url,
+            self._hosts.url,
             lock_timeout_ms=self._options.lock_timeout_ms,
             idle_in_transaction_timeout_ms=self._options.idle_in_transaction_timeout_ms,
             statement_timeout_ms=int(_STATEMENT_STALLS * self._options.stall_timeout_s * 1000),
         )
         with raw.cursor() as cursor:
             cursor.execute(_WHICH_SERVER)
-            self._backend_pid, self.server = fetch_one(cursor)
+            self._backend_pid, self.server, self.distributed = fetch_one(cursor)
             self.pooled = session.is_pooled(raw, self._backend_pid)
             if self.pooled:
                 # Not every pooler cleans up behind the one who had this backend before.
@@ -268,37 +304,3 @@ def damage_contained(cursor: psycopg2.extensions.cursor) -> Iterator[list[str]]:
         cursor.execute("ROLLBACK TO SAVEPOINT damage")
         damage.append(first_line(error))
     cursor.execute("RELEASE SAVEPOINT damage")
-
-
-class _Watchdog:
-    """Looks once a second for calls that no keepalive and no statement timeout ends.
-
-    A link that still acknowledges TCP and answers nothing holds libpq for ever.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._connections: weakref.WeakSet[Connection] = weakref.WeakSet()
-        self._thread: threading.Thread | None = None
-
-    def watch(self, connection: Connection) -> None:
-        """Watch a connection for as long as it lives."""
-        with self._lock:
-            self._connections.add(connection)
-            if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._run, name="database-watchdog", daemon=True
-                )
-                self._thread.start()
-
-    def _run(self) -> None:
-        while True:
-            time.sleep(1.0)
-            with self._lock:
-                connections = list(self._connections)
-            now = time.monotonic()
-            for connection in connections:
-                connection.abort_if_stalled(now)
-
-
-_watchdog = _Watchdog()

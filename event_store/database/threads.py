@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from event_store.database.connection import Connection, StoreOptions
+from event_store.database.hosts import Hosts
 from event_store.errors import StoreError, StoreUnavailableError, UnusableDatabaseError
 
 log = logging.getLogger(__name__)
@@ -42,10 +43,13 @@ class _Job:
         self.cancelled = True
         connection = self._connection
         pid = None if connection is None else connection.backend_pid
-        if pid is None:
+        if connection is None or pid is None:
             return
         try:
             with canceller.cursor() as cursor:
+                # On another host the number is that of somebody else.
+                if canceller.server != connection.server:
+                    return
                 cursor.execute("SELECT pg_cancel_backend(%s)", (pid,))
         except (StoreUnavailableError, StoreError) as error:
             log.debug("a query could not be cancelled: %s", error)
@@ -56,21 +60,21 @@ class DatabaseThreads:
 
     def __init__(
         self,
-        database_url: str,
+        database: str | Hosts,
         options: StoreOptions,
         connections_max: int,
         *,
         name: str,
         autocommit: bool = True,
     ) -> None:
-        self._url = database_url
+        self._database = database
         self._options = options
         self._name = name
         self._autocommit = autocommit
         self._local = threading.local()
         self._pool = ThreadPoolExecutor(connections_max, "database")
         self._cancels = ThreadPoolExecutor(1, "cancel")
-        self._canceller = Connection(database_url, options, autocommit=True, name=f"{name} cancel")
+        self._canceller = Connection(database, options, autocommit=True, name=f"{name} cancel")
 
     async def run(self, work: Callable[[Connection], T], *, repeatable: bool = True) -> T:
         """Run `work` with a connection; once more at once when that was lost meanwhile.
@@ -115,7 +119,7 @@ class DatabaseThreads:
         connection: Connection | None = getattr(self._local, "connection", None)
         if connection is None:
             connection = Connection(
-                self._url, self._options, autocommit=self._autocommit, name=self._name
+                self._database, self._options, autocommit=self._autocommit, name=self._name
             )
             self._local.connection = connection
         return connection

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from event_store.arrays import Places, distinct, numbered, ragged
+from event_store.database.commit_tokens import CommitToken
 from event_store.lookup.olt import olt_results
 from event_store.model import RAW, RAW_NAME, Int32, Int64, UInt64
 from event_store.pages.format import SLOT_BITS, SLOT_MASK, PackedPage
@@ -29,11 +30,14 @@ class Answer(Generic[Reply]):
         files: the replies of the distinct RAW files found.
         file_indexes: uint32, shape (n,): 0 not found, i the file `files[i - 1]`.
         olt: uint64, shape (n,), 0 where not found; None when it was not asked for.
+        other_collections: names of those that hold runs which the one that was asked does not
+            hold; for whoever found nothing to fill in.
     """
 
     files: Sequence[Reply]
     file_indexes: npt.NDArray[np.uint32]
     olt: UInt64 | None
+    other_collections: Sequence[str] = ()
 
 
 class Asked(NamedTuple):
@@ -46,6 +50,7 @@ class Asked(NamedTuple):
     collection: str = RAW_NAME
     with_names: bool = False
     of_stream: bool = False
+    commit_token: CommitToken | None = None
 
 
 class PendingOlt(NamedTuple):

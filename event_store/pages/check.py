@@ -21,6 +21,7 @@ from event_store.pages.format import (
     unpack,
 )
 
+_PLANE_BYTES = SLOTS_PER_PAGE // 8
 # A RAW file as a page knows it: its id of 16 bytes and its dataset.
 FileKey: TypeAlias = tuple[bytes, int]
 
@@ -60,6 +61,35 @@ def count_page(page_no: int, page: PackedPage) -> PageCount:
     except (CorruptPageError, ValueError, IndexError) as error:
         return PageCount({}, [*problems, f"it cannot be read: {error}"])
     return PageCount(files, problems + _form(page, slots, len(files)))
+
+
+def check_scanned(page: PackedPage, *, with_files: bool) -> None:
+    """See that a page says what its planes hold, before events of it are told or counted.
+
+    Args:
+        page: as a scan read it.
+        with_files: whether its files were read too.
+
+    Raises:
+        CorruptPageError: it contradicts itself.
+    """
+    dense = page.slots is None
+    width = _PLANE_BYTES if dense else (page.n_events + 7) // 8
+    if page.slots is None:
+        presence = int.from_bytes(page.file_planes[:_PLANE_BYTES], "little")
+        events = presence.bit_count()
+    else:
+        events = len(page.slots)
+    if events != page.n_events:
+        raise CorruptPageError(f"page has {events} slots for n_events={page.n_events}")
+    if len(page.olt_planes) % width:
+        raise CorruptPageError(f"olt_planes has {len(page.olt_planes)} bytes, a plane {width}")
+    files = len(page.fuids)
+    if files != len(page.dsids):
+        raise CorruptPageError(f"page has {len(page.dsids)} dsids for {files} files")
+    planes = (max(files, 1) - 1).bit_length() + dense
+    if with_files and (not files or len(page.file_planes) != planes * width):
+        raise CorruptPageError(f"file_planes has {len(page.file_planes)} bytes for {files} files")
 
 
 def _slots(page: PackedPage) -> UInt16:

@@ -135,9 +135,7 @@ def page_slots(page: PackedPage) -> UInt16:
 
 def presence_bits(page: PackedPage) -> npt.NDArray[np.uint8]:
     """Return the presence plane of a dense page, unpacked: 0 or 1, uint8, shape (8192,)."""
-    return np.unpackbits(
-        np.frombuffer(page.file_planes, np.uint8, _DENSE_PLANE_BYTES), bitorder="little"
-    )
+    return np.unpackbits(_dense_presence(page), bitorder="little")
 
 
 def unpack_file_index(page: PackedPage) -> npt.NDArray[np.uint8] | UInt16:
@@ -204,8 +202,19 @@ def unpack_olt(page: PackedPage) -> UInt64:
 def presence_plane(page: PackedPage) -> npt.NDArray[np.uint8]:
     """Return one bit for each position that holds an event: uint8, shape (1024,) or (⌈n/8⌉,)."""
     if page.slots is None:
-        return np.frombuffer(page.file_planes, np.uint8, _DENSE_PLANE_BYTES)
+        return _dense_presence(page)
     return np.packbits(np.ones(page.n_events, bool), bitorder="little")
+
+
+def _dense_presence(page: PackedPage) -> npt.NDArray[np.uint8]:
+    """Return the presence plane as it is stored.
+
+    Raises:
+        CorruptPageError: there are not as many bytes.
+    """
+    if len(page.file_planes) < _DENSE_PLANE_BYTES:
+        raise CorruptPageError(f"file_planes has {len(page.file_planes)} bytes in a dense page")
+    return np.frombuffer(page.file_planes, np.uint8, _DENSE_PLANE_BYTES)
 
 
 def index_plane_rows(page: PackedPage) -> npt.NDArray[np.uint8]:

@@ -12,11 +12,9 @@ from psycopg2.extensions import cursor as Cursor
 from event_store.database.connection import fetch_one
 from event_store.errors import UnknownCollectionError
 from event_store.model import RAW, RAW_NAME
+from event_store.telescope.names import PREFIX, detector_of_collection
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.ASCII)
-# A telescope's: the detector's id as it is.
-TELESCOPE_PREFIX = "cosmic."
-NAME_CHARACTERS_MAX = 320
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +36,12 @@ class CollectionRow:
 
 def is_name(name: str) -> bool:
     """Return whether somebody may give a collection this name."""
-    return _NAME.fullmatch(name) is not None and not name.startswith(TELESCOPE_PREFIX)
+    return _NAME.fullmatch(name) is not None and not name.startswith(PREFIX)
 
 
 def can_be_a_name(name: str) -> bool:
-    """Return whether a collection may have this name."""
-    if not name.startswith(TELESCOPE_PREFIX):
-        return _NAME.fullmatch(name) is not None
-    return len(name) <= NAME_CHARACTERS_MAX and "\0" not in name and name.isprintable()
+    """Return whether a collection may have this name: a telescope's has its detector's id in it."""
+    return is_name(name) or detector_of_collection(name) != ""
 
 
 def collection_numbers(cursor: Cursor, names: Sequence[str]) -> dict[str, int]:
@@ -64,8 +60,16 @@ def collection_number(cursor: Cursor, name: str) -> int:
         return RAW
     found = collection_numbers(cursor, [name]) if can_be_a_name(name) else {}
     if name not in found:
-        raise UnknownCollectionError(f"collection={name[:80]!r} is not in the index")
+        raise UnknownCollectionError(f"collection={name[:80]!r} is not in the index{_hint(name)}")
     return found[name]
+
+
+def _hint(name: str) -> str:
+    """Return what to say of a telescope that has no collection: its runs may be of before."""
+    detector = detector_of_collection(name)
+    if not detector:
+        return ""
+    return f": telescope {detector!r} began no run in it, those of before are in {RAW_NAME!r}"
 
 
 _ROWS = (
@@ -108,6 +112,16 @@ def collections_of_file(cursor: Cursor, fuid_raw: str) -> list[int]:
         (fuid_raw,),
     )
     return [number for (number,) in cursor.fetchall()]
+
+
+def collections_by_run(cursor: Cursor, run_numbers: Sequence[int]) -> dict[int, list[str]]:
+    """Return the names of the collections that hold events of each of these runs."""
+    cursor.execute(
+        "SELECT r.run_number, array_agg(c.name) FROM run r JOIN collection c USING (collection_id) "
+        "WHERE r.run_number = ANY (%s::bigint[]) AND r.n_events > 0 GROUP BY r.run_number",
+        (list(run_numbers),),
+    )
+    return dict(cursor.fetchall())
 
 
 def collections_of_runs(cursor: Cursor, run_numbers: Sequence[int]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The lists of the catalogue: runs, datasets, RAW files, conflicts, page by page.
+"""The lists of the catalogue: datasets, RAW files, conflicts, page by page.
 
 A page begins behind the last key of the page before (keyset), so that rows which come and go do
 not shift it. Counts come from the tables that the writing transaction keeps. Never writes.
@@ -6,25 +6,19 @@ not shift it. Counts come from the tables that the writing transaction keeps. Ne
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from psycopg2.extensions import cursor as Cursor
 
-from event_store.database.connection import fetch_one
+from event_store.select.paging import PageOf, Rows, order, read_page
 
 # Records of telescopes in one page of conflicts; one conflict always fits.
 _RECORD_BYTES_MAX = 4 * 1024 * 1024
 
 # The columns that each order compares, the last ones to tell equal rows apart.
-RUN_ORDERS: Mapping[str, Sequence[str]] = {
-    "run_number": ("run_number",),
-    "events": ("n_events", "run_number"),
-    "first_seen": ("first_seen", "run_number"),
-    "last_seen": ("last_seen", "run_number"),
-}
 DATASET_ORDERS: Mapping[str, Sequence[str]] = {
     "dsid_raw": ("dsid_raw",),
     "name": ("name",),
@@ -37,52 +31,6 @@ FILE_ORDERS: Mapping[str, Sequence[str]] = {
     "events": ("n_events", "run_number", "fuid_raw", "dsid_raw"),
 }
 CONFLICT_ORDER: Sequence[str] = ("run_number", "event_number", "conflict_id")
-# The type of each column that is not a number.
-KEY_TYPES: Mapping[str, str] = {
-    "first_seen": "timestamptz",
-    "last_seen": "timestamptz",
-    "created": "timestamptz",
-    "name": "text",
-    "fuid_raw": "uuid",
-}
-
-Row = TypeVar("Row")
-
-
-@dataclass(frozen=True, slots=True)
-class PageOf:
-    """Which page of a list: the rows behind `after` (none: the first) in the order of `columns`.
-
-    `columns` is one of the orders above, `after` a value for each of them.
-    """
-
-    columns: Sequence[str]
-    descending: bool
-    after: Sequence[object] | None
-    limit: int
-
-
-class Rows(NamedTuple, Generic[Row]):
-    """The rows of a page, and whether there are more behind them."""
-
-    rows: list[Row]
-    more: bool
-
-
-@dataclass(frozen=True, slots=True)
-class RunRow:
-    """A run; `first_seen` and `last_seen` are aware, `detector_id` is "" without a telescope."""
-
-    run_number: int
-    n_events: int
-    first_event: int
-    last_event: int
-    first_seen: datetime
-    last_seen: datetime
-    detector_id: str
-    n_files: int
-    n_conflicts: int
-    collection: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,59 +108,6 @@ CONFLICT_COLLECTION = (
 )
 
 
-def list_runs(
-    cursor: Cursor,
-    page: PageOf,
-    *,
-    run_first: int,
-    run_last: int,
-    detector_id: str | None,
-    collection: int,
-    numbers: Sequence[int] = (),
-) -> Rows[RunRow]:
-    """Return runs with events of a collection; `detector_id` "" means those of no telescope."""
-    conditions = ["n_events > 0", "run_number BETWEEN %s AND %s", "collection_id = %s"]
-    values: list[object] = [run_first, run_last, collection]
-    if numbers:
-        conditions.append("run_number = ANY (%s::bigint[])")
-        values.append(list(numbers))
-    if detector_id == "":
-        conditions.append("detector_id IS NULL")
-    elif detector_id is not None:
-        # The column holds the run's first detector; others may have sent events of it too.
-        conditions.append(
-            "detector_id IS NOT NULL AND EXISTS (SELECT 1 FROM cosmic_event c "
-            "WHERE c.run_number = run.run_number AND c.detector_id = %s OFFSET 0)"
-        )
-        values.append(detector_id)
-    inner = (
-        "SELECT run_number, n_events, first_event, last_event, first_seen, last_seen, "
-        f"coalesce(detector_id, '') AS detector_id FROM run WHERE {' AND '.join(conditions)}"
-    )
-    found = _read(cursor, "{page}", inner, values, page=page, make=lambda *row: row)
-    these = [row[0] for row in found.rows]
-    of_runs = f"run_number = ANY (%s::bigint[]) AND collection_id = {collection:d}"
-    cursor.execute(
-        f"SELECT run_number, count(DISTINCT fuid_raw) FROM raw_file WHERE {of_runs} "
-        "AND n_events > 0 GROUP BY run_number",
-        (these,),
-    )
-    files = dict(cursor.fetchall())
-    cursor.execute(
-        f"SELECT run_number, count(*) FROM event_conflict WHERE {of_runs} "
-        "AND resolution = '' GROUP BY run_number",
-        (these,),
-    )
-    conflicts = dict(cursor.fetchall())
-    cursor.execute(f"SELECT name FROM collection WHERE collection_id = {collection:d}")
-    (name,) = fetch_one(cursor)
-    rows = []
-    for row in found.rows:
-        run: tuple[Any, ...] = (*row, files.get(row[0], 0), conflicts.get(row[0], 0), name)
-        rows.append(RunRow(*run))
-    return Rows(rows, found.more)
-
-
 _DATASET_FIELDS = (
     *("d.dsid_raw", "d.name", "d.state", "d.comment", "d.created"),
     "k.name AS collection",
@@ -278,7 +173,7 @@ def list_datasets(
         "AND (%s::integer IS NULL OR d.collection_id = %s)"
     )
     values = [state, state, name_contains, *(2 * (collection,))]
-    found = _read(cursor, "{page}", inner, values, page=page, make=lambda *row: row)
+    found = read_page(cursor, "{page}", inner, values, page=page, make=lambda *row: row)
     return Rows(_with_counts(cursor, found.rows), found.more)
 
 
@@ -328,8 +223,8 @@ def list_files(
         "SELECT run_number, fuid_raw, dsid_raw, n_events, first_event, last_event, collection_id "
         f"FROM raw_file WHERE {' AND '.join(conditions)}"
     )
-    sql = f"{_FILE_ROWS} FROM ({{page}}) p {_FILE_STATE} ORDER BY {_order(page)}"
-    return _read(cursor, sql, inner, values, page=page, make=FileRow)
+    sql = f"{_FILE_ROWS} FROM ({{page}}) p {_FILE_STATE} ORDER BY {order(page)}"
+    return read_page(cursor, sql, inner, values, page=page, make=FileRow)
 
 
 def like_pattern(pattern: str) -> str:
@@ -389,42 +284,13 @@ def list_conflicts(
         f"+ coalesce(octet_length(offered_record), 0) AS size FROM event_conflict "
         f"WHERE {' AND '.join(conditions)}"
     )
-    order = _order(page)
+    ordered = order(page)
     sql = (
         f"SELECT {CONFLICT_COLUMNS}, p.n FROM (SELECT q.*, count(*) OVER () AS n, "
-        f"sum(size) OVER (ORDER BY {order}) - size AS before FROM ({{page}}) q) p "
+        f"sum(size) OVER (ORDER BY {ordered}) - size AS before FROM ({{page}}) q) p "
         f"{CONFLICT_COLLECTION} "
-        f"WHERE p.before < {_RECORD_BYTES_MAX} ORDER BY {order}"
+        f"WHERE p.before < {_RECORD_BYTES_MAX} ORDER BY {ordered}"
     )
-    found = _read(cursor, sql, inner, values, page=page, make=lambda *row: row)
+    found = read_page(cursor, sql, inner, values, page=page, make=lambda *row: row)
     rows = [ConflictRow.of(row[:-1]) for row in found.rows]
     return Rows(rows, bool(rows) and found.rows[0][-1] > len(rows))
-
-
-def _order(page: PageOf) -> str:
-    direction = " DESC" if page.descending else ""
-    return ", ".join(f"{column}{direction}" for column in page.columns)
-
-
-def _read(
-    cursor: Cursor,
-    sql: str,
-    inner: str,
-    values: Sequence[object],
-    *,
-    page: PageOf,
-    make: Callable[..., Row],
-) -> Rows[Row]:
-    """Run `sql` with `{page}` being the rows of `inner` behind the last key, one more than asked.
-
-    Numbers are compared as bigint, so that no value of a page token is out of a column's range.
-    """
-    after = ""
-    if page.after is not None:
-        marks = ", ".join(f"%s::{KEY_TYPES.get(column, 'bigint')}" for column in page.columns)
-        sign = "<" if page.descending else ">"
-        after = f"WHERE ({', '.join(page.columns)}) {sign} ({marks})"
-    limited = f"SELECT * FROM ({inner}) l {after} ORDER BY {_order(page)} LIMIT %s"
-    cursor.execute(sql.format(page=limited), (*values, *(page.after or ()), page.limit + 1))
-    rows = [make(*row) for row in cursor.fetchall()]
-    return Rows(rows[: page.limit], len(rows) > page.limit)

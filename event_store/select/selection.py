@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from event_store.errors import CorruptPageError
 from event_store.model import NUMBER_MAX, RAW, Int64, UInt8, UInt64
 from event_store.pages.format import (
     FUID_DTYPE,
@@ -100,7 +101,7 @@ def select(page: PackedPage, page_no: int, selection: Selection) -> UInt8:
     """Return the mask of the selected events of a page."""
     mask = presence_plane(page)
     if selection.by_olt:
-        mask = by_olt(mask, olt_plane_rows(page), selection)
+        mask = masked_olt(mask, olt_plane_rows(page), selection)
     if selection.by_file:
         mask = _by_file(mask, page, selection)
     first, last = page_no << SLOT_BITS, (page_no << SLOT_BITS) + SLOTS_PER_PAGE - 1
@@ -169,10 +170,13 @@ def count_files(page: PackedPage, mask: UInt8) -> Int64:
     """Return how many selected events each file of the page has: int64, shape (k,)."""
     at = np.flatnonzero(np.unpackbits(mask, bitorder="little"))
     index = values_at(index_plane_rows(page), at).astype(np.intp)
-    return np.bincount(index, minlength=len(page.fuids))
+    counts = np.bincount(index, minlength=len(page.fuids))
+    if len(counts) > len(page.fuids):
+        raise CorruptPageError(f"a file index of {len(counts) - 1} for {len(page.fuids)} files")
+    return counts
 
 
-def by_olt(mask: UInt8, planes: npt.NDArray[np.uint8], selection: Selection) -> UInt8:
+def masked_olt(mask: UInt8, planes: npt.NDArray[np.uint8], selection: Selection) -> UInt8:
     """Return a mask without the events that the masks of `olt_result` rule out.
 
     `planes` are those of `olt_result`: the planes first, then the shape of the mask.

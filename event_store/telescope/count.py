@@ -53,8 +53,9 @@ def _runs_to_count(connection: Connection, selection: CosmicSelection) -> Iterat
     while True:
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT run_number, n_events FROM run WHERE detector_id IS NOT NULL "
-                "AND run_number > %s AND run_number <= %s ORDER BY run_number LIMIT %s",
+                "SELECT run_number, sum(n_events)::bigint FROM run WHERE detector_id IS NOT NULL "
+                "AND run_number > %s AND run_number <= %s "
+                "GROUP BY run_number ORDER BY run_number LIMIT %s",
                 (after, selection.run_last, _RUNS_PER_STATEMENT_MAX),
             )
             found = cursor.fetchall()

@@ -110,7 +110,7 @@ class CosmicScan:
     def _next_runs(self, cursor: Cursor, after: int) -> list[int]:
         # OFFSET 0: a look into an index for each run, never one scan of all records.
         cursor.execute(
-            "SELECT run_number FROM run r WHERE detector_id IS NOT NULL "
+            "SELECT DISTINCT run_number FROM run r WHERE detector_id IS NOT NULL "
             "AND run_number > %s AND run_number <= %s AND EXISTS ("
             f"SELECT 1 FROM cosmic_event c WHERE c.run_number = r.run_number {self._conditions} "
             "OFFSET 0) ORDER BY run_number LIMIT %s",

@@ -12,12 +12,10 @@ from psycopg2.extensions import cursor as Cursor
 
 from event_store.database.connection import fetch_one
 from event_store.database.statements import number_pieces, pieces, text_bytes
-from event_store.errors import StoreError, StoreUnavailableError
-from event_store.model import COSMIC_DSID_FIRST, DSID_MAX, DatasetState, Outcome
+from event_store.errors import StoreUnavailableError
+from event_store.model import DatasetState, Outcome
 from event_store.write.new_counts import FileCount, RunCount
 
-# Telescope datasets are numbered by one writer at a time.
-_COSMIC_LOCK = 0x45764965
 # Writers of events hold it shared; a change of a dataset's state waits until it has it alone.
 _WRITERS_LOCK = 0x45764966
 
@@ -117,21 +115,18 @@ def set_detectors(cursor: Cursor, detectors: Mapping[int, str], collection: int)
 def add_to_files(cursor: Cursor, counts: Sequence[FileCount], collection: int) -> None:
     """Count new events in the rows of their RAW files."""
     for piece in number_pieces(counts):
-        runs, *columns = (list(column) for column in zip(*piece, strict=True))
-        source = (
-            f"SELECT {collection:d}, %s::bigint, * FROM unnest("
-            if runs[0] == runs[-1]
-            else f"SELECT {collection:d}, * FROM unnest(%s::bigint[], "
+        # As text: rows of VALUES go to the shard of their run, those of a query to nobody's.
+        rows = ",".join(
+            f"({collection:d},{one[0]:d},'{one[1]}',{','.join(f'{value:d}' for value in one[2:])})"
+            for one in piece
         )
         cursor.execute(
             "INSERT INTO raw_file AS f (collection_id, run_number, fuid_raw, dsid_raw, n_events, "
-            f"first_event, last_event) {source}%s::uuid[], %s::integer[], %s::bigint[], "
-            "%s::bigint[], %s::bigint[]) "
+            f"first_event, last_event) VALUES {rows} "
             "ON CONFLICT (run_number, collection_id, fuid_raw, dsid_raw) DO UPDATE SET "
             "n_events = f.n_events + excluded.n_events, "
             "first_event = least(f.first_event, excluded.first_event), "
-            "last_event = greatest(f.last_event, excluded.last_event)",
-            (runs[0] if runs[0] == runs[-1] else runs, *columns),
+            "last_event = greatest(f.last_event, excluded.last_event)"
         )
 
 
@@ -217,60 +212,3 @@ def register_datasets(cursor: Cursor, dsids: Sequence[int], collection: int) -> 
                 "ORDER BY d ON CONFLICT DO NOTHING",
                 (list(piece),),
             )
-
-
-def number_cosmic_datasets(cursor: Cursor, names: Sequence[str]) -> dict[str, int]:
-    """Return the number of each named dataset; new ones take the lowest free numbers from 2³⁰ up.
-
-    Raises:
-        StoreUnavailableError: another writer took a number at the same moment; try again.
-        StoreError: no number is free.
-    """
-    wanted = sorted(set(names))
-    numbers = _dataset_numbers(cursor, wanted)
-    if len(numbers) == len(wanted):
-        return numbers
-    cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_COSMIC_LOCK,))
-    # Another writer may have named some of them before it let go of the lock.
-    numbers = _dataset_numbers(cursor, wanted)
-    missing = [name for name in wanted if name not in numbers]
-    free = _free_numbers(cursor, len(missing))
-    for piece in pieces(zip(free, missing, strict=True), lambda new: 12 + text_bytes(new[1])):
-        cursor.execute(
-            "INSERT INTO dataset (dsid_raw, name) SELECT * FROM unnest(%s::integer[], %s::text[]) "
-            "ON CONFLICT DO NOTHING RETURNING name, dsid_raw",
-            [list(column) for column in zip(*piece, strict=True)],
-        )
-        numbers.update(cursor.fetchall())
-    if len(numbers) < len(wanted):
-        # An event with that very number was registered in between.
-        raise StoreUnavailableError("a free dataset number was taken meanwhile")
-    return numbers
-
-
-def _free_numbers(cursor: Cursor, count: int) -> list[int]:
-    """Return the lowest `count` dataset numbers from 2³⁰ on that nothing has.
-
-    Among `count` numbers more than are taken there are so many.
-    """
-    cursor.execute(
-        "SELECT n FROM generate_series(%(first)s::bigint, "
-        "least(%(last)s, %(first)s + %(count)s - 1 + (SELECT count(*) FROM dataset "
-        "WHERE dsid_raw >= %(first)s))) AS n WHERE NOT EXISTS (SELECT 1 FROM dataset d "
-        "WHERE d.dsid_raw = n) ORDER BY n LIMIT %(count)s",
-        {"first": COSMIC_DSID_FIRST, "last": DSID_MAX, "count": count},
-    )
-    free = [number for (number,) in cursor.fetchall()]
-    if len(free) < count:
-        raise StoreError(
-            f"no number from {COSMIC_DSID_FIRST} to {DSID_MAX} is free for a telescope's dataset"
-        )
-    return free
-
-
-def _dataset_numbers(cursor: Cursor, names: Sequence[str]) -> dict[str, int]:
-    numbers: dict[str, int] = {}
-    for piece in pieces(names, text_bytes):
-        cursor.execute("SELECT name, dsid_raw FROM dataset WHERE name = ANY (%s)", (piece,))
-        numbers.update(cursor.fetchall())
-    return numbers

@@ -21,18 +21,20 @@ from event_store.errors import StoreError, StoreUnavailableError
 from event_store.model import RAW, RAW_NAME, DeadLetter, EventColumns, FileInfo, Outcome, UInt8
 from event_store.select.collections import can_be_a_name, collection_numbers
 from event_store.write import catalogue, file_infos
+from event_store.write.cosmic_datasets import CosmicDataset, number_cosmic_datasets
 from event_store.write.dead_letters import (
     insert_dead_letters,
     kept_letters_bytes,
     letter_bytes,
     with_room,
 )
-from event_store.write.plan import in_order, transactions
+from event_store.write.plan import RUNS_PER_TRANSACTION_MAX, in_order, transactions
 from event_store.write.repeated_letters import without_known
 from event_store.write.transaction import Transaction
 
 _NAME = "eventindex ingest_service"
 _NAMES_REMEMBERED_MAX = 100_000
+COLLECTIONS_MAX = 10_000
 _NO_LIMIT = 2**63 - 1
 _END_BACKEND = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = %s "
@@ -55,7 +57,15 @@ class KeptLetters(NamedTuple):
 class Store:
     """The writing side of the index. For one thread at a time; connects when first used."""
 
-    def __init__(self, database_url: str, options: StoreOptions | None = None) -> None:
+    def __init__(
+        self,
+        database_url: str,
+        options: StoreOptions | None = None,
+        *,
+        collections_max: int = COLLECTIONS_MAX,
+    ) -> None:
+        """`collections_max` is how many there may be when a telescope's is to be made."""
+        self._collections_max = collections_max
         self._url = database_url
         self._options = options or StoreOptions()
         self._connection = self._new_connection(_NAME)
@@ -63,7 +73,7 @@ class Store:
         self._server = ""
         self._known_datasets: set[int] = set()
         self._collections: dict[str, int] = {RAW_NAME: RAW}
-        self._cosmic_datasets: dict[str, int] = {}
+        self._cosmic_datasets: dict[str, CosmicDataset] = {}
         self._known_files: dict[uuid.UUID, FileInfo] = {}
 
     def write(self, batch: EventColumns, on_progress: Callable[[], None] = lambda: None) -> UInt8:
@@ -92,7 +102,9 @@ class Store:
         dsids = np.unique(dsid_of_file[used]).tolist()
         self._register_datasets(dsids, batch.collection)
         batch, order = in_order(batch)
-        for parts in transactions(batch.runs, batch.events):
+        # Over two nodes a commit has two phases, between which an acknowledged event is not seen.
+        runs_max = 1 if self._connection.is_distributed() else RUNS_PER_TRANSACTION_MAX
+        for parts in transactions(batch.runs, batch.events, runs_max):
             here = slice(parts[0].first, parts[-1].last)
             asked = dsids
             if len(dsids) > 1 and here.stop - here.start < len(batch):
@@ -106,6 +118,14 @@ class Store:
             outcome[order] = outcome.copy()
         return outcome
 
+    def commit_token(self) -> str:
+        """Return what stands for all that was committed so far, for readers of a replica.
+
+        Raises:
+            StoreUnavailableError: try again.
+        """
+        return self._connection.commit_token()
+
     def collections(self, names: Iterable[str]) -> dict[str, int]:
         """Return the numbers of at least those of these collections that there are.
 
@@ -118,8 +138,11 @@ class Store:
                 self._collections.update(collection_numbers(cursor, new))
         return self._collections
 
-    def cosmic_datasets(self, names: Sequence[str]) -> dict[str, int]:
-        """Return the numbers of at least these telescope datasets; new ones are 2³⁰ and up.
+    def cosmic_datasets(self, names: Sequence[str]) -> dict[str, CosmicDataset]:
+        """Return at least these telescope datasets; new ones are 2³⁰ and up.
+
+        With a new detector its collection is made; where no more may be made, its datasets are
+        left out.
 
         Raises:
             StoreUnavailableError: try again.
@@ -131,9 +154,9 @@ class Store:
             self._cosmic_datasets.clear()
             new = list(names)
         with self._cursor() as cursor:
-            numbers = catalogue.number_cosmic_datasets(cursor, new)
-        self._cosmic_datasets.update(numbers)
-        self._known_datasets.update(numbers.values())
+            found = number_cosmic_datasets(cursor, new, self._collections_max)
+        self._cosmic_datasets.update(found)
+        self._known_datasets.update(one.dsid for one in found.values())
         return self._cosmic_datasets
 
     def note_files(self, offers: Sequence[FileInfo]) -> frozenset[FileInfo]:

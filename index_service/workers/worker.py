@@ -13,6 +13,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 
 from index_service.workers import summed_metrics
 from index_service.workers.shared_numbers import SharedNumbers
@@ -30,7 +31,7 @@ REPORT_BYTES_MAX = 1000
 _STDIN, _STDOUT = 0, 1
 
 
-async def _serve(settings: Settings) -> int:
+async def _serve(settings: Settings, number: int) -> int:
     # Its metrics are made when it is imported, and must be a worker's.
     from index_service.service import IndexService  # noqa: PLC0415  # as above
 
@@ -38,7 +39,7 @@ async def _serve(settings: Settings) -> int:
     stopping = stop_signal(loop, settings.shutdown_max_s)
     loop.add_reader(_STDIN, _end_without_supervisor)
     os.set_blocking(_STDOUT, False)
-    service = IndexService(settings)
+    service = IndexService(settings, number)
     # A database that is silent holds the start up: the supervisor is told that this one lives.
     async with beside(_report(lambda: STARTING)):
         await service.open(shared_port=True)
@@ -67,7 +68,7 @@ def main() -> int:
     """Serve until told to stop; the exit code."""
     number, file = map(int, sys.argv[1:])
     summed_metrics.write_as_worker(SharedNumbers(file))
-    return run_service(f"index_service worker {number}", _serve)
+    return run_service(f"index_service worker {number}", partial(_serve, number=number))
 
 
 if __name__ == "__main__":

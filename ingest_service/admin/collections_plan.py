@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from event_store.admin.collections import CollectionChange
 from event_store.select.collections import can_be_a_name, is_name
+from eventindex.collection_names import ALL
 from eventindex.v1 import admin_pb2
 from ingest_service.admin.plan import plan_comment, plan_state
 from ingest_service.decode.fields import describe
@@ -26,6 +27,8 @@ def plan_new(request: admin_pb2.CreateCollectionRequest) -> NewCollection:
     Raises:
         InvalidRequestError: a name or comment that cannot be, or one that is made from itself.
     """
+    if request.name == ALL:
+        raise InvalidRequestError(f"name={ALL!r} stands for all collections")
     if not is_name(request.name):
         raise InvalidRequestError(
             f"name={describe(request.name)} is not 1 to 64 of a-z, 0-9, '.', '_' and '-' with a "

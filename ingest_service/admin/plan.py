@@ -9,7 +9,7 @@ from event_store.admin.datasets import DatasetChange
 from event_store.admin.tokens import Scope
 from event_store.model import NUMBER_MAX, DatasetState
 from event_store.select.criteria import Criterion
-from event_store.telescope.names import DATASET_PREFIX
+from event_store.telescope.names import PREFIX
 from eventindex.v1 import admin_pb2
 from ingest_service.decode.fields import describe
 from ingest_service.model import Reason
@@ -212,7 +212,7 @@ def _dataset_name(request: admin_pb2.UpdateDatasetRequest) -> str:
         raise InvalidRequestError(f"name={name!r} is kept for a dataset that nobody named yet")
     if name.isascii() and name.isdigit():
         raise InvalidRequestError(f"name={name!r} is a number, and means that dataset")
-    if name.startswith(DATASET_PREFIX):
+    if name.startswith(PREFIX):
         raise InvalidRequestError(f"name={name!r} is kept for the datasets of telescopes")
     return name
 

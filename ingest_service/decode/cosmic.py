@@ -10,7 +10,12 @@ import json
 from collections.abc import Sequence
 
 from event_store.model import CosmicRecord
-from event_store.telescope.names import cosmic_dataset, cosmic_fuid
+from event_store.telescope.names import (
+    cosmic_collection,
+    cosmic_dataset,
+    cosmic_fuid,
+    is_detector_id,
+)
 from ingest_service.decode.clocks import Clocks, Reading
 from ingest_service.decode.cosmic_fields import (
     detector_of,
@@ -19,7 +24,7 @@ from ingest_service.decode.cosmic_fields import (
     tdc_of,
     trigger_bits_of,
 )
-from ingest_service.decode.fields import describe, is_detector_id
+from ingest_service.decode.fields import describe
 from ingest_service.decode.strict_json import (
     StrictJsonError,
     array_elements,
@@ -107,6 +112,7 @@ def decode_records(
         cosmic={index: event[4] for index, event in enumerate(kept)},
         repaired=sum(event[4].repaired for event in kept),
         piece=lambda position: records[position],
+        collection=[cosmic_collection(event[4].detector_id) for event in kept],
     )
 
 

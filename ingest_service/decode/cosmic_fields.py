@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 
+from event_store.telescope.names import is_detector_id
 from ingest_service.decode.fields import (
     INT64_MAX,
     INT64_MIN,
     UINT64_MAX,
     describe,
-    is_detector_id,
     number,
 )
 from ingest_service.model import Reason, RefusedError

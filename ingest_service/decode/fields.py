@@ -1,8 +1,7 @@
-"""Checks of single values, the same for every decoder: numbers, file ids, detector ids. Pure."""
+"""Checks of single values, the same for every decoder: numbers, file ids. Pure."""
 
 from __future__ import annotations
 
-import re
 import uuid
 from functools import lru_cache
 
@@ -13,9 +12,6 @@ from ingest_service.model import Reason, RefusedError
 UINT64_MAX = 2**64 - 1
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 _SHOWN_MAX = 60
-
-# A level of a topic and a part of a dataset name: no separators, wildcards or control characters.
-_DETECTOR = re.compile(r"[^\x00-\x20\x7f-\xa0/+#\ud800-\udfff]{1,128}")
 
 
 def describe(value: object) -> str:
@@ -68,8 +64,3 @@ def fuid(name: str, value: object) -> uuid.UUID:
             f"{name} is {describe(value)}, not a UUID in canonical form{uuid_hint(value)}",
         )
     return found
-
-
-def is_detector_id(text: str) -> bool:
-    """Return whether a text can name a detector: 1 to 128 characters, no `/`, `+`, `#`, space."""
-    return _DETECTOR.fullmatch(text) is not None

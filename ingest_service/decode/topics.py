@@ -9,10 +9,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
+from event_store.telescope.names import is_detector_id
 from ingest_service.decode.batch import decode_payload
 from ingest_service.decode.clock_settings import clocks_of
 from ingest_service.decode.cosmic import decode_cosmic
-from ingest_service.decode.fields import is_detector_id
 from ingest_service.decode.json_events import decode_json
 from ingest_service.model import Decoded, MalformedBatchError, Reason
 from service_kit.settings import Settings

@@ -9,9 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from event_store.model import CosmicRecord, EventColumns, RawFile
+from event_store.write.cosmic_datasets import CosmicDataset
 from ingest_service.model import AnyFile, CosmicFile, Decoded
 
 _Scalar = TypeVar("_Scalar", bound=np.generic)
+# The number of a dataset that has none: its events are not stored.
+_NO_DATASET = -1
 
 
 class _Column:
@@ -47,14 +50,14 @@ def dataset_names(items: Iterable[Decoded]) -> list[str]:
 
 
 def join(
-    items: Sequence[Decoded], sources: Sequence[str], datasets: Mapping[str, int]
+    items: Sequence[Decoded], sources: Sequence[str], datasets: Mapping[str, CosmicDataset]
 ) -> EventColumns:
     """Return one batch of the events of all items, in order; files and sources are distinct.
 
     Args:
         items: decoded messages.
         sources: who sent each of them.
-        datasets: the number of each name of `dataset_names`.
+        datasets: those of `dataset_names`; a name may be missing.
     """
     runs, events, olt, files = _Column(), _Column(), _Column(), _Column()
     file_numbers: dict[RawFile, int] = {}
@@ -85,7 +88,7 @@ def join(
 
 
 def _renumber(
-    item: Decoded, numbers: dict[RawFile, int], datasets: Mapping[str, int]
+    item: Decoded, numbers: dict[RawFile, int], datasets: Mapping[str, CosmicDataset]
 ) -> npt.NDArray[np.generic] | list[int]:
     mapping = [
         numbers.setdefault(_with_number(file, datasets), len(numbers)) for file in item.files
@@ -95,7 +98,8 @@ def _renumber(
     return np.array(mapping, dtype=np.int32)[item.file_index]
 
 
-def _with_number(file: AnyFile, datasets: Mapping[str, int]) -> RawFile:
+def _with_number(file: AnyFile, datasets: Mapping[str, CosmicDataset]) -> RawFile:
     if isinstance(file, CosmicFile):
-        return RawFile(file.fuid, datasets[file.dataset_name])
+        known = datasets.get(file.dataset_name)
+        return RawFile(file.fuid, _NO_DATASET if known is None else known.dsid)
     return file

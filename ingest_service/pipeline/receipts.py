@@ -60,6 +60,10 @@ _COLLECTION_REASONS = {
         Reason.CLOSED_COLLECTION,
         "is frozen or retired and takes no new events",
     ),
+    Outcome.TOO_MANY_COLLECTIONS: (
+        Reason.TOO_MANY_COLLECTIONS,
+        "cannot be made: there are as many as EVENTINDEX_COLLECTIONS_MAX allows",
+    ),
 }
 
 

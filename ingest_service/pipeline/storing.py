@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Protocol
@@ -16,12 +16,19 @@ import numpy as np
 
 from event_store.database.statements import pieces
 from event_store.errors import StoreError, StoreUnavailableError
-from event_store.model import RAW_NAME, DeadLetter, EventColumns, FileInfo, Outcome, UInt8
+from event_store.model import DeadLetter, EventColumns, FileInfo, UInt8
+from event_store.write.cosmic_datasets import CosmicDataset
 from event_store.write.dead_letters import letter_bytes
 from event_store.write.writer import KeptLetters
 from ingest_service.metrics import Metrics
-from ingest_service.model import Decoded, Receipt, Taken
-from ingest_service.pipeline.by_collection import by_collection, names_of
+from ingest_service.model import Decoded, Door, Receipt, Taken
+from ingest_service.pipeline.by_collection import (
+    REFUSED,
+    by_collection,
+    is_raw,
+    names_of,
+    numbers_of,
+)
 from ingest_service.pipeline.join import dataset_names, join
 from ingest_service.pipeline.patience import Database, Patience
 from ingest_service.pipeline.receipts import receipts
@@ -39,14 +46,17 @@ class EventStore(Database, Protocol):
     def write(self, batch: EventColumns, on_progress: Callable[[], None]) -> UInt8:
         """Store a batch, calling back after each step; an Outcome for each position."""
 
+    def commit_token(self) -> str:
+        """Return what stands for all that was committed so far."""
+
     def collections(self, names: Iterable[str]) -> dict[str, int]:
         """Return the numbers of at least those of these collections that there are."""
 
     def note_files(self, offers: Sequence[FileInfo]) -> frozenset[FileInfo]:
         """Note names, sizes and checksums of files; returns the offers that contradict others."""
 
-    def cosmic_datasets(self, names: Sequence[str]) -> dict[str, int]:
-        """Return the number of at least these telescope datasets."""
+    def cosmic_datasets(self, names: Sequence[str]) -> dict[str, CosmicDataset]:
+        """Return at least those of these telescope datasets that can be."""
 
     def add_dead_letters(self, letters: Sequence[DeadLetter], bytes_max: int) -> KeptLetters:
         """Store refused messages, as long as all that are kept take less."""
@@ -92,6 +102,10 @@ class Storing:
         if refused:
             for item, receipt in zip(items, found, strict=True):
                 receipt.refused_files = len(refused.intersection(item.decoded.file_infos))
+        if any(item.submission.door is Door.GRPC for item in with_events):
+            token = self._patience.retried(self._store.commit_token)
+            for receipt in found:
+                receipt.commit_token = token
         return found
 
     def _note_files(self, items: Sequence[Taken]) -> frozenset[FileInfo]:
@@ -185,21 +199,27 @@ class Storing:
         names = dataset_names(decoded)
         datasets = self._store.cosmic_datasets(names) if names else {}
         columns = join(decoded, [item.submission.source for item in items], datasets)
-        outcomes = self._write_collections(columns, decoded)
+        outcomes = self._write_collections(columns, decoded, datasets)
         self._metrics.committed(len(columns), time.monotonic() - started)
         return outcomes
 
-    def _write_collections(self, columns: EventColumns, decoded: Sequence[Decoded]) -> UInt8:
+    def _write_collections(
+        self,
+        columns: EventColumns,
+        decoded: Sequence[Decoded],
+        datasets: Mapping[str, CosmicDataset],
+    ) -> UInt8:
         """Store the events of each collection by themselves; nearly always there is one."""
-        if all(item.collection == RAW_NAME for item in decoded):
+        if all(map(is_raw, decoded)):
             return self._store.write(columns, self._patience.beat)
-        names = [name for item in decoded for name in names_of(item)]
-        numbers = self._store.collections(set(names))
-        outcomes = np.full(len(columns), Outcome.UNKNOWN_COLLECTION, np.uint8)
-        for name, part, rows in by_collection(columns, names):
-            if name in numbers:
-                numbered = replace(part, collection=numbers[name])
-                outcomes[rows] = self._store.write(numbered, self._patience.beat)
+        named = self._store.collections(names_of(decoded))
+        numbers = [number for item in decoded for number in numbers_of(item, named, datasets)]
+        outcomes = np.empty(len(columns), np.uint8)
+        for number, part, rows in by_collection(columns, numbers):
+            refused = REFUSED.get(number)
+            outcomes[rows] = (
+                self._store.write(part, self._patience.beat) if refused is None else refused
+            )
         return outcomes
 
     def _add_dead_letters(self, letters: Sequence[DeadLetter]) -> KeptLetters:

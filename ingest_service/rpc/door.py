@@ -195,6 +195,7 @@ def acknowledgement(batch_id: int, receipt: Receipt) -> ingest_pb2.IngestAck:
         conflicts=receipt.conflicts,
         rejected=len(receipt.rejections),
         refused_files=receipt.refused_files,
+        commit_token=receipt.commit_token,
         rejections=[
             _rejection(rejection, with_sentence=size <= _REASONS_BYTES_MAX)
             for rejection in receipt.rejections

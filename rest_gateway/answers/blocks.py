@@ -60,9 +60,11 @@ def _json(
     yield f'{{"pairs":{pairs},"errors":{rows.compact(list(errors))},"answers":['.encode()
     found = 0
     lacking: set[int] = set()
+    others: dict[str, None] = {}
     separator = "\n"
     for result in results:
         found += result.found
+        others |= dict.fromkeys(result.other_collections)
         if result.not_found and len(lacking) < RUNS_ASKED_MAX:
             lacking.update(result.run_numbers[result.missing()].tolist())
         objects = rows.answer_objects(result, names=names)
@@ -75,9 +77,10 @@ def _json(
             unknown = unknown_runs(sorted(lacking)[:RUNS_ASKED_MAX])
         except EventIndexError:
             unknown = None  # the answers stand without it
+    elsewhere = rows.compact([] if found else list(others))
     yield (
         f'\n],"found":{found},"not_found":{pairs - found},'
-        f'"unknown_runs":{rows.compact(unknown)}}}\n'
+        f'"unknown_runs":{rows.compact(unknown)},"other_collections":{elsewhere}}}\n'
     ).encode()
 
 

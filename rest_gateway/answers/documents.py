@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from eventindex import admin_results, catalogue_results, results
+from eventindex import admin_results, catalogue_results, file_results, results
 from eventindex.results import DatasetState
 from eventindex.text_rows import NAME_FIELDS
 from rest_gateway.answers import cosmic_schemas, letter_schemas, schemas
@@ -43,7 +43,20 @@ def file_document(file: catalogue_results.FileOfRun) -> schemas.FileOfRun:
         events=file.events,
         event_first=file.event_first,
         event_last=file.event_last,
+        collection=file.collection,
         **_names(file.file),
+    )
+
+
+def related_document(related: file_results.RelatedFile) -> schemas.RelatedFile:
+    """Return a file that shares events with another one."""
+    return schemas.RelatedFile(
+        fuid_raw=related.file.fuid_raw,
+        dsid_raw=related.file.dsid_raw,
+        dataset_state=_state(related.file.dataset_state),
+        collection=related.collection,
+        events=related.events,
+        name=related.file.name or None,
     )
 
 

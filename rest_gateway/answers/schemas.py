@@ -100,6 +100,9 @@ class LookupAnswer(Document):
         description="Runs of pairs that were not found and that the index does not have, of the "
         "first 1,000; the others lack the event. null where the index did not tell."
     )
+    other_collections: list[str] = Field(
+        description="Where nothing was found: collections that hold runs which this one does not."
+    )
 
 
 class PairList(Document):
@@ -198,6 +201,7 @@ class Run(Document):
     first_seen: Time
     last_seen: Time
     detector_id: str = Field(description="Empty for runs that no telescope sent.")
+    collection: str
 
 
 class Runs(Document):
@@ -217,6 +221,7 @@ class Dataset(Document):
     created: Time | None
     events: Count
     files: Count
+    collection: str
 
 
 class Datasets(Document):
@@ -236,6 +241,7 @@ class FileOfRun(Named):
     events: Count
     event_first: Count
     event_last: Count
+    collection: str
 
 
 class Files(Document):
@@ -245,11 +251,26 @@ class Files(Document):
     next: NextLink
 
 
+class RelatedFile(Document):
+    """A file of another collection that holds so many events of the one that is asked for."""
+
+    fuid_raw: Fuid
+    dsid_raw: Count
+    dataset_state: State
+    collection: str
+    events: Count
+    name: str | None = Field(None, description="Its name in its storage; with_file_names=true.")
+
+
 class File(Document):
     """The runs of one RAW file."""
 
     fuid_raw: Fuid
     runs: list[FileOfRun]
+    parents: list[RelatedFile] = Field(
+        description="With with_parents=true: by collection, the nearest first, then by events."
+    )
+    children: list[RelatedFile] = Field(description="With with_children=true; ordered as parents.")
 
 
 class Conflict(Document):
@@ -267,6 +288,7 @@ class Conflict(Document):
     resolution: str = Field(description="Empty, kept or replaced.")
     resolved_by: str
     resolved: Time | None
+    collection: str
 
 
 class Conflicts(Document):

@@ -19,6 +19,7 @@ from rest_gateway.answers.streams import json_answer
 from rest_gateway.calls.parameters import (
     CollectionName,
     FileNamesQuery,
+    InCollection,
     PageQuery,
     PathDsid,
     PathNumber,
@@ -56,12 +57,11 @@ class DatasetsQuery(PageQuery):
     ] = "dsid_raw"  # fmt: skip
 
 
-class FilesQuery(PageQuery, FileNamesQuery):
+class FilesQuery(PageQuery, FileNamesQuery, InCollection):
     """Which RAW files, in which order."""
 
     run: Number | None = Field(None, description="Files of one run.")
     dataset: int | None = Field(None, ge=0, le=DSID_MAX, description="Files of one dataset.")
-    collection: CollectionName = ""
     name: str = Field(
         "",
         max_length=NAME_BYTES_MAX,
@@ -72,11 +72,10 @@ class FilesQuery(PageQuery, FileNamesQuery):
     ] = "run_number"
 
 
-class ConflictsQuery(PageQuery):
+class ConflictsQuery(PageQuery, InCollection):
     """Which conflicts."""
 
     run: Number | None = Field(None, description="Conflicts of one run.")
-    collection: CollectionName = ""
     with_resolved: bool = Field(False, description="Those too that somebody decided on.")
 
 
@@ -98,8 +97,8 @@ def list_runs(
             run_first=query.run_first,
             run_last=query.run_last,
             detector_id=query.detector,
-            order_by=query.order_by,
             collection=query.collection,
+            order_by=query.order_by,
         )
     )
     runs = [schemas.Run.model_validate(run) for run in page.rows]
@@ -114,9 +113,15 @@ def list_runs(
     summary="One run",
     responses={**document(schemas.Run, "The run."), **problems_of(404)},
 )
-def get_run(request: Request, services: ServicesDep, run_number: PathNumber) -> Response:
+def get_run(
+    request: Request,
+    services: ServicesDep,
+    run_number: PathNumber,
+    query: Annotated[InCollection, Query()],
+) -> Response:
     """Say what the index holds of one run."""
-    return json_answer(request, schemas.Run.model_validate(services.run(run_number)))
+    run = services.run(run_number, query.chosen)
+    return json_answer(request, schemas.Run.model_validate(run))
 
 
 @router.get(
@@ -136,8 +141,8 @@ def list_datasets(
             page_token=query.page_token,
             state=state,
             name_contains=query.name_contains,
-            order_by=query.order_by,
             collection=query.collection,
+            order_by=query.order_by,
         )
     )
     datasets = [dataset_document(dataset) for dataset in page.rows]
@@ -172,10 +177,10 @@ def list_files(
             page_token=query.page_token,
             run_number=query.run,
             dsid_raw=query.dataset,
+            collection=query.chosen,
             name_pattern=query.name,
             with_file_names=query.with_file_names,
             order_by=query.order_by,
-            collection=query.collection,
         )
     )
     files = [file_document(file) for file in page.rows]
@@ -200,7 +205,7 @@ def list_conflicts(
             page_token=query.page_token,
             run_number=query.run,
             with_resolved=query.with_resolved,
-            collection=query.collection,
+            collection=query.chosen,
         )
     )
     conflicts = [conflict_document(conflict) for conflict in page.rows]

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
+from eventindex.collection_names import RAW
 from eventindex.pairs import NUMBER_MAX
 from rest_gateway.answers import schemas
 from rest_gateway.answers.blocks import event_blocks
@@ -17,6 +18,7 @@ from rest_gateway.calls.parameters import (
     EVENT_FORMS,
     EventForm,
     FileNamesQuery,
+    InCollection,
     PathNumber,
     Selection,
     SelectionQuery,
@@ -32,6 +34,10 @@ router = APIRouter()
 
 # Events in a message of the index: about a megabyte of text, and an early first block.
 _BATCH_EVENTS = 10_000
+
+
+class EventQuery(FileNamesQuery, InCollection):
+    """Of which collection, and whether what is noted of its file is told."""
 
 
 class EventsSelection(Selection, FileNamesQuery):
@@ -62,10 +68,15 @@ def get_event(
     services: ServicesDep,
     run_number: PathNumber,
     event_number: PathNumber,
-    query: Annotated[FileNamesQuery, Query()],
+    query: Annotated[EventQuery, Query()],
 ) -> Response:
     """Say which RAW file holds one event."""
-    found = services.get_event(run_number, event_number, with_file_names=query.with_file_names)
+    found = services.get_event(
+        run_number,
+        event_number,
+        collection=query.chosen or RAW,
+        with_file_names=query.with_file_names,
+    )
     return json_answer(request, named_event_document(found))
 
 

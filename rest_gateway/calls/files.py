@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
-from eventindex.catalogue_results import FileContent
+from eventindex.file_results import FileContent
 from eventindex.limits import NAME_BYTES_MAX
 from rest_gateway.answers import schemas
 from rest_gateway.answers.blocks import event_blocks
-from rest_gateway.answers.documents import file_document
+from rest_gateway.answers.documents import file_document, related_document
 from rest_gateway.answers.streams import json_answer, primed, streamed
 from rest_gateway.calls.parameters import EVENT_FORMS, EventForm, FileNamesQuery, PathFuid
 from rest_gateway.lists.negotiate import MEDIA_TYPES, Form, answer_form
@@ -21,7 +21,18 @@ from rest_gateway.parts import ServicesDep
 router = APIRouter()
 
 
-class NamedFileQuery(FileNamesQuery):
+class FileQuery(FileNamesQuery):
+    """What to tell of one RAW file."""
+
+    with_parents: bool = Field(False, description="Answer the files that its events came from.")
+    with_children: bool = Field(False, description="Answer the files that its events went into.")
+    related_collection: list[str] = Field(
+        default_factory=list,
+        description="Parents and children in this collection alone; more than one may be given.",
+    )
+
+
+class NamedFileQuery(FileQuery):
     """Which RAW file, by its name."""
 
     name: str = Field(
@@ -45,7 +56,7 @@ def get_file_by_name(
     request: Request, services: ServicesDep, query: Annotated[NamedFileQuery, Query()]
 ) -> Response:
     """Say of which runs the RAW file of a name holds events; a name of several files is refused."""
-    content = services.get_file(name=query.name, with_file_names=query.with_file_names)
+    content = services.get_file(name=query.name, **_of_file(query))
     return _file(request, content)
 
 
@@ -59,16 +70,31 @@ def get_file(
     request: Request,
     services: ServicesDep,
     fuid_raw: PathFuid,
-    query: Annotated[FileNamesQuery, Query()],
+    query: Annotated[FileQuery, Query()],
 ) -> Response:
     """Say of which runs a RAW file holds events."""
-    content = services.get_file(fuid_raw, with_file_names=query.with_file_names)
+    content = services.get_file(fuid_raw, **_of_file(query))
     return _file(request, content)
 
 
 def _file(request: Request, content: FileContent) -> Response:
     runs = [file_document(file) for file in content.runs]
-    return json_answer(request, schemas.File(fuid_raw=runs[0].fuid_raw, runs=runs))
+    answer = schemas.File(
+        fuid_raw=runs[0].fuid_raw,
+        runs=runs,
+        parents=[related_document(file) for file in content.parents],
+        children=[related_document(file) for file in content.children],
+    )
+    return json_answer(request, answer)
+
+
+def _of_file(query: FileQuery) -> dict[str, Any]:
+    return {
+        "with_file_names": query.with_file_names,
+        "with_parents": query.with_parents,
+        "with_children": query.with_children,
+        "related_collections": query.related_collection,
+    }
 
 
 @router.get(

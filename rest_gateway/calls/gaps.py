@@ -10,7 +10,7 @@ from pydantic import Field
 from eventindex.collection_names import RAW
 from rest_gateway.answers.schemas import Count, Document, Number
 from rest_gateway.answers.streams import json_answer
-from rest_gateway.calls.parameters import CollectionName, Parameters, PathNumber
+from rest_gateway.calls.parameters import InCollection, PathNumber
 from rest_gateway.openapi.contract import document, problems_of
 from rest_gateway.parts import ServicesDep
 from rest_gateway.security import heavy
@@ -18,11 +18,10 @@ from rest_gateway.security import heavy
 router = APIRouter()
 
 
-class GapsQuery(Parameters):
+class GapsQuery(InCollection):
     """How many gaps to name."""
 
     limit: int = Field(20, ge=0, le=10_000, description="Name so many gaps, the widest first.")
-    collection: CollectionName = ""
 
 
 class Gap(Document):
@@ -68,7 +67,7 @@ def get_gaps(
     query: Annotated[GapsQuery, Query()],
 ) -> Response:
     """Count and name the gaps in a run's event numbers."""
-    found = services.run_gaps(run_number, gaps_max=query.limit, collection=query.collection or RAW)
+    found = services.run_gaps(run_number, gaps_max=query.limit, collection=query.chosen or RAW)
     return json_answer(
         request,
         Gaps(

@@ -19,6 +19,7 @@ from pydantic import Field
 from eventindex.admin_results import DetectorStatus, DoorStatus
 from eventindex.errors import AccessError, EventIndexError
 from eventindex.results import LookupResult
+from eventindex.run_results import Run
 from eventindex.v1 import lookup_pb2
 from rest_gateway.answers import schemas
 from rest_gateway.answers.schemas import Count, Document
@@ -66,6 +67,12 @@ class Detector(Document):
     silent: bool = Field(description="It sends nothing for longer than ever before.")
 
 
+class LiveEvent(schemas.Answer):
+    """An event that came last in its run."""
+
+    collection: str
+
+
 class Live(Document):
     """What comes in, a second."""
 
@@ -78,7 +85,7 @@ class Live(Document):
     runs: list[schemas.Run] | None = Field(
         description="The runs that got events last; null while the index does not answer."
     )
-    last_events: list[schemas.Answer] = Field(description="The last event of each of ten of them.")
+    last_events: list[LiveEvent] = Field(description="The last event of each of ten of them.")
 
 
 @router.get(
@@ -127,26 +134,39 @@ def look(services: Services, last: Live | None) -> Live:
     if last is not None and last.runs is not None and _same(intake, last.intake):
         return now.model_copy(update={"runs": last.runs, "last_events": last.last_events})
     try:
-        request = lookup_pb2.ListRunsRequest(page_size=_RUNS, order_by="last_seen desc")
-        runs = services.runs_page(request).rows
-        pairs = [(run.run_number, run.event_last) for run in runs[:_EVENTS]]
-        found = services.lookup(pairs, with_olt_result=True)
+        request = lookup_pb2.ListRunsRequest(
+            page_size=_RUNS, order_by="last_seen desc", all_collections=True
+        )
+        runs: list[Run] = services.runs_page(request).rows
+        answers = _last_events(services, runs[:_EVENTS])
     except AccessError:
         raise
     except EventIndexError as error:
         log.debug("the index: %s", error)
         return now
-    now.last_events = _answers(found)
+    now.last_events = answers
     now.runs = [schemas.Run.model_validate(run) for run in runs]
     return now
 
 
-def _answers(found: LookupResult) -> list[schemas.Answer]:
+def _last_events(services: Services, runs: Sequence[Run]) -> list[LiveEvent]:
+    """Return the last event of each run, in the order of the runs."""
+    found: dict[tuple[str, int], LiveEvent] = {}
+    for collection in {run.collection for run in runs}:
+        own = [(run.run_number, run.event_last) for run in runs if run.collection == collection]
+        result = services.lookup(own, with_olt_result=True, collection=collection)
+        for event in _answers(result, collection):
+            found[collection, event.run_number] = event
+    return [found[run.collection, run.run_number] for run in runs]
+
+
+def _answers(found: LookupResult, collection: str) -> list[LiveEvent]:
     files = [None, *found.files]
     olt = [] if found.olt_results is None else found.olt_results.tolist()
     columns = (found.run_numbers.tolist(), found.event_numbers.tolist(), found.file_indexes, olt)
     return [
-        schemas.Answer(
+        LiveEvent(
+            collection=collection,
             run_number=run,
             event_number=event,
             fuid_raw=file.fuid_raw if file else None,

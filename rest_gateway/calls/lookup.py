@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import closing
 from functools import partial
 from typing import Annotated, Any, Literal
+from urllib.parse import quote
 
 import anyio
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
+from eventindex.collection_names import RAW
 from eventindex.lookup_messages import NAMED_PAIRS_MAX, slices
+from eventindex.results import LookupResult
 from rest_gateway.answers.blocks import answer_blocks
-from rest_gateway.answers.streams import primed, streamed
-from rest_gateway.calls.parameters import Parameters
+from rest_gateway.answers.streams import streamed
+from rest_gateway.calls.parameters import InCollection
 from rest_gateway.lists.negotiate import MEDIA_TYPES, Form, answer_form, body_kind
 from rest_gateway.lists.pair_lists import list_columns, read_list
 from rest_gateway.lists.spool import ListCheck, PairSpool
@@ -23,7 +28,7 @@ from rest_gateway.parts import Parts, PartsDep
 router = APIRouter(tags=["lookup"])
 
 
-class LookupQuery(Parameters):
+class LookupQuery(InCollection):
     """How to answer a list."""
 
     olt_result: bool = Field(False, description="Answer the online filter's bits too.")
@@ -64,7 +69,9 @@ async def lookup(
 
     Lines that are no pairs are named in `errors` (CSV: in the last lines, in the column `error`)
     and the others are answered. Up to 1,000 such lines; more, or a list without any pair, are 400.
-    The answer begins when the whole list has come.
+    The answer begins when the whole list has come. Where nothing was found in the first 100,000
+    pairs and other collections hold their runs, `EventIndex-Other-Collections` names these, each
+    percent-encoded.
     """
     answer = answer_form(request.headers.get("accept"), query.format, _FORMS)
     kind = body_kind(request.headers.get("content-type"))
@@ -90,14 +97,16 @@ def _answer(
 ) -> Response:
     """Return the answer, once the index gave the first part of it; runs in a thread."""
     olt, names = query.olt_result, query.with_file_names
+    collection = query.chosen or RAW
     batches = spool.batches()
     if names:
         batches = (part for batch in batches for part in slices(batch, NAMED_PAIRS_MAX))
-    results = primed(
+    results, others = _with_others(
         parts.services.lookup_stream(
             batches,
             with_olt_result=olt,
             with_file_names=names,
+            collection=collection,
             retry_seconds_max=_AWAY_IN_BETWEEN_S_MAX,
         )
     )
@@ -108,10 +117,28 @@ def _answer(
         errors=check.errors,
         olt=olt,
         names=names,
-        unknown_runs=parts.services.unknown_runs,
+        unknown_runs=partial(parts.services.unknown_runs, collection=collection),
     )
     headers: dict[str, Any] = {
         "EventIndex-Pairs": str(check.pairs),
         "EventIndex-Bad-Lines": str(len(check.errors)),
     }
+    if others:
+        headers["EventIndex-Other-Collections"] = ",".join(quote(name, safe="") for name in others)
     return streamed(blocks, MEDIA_TYPES[form], headers=headers)
+
+
+def _with_others(
+    results: Generator[LookupResult, None, None],
+) -> tuple[Generator[LookupResult, None, None], tuple[str, ...]]:
+    """Return results, of which the first has come, and the other collections that it names."""
+    first = next(results, None)
+    if first is None:
+        return results, ()
+
+    def all_of_them() -> Generator[LookupResult, None, None]:
+        with closing(results):
+            yield first
+            yield from results
+
+    return all_of_them(), first.other_collections

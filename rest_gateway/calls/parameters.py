@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from fastapi import Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
+from eventindex.collection_names import chosen_name
 from eventindex.columns import DSID_MAX
 from eventindex.criteria import Criteria, mask_of_criteria, names_in
 from eventindex.pairs import NUMBER_MAX
@@ -22,6 +23,8 @@ FUID_PATTERN = f"^{CANONICAL_UUID}$"
 RUNS_PATTERN = "^[0-9]{1,19}(-[0-9]{1,19})?(,[0-9]{1,19}(-[0-9]{1,19})?)*$"
 # Addresses are short; for longer lists there is the client.
 RUNS_LENGTH_MAX = 4_000
+# Other collections that a selection asks, in each of its lists.
+NAMES_MAX = 16
 RunNumber = Annotated[Number, Field(description="One run.")]
 PathNumber = Annotated[int, Path(ge=0, le=NUMBER_MAX)]
 PathFuid = Annotated[str, Path(pattern=FUID_PATTERN, description="UUID of a RAW file.")]
@@ -43,6 +46,27 @@ class Parameters(BaseModel):
     """What a call takes; a name that it does not know is refused."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+class InCollection(Parameters):
+    """Which collection is asked."""
+
+    collection: CollectionName = ""
+    detector: str | None = Field(
+        None, min_length=1, max_length=128, description="The collection of this telescope."
+    )
+
+    @property
+    def chosen(self) -> str:
+        """The name of the collection; "" where none is given.
+
+        Raises:
+            Problem: 400, both are given.
+        """
+        try:
+            return chosen_name(self.collection, self.detector)
+        except ValueError as error:
+            raise invalid(str(error), field="detector", value=self.detector) from error
 
 
 class FileNamesQuery(Parameters):
@@ -104,7 +128,7 @@ _CRITERIA = "With commas between; each a bit (3), a mask (0x5) or a name (muon).
 CriteriaText = Annotated[str, Field(max_length=2_000)]
 
 
-class Selection(Ranges):
+class Selection(Ranges, InCollection):
     """Which events; what is left out does not restrict."""
 
     runs: str | None = Field(
@@ -116,7 +140,6 @@ class Selection(Ranges):
     dataset: str | None = Field(
         None, max_length=200, description="Number or name of a dataset; digits are a number."
     )
-    collection: CollectionName = ""
     all: CriteriaText = Field("", description="All of these criteria. " + _CRITERIA)
     any: CriteriaText = Field("", description="At least one of these criteria.")
     none: CriteriaText = Field("", description="None of these criteria.")
@@ -124,6 +147,19 @@ class Selection(Ranges):
     olt_all: Mask = Field(0, description="All bits of this mask are set in olt_result.")
     olt_any: Mask = Field(0, description="At least one bit of this mask is set; 0: any event.")
     olt_none: Mask = Field(0, description="No bit of this mask is set.")
+    also_in: list[CollectionName] = Field(
+        default_factory=list,
+        max_length=NAMES_MAX,
+        description="Events that this collection has too; more than one may be given.",
+    )
+    not_in: list[CollectionName] = Field(
+        default_factory=list,
+        max_length=NAMES_MAX,
+        description="Events that this collection does not have; more than one may be given.",
+    )
+    olt_from: CollectionName = Field(
+        "", description="The collection whose olt_result counts, instead of the one that is asked."
+    )
 
 
 SelectionQuery = Annotated[Selection, Query()]
@@ -145,10 +181,13 @@ def arguments(selection: Selection) -> SelectionArguments:
         "events": selection.event_bounds,
         "dataset": _dataset(selection.dataset),
         "file": selection.file,
-        "collection": selection.collection,
         "olt_all": _criteria(selection.olt_all, selection.all, "all"),
         "olt_any": _criteria(selection.olt_any, selection.any, "any"),
         "olt_none": _criteria(selection.olt_none, selection.none, "none"),
+        "collection": selection.chosen,
+        "also_in": selection.also_in,
+        "not_in": selection.not_in,
+        "olt_from": selection.olt_from or None,
     }
 
 

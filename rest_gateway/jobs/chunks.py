@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
 
+from eventindex.collection_names import RAW
 from eventindex.lookup_messages import Question, decode, encode
 from eventindex.pairs import Pairs, to_pairs
 from eventindex.results import LookupResult, to_result
@@ -23,7 +24,9 @@ CHUNK_PAIRS = 50_000
 ReadChunk = Callable[[int], tuple[bytes, bytes] | None]
 
 
-def to_chunks(blocks: Iterable[ListBlock], check: ListCheck, *, olt: bool) -> Iterator[bytes]:
+def to_chunks(
+    blocks: Iterable[ListBlock], check: ListCheck, *, olt: bool, collection: str = RAW
+) -> Iterator[bytes]:
     """Yield the requests of a list, each of 50,000 pairs but the last.
 
     Raises:
@@ -37,11 +40,17 @@ def to_chunks(blocks: Iterable[ListBlock], check: ListCheck, *, olt: bool) -> It
         count += len(block.pairs.runs)
         if count >= CHUNK_PAIRS:
             *whole, rest = _cut(_joined(waiting))
-            yield from (_to_bytes(pairs, olt) for pairs in whole)
+            yield from (_to_bytes(pairs, olt, collection) for pairs in whole)
             waiting, count = [rest], len(rest.runs)
     check.end()
     if count:
-        yield from (_to_bytes(pairs, olt) for pairs in _cut(_joined(waiting)) if len(pairs.runs))
+        last = [pairs for pairs in _cut(_joined(waiting)) if len(pairs.runs)]
+        yield from (_to_bytes(pairs, olt, collection) for pairs in last)
+
+
+def collection_of(request: bytes) -> str:
+    """Return the collection that a chunk asks."""
+    return lookup_pb2.LookupRequest.FromString(request).collection or RAW
 
 
 def to_results(read: ReadChunk, chunks: int) -> Generator[LookupResult, None, None]:
@@ -89,8 +98,8 @@ def _cut(pairs: Pairs) -> list[Pairs]:
     ]
 
 
-def _to_bytes(pairs: Pairs, olt: bool) -> bytes:
-    return encode(1, pairs, Question(olt)).data
+def _to_bytes(pairs: Pairs, olt: bool, collection: str) -> bytes:
+    return encode(1, pairs, Question(olt, collection)).data
 
 
 def _drained(buffer: BytesIO) -> bytes:

@@ -30,6 +30,7 @@ _MENU = {
     "select": "/select",
     "runs": "/runs",
     "datasets": "/datasets",
+    "collections": "/collections",
     "live": "/live",
     "cosmic": "/cosmic",
     "jobs": "/jobs",
@@ -124,6 +125,12 @@ def datasets(reader: ReaderDep) -> HTMLResponse:
 def dataset(reader: ReaderDep, dsid_raw: PathDsid) -> HTMLResponse:
     """Return the page of one dataset and its files."""
     return _page(reader, "dataset", menu="datasets", subject=dsid_raw)
+
+
+@router.get("/collections")
+def collections(reader: ReaderDep) -> HTMLResponse:
+    """Return the page of collections, and of what they have in common."""
+    return _page(reader, "collections")
 
 
 @router.get("/files/{fuid_raw}")

@@ -65,3 +65,46 @@ def test_workload_w_of_the_benchmarks():
 def test_generate_bad_usage(tmp_path: Path, options: list[str]):
     """Plans that make no sense are bad usage."""
     assert run("generate", "-o", str(tmp_path / "x.csv"), *options).exit_code == 2
+
+
+def test_a_derived_collection_is_a_part_of_its_source(server: Server, tmp_path: Path):
+    """The events of the source, in files and a dataset of their own, however it comes."""
+    assert run("generate", "-o", "raw.csv", "--runs", "2", "--events", "3000").exit_code == 0
+    assert run("generate", "-o", "raw.jsonl", "--runs", "2", "--events", "3000").exit_code == 0
+    options = ["--derive", "aod.v2", "--keep", "0.1", "--events-per-file", "100"]
+    made = run("generate", "-o", "aod.csv", "--from", "raw.csv", *options)
+    assert made.exit_code == 0, made.stderr
+    rows = [line.split(",") for line in (tmp_path / "aod.csv").read_text().splitlines()[1:]]
+    source = [line.split(",") for line in (tmp_path / "raw.csv").read_text().splitlines()[1:]]
+    kept = {tuple(row[:3]) for row in rows}
+    assert kept < {tuple(row[:3]) for row in source}
+    assert 0.07 < len(rows) / len(source) < 0.13
+    assert not {row[4] for row in rows} & {row[4] for row in source}
+    assert {row[3] for row in rows}.isdisjoint(row[3] for row in source)
+    assert len({row[4] for row in rows}) == sum(
+        -(-sum(row[0] == run_number for row in rows) // 100) for run_number in ("1", "2")
+    )
+    again = run("generate", "-o", "-", "--from", "raw.jsonl", *options).stdout
+    assert again == (tmp_path / "aod.csv").read_text()
+    other = run("generate", "-o", "-", "--from", "raw.csv", "--derive", "aod.v3").stdout
+    assert {tuple(line.split(",")[:3]) for line in other.splitlines()[1:]} != kept
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["--derive", "aod"], "--from FILE"),
+        (["--derive", "aod", "--from", "raw"], "events --collection raw"),
+        (["--derive", "aod", "--from", "raw.csv", "--runs", "3"], "--runs excludes --derive"),
+        (["--derive", "raw", "--from", "raw.csv"], "--derive raw"),
+        (["--keep", "0.5"], "go with --derive"),
+        (["--derive", "aod", "--from", "raw.csv", "--keep", "2"], "--keep"),
+    ],
+)
+def test_what_cannot_be_derived_is_told(tmp_path: Path, monkeypatch, arguments, word):
+    """Options that do not go together, a source that is not there, and a wrong share are named."""
+    monkeypatch.chdir(tmp_path)
+    refused = run("generate", "-o", "out.csv", *arguments)
+    assert refused.exit_code == 2
+    assert word in refused.stderr
+    assert not (tmp_path / "out.csv").exists()

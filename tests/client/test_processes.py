@@ -27,7 +27,6 @@ from eventindex.admin_results import (
     to_run_check,
 )
 from eventindex.catalogue_results import (
-    FileContent,
     to_conflict,
     to_cosmic_counts,
     to_cosmic_event,
@@ -125,7 +124,11 @@ COLUMNS: list[Any] = [
     lookup_result(),
     events(),
     eventindex.EventColumns([eventindex.RawFile(fuid(1), 7)], 1, [2], [1], [3]),
-    FileContent([to_file_of_run(filled(lookup_pb2.FileOfRun()))], [events()]),
+    eventindex.FileContent(
+        [to_file_of_run(filled(lookup_pb2.FileOfRun()))],
+        [events()],
+        [eventindex.RelatedFile(eventindex.RawFile(fuid(1), 7), "raw", 3)],
+    ),
 ]
 
 

@@ -97,6 +97,10 @@ def test_the_dump_by_command(environment):
     assert "3 inserted" in run("load", dump).stderr
     assert "3 duplicates" in run("load", dump).stderr
     found = run("lookup", "-", "--format", "files", text="12345 4917\n12345:4918\n12345/4919\n")
+    assert found.exit_code == 3
+    assert "cosmic.0 (--detector 0)" in found.stderr
+    pairs = "12345 4917\n12345:4918\n12345/4919\n"
+    found = run("lookup", "-", "--detector", "0", "--format", "files", text=pairs)
     assert found.exit_code == 0
     assert found.stdout.splitlines()[0].endswith("3 events")
 

@@ -176,7 +176,9 @@ def check(ledger: Ledger, url: str) -> Verdict:
 
 def _read(url: str) -> _Index:
     events = query(
-        url, "SELECT run_number, event_number, olt_result, dsid_raw, fuid_raw::text FROM events"
+        url,
+        "SELECT run_number, event_number, olt_result, dsid_raw, fuid_raw::text "
+        "FROM collection_events",
     )
     conflicts = query(
         url,

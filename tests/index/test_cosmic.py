@@ -133,7 +133,8 @@ def test_selections_of_records(telescopes, stub):
     assert keys(events_max=4) == everything[:4]
     assert keys(run_first=4) == []
     runs = stub.ListRuns(lookup_pb2.ListRunsRequest(detector_id="b")).runs
-    assert [(run.run_number, run.detector_id) for run in runs] == [(2, "b"), (3, "a")]
+    assert [(run.run_number, run.detector_id) for run in runs] == [(2, "b"), (3, "b")]
+    assert {run.collection for run in runs} == {"cosmic.b"}
 
 
 def test_counts_of_records(telescopes, stub):

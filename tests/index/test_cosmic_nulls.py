@@ -129,7 +129,8 @@ def check_rpcs(stub, run, detector, records, lines, fuids):
             assert sum(count.events for count in counted.counts) == (len(records) if by else 0)
     runs = stub.ListRuns(lookup_pb2.ListRunsRequest(detector_id=detector)).runs
     assert [(row.run_number, row.events) for row in runs] == [(run, len(records))]
-    files = stub.ListFiles(lookup_pb2.ListFilesRequest(run_number=run)).files
+    own = f"cosmic.{detector}"
+    files = stub.ListFiles(lookup_pb2.ListFilesRequest(run_number=run, collection=own)).files
     assert {row.file.fuid_raw for row in files} == set(fuids)
     for fuid in set(fuids):
         answers = stub.ReadRawFile(lookup_pb2.ReadRawFileRequest(fuid_raw=fuid), timeout=60)
@@ -137,7 +138,8 @@ def check_rpcs(stub, run, detector, records, lines, fuids):
         assert read == [line for line, of in zip(lines, fuids, strict=True) if of == fuid]
         request = lookup_pb2.GetFileRequest(fuid_raw=fuid, with_events=True)
         assert sum(row.events for row in stub.GetFile(request).runs) == fuids.count(fuid)
-    pairs = lookup_pb2.LookupRequest(run_numbers=[run], event_numbers=range(len(records)))
+    numbers = range(len(records))
+    pairs = lookup_pb2.LookupRequest(run_numbers=[run], event_numbers=numbers, collection=own)
     assert stub.Lookup(pairs).found == len(records)
 
 
@@ -152,8 +154,14 @@ def check_rest(http: httpx.Client, run, detector, records, fuids):
             assert counted.status_code == 200, counted.text
             assert sum(count["events"] for count in counted.json()["counts"]) == len(records)
     for path in (
-        *(f"/runs/{run}", f"/runs?detector={detector}", f"/files?run={run}", f"/runs/{run}/gaps"),
-        *(f"/events?run={run}", f"/counts?run={run}&by=run", f"/events/{run}/0"),
+        f"/runs?detector={detector}",
+        *(
+            f"/{path}{'&' if '?' in path else '?'}detector={detector}"
+            for path in (
+                *(f"runs/{run}", f"files?run={run}", f"runs/{run}/gaps", f"events?run={run}"),
+                *(f"counts?run={run}&by=run", f"events/{run}/0"),
+            )
+        ),
         *(f"/files/{fuids[0]}{part}" for part in ("", "/events", "/content")),
     ):
         answer = http.get(API + path)
@@ -171,7 +179,7 @@ def check_commands(run, detector, records, fuids):
         counted = command("cosmic", "--detector", detector, "--count-by", by)
         assert counted.splitlines()[-1].startswith(f"{len(records)} event")
     command("runs", "--detector", detector)
-    command("files", "list", "--run", str(run))
+    command("files", "list", "--run", str(run), "--detector", detector)
     command("files", "show", fuids[0])
     command("files", "cat", fuids[0])
 

@@ -92,7 +92,15 @@ def test_foreign_tokens_are_refused(runs, stub):
     assert "another order" in invalid(lambda: stub.ListFiles(files))
     assert "4,096" in with_token("x" * 5000)
     good = json.loads(base64.urlsafe_b64decode(token + "=="))
-    for forged in ([], [good[0]], [good[0], "2"], [good[0], 2**63], [good[0], 1, 2], {}, [[]]):
+    for forged in (
+        [],
+        [good[0]],
+        [good[0], "2", 0],
+        [good[0], 2**63, 0],
+        [good[0], 1, 2, 3],
+        {},
+        [[]],
+    ):
         text = base64.urlsafe_b64encode(json.dumps(forged).encode()).decode()
         assert "page_token" in with_token(text)
     for nonsense in ("nonsense", "é", "W" * 4000, "=", base64.b64encode(b"[" * 3000).decode()):

@@ -127,7 +127,8 @@ def test_telescope_records(stub, database_url):
     ack = next(stub.IngestCosmic(iter([request]), timeout=60))
     assert (ack.inserted, ack.rejected) == (3, 2)
     assert [r.index for r in ack.rejections] == [3, 4]
-    assert query(database_url, "SELECT count(DISTINCT fuid_raw) FROM events") == [(1,)]
+    counts = "SELECT collection, count(*) FROM collection_events GROUP BY 1"
+    assert query(database_url, counts) == [("cosmic.0", 3)]
     again = next(stub.IngestCosmic(iter([request]), timeout=60))
     assert again.duplicates == 3
     bad = ingest_pb2.CosmicBatch(detector_id="a/b", records=DUMP)

@@ -30,7 +30,8 @@ def test_dump_line_by_line(service, publisher, topics, database_url):
     """The dump's three lines are three repaired events in one file; again, three duplicates."""
     publisher.publish(topics.cosmic("0"), *DUMP)
     wait_for_events(database_url, 3)
-    rows = query(database_url, "SELECT run_number, event_number, fuid_raw FROM events ORDER BY 2")
+    stored = "SELECT run_number, event_number, fuid_raw FROM collection_events ORDER BY 2"
+    rows = query(database_url, stored)
     assert [row[:2] for row in rows] == [(12345, 4917), (12345, 4918), (12345, 4919)]
     assert len({row[2] for row in rows}) == 1
     assert service.metric("eventindex_ingest_repaired_events_total") == 3

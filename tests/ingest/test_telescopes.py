@@ -1,169 +1,173 @@
-"""Telescopes as their groups run them: a device's program, wrong topics, silent detectors."""
+"""Telescopes: each has a collection of its own, through a real broker and the services.
+
+What was stored before they had one stays in 'raw', and goes on there.
+"""
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
-from pathlib import Path
 
 import pytest
 
 import eventindex
-from event_store.telescope.heard import Heard
-from ingest_service.decode.topics import Topics
-from ingest_service.detectors import Detectors
-from service_kit.settings import Settings
-from tests.conftest import query
-from tests.support.admin_calls import cosmic_line
-from tests.support.ingest import Publisher, count_events, wait_for_events
-from tests.support.ingest_mqtt import letters, own_service
-from tests.support.processes import Mosquitto, wait_until
+from eventindex.errors import InvalidRequestError, NotFoundError
+from eventindex.results import DatasetState
+from tests.conftest import execute, query
+from tests.support.command import run
+from tests.support.ingest import wait_for_events
+from tests.support.processes import Service, wait_until
 
-DYNSEC = Path("/usr/lib/x86_64-linux-gnu/mosquitto_dynamic_security.so")
-PROGRAM = Path(__file__).parents[2] / "examples" / "micropython" / "telescope.py"
+OUTCOMES = ("inserted", "duplicate", "conflict", "rejected")
+
+
+def line(event: int, run: int = 5, **fields: object) -> str:
+    """A record as a telescope sends it."""
+    return json.dumps({"RunNumber": run, "EventNumber": event, "TriggerBits": 3, **fields})
 
 
 @pytest.fixture
-def device(monkeypatch):
-    """The program of a device, with its MQTT client."""
-    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "support"))
-    spec = importlib.util.spec_from_file_location("telescope", PROGRAM)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    yield module
-    for name in ("umqtt", "umqtt.simple"):
-        sys.modules.pop(name, None)
+def index(database_url):
+    """The index service on the same database."""
+    service = Service("index_service", database_url=database_url)
+    yield service.start()
+    service.close()
 
 
-def test_the_program_of_a_device_loses_nothing(database_url, request, device, monkeypatch):
-    """Events of a device reach the index, those too that it took while the broker was away."""
-    broker = Mosquitto()
-    broker.start()
-    request.addfinalizer(broker.close)
-    service = own_service(broker, database_url, mqtt_reconnect_max_s=1)
-    request.addfinalizer(service.close)
-    service.start()
-    sender = device.Sender("127.0.0.1", "roof-2", broker.port)
-    for event in (1, 2):
-        sender.put(device.record(9_000_001, event, 5, {"0": [57], "1": [61, 62]}))
-    assert sender.send()
-    broker.stop()
-    sender.put(device.record(9_000_001, 3, 0, {}))
-    assert not sender.send()
-    broker.start()
-    wait_until(sender.send, what="the connection of the device")
-    wait_for_events(database_url, 3)
-    stored = (
-        "SELECT detector_id, trigger_bits, clock_problem FROM cosmic_event ORDER BY event_number"
-    )
-    assert query(database_url, stored) == [("roof-2", 5, ""), ("roof-2", 5, ""), ("roof-2", 0, "")]
-    monkeypatch.setattr(device, "BUFFERED_MAX", 2)
-    for event in (4, 5, 6):
-        sender.put({"EventNumber": event})
-    assert (len(sender.waiting), sender.given_up, '"EventNumber": 5' in sender.waiting[0]) == (
-        2,
-        1,
-        True,
-    )
+@pytest.fixture
+def client(index, service):
+    with eventindex.connect(index.address, ingest_address=service.address) as client:
+        yield client
 
 
-def test_a_message_on_a_wrong_topic_is_seen(database_url, mosquitto, publisher, topics, request):
-    """It is a dead letter that names the topics there are; too many of them are counted alone."""
-    service = own_service(mosquitto, database_url, wrong_topic_letters_max=3, **topics.settings)
-    request.addfinalizer(service.close)
-    service.start()
-    wrong = [f"{topics.id}/cosmic/7/events", f"{topics.id}/cosmic/7", f"{topics.id}/json/daq/x"]
-    for topic in (*wrong, f"{topics.id}/batch"):
-        publisher.publish(topic, b"{}")
-    publisher.publish(topics.cosmic("7"), cosmic_line(1))
-    wait_for_events(database_url, 1)
-    assert letters(database_url) == [(topic, b"{}", "bad_topic") for topic in sorted(wrong)]
-    details = [row[0] for row in query(database_url, "SELECT detail FROM dead_letter ORDER BY 1")]
-    assert any(f"there is {topics.id}/cosmic/<detector>/event" in detail for detail in details)
-    refused = 'eventindex_ingest_rejected_events_total{door="mqtt",reason="bad_topic"} 4.0'
-    assert refused in service.page("/metrics")[1]
-    assert count_events(database_url) == 1
+@pytest.fixture
+def command(index, service, monkeypatch, tmp_path):
+    monkeypatch.setenv("EVENTINDEX_INDEX_ADDRESS", index.address)
+    monkeypatch.setenv("EVENTINDEX_INGEST_ADDRESS", service.address)
+    monkeypatch.chdir(tmp_path)
+    return run
 
 
-def test_what_is_subscribed_to():
-    """All below the prefixes, nothing twice, and never what others publish beside them."""
-    made = Topics(Settings(_env_file=None))
-    assert made.wide_filters == ["cosmic/#", "eventindex/v1/#"]
-    assert made.filters == ["eventindex/v1/batch/+", "eventindex/v1/json/+", "cosmic/+/event"]
-    flat = Settings(
-        _env_file=None, mqtt_topic_batch="a", mqtt_topic_json="b/c", mqtt_share_group="g"
-    )
-    assert Topics(flat).wide_filters == ["$share/g/a/#", "$share/g/b/c/#", "$share/g/cosmic/#"]
-    inside = Settings(
-        _env_file=None, mqtt_topic_batch="x/batch/v1", mqtt_topic_json="x/batch/v1/json"
-    )
-    assert Topics(inside).wide_filters == ["cosmic/#", "x/batch/#"]
+def outcomes(service: Service) -> list[float]:
+    return [service.metric(f"eventindex_ingest_{name}_events_total") for name in OUTCOMES]
 
 
-@pytest.mark.skipif(not DYNSEC.exists(), reason="this Mosquitto has no dynamic security")
-def test_a_broker_that_allows_the_topics_alone(database_url, request, topics):
-    """Where the wide subscription is refused the service takes its topics, and says so."""
-    names = [f"{topics.id}/{end}" for end in ("batch/+", "json/+", "cosmic/+/event")]
-    rules = [{"acltype": "subscribeLiteral", "topic": name, "allow": True} for name in names]
-    all_may = ("publishClientSend", "publishClientReceive", "unsubscribe")
-    config = {
-        "defaultACLAccess": {"subscribe": False, **dict.fromkeys(all_may, True)},
-        "clients": [],
-        "groups": [{"groupname": "all", "roles": [{"rolename": "ingest"}]}],
-        "anonymousGroup": "all",
-        "roles": [{"rolename": "ingest", "acls": rules}],
-    }
-    broker = Mosquitto()
-    rules_file = broker.directory / "rules.json"
-    rules_file.write_text(json.dumps(config))
-    rules_file.chmod(0o644)
-    with (broker.directory / "mosquitto.conf").open("a") as file:
-        file.write(f"plugin {DYNSEC}\nplugin_opt_config_file {rules_file}\n")
-    broker.start()
-    request.addfinalizer(broker.close)
-    service = own_service(broker, database_url, **topics.settings)
-    request.addfinalizer(service.close)
-    service.start()
+def test_two_telescopes_use_one_run_number(service, publisher, topics, client, command):
+    """Their events are no conflicts; lookups by detector find each, lists show the telescope."""
+    for detector in ("7", "roof,2"):
+        publisher.publish(topics.cosmic(detector), line(1), line(2), line(3, CosmicBlock=4))
+    wait_until(lambda: outcomes(service) == [6, 0, 0, 0], what="six events")
+    publisher.publish(topics.cosmic("7"), line(1), line(2, TriggerBits=9))
+    wait_until(lambda: outcomes(service) == [6, 1, 1, 0], what="a duplicate and a conflict")
+
+    pairs = [(5, 1), (5, 2), (5, 3), (5, 4)]
+    seven, roof = (client.lookup(pairs, detector=one) for one in (7, "roof,2"))
+    assert (seven.found, roof.found) == (3, 3)
+    assert not set(seven.fuids()[:3]) & set(roof.fuids()[:3])
+    assert client.get_event(5, 1, detector="7").file.fuid_raw == seven.fuids()[0]
+    assert [row.collection for row in client.runs(detector_id="7")] == ["cosmic.7"]
+    assert client.count_events(detector=7).total == 3
+    assert {row.file.fuid_raw for row in client.files(detector=7)} == set(seven.fuids()[:3])
+    assert len(list(client.conflicts(detector=7))) == 1
+    assert client.run_gaps(5, detector=7).missing == 0
+    telescopes = {one.name: one.detector_id for one in client.collections()}
+    assert telescopes == {"raw": "", "cosmic.7": "7", "cosmic.roof,2": "roof,2"}
+    assert client.count_cosmic_events(by="run").counts[0].events == 6
+
+    plain = client.lookup(pairs)
+    assert plain.found == 0
+    assert plain.other_collections == ("cosmic.7", "cosmic.roof,2")
+    assert "cosmic.7" in repr(plain)
+    with pytest.raises(NotFoundError, match=r"run 5 is in cosmic\.7"):
+        client.get_event(5, 1)
+    told = command("lookup", "5", "1")
+    assert told.exit_code == 3
+    assert "cosmic.7 (--detector 7), cosmic.roof,2 (--detector roof,2)" in told.stderr
+    found = command("lookup", "5", "3", "--detector", "roof,2")
+    assert roof.fuids()[2] in found.stdout
+    assert "3" in command("counts", "--detector", "7").stdout
+    assert seven.fuids()[0] in command("files", "--detector", "7").stdout
+    assert "telescope roof,2" in command("collections").stdout
+    assert command("runs", "--detector", "7").stdout.splitlines()[1].split()[:2] == ["5", "3"]
+    shown = command("conflicts", "--detector", "7", "--format", "json").stdout
     assert (
-        "messages on wrong topics will not be seen: the broker refuses" in service.log.read_text()
+        "cosmic.7"
+        in command(
+            "conflicts", "show", str(json.loads(shown)[0]["conflict_id"]), "--format", "json"
+        ).stdout
     )
-    publisher = Publisher(broker.port)
-    publisher.publish(topics.cosmic("7"), cosmic_line(1))
-    wait_for_events(database_url, 1)
-    publisher.close()
+    for wrong in (("--collection", "raw2"), ("--detector", "9")):
+        assert command("lookup", "5", "1", *wrong).exit_code == 2
+    both = ("--collection", "cosmic.7", "--detector", "7")
+    for name in ("lookup", "counts", "files", "conflicts"):
+        arguments = ("5", "1") if name == "lookup" else ()
+        assert command(name, *arguments, *both).exit_code == 2
+    with pytest.raises(ValueError, match="not both"):
+        client.lookup(pairs, collection="aod", detector=7)
 
 
-def test_a_detector_that_is_silent_for_longer_than_ever():
-    """Only a silence above the longest, and above the least that counts, is told; it survives."""
-    now = [0.0]
-    detectors = Detectors(60, lambda: now[0])
-    for now[0] in (10.0, 20.0, 120.0):
-        detectors.heard({"7"})
-    detectors.heard({"new"})
-    assert [each.detector_id for each in detectors.now()] == ["7", "new"]
-    for now[0], silent in ((219.0, False), (221.0, True), (10_000_000.0, None)):
-        found = {each.detector_id: each.silent for each in detectors.now()}
-        assert found.get("7") is silent
-        assert found.get("new") in (False, None)
-    again = Detectors(60, lambda: now[0])
-    again.merge(detectors.take_changed())
-    again.merge([Heard("7", now[0] - 5, 30.0)])
-    (only,) = again.now()
-    assert (only.detector_id, only.longest_silence_s, only.silent) == ("7", 100.0, False)
+def test_what_was_begun_in_raw_goes_on_there(service, publisher, topics, client, database_url):
+    """Runs of before have their datasets in 'raw': nothing of them is refused or moved."""
+    execute(
+        database_url,
+        "INSERT INTO dataset (dsid_raw, name) VALUES (1073741824, 'cosmic.7.5'), "
+        "(1073741825, 'cosmic.8.5')",
+    )
+    publisher.publish(topics.cosmic("7"), line(1), line(2), line(1, run=6))
+    publisher.publish(topics.cosmic("8"), line(2), line(3))
+    wait_until(lambda: sum(outcomes(service)) == 5, what="five events")
+    # As before, two telescopes that share a run of 'raw' are in conflict.
+    assert outcomes(service) == [4, 0, 1, 0]
+    assert client.lookup([(5, 1), (5, 2), (5, 3), (6, 1)]).found == 3
+    assert client.lookup([(6, 1)], detector=7).found == 1
+    assert client.lookup([(5, 1)], detector=7).other_collections == ("raw",)
+    with pytest.raises(InvalidRequestError, match=r"cosmic\.8.*'raw'"):
+        client.lookup([(5, 3)], detector=8)
+    rows = [(row.run_number, row.collection) for row in client.runs(detector_id="7")]
+    assert rows == [(5, "raw"), (6, "cosmic.7")]
+    assert [row.collection for row in client.runs(detector_id="8")] == ["raw"]
+    assert client.count_cosmic_events(by="run").total == 5
+    assert [e.event_number for e in client.cosmic_events(detector_id="7", run=5)] == [1, 2]
 
 
-def test_silence_is_told_by_status_and_metrics(database_url, mosquitto, publisher, topics, request):
-    """Whoever watches learns that a detector says nothing; a service that starts again knows."""
-    service = own_service(mosquitto, database_url, detector_silence_min_s=0.5, **topics.settings)
-    request.addfinalizer(service.close)
-    service.start()
-    for event in (1, 2):
-        publisher.publish(topics.cosmic("7"), cosmic_line(event))
-        wait_for_events(database_url, event)
-    with eventindex.connect(ingest_address=service.address) as index:
-        wait_until(lambda: [one.silent for one in index.detectors()] == [True], what="silence")
-        assert index.detectors()[0].detector_id == "7"
-    silent = "eventindex_silent_detectors"
-    wait_until(lambda: service.metric(silent) == 1, 15, what="the metric")
-    assert query(database_url, "SELECT detector_id FROM detector_heard") == [("7",)]
+def test_a_frozen_or_deleted_collection_of_a_telescope(
+    service, publisher, topics, client, database_url
+):
+    """Frozen it takes no events; deleted, its records go too and the next event makes it again."""
+    publisher.publish(topics.cosmic("7"), line(1), line(9000))
+    publisher.publish(topics.cosmic("8"), line(1))
+    wait_for_events(database_url, 3)
+    client.update_collection("cosmic.7", state=DatasetState.FROZEN)
+    publisher.publish(topics.cosmic("7"), line(2), line(1))
+    wait_until(lambda: outcomes(service) == [3, 1, 0, 1], what="a refusal and a duplicate")
+    letters = query(database_url, "SELECT reason, detail FROM dead_letter")
+    assert letters[0][0] == "closed_collection"
+    assert "'cosmic.7'" in letters[0][1]
+    for _ in client.delete_collection("cosmic.7"):
+        pass
+    assert query(database_url, "SELECT detector_id FROM cosmic_event") == [("8",)]
+    publisher.publish(topics.cosmic("7"), line(4))
+    wait_until(lambda: outcomes(service)[0] == 4, what="an event of the new collection")
+    assert client.lookup([(5, 4), (5, 1)], detector=7).found == 1
+
+
+def test_no_more_collections_than_there_may_be(mosquitto, topics, publisher, database_url):
+    """A telescope beyond the limit has dead letters that name its collection."""
+    service = Service(
+        "ingest_service",
+        database_url=database_url,
+        mqtt_url=mosquitto.url,
+        collections_max=2,
+        **topics.settings,
+    ).start()
+    try:
+        publisher.publish(topics.cosmic("7"), line(1))
+        wait_until(lambda: outcomes(service)[0] == 1, what="an event")
+        publisher.publish(topics.cosmic("8"), line(1))
+        publisher.publish(topics.cosmic("7"), line(2, run=6))
+        wait_until(lambda: outcomes(service) == [2, 0, 0, 1], what="a refusal")
+        letters = query(database_url, "SELECT reason, detail FROM dead_letter")
+        assert letters[0][0] == "too_many_collections"
+        assert "'cosmic.8'" in letters[0][1]
+        assert query(database_url, "SELECT count(*) FROM dataset") == [(2,)]
+    finally:
+        service.close()

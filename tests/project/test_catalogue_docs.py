@@ -29,8 +29,11 @@ def test_every_shown_call_is_answered(ingest_address, index_address):
         stub = ingest_pb2_grpc.IngestServiceStub(channel)
         batch = ingest_pb2.CosmicBatch(detector_id="0", records=records)
         assert next(stub.IngestCosmic(iter([batch]), timeout=60)).inserted == 3
-        ack = next(stub.Ingest(iter([more]), timeout=60))
-        assert (ack.inserted, ack.conflicts) == (1, 1)
+        other = event_pb2.EventBatch()
+        other.CopyFrom(more)
+        other.files[0].dsid_raw = 5
+        acks = list(stub.Ingest(iter([more, other]), timeout=60))
+        assert [(ack.inserted, ack.conflicts) for ack in acks] == [(2, 0), (0, 2)]
     with grpc.insecure_channel(index_address) as channel:
         service = Reflected(channel, "IndexService")
         for name, text in CALLS:

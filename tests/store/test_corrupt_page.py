@@ -11,6 +11,8 @@ from event_store.database.connection import Connection, StoreOptions
 from event_store.errors import CorruptPageError
 from event_store.lookup.reader import Reader
 from event_store.model import RawFile
+from event_store.select.scan import Scan
+from event_store.select.selection import Selection, count_files, select
 from event_store.write.writer import Store
 from tests.conftest import execute
 from tests.support.store import columns, reply
@@ -29,3 +31,47 @@ def test_a_corrupt_page_stays_an_error(database_url):
             reader.lookup(connection, np.array([7]), np.array([1]))
     connection.close()
     assert len(reader.cache) == len(reader.cache.files) == 0
+
+
+@pytest.mark.parametrize("n", [600, 20])
+@pytest.mark.parametrize(
+    "change",
+    [
+        "n_events = n_events - 1",
+        "file_planes = file_planes || '\\x00'",
+        "dsids = dsids || 1",
+        "olt_planes = olt_planes || '\\x00'",
+    ],
+)
+def test_a_corrupt_page_is_neither_listed_nor_counted(database_url, n, change) -> None:
+    """Lists and counts by file refuse what lookups refuse: no number is made of broken planes."""
+    if n == 20 and change.startswith("olt_planes"):
+        change = "olt_planes = olt_planes || '\\x0000'"  # a plane of a sparse page has three bytes
+    store = Store(database_url)
+    files = [RawFile(uuid.UUID(int=number), 1) for number in (1, 2, 3)]
+    store.write(columns(7, range(n), np.arange(n) % 3, files))
+    store.close()
+    connection = Connection(database_url, StoreOptions(), autocommit=True, name="test")
+    assert len(Scan(Selection(7, 7), with_olt=True, with_files=True).read(connection)) == 1
+    execute(database_url, f"UPDATE event_page SET {change}")
+    with pytest.raises(CorruptPageError):
+        Scan(Selection(7, 7), with_olt=True, with_files=True).read(connection)
+    connection.close()
+
+
+def test_an_index_beyond_the_files_is_not_counted(database_url) -> None:
+    """A page of three files whose planes say a fourth is wrong, and no file's count is made up."""
+    store = Store(database_url)
+    files = [RawFile(uuid.UUID(int=number), 1) for number in (1, 2, 3)]
+    store.write(columns(7, range(600), np.arange(600) % 3, files))
+    store.close()
+    execute(
+        database_url,
+        "UPDATE event_page SET file_planes = substring(file_planes, 1, 1024) "
+        "|| decode(repeat('ff', 2048), 'hex')",
+    )
+    connection = Connection(database_url, StoreOptions(), autocommit=True, name="test")
+    (page,) = Scan(Selection(7, 7), with_files=True).read(connection)
+    with pytest.raises(CorruptPageError, match="a file index of 3 for 3 files"):
+        count_files(page.page, select(page.page, page.page_no, Selection(7, 7)))
+    connection.close()

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from event_store.database import statements
 from event_store.model import CosmicRecord, DeadLetter, EventColumns, RawFile
 from event_store.write import catalogue
+from event_store.write.cosmic_datasets import number_cosmic_datasets
 from event_store.write.dead_letters import insert_dead_letters, kept_letters_bytes, letter_bytes
 from event_store.write.plan import in_order, transactions
 from event_store.write.transaction import Transaction
@@ -137,9 +138,9 @@ def test_telescope_datasets_of_very_many_runs(recorder):
     taken = [2**30 + 1, 2**30 + 3, 2**30 + 40_000]
     catalogue.register_datasets(recorder, taken, 0)
     names = [f"cosmic.{'x' * 100}.{run:06}" for run in range(30_000)]
-    numbers = catalogue.number_cosmic_datasets(recorder, names)
+    numbers = number_cosmic_datasets(recorder, names, 2)
     free = [n for n in range(2**30, 2**30 + 30_002) if n not in taken]
-    assert [numbers[name] for name in names] == free
-    assert catalogue.number_cosmic_datasets(recorder, names[5:7]) == {
+    assert [numbers[name].dsid for name in names] == free
+    assert number_cosmic_datasets(recorder, names[5:7], 2) == {
         name: numbers[name] for name in names[5:7]
     }

@@ -78,7 +78,7 @@ batches = st.lists(
 
 @given(batches)
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_any_batches_give_the_dictionary(database_url, offered):
     """Any batches, with repeats and in any order, give first-value-wins in index and counts."""
@@ -221,11 +221,10 @@ def test_telescope_datasets_get_the_first_free_numbers(database_url):
     store = Store(database_url)
     taken = [RawFile(uuid.UUID(int=1), 2**30 + 1)]
     store.write(columns([(1, 1, 0, 0)], taken))
-    assert store.cosmic_datasets(["cosmic.0.1", "cosmic.0.2"]) == {
-        "cosmic.0.1": 2**30,
-        "cosmic.0.2": 2**30 + 2,
-    }
-    assert store.cosmic_datasets(["cosmic.0.2"])["cosmic.0.2"] == 2**30 + 2
+    found = store.cosmic_datasets(["cosmic.0.1", "cosmic.0.2"])
+    own = store.collections(["cosmic.0"])["cosmic.0"]
+    assert found == {"cosmic.0.1": (2**30, own), "cosmic.0.2": (2**30 + 2, own)}
+    assert store.cosmic_datasets(["cosmic.0.2"])["cosmic.0.2"].dsid == 2**30 + 2
     store.close()
 
 

@@ -40,7 +40,9 @@ def differences(url: str) -> list[str]:
     connection, found = connect(url), []
     run = verify.next_run(connection, 0, 2**63 - 1)
     while run is not None:
-        found += verify.verify_run(connection, run, lambda: False).differences
+        for number, _ in verify.collections_of_run(connection, run):
+            checked = verify.verify_run(connection, run, lambda: False, number)
+            found += checked.differences
         run = verify.next_run(connection, run + 1, 2**63 - 1)
     connection.close()
     return found

@@ -30,7 +30,7 @@ def events(url: str, run: int = 1) -> dict[int, tuple[str, int, int]]:
     """The events of a run: number -> (file, dataset, olt)."""
     rows = query(
         url,
-        "SELECT event_number, fuid_raw::text, dsid_raw, olt_result FROM events "
+        "SELECT event_number, fuid_raw::text, dsid_raw, olt_result FROM collection_events "
         "WHERE run_number = %s",
         (run,),
     )

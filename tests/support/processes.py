@@ -122,7 +122,7 @@ class Service:
         self.log.unlink(missing_ok=True)
 
     def tail(self) -> str:
-        return self.log.read_text()[-2000:]
+        return self.log.read_text()[-20_000:]
 
 
 def run_python(program: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -30,14 +30,19 @@ from eventindex.collection_results import Collection
 from eventindex.printing import printable
 from eventindex.results import DatasetState
 
+
+def _about(row: Collection) -> str:
+    return row.comment or (f"telescope {row.detector_id}" if row.detector_id else "")
+
+
 _COLUMNS: list[Column[Collection]] = [
-    Column("collection", lambda row: row.name),
-    Column("made from", lambda row: row.made_from),
+    Column("collection", lambda row: row.name, fold=True),
+    Column("made from", lambda row: row.made_from, fold=True),
     Column("state", lambda row: row.state.name.lower()),
     Column("events", lambda row: f"{row.events:,}", right=True),
     Column("runs", lambda row: f"{row.runs:,}", right=True),
     Column("created", lambda row: show_time(row.created)[:10]),
-    Column("comment", lambda row: row.comment, fold=True),
+    Column("comment", _about, fold=True),
 ]
 _LAYOUT = Layout(_COLUMNS, Collection._fields, record_of)
 _STATES = {state.name.lower(): state for state in DatasetState if state}

@@ -26,7 +26,12 @@ from eventindex.cli.shared.listing import (
     write_json,
     write_list,
 )
-from eventindex.cli.shared.selection_options import collection_option, number
+from eventindex.cli.shared.selection_options import (
+    collection_option,
+    detector_option,
+    number,
+    one_collection,
+)
 from eventindex.client import Client
 from eventindex.collection_names import RAW
 from eventindex.errors import NotFoundError
@@ -66,6 +71,7 @@ def conflicts() -> None:
 
 @conflicts.command("list")
 @click.option("--run", type=number, help="Conflicts of this run.")
+@detector_option
 @click.option("--resolved", is_flag=True, help="Those too that were decided on.")
 @collection_option
 @click.option("--limit", type=click.IntRange(1), help="At most so many conflicts.")
@@ -75,6 +81,7 @@ def list_conflicts(
     *,
     connect: Callable[[], Client],
     run: int | None,
+    detector: str | None,
     resolved: bool,
     collection: str | None,
     limit: int | None,
@@ -82,7 +89,11 @@ def list_conflicts(
 ) -> None:
     """List the events that were offered again with other values."""
     with connect() as client:
-        found = client.conflicts(run=run, with_resolved=resolved, collection=collection or RAW)
+        found = client.conflicts(
+            run=run,
+            with_resolved=resolved,
+            collection=one_collection(collection, detector) or RAW,
+        )
         columns = _COLUMNS if resolved else _COLUMNS[:-1]
         write_list(islice(found, limit), Layout(columns, _FIELDS, _record), form)
 
@@ -97,7 +108,10 @@ def show(
 ) -> None:
     """Show what is stored, what was offered, by whom and when."""
     with connect() as client:
-        known = client.conflicts(with_resolved=True, collection=collection or RAW)
+        names = [collection] if collection else [one.name for one in client.collections()]
+        known = (
+            row for name in names for row in client.conflicts(with_resolved=True, collection=name)
+        )
         conflict = next((row for row in known if row.conflict_id == conflict_id), None)
     if conflict is None:
         raise NotFoundError(f"there is no conflict {conflict_id}")

@@ -10,6 +10,7 @@ import click
 
 from eventindex.catalogue_results import FileOfRun
 from eventindex.cli.files_import import import_files
+from eventindex.cli.files_related import children, parents
 from eventindex.cli.shared.common import connection_options
 from eventindex.cli.shared.groups import ListGroup
 from eventindex.cli.shared.listing import (
@@ -21,7 +22,13 @@ from eventindex.cli.shared.listing import (
     write_fields,
     write_list,
 )
-from eventindex.cli.shared.selection_options import collection_option, dataset, number
+from eventindex.cli.shared.selection_options import (
+    collection_option,
+    dataset,
+    detector_option,
+    number,
+    one_collection,
+)
 from eventindex.client import Client
 from eventindex.results import DatasetState, RawFile
 from eventindex.uuids import is_canonical_uuid
@@ -77,17 +84,20 @@ _RUNS_LAYOUT = Layout(_NUMBERS, _FIELDS, record_of)
 _ORDERS = ("run_number", "fuid_raw", "events")
 
 
-@click.group(cls=ListGroup, short_help="RAW files: list, show, import, cat.")
+@click.group(cls=ListGroup, short_help="RAW files: list, show, parents, import, cat.")
 def files() -> None:
-    """RAW files: list (when nothing else is said), show, import, cat."""
+    """RAW files: list (when nothing else is said), show, parents, children, import, cat."""
 
 
 files.add_command(import_files)
+files.add_command(parents)
+files.add_command(children)
 
 
 @files.command("list")
 @click.option("--run", type=number, help="Files of this run.")
 @click.option("--dataset", type=dataset, help="Files of this dataset, by number or name.")
+@detector_option
 @click.option(
     "--name", default="", metavar="PATTERN", help="Files with such a name: * is any text, ? one."
 )
@@ -101,6 +111,7 @@ def list_files(
     connect: Callable[[], Client],
     run: int | None,
     dataset: int | str | None,
+    detector: str | None,
     name: str,
     collection: str | None,
     names: bool,
@@ -115,7 +126,7 @@ def list_files(
             run=run,
             dataset=dataset,
             name=name,
-            collection=collection or "",
+            collection=one_collection(collection, detector),
             with_file_names=with_names,
             order_by=order_by,
         )

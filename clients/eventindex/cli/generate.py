@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
@@ -11,9 +11,11 @@ import numpy as np
 
 from eventindex.cli.event_files.manifest import Manifest
 from eventindex.cli.event_files.writing import EventWriter, open_writer, output_form
+from eventindex.cli.generate_derived import derivation, is_given, source_blocks
 from eventindex.cli.shared.common import counted, note
 from eventindex.cli.shared.progress import ProgressReport
 from eventindex.columns import DSID_MAX, EventColumns
+from eventindex.derive import derive as derived_events
 from eventindex.generate import Plan
 from eventindex.generate import generate as generate_events
 
@@ -82,39 +84,82 @@ _NUMBER = click.IntRange(0, 2**62)
 @click.option(
     "--file-names", is_flag=True, help="Give the RAW files names, in the file and the manifest."
 )
+@click.option("--derive", metavar="NAME", help="Events of this collection, out of those of --from.")
+@click.option(
+    "--keep",
+    type=click.FloatRange(0, 1),
+    default=0.1,
+    show_default=True,
+    help="With --derive: chance that an event is kept.",
+)
+@click.option(
+    "--from",
+    "sources",
+    multiple=True,
+    metavar="FILE",
+    help="With --derive: files of events; - is CSV from stdin. May be given again.",
+)
 @click.option(
     "--manifest",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
     help="Write the events of each file and dataset, .json or .csv, for `compare`.",
 )
+@click.pass_context
 def generate(
+    context: click.Context,
+    /,
     *,
     output: str,
     form: str | None,
     manifest: Path | None,
+    derive: str | None,
+    keep: float,
+    sources: tuple[str, ...],
     **options: object,
 ) -> None:
     """Write pseudo-data to a file: CSV, JSON lines (.jsonl), each also .gz or .zst, or Parquet.
 
     Runs with gaps, several RAW files open at a time, random triggers; the same seed gives the
     same file. Memory does not grow with its size.
+
+    With --derive it is a part of the events of other files, in RAW files and a dataset of their
+    own, for `load --collection NAME`.
     """
-    plan = _plan(options)
     form = output_form(output, form)
     if manifest is not None and manifest.suffix.lower() not in {".json", ".csv"}:
         raise click.UsageError(f"--manifest {manifest}: give a name with .json or .csv")
+    if derive is None and (sources or is_given(context, "keep")):
+        raise click.UsageError("--keep and --from go with --derive")
     counts = None if manifest is None else Manifest()
     started = time.monotonic()
-    numbers = plan.runs * plan.events
-    with (
-        open_writer(output, form, names=plan.file_names) as writer,
-        ProgressReport("generating", numbers) as progress,
-    ):
-        count = _write_events(writer, generate_events(plan), counts, plan, progress)
+    names = bool(options["file_names"])
+    if derive is None:
+        count = _generate(output, form, _plan(options), counts)
+    else:
+        part = derivation(context, options, derive, keep)
+        blocks = source_blocks(sources)
+        with open_writer(output, form, names=names) as writer:
+            count = _write_events(writer, derived_events(part, blocks), counts)
     if manifest is not None and counts is not None:
         counts.write(manifest)
     note(f"{counted(count, 'event')} in {time.monotonic() - started:.1f} s")
+
+
+def _generate(output: str, form: str, plan: Plan, counts: Manifest | None) -> int:
+    with (
+        open_writer(output, form, names=plan.file_names) as writer,
+        ProgressReport("generating", plan.runs * plan.events) as progress,
+    ):
+
+        def tell(block: EventColumns, text: str) -> None:
+            # Progress counts event numbers, gaps included; the last one says how far it is.
+            run = int(np.asarray(block.run_numbers)[0])
+            event = int(np.asarray(block.event_numbers)[-1])
+            drawn = (run - plan.run_first) * plan.events + event - plan.event_first + 1
+            progress.at(drawn, text)
+
+        return _write_events(writer, generate_events(plan), counts, tell)
 
 
 def _plan(options: dict[str, object]) -> Plan:
@@ -130,10 +175,9 @@ def _write_events(
     writer: EventWriter,
     blocks: Iterator[EventColumns],
     counts: Manifest | None,
-    plan: Plan,
-    progress: ProgressReport,
+    tell: Callable[[EventColumns, str], None] = lambda _, __: None,
 ) -> int:
-    """Write events and return how many."""
+    """Write events and return how many; `tell` hears of each block."""
     count, started = 0, time.monotonic()
     for block in blocks:
         if not len(block):
@@ -143,9 +187,5 @@ def _write_events(
             counts.add(block)
         count += len(block)
         rate = count / max(time.monotonic() - started, 1e-3)
-        # Progress counts event numbers, gaps included; the last one says how far it is.
-        run = int(np.asarray(block.run_numbers)[0])
-        event = int(np.asarray(block.event_numbers)[-1])
-        drawn = (run - plan.run_first) * plan.events + event - plan.event_first + 1
-        progress.at(drawn, f"{count:,} events, {rate:,.0f}/s")
+        tell(block, f"{count:,} events, {rate:,.0f}/s")
     return count

@@ -81,6 +81,7 @@ def _parse_columns(_: click.Context, __: click.Parameter, value: str | None) -> 
     metavar="NAME,...|all",
     help="Collections to look in; all: those that hold any of the runs. See `collections`.",
 )
+@click.option("--detector", metavar="ID", help="Look in this telescope's collection.")
 @click.option("--olt", is_flag=True, help="Print the online filter's bits too.")
 @runs_file_option
 @click.option("--quiet", is_flag=True, help="No summary on standard error.")
@@ -95,6 +96,7 @@ def lookup(
     names: bool,
     columns: Columns | None,
     collection: str,
+    detector: str | None,
     olt: bool,
     run_list: RunList | None,
     quiet: bool,
@@ -110,7 +112,7 @@ def lookup(
     Exit code: 0 all were found, 3 some were not, 1 failure, 2 bad usage or lines that are no
     pairs; the other lines are answered first.
     """
-    collections = distinct_names(collection)
+    collections = asked_names(collection, detector)
     several = len(collections) > 1 or collections == [ALL]
     form = output_form(output, form)
     if several and (olt or names or form not in PLAIN_FORMS):
@@ -131,6 +133,19 @@ def lookup(
         sys.exit(EXIT_USAGE)
     if outcome.missing:
         sys.exit(EXIT_NOT_ALL)
+
+
+def asked_names(collection: str, detector: str | None) -> list[str]:
+    """Return the names of the collections to look in, each once: a telescope's has any characters.
+
+    Raises:
+        click.UsageError: both are given, or as `distinct_names`.
+    """
+    if detector is None:
+        return distinct_names(collection)
+    if collection != RAW:
+        raise click.UsageError("--detector excludes --collection")
+    return [collection_names.chosen_name(RAW, detector)]
 
 
 def _summarize(source: Source, outcome: _Outcome) -> None:

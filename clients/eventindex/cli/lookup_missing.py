@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TextIO
@@ -14,6 +15,7 @@ from eventindex.client import Client
 from eventindex.collection_results import Collection
 from eventindex.errors import EventIndexError
 from eventindex.pairs import Pairs
+from eventindex.printing import printable
 
 # Runs of which is said what the index has of them.
 RUNS_EXPLAINED_MAX = 1000
@@ -85,6 +87,13 @@ def missing_file(name: str | None) -> Iterator[Missing]:
 
 def names_of(collections: Sequence[Collection]) -> str:
     """Return some names as a text."""
-    shown = ", ".join(one.name for one in collections[:_NAMES_SHOWN])
+    shown = ", ".join(map(_shown, collections[:_NAMES_SHOWN]))
     more = len(collections) - _NAMES_SHOWN
     return f"{shown} and {more} more" if more > 0 else shown
+
+
+def _shown(collection: Collection) -> str:
+    if not collection.detector_id:
+        return collection.name
+    detector = shlex.quote(printable(collection.detector_id))
+    return f"{printable(collection.name)} (--detector {detector})"

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from eventindex.v1 import event_pb2 as eventindex_dot_v1_dot_event__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x65ventindex/v1/ingest.proto\x12\reventindex.v1\x1a\x19\x65ventindex/v1/event.proto\"E\n\x0b\x43osmicBatch\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\x04\x12\x13\n\x0b\x64\x65tector_id\x18\x02 \x01(\t\x12\x0f\n\x07records\x18\x03 \x03(\x0c\"*\n\tRejection\x12\r\n\x05index\x18\x01 \x01(\r\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\xad\x01\n\tIngestAck\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\x04\x12\x10\n\x08inserted\x18\x02 \x01(\x04\x12\x12\n\nduplicates\x18\x03 \x01(\x04\x12\x11\n\tconflicts\x18\x04 \x01(\x04\x12\x10\n\x08rejected\x18\x05 \x01(\x04\x12,\n\nrejections\x18\x06 \x03(\x0b\x32\x18.eventindex.v1.Rejection\x12\x15\n\rrefused_files\x18\x08 \x01(\x04\x32\x9c\x01\n\rIngestService\x12\x41\n\x06Ingest\x12\x19.eventindex.v1.EventBatch\x1a\x18.eventindex.v1.IngestAck(\x01\x30\x01\x12H\n\x0cIngestCosmic\x12\x1a.eventindex.v1.CosmicBatch\x1a\x18.eventindex.v1.IngestAck(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x65ventindex/v1/ingest.proto\x12\reventindex.v1\x1a\x19\x65ventindex/v1/event.proto\"E\n\x0b\x43osmicBatch\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\x04\x12\x13\n\x0b\x64\x65tector_id\x18\x02 \x01(\t\x12\x0f\n\x07records\x18\x03 \x03(\x0c\"*\n\tRejection\x12\r\n\x05index\x18\x01 \x01(\r\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\xc3\x01\n\tIngestAck\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\x04\x12\x10\n\x08inserted\x18\x02 \x01(\x04\x12\x12\n\nduplicates\x18\x03 \x01(\x04\x12\x11\n\tconflicts\x18\x04 \x01(\x04\x12\x10\n\x08rejected\x18\x05 \x01(\x04\x12,\n\nrejections\x18\x06 \x03(\x0b\x32\x18.eventindex.v1.Rejection\x12\x14\n\x0c\x63ommit_token\x18\x07 \x01(\t\x12\x15\n\rrefused_files\x18\x08 \x01(\x04\x32\x9c\x01\n\rIngestService\x12\x41\n\x06Ingest\x12\x19.eventindex.v1.EventBatch\x1a\x18.eventindex.v1.IngestAck(\x01\x30\x01\x12H\n\x0cIngestCosmic\x12\x1a.eventindex.v1.CosmicBatch\x1a\x18.eventindex.v1.IngestAck(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,7 +37,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REJECTION']._serialized_start=143
   _globals['_REJECTION']._serialized_end=185
   _globals['_INGESTACK']._serialized_start=188
-  _globals['_INGESTACK']._serialized_end=361
-  _globals['_INGESTSERVICE']._serialized_start=364
-  _globals['_INGESTSERVICE']._serialized_end=520
+  _globals['_INGESTACK']._serialized_end=383
+  _globals['_INGESTSERVICE']._serialized_start=386
+  _globals['_INGESTSERVICE']._serialized_end=542
 # @@protoc_insertion_point(module_scope)

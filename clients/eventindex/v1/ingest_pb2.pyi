@@ -26,13 +26,14 @@ class Rejection(_message.Message):
     def __init__(self, index: _Optional[int] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class IngestAck(_message.Message):
-    __slots__ = ("batch_id", "inserted", "duplicates", "conflicts", "rejected", "rejections", "refused_files")
+    __slots__ = ("batch_id", "inserted", "duplicates", "conflicts", "rejected", "rejections", "commit_token", "refused_files")
     BATCH_ID_FIELD_NUMBER: _ClassVar[int]
     INSERTED_FIELD_NUMBER: _ClassVar[int]
     DUPLICATES_FIELD_NUMBER: _ClassVar[int]
     CONFLICTS_FIELD_NUMBER: _ClassVar[int]
     REJECTED_FIELD_NUMBER: _ClassVar[int]
     REJECTIONS_FIELD_NUMBER: _ClassVar[int]
+    COMMIT_TOKEN_FIELD_NUMBER: _ClassVar[int]
     REFUSED_FILES_FIELD_NUMBER: _ClassVar[int]
     batch_id: int
     inserted: int
@@ -40,5 +41,6 @@ class IngestAck(_message.Message):
     conflicts: int
     rejected: int
     rejections: _containers.RepeatedCompositeFieldContainer[Rejection]
+    commit_token: str
     refused_files: int
-    def __init__(self, batch_id: _Optional[int] = ..., inserted: _Optional[int] = ..., duplicates: _Optional[int] = ..., conflicts: _Optional[int] = ..., rejected: _Optional[int] = ..., rejections: _Optional[_Iterable[_Union[Rejection, _Mapping]]] = ..., refused_files: _Optional[int] = ...) -> None: ...
+    def __init__(self, batch_id: _Optional[int] = ..., inserted: _Optional[int] = ..., duplicates: _Optional[int] = ..., conflicts: _Optional[int] = ..., rejected: _Optional[int] = ..., rejections: _Optional[_Iterable[_Union[Rejection, _Mapping]]] = ..., commit_token: _Optional[str] = ..., refused_files: _Optional[int] = ...) -> None: ...

@@ -40,13 +40,14 @@ COSMIC_COUNT_BY_HOUR: CosmicCountBy
 COSMIC_COUNT_BY_DETECTOR: CosmicCountBy
 
 class LookupRequest(_message.Message):
-    __slots__ = ("batch_id", "run_numbers", "event_numbers", "with_olt_result", "collection", "files_of_stream", "with_file_names")
+    __slots__ = ("batch_id", "run_numbers", "event_numbers", "with_olt_result", "collection", "files_of_stream", "commit_token", "with_file_names")
     BATCH_ID_FIELD_NUMBER: _ClassVar[int]
     RUN_NUMBERS_FIELD_NUMBER: _ClassVar[int]
     EVENT_NUMBERS_FIELD_NUMBER: _ClassVar[int]
     WITH_OLT_RESULT_FIELD_NUMBER: _ClassVar[int]
     COLLECTION_FIELD_NUMBER: _ClassVar[int]
     FILES_OF_STREAM_FIELD_NUMBER: _ClassVar[int]
+    COMMIT_TOKEN_FIELD_NUMBER: _ClassVar[int]
     WITH_FILE_NAMES_FIELD_NUMBER: _ClassVar[int]
     batch_id: int
     run_numbers: _containers.RepeatedScalarFieldContainer[int]
@@ -54,11 +55,12 @@ class LookupRequest(_message.Message):
     with_olt_result: bool
     collection: str
     files_of_stream: bool
+    commit_token: str
     with_file_names: bool
-    def __init__(self, batch_id: _Optional[int] = ..., run_numbers: _Optional[_Iterable[int]] = ..., event_numbers: _Optional[_Iterable[int]] = ..., with_olt_result: _Optional[bool] = ..., collection: _Optional[str] = ..., files_of_stream: _Optional[bool] = ..., with_file_names: _Optional[bool] = ...) -> None: ...
+    def __init__(self, batch_id: _Optional[int] = ..., run_numbers: _Optional[_Iterable[int]] = ..., event_numbers: _Optional[_Iterable[int]] = ..., with_olt_result: _Optional[bool] = ..., collection: _Optional[str] = ..., files_of_stream: _Optional[bool] = ..., commit_token: _Optional[str] = ..., with_file_names: _Optional[bool] = ...) -> None: ...
 
 class LookupResponse(_message.Message):
-    __slots__ = ("batch_id", "files", "file_indexes", "olt_results", "found", "not_found", "first_file_index")
+    __slots__ = ("batch_id", "files", "file_indexes", "olt_results", "found", "not_found", "first_file_index", "other_collections")
     BATCH_ID_FIELD_NUMBER: _ClassVar[int]
     FILES_FIELD_NUMBER: _ClassVar[int]
     FILE_INDEXES_FIELD_NUMBER: _ClassVar[int]
@@ -66,6 +68,7 @@ class LookupResponse(_message.Message):
     FOUND_FIELD_NUMBER: _ClassVar[int]
     NOT_FOUND_FIELD_NUMBER: _ClassVar[int]
     FIRST_FILE_INDEX_FIELD_NUMBER: _ClassVar[int]
+    OTHER_COLLECTIONS_FIELD_NUMBER: _ClassVar[int]
     batch_id: int
     files: _containers.RepeatedCompositeFieldContainer[_event_pb2.RawFile]
     file_indexes: _containers.RepeatedScalarFieldContainer[int]
@@ -73,7 +76,8 @@ class LookupResponse(_message.Message):
     found: int
     not_found: int
     first_file_index: int
-    def __init__(self, batch_id: _Optional[int] = ..., files: _Optional[_Iterable[_Union[_event_pb2.RawFile, _Mapping]]] = ..., file_indexes: _Optional[_Iterable[int]] = ..., olt_results: _Optional[_Iterable[int]] = ..., found: _Optional[int] = ..., not_found: _Optional[int] = ..., first_file_index: _Optional[int] = ...) -> None: ...
+    other_collections: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, batch_id: _Optional[int] = ..., files: _Optional[_Iterable[_Union[_event_pb2.RawFile, _Mapping]]] = ..., file_indexes: _Optional[_Iterable[int]] = ..., olt_results: _Optional[_Iterable[int]] = ..., found: _Optional[int] = ..., not_found: _Optional[int] = ..., first_file_index: _Optional[int] = ..., other_collections: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class GetEventRequest(_message.Message):
     __slots__ = ("run_number", "event_number", "collection", "with_file_names")
@@ -212,7 +216,7 @@ class Run(_message.Message):
     def __init__(self, run_number: _Optional[int] = ..., events: _Optional[int] = ..., event_first: _Optional[int] = ..., event_last: _Optional[int] = ..., files: _Optional[int] = ..., conflicts: _Optional[int] = ..., first_seen: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_seen: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., detector_id: _Optional[str] = ..., collection: _Optional[str] = ...) -> None: ...
 
 class ListRunsRequest(_message.Message):
-    __slots__ = ("page_size", "page_token", "run_first", "run_last", "detector_id", "order_by", "collection", "run_numbers")
+    __slots__ = ("page_size", "page_token", "run_first", "run_last", "detector_id", "order_by", "collection", "run_numbers", "all_collections")
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     RUN_FIRST_FIELD_NUMBER: _ClassVar[int]
@@ -221,6 +225,7 @@ class ListRunsRequest(_message.Message):
     ORDER_BY_FIELD_NUMBER: _ClassVar[int]
     COLLECTION_FIELD_NUMBER: _ClassVar[int]
     RUN_NUMBERS_FIELD_NUMBER: _ClassVar[int]
+    ALL_COLLECTIONS_FIELD_NUMBER: _ClassVar[int]
     page_size: int
     page_token: str
     run_first: int
@@ -229,7 +234,8 @@ class ListRunsRequest(_message.Message):
     order_by: str
     collection: str
     run_numbers: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., run_first: _Optional[int] = ..., run_last: _Optional[int] = ..., detector_id: _Optional[str] = ..., order_by: _Optional[str] = ..., collection: _Optional[str] = ..., run_numbers: _Optional[_Iterable[int]] = ...) -> None: ...
+    all_collections: bool
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., run_first: _Optional[int] = ..., run_last: _Optional[int] = ..., detector_id: _Optional[str] = ..., order_by: _Optional[str] = ..., collection: _Optional[str] = ..., run_numbers: _Optional[_Iterable[int]] = ..., all_collections: _Optional[bool] = ...) -> None: ...
 
 class ListRunsResponse(_message.Message):
     __slots__ = ("runs", "next_page_token")
@@ -388,24 +394,44 @@ class ListFilesResponse(_message.Message):
     def __init__(self, files: _Optional[_Iterable[_Union[FileOfRun, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class GetFileRequest(_message.Message):
-    __slots__ = ("fuid_raw", "with_events", "with_file_names", "name")
+    __slots__ = ("fuid_raw", "with_events", "with_file_names", "name", "with_parents", "with_children", "related_collections")
     FUID_RAW_FIELD_NUMBER: _ClassVar[int]
     WITH_EVENTS_FIELD_NUMBER: _ClassVar[int]
     WITH_FILE_NAMES_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
+    WITH_PARENTS_FIELD_NUMBER: _ClassVar[int]
+    WITH_CHILDREN_FIELD_NUMBER: _ClassVar[int]
+    RELATED_COLLECTIONS_FIELD_NUMBER: _ClassVar[int]
     fuid_raw: str
     with_events: bool
     with_file_names: bool
     name: str
-    def __init__(self, fuid_raw: _Optional[str] = ..., with_events: _Optional[bool] = ..., with_file_names: _Optional[bool] = ..., name: _Optional[str] = ...) -> None: ...
+    with_parents: bool
+    with_children: bool
+    related_collections: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, fuid_raw: _Optional[str] = ..., with_events: _Optional[bool] = ..., with_file_names: _Optional[bool] = ..., name: _Optional[str] = ..., with_parents: _Optional[bool] = ..., with_children: _Optional[bool] = ..., related_collections: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class RelatedFile(_message.Message):
+    __slots__ = ("file", "collection", "events")
+    FILE_FIELD_NUMBER: _ClassVar[int]
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    file: _event_pb2.RawFile
+    collection: str
+    events: int
+    def __init__(self, file: _Optional[_Union[_event_pb2.RawFile, _Mapping]] = ..., collection: _Optional[str] = ..., events: _Optional[int] = ...) -> None: ...
 
 class GetFileResponse(_message.Message):
-    __slots__ = ("runs", "events")
+    __slots__ = ("runs", "events", "parents", "children")
     RUNS_FIELD_NUMBER: _ClassVar[int]
     EVENTS_FIELD_NUMBER: _ClassVar[int]
+    PARENTS_FIELD_NUMBER: _ClassVar[int]
+    CHILDREN_FIELD_NUMBER: _ClassVar[int]
     runs: _containers.RepeatedCompositeFieldContainer[FileOfRun]
     events: _containers.RepeatedCompositeFieldContainer[_event_pb2.EventBatch]
-    def __init__(self, runs: _Optional[_Iterable[_Union[FileOfRun, _Mapping]]] = ..., events: _Optional[_Iterable[_Union[_event_pb2.EventBatch, _Mapping]]] = ...) -> None: ...
+    parents: _containers.RepeatedCompositeFieldContainer[RelatedFile]
+    children: _containers.RepeatedCompositeFieldContainer[RelatedFile]
+    def __init__(self, runs: _Optional[_Iterable[_Union[FileOfRun, _Mapping]]] = ..., events: _Optional[_Iterable[_Union[_event_pb2.EventBatch, _Mapping]]] = ..., parents: _Optional[_Iterable[_Union[RelatedFile, _Mapping]]] = ..., children: _Optional[_Iterable[_Union[RelatedFile, _Mapping]]] = ...) -> None: ...
 
 class Conflict(_message.Message):
     __slots__ = ("conflict_id", "stored", "offered", "source", "first_seen", "last_seen", "times", "stored_record", "offered_record", "resolution", "resolved_by", "resolved", "collection")
@@ -516,7 +542,7 @@ class CountCosmicEventsResponse(_message.Message):
     def __init__(self, total: _Optional[int] = ..., counts: _Optional[_Iterable[_Union[CosmicCount, _Mapping]]] = ...) -> None: ...
 
 class Collection(_message.Message):
-    __slots__ = ("name", "made_from", "state", "comment", "created", "events", "runs")
+    __slots__ = ("name", "made_from", "state", "comment", "created", "events", "runs", "detector_id")
     NAME_FIELD_NUMBER: _ClassVar[int]
     MADE_FROM_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -524,6 +550,7 @@ class Collection(_message.Message):
     CREATED_FIELD_NUMBER: _ClassVar[int]
     EVENTS_FIELD_NUMBER: _ClassVar[int]
     RUNS_FIELD_NUMBER: _ClassVar[int]
+    DETECTOR_ID_FIELD_NUMBER: _ClassVar[int]
     name: str
     made_from: str
     state: _event_pb2.DatasetState
@@ -531,7 +558,8 @@ class Collection(_message.Message):
     created: _timestamp_pb2.Timestamp
     events: int
     runs: int
-    def __init__(self, name: _Optional[str] = ..., made_from: _Optional[str] = ..., state: _Optional[_Union[_event_pb2.DatasetState, str]] = ..., comment: _Optional[str] = ..., created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., events: _Optional[int] = ..., runs: _Optional[int] = ...) -> None: ...
+    detector_id: str
+    def __init__(self, name: _Optional[str] = ..., made_from: _Optional[str] = ..., state: _Optional[_Union[_event_pb2.DatasetState, str]] = ..., comment: _Optional[str] = ..., created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., events: _Optional[int] = ..., runs: _Optional[int] = ..., detector_id: _Optional[str] = ...) -> None: ...
 
 class ListCollectionsRequest(_message.Message):
     __slots__ = ("run_numbers",)

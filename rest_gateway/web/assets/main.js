@@ -1,5 +1,6 @@
 // What every page has: the menus of language and of light and dark, and the reader's token.
 
+import "./lib/collection.js";
 import "./lib/token.js";
 
 const YEAR_S = 31_536_000;

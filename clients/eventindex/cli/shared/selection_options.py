@@ -11,6 +11,7 @@ import click
 
 from eventindex.cli.shared.common import note, open_input
 from eventindex.client import Client
+from eventindex.collection_names import chosen_name
 from eventindex.columns import DSID_MAX
 from eventindex.criteria import mask_of_criteria, names_in
 from eventindex.errors import InvalidRequestError, NotFoundError
@@ -138,6 +139,22 @@ collection_option = click.option(
 )
 
 
+detector_option = click.option(
+    "--detector", metavar="ID", help="The collection of this telescope, cosmic.ID."
+)
+
+
+def one_collection(collection: str | None, detector: str | None) -> str:
+    """Return the collection that two options stand for, "" where neither is given.
+
+    Raises:
+        click.UsageError: both are.
+    """
+    if collection and detector is not None:
+        raise click.UsageError("--detector excludes --collection")
+    return chosen_name(collection or "", detector)
+
+
 def selection_options(function: F) -> F:
     """Add the options of a selection; the command gets `selection`."""
 
@@ -145,6 +162,7 @@ def selection_options(function: F) -> F:
     @event_range_options
     @runs_file_option
     @collection_option
+    @detector_option
     @click.option("--also-in", multiple=True, metavar="NAME", help="In this collection too.")
     @click.option("--not-in", multiple=True, metavar="NAME", help="Not in this collection.")
     @click.option("--olt-from", metavar="NAME", help="With the bits of this collection.")
@@ -155,7 +173,7 @@ def selection_options(function: F) -> F:
     def wrapped(masks: dict[str, tuple[str, ...]], **given: Any) -> Any:
         names = (
             *("run", "runs", "events", "dataset", "file"),
-            *("collection", "also_in", "not_in", "olt_from"),
+            *("collection", "detector", "also_in", "not_in", "olt_from"),
         )
         run_list = given.pop("run_list")
         arguments = SelectionArguments(**{name: given.pop(name) for name in names})  # type: ignore[typeddict-item]

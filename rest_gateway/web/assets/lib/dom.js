@@ -19,7 +19,10 @@ export function h(name, attributes = {}, ...children) {
 export const byId = (id) => document.getElementById(id);
 
 export const link = (href, ...children) => h("a", { href }, ...children);
-export const runLink = (run) => link(`/runs/${run}`, String(run));
+/** The page of a run; without a collection that of "raw". */
+export const runAddress = (run, collection) =>
+  `/runs/${run}${collection && collection !== "raw" ? `?collection=${encodeURIComponent(collection)}` : ""}`;
+export const runLink = (run, collection) => link(runAddress(run, collection), String(run));
 /** A dataset by its name, once that is known; by its number before, and where it has none. */
 export function datasetLink(dsid) {
   const found = link(`/datasets/${dsid}`, String(dsid));

@@ -4,6 +4,7 @@ import { fromAddress, toAddress } from "../lib/address.js";
 import { getJson, postJson } from "../lib/api.js";
 import { badge, bits, button, byId, datasetLink, fileLink, h, runLink, timeAgo } from "../lib/dom.js";
 import { forEach, gather } from "../lib/bulk.js";
+import { chosenCollection } from "../lib/collection.js";
 import { confirm } from "../lib/confirm.js";
 import { failure } from "../lib/notice.js";
 import { pagedTable } from "../lib/table.js";
@@ -11,9 +12,12 @@ import { formatTime, known, t } from "../lib/texts.js";
 
 const filter = byId("filter");
 const NAME = "eventindex-name";
+const asked = new URLSearchParams(location.search);
+// What the address says; else what is chosen.
+const collection = () => asked.get("collection") ?? chosenCollection();
 
 const columns = [
-  { title: t("field.run"), id: true, cell: ({ stored }) => runLink(stored.run_number) },
+  { title: t("field.run"), id: true, cell: ({ stored }) => runLink(stored.run_number, collection()) },
   { title: t("field.event"), id: true, cell: ({ stored }) => stored.event_number },
   { title: t("conflicts.stored"), cell: (conflict) => side(conflict.stored, conflict.offered, conflict.stored_record) },
   { title: t("conflicts.offered"), cell: (conflict) => side(conflict.offered, conflict.stored, conflict.offered_record) },
@@ -100,7 +104,7 @@ const conflicts = pagedTable(byId("conflicts"), {
   async load(_, next) {
     if (!next) toAddress(filter);
     const { run, with_resolved } = Object.fromEntries(new FormData(filter));
-    const parameters = { run, with_resolved: Boolean(with_resolved), page_size: 50 };
+    const parameters = { run, collection: collection(), with_resolved: Boolean(with_resolved), page_size: 50 };
     const page = await (next ? getJson(next) : getJson("/conflicts", parameters));
     return { rows: page.conflicts, next: page.next };
   },
@@ -108,6 +112,10 @@ const conflicts = pagedTable(byId("conflicts"), {
 
 filter.addEventListener("submit", (event) => {
   event.preventDefault();
+  conflicts.reload();
+});
+addEventListener("collectionchange", () => {
+  asked.delete("collection");
   conflicts.reload();
 });
 filter.elements.with_resolved.addEventListener("change", () => conflicts.reload());

@@ -2,6 +2,7 @@
 
 import { fromAddress, toAddress } from "../lib/address.js";
 import { getJson, getLines } from "../lib/api.js";
+import { telescopeCollection } from "../lib/catalogue.js";
 import { histogram, timeChart } from "../lib/chart.js";
 import { bits, button, byId, copyButton, fileLink, h, runLink, withShare } from "../lib/dom.js";
 import { empty, fill } from "../lib/notice.js";
@@ -154,7 +155,7 @@ function eventTable(events) {
     t("cosmic.events"),
     [
       { title: `${t("field.time")} (UTC)`, cell: timeText },
-      { title: t("field.run"), id: true, cell: (event) => runLink(event.run_number) },
+      { title: t("field.run"), id: true, cell: (event) => runLink(event.run_number, telescopeCollection(event.detector_id)) },
       { title: t("field.event"), id: true, cell: (event) => event.event_number },
       { title: t("field.block"), id: true, cell: (event) => event.cosmic_block ?? "–" },
       { title: t("field.bits"), cell: (event) => bits(event.trigger_bits) },

@@ -3,6 +3,7 @@
 import { fromAddress, toAddress } from "../lib/address.js";
 import { getJson } from "../lib/api.js";
 import { stateBadge } from "../lib/catalogue.js";
+import { chosenCollection } from "../lib/collection.js";
 import { byId, link, timeAgo } from "../lib/dom.js";
 import { pagedTable } from "../lib/table.js";
 import { t } from "../lib/texts.js";
@@ -29,7 +30,7 @@ const datasets = pagedTable(byId("datasets"), {
   async load(order, next) {
     if (!next) toAddress(filter, { order_by: order === ORDER ? "" : order });
     const { state, name_contains } = Object.fromEntries(new FormData(filter));
-    const parameters = { state, name_contains, order_by: order, page_size: 100 };
+    const parameters = { state, name_contains, collection: chosenCollection(), order_by: order, page_size: 100 };
     const page = await (next ? getJson(next) : getJson("/datasets", parameters));
     return { rows: page.datasets, next: page.next };
   },
@@ -39,6 +40,7 @@ filter.addEventListener("submit", (event) => {
   event.preventDefault();
   datasets.reload();
 });
+addEventListener("collectionchange", () => datasets.reload());
 filter.addEventListener("reset", () => setTimeout(datasets.reload));
 fromAddress(filter);
 datasets.reload();

@@ -1,8 +1,8 @@
 // The page of one RAW file: of which runs it holds events, and its events to download.
 
 import { getJson } from "../lib/api.js";
-import { facts, fileOfRunColumns, stateBadge } from "../lib/catalogue.js";
-import { byId, copyButton, datasetLink, downloadLink, h, runLink } from "../lib/dom.js";
+import { collectionText, facts, fileOfRunColumns, stateBadge } from "../lib/catalogue.js";
+import { byId, copyButton, datasetLink, downloadLink, h, namedFile, runLink } from "../lib/dom.js";
 import { fill } from "../lib/notice.js";
 import { table } from "../lib/table.js";
 import { formatNumber, t } from "../lib/texts.js";
@@ -19,12 +19,35 @@ const known = ({ name, bytes, checksum, url }) =>
     [t("field.url"), url && h("span", { class: "fuid" }, url)],
   ].filter(([, value]) => value);
 
+/** Files of other collections that hold events of this one, as links; nothing where there are none. */
+const related = (title, files) =>
+  files.length && [
+    h("h2", {}, title),
+    table(
+      title,
+      [
+        { title: t("field.collection"), cell: (file) => collectionText(file.collection) },
+        { title: t("field.file"), cell: (file) => namedFile(file.fuid_raw, file) },
+        { title: t("field.dataset"), id: true, cell: (file) => datasetLink(file.dsid_raw) },
+        { title: t("field.events"), number: true, cell: (file) => file.events },
+      ],
+      files,
+      { stack: true },
+    ),
+  ];
+
 fill(byId("file"), async () => {
-  const { runs } = await getJson(`/files/${fuid}`, { with_file_names: true });
+  const asked = { with_file_names: true, with_parents: true, with_children: true };
+  const { runs, parents, children } = await getJson(`/files/${fuid}`, asked).catch((error) => {
+    // Too many relations for one answer: the file itself is shown.
+    if (error.status !== 400) throw error;
+    return getJson(`/files/${fuid}`, { with_file_names: true });
+  });
   const [first] = runs;
   const events = runs.reduce((sum, run) => sum + BigInt(run.events), 0n);
   return [
     facts([
+      [t("field.collection"), collectionText(first.collection)],
       [t("field.dataset"), datasetLink(first.dsid_raw)],
       [t("field.state"), stateBadge(first.dataset_state)],
       [t("field.events"), formatNumber(String(events))],
@@ -41,8 +64,10 @@ fill(byId("file"), async () => {
     ),
     table(
       t("menu.runs"),
-      [{ title: t("field.run"), id: true, cell: (run) => runLink(run.run_number) }, ...fileOfRunColumns()],
+      [{ title: t("field.run"), id: true, cell: (run) => runLink(run.run_number, run.collection) }, ...fileOfRunColumns()],
       runs,
     ),
+    ...(related(t("file.parents"), parents) || []),
+    ...(related(t("file.children"), children) || []),
   ];
 });

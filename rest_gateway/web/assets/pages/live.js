@@ -96,7 +96,7 @@ function counted(caption, entries, kind) {
 
 function showRuns({ runs, last_events: events }) {
   const eventColumns = [
-    { title: t("field.run"), id: true, cell: (event) => runLink(event.run_number) },
+    { title: t("field.run"), id: true, cell: (event) => runLink(event.run_number, event.collection) },
     { title: t("field.event"), id: true, cell: (event) => event.event_number },
     { title: t("field.bits"), cell: (event) => bits(event.olt_result) },
     { title: t("field.dataset"), cell: (event) => (event.fuid_raw ? datasetLink(event.dsid_raw) : "") },

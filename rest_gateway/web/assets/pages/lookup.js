@@ -1,8 +1,10 @@
 // The page "Lookup": a list is written, pasted or dropped, checked, sent, and its answers shown.
 
 import { ask, getJson } from "../lib/api.js";
+import { collectionText } from "../lib/catalogue.js";
+import { chosenCollection } from "../lib/collection.js";
 import { parseColumns } from "../lib/columns.js";
-import { announce, byId, copyButton } from "../lib/dom.js";
+import { announce, button, byId, copyButton } from "../lib/dom.js";
 import { editor, listWrong } from "../lib/editor.js";
 import { textOf } from "../lib/list_file.js";
 import { failure, fill } from "../lib/notice.js";
@@ -89,26 +91,28 @@ function clear() {
   area.focus();
 }
 
-async function lookUp() {
+/** Look the list up in a collection; "" is "raw". */
+async function lookUp(collection = chosenCollection()) {
   const text = kept ? kept.text : area.value;
   const whole = text === undefined;
   const { pairs, wrong } = whole ? { wrong: [] } : read(text);
   if (!pairs && !whole) return;
   const done = await fill(results, async () => {
-    const csv = await (
-      await ask("/lookup", {
-        method: "POST",
-        parameters: { format: "csv", olt_result: true, with_file_names: names.checked, columns: columns.value.trim() },
-        headers: { "Content-Type": whole ? "application/octet-stream" : "text/plain" },
-        body: whole ? kept.file : text,
-      })
-    ).text();
+    const answer = await ask("/lookup", {
+      method: "POST",
+      parameters: { collection, format: "csv", olt_result: true, with_file_names: names.checked, columns: columns.value.trim() },
+      headers: { "Content-Type": whole ? "application/octet-stream" : "text/plain" },
+      body: whole ? kept.file : text,
+    });
+    const csv = await answer.text();
+    const others = namesOf(answer.headers.get("EventIndex-Other-Collections"));
     const answers = readAnswers(csv);
-    const conflicts = await conflictsOf(answers.rows);
-    const share = shareLink(answers.rows);
+    const conflicts = await conflictsOf(answers.rows, collection);
+    const share = shareLink(answers.rows, collection);
     // Those that are marked above need not be told again.
     const errors = answers.errors.length === wrong.length ? [] : answers.errors;
-    return showAnswers({ rows: answers.rows, errors, conflicts, csv, share });
+    const elsewhere = others.map((name) => button(t("lookup.look_in", { name: collectionText(name) }), () => lookUp(name)));
+    return showAnswers({ rows: answers.rows, errors, conflicts, csv, share, collection, elsewhere });
   });
   if (!done) return;
   const heading = results.querySelector("h2");
@@ -141,6 +145,9 @@ function readAnswers(csv) {
   return { rows, errors };
 }
 
+/** The collections that a header names, each percent-encoded. */
+const namesOf = (header) => (header ? header.split(",").map(decodeURIComponent) : []);
+
 /** The cells of a line of CSV; only names and errors are ever in quotes. */
 function cellsOf(line) {
   if (!line.includes('"')) return line.split(",");
@@ -150,11 +157,11 @@ function cellsOf(line) {
 }
 
 /** Which of the pairs are in conflict, as a set of "run event", and whether all were compared. */
-async function conflictsOf(rows) {
+async function conflictsOf(rows, collection) {
   const runs = [...new Set(rows.filter((row) => row.fuid).map((row) => row.run))];
   const asked = runs.length <= CHECKED_RUNS_MAX ? runs : [""];
   const pages = await Promise.all(
-    asked.map((run) => getJson("/conflicts", { run, page_size: CONFLICTS_MAX })),
+    asked.map((run) => getJson("/conflicts", { run, collection, page_size: CONFLICTS_MAX })),
   );
   const found = pages.flatMap((page) => page.conflicts);
   return {
@@ -164,24 +171,25 @@ async function conflictsOf(rows) {
 }
 
 /** The address of this list, also put into the address bar; a button where it is small. */
-function shareLink(rows) {
+function shareLink(rows, collection) {
   if (rows.length > LINKED_PAIRS_MAX) {
     history.replaceState(null, "", location.pathname);
     return null;
   }
-  history.replaceState(null, "", `#${rows.map((row) => `${row.run}:${row.event}`).join(",")}`);
+  const pairs = rows.map((row) => `${row.run}:${row.event}`).join(",");
+  history.replaceState(null, "", `#${pairs}${collection && `@${encodeURIComponent(collection)}`}`);
   return copyButton(t("lookup.copy_link"), () => location.href);
 }
 
 function openLink() {
-  const list = decodeURIComponent(location.hash.slice(1));
+  const [list, collection] = location.hash.slice(1).split("@").map(decodeURIComponent);
   // The link to the content is a hash too.
   if (!LINKED.test(list)) return;
   forget();
   columns.value = "";
   area.value = list.replaceAll(",", "\n");
   written.check();
-  lookUp();
+  lookUp(collection ?? "");
 }
 
 byId("lookup").addEventListener("submit", (event) => {

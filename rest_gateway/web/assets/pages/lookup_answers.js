@@ -1,7 +1,7 @@
 // The answers to a list: by file and by pair, with what needs a look on top.
 
 import { badge, bits, button, copyButton, datasetLink, h, link, namedFile, runLink, save } from "../lib/dom.js";
-import { stateBadge } from "../lib/catalogue.js";
+import { collectionText, stateBadge } from "../lib/catalogue.js";
 import { table } from "../lib/table.js";
 import { t } from "../lib/texts.js";
 
@@ -9,7 +9,7 @@ const SHOWN_MAX = 500;
 const CSV_HEADER = "run_number,event_number\n";
 
 /** The nodes of the result. */
-export function showAnswers({ rows, errors, conflicts, csv, share }) {
+export function showAnswers({ rows, errors, conflicts, csv, share, collection, elsewhere }) {
   const inConflict = (row) => conflicts.pairs.has(`${row.run} ${row.event}`);
   const files = byFile(rows);
   const missing = rows.filter((row) => !row.fuid);
@@ -18,6 +18,8 @@ export function showAnswers({ rows, errors, conflicts, csv, share }) {
   const summary = `${t("lookup.found", { n: found })} ${t("lookup.in_files", { n: files.length })}`;
   return [
     h("h2", { tabindex: -1 }, summary),
+    collection ? h("p", {}, `${t("field.collection")}: `, h("strong", {}, collectionText(collection))) : null,
+    elsewhere.length ? h("div", { class: "notice warn" }, h("p", {}, t("lookup.elsewhere")), h("div", { class: "row" }, elsewhere)) : null,
     missing.length ? attention("bad", t("lookup.missing", { n: missing.length }), missing, "not-found.csv") : null,
     disputed.length ? attention("warn", t("lookup.disputed", { n: disputed.length }), disputed, "conflicts.csv", link("/conflicts", t("lookup.see_conflicts"))) : null,
     conflicts.complete ? null : h("p", { class: "notice" }, t("lookup.not_compared")),
@@ -30,7 +32,7 @@ export function showAnswers({ rows, errors, conflicts, csv, share }) {
       files.some((each) => each.url) ? copyButton(t("lookup.copy_urls"), () => files.map((each) => each.url).filter(Boolean).join("\n")) : null,
       share,
     ),
-    ...views(files, rows, inConflict),
+    ...views(files, rows, inConflict, collection),
   ].filter(Boolean);
 }
 
@@ -63,10 +65,10 @@ function byFile(rows) {
 }
 
 /** Two views of the same answers, and the buttons that choose one. */
-function views(files, rows, inConflict) {
+function views(files, rows, inConflict, collection) {
   const shown = {
     by_file: () => fileTable(files),
-    by_pair: () => pairTable(rows, inConflict),
+    by_pair: () => pairTable(rows, inConflict, collection),
   };
   const place = h("div");
   const buttons = Object.keys(shown).map((name) =>
@@ -103,9 +105,9 @@ function fileButtons(file) {
   );
 }
 
-function pairTable(rows, inConflict) {
+function pairTable(rows, inConflict, collection) {
   const columns = [
-    { title: t("field.run"), id: true, cell: (row) => runLink(row.run) },
+    { title: t("field.run"), id: true, cell: (row) => runLink(row.run, collection) },
     { title: t("field.event"), id: true, cell: (row) => row.event },
     { title: t("field.answer"), cell: (row) => answerBadge(row, inConflict(row)) },
     { title: t("field.file"), cell: (row) => (row.fuid ? namedFile(row.fuid, row) : "") },

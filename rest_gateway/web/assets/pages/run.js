@@ -1,23 +1,24 @@
 // The page of one run: what it holds, its files, triggers, overlaps and gaps.
 
 import { getJson } from "../lib/api.js";
-import { facts, filesTable, getSubject } from "../lib/catalogue.js";
+import { collectionText, facts, filesTable, getSubject } from "../lib/catalogue.js";
 import { byId, downloadLink, h, link, withShare } from "../lib/dom.js";
+import { heatTable } from "../lib/heat.js";
 import { empty, fill } from "../lib/notice.js";
 import { table } from "../lib/table.js";
 import { formatNumber, formatPercent, formatTime, t } from "../lib/texts.js";
 
-// Where white is read better than black on the colour of a share.
-const WHITE_ABOVE = 0.83;
 const run = document.body.dataset.subject;
+const collection = new URLSearchParams(location.search).get("collection") ?? "";
 
 async function showRun() {
-  const found = await getSubject(`/runs/${run}`);
+  const found = await getSubject(`/runs/${run}`, { collection });
   const conflicts = Number(found.conflicts)
-    ? link(`/conflicts?run=${run}`, formatNumber(found.conflicts))
+    ? link(`/conflicts?${new URLSearchParams({ run, collection: found.collection })}`, formatNumber(found.conflicts))
     : "0";
   return [
     facts([
+      ...(collection ? [[t("field.collection"), collectionText(found.collection)]] : []),
       [t("field.events"), formatNumber(found.events)],
       [t("field.event_first"), String(found.event_first)],
       [t("field.event_last"), String(found.event_last)],
@@ -27,14 +28,14 @@ async function showRun() {
       [t("field.first_seen"), formatTime(found.first_seen)],
       [t("field.last_seen"), formatTime(found.last_seen)],
     ]),
-    h("p", {}, downloadLink("/events", { run, format: "csv" }, `run-${run}.csv`, t("run.download"))),
+    h("p", {}, downloadLink("/events", { run, collection, format: "csv" }, `run-${run}.csv`, t("run.download"))),
   ];
 }
 
 const bitName = (bit, name) => (name ? `${bit} ${name}` : String(bit));
 
 async function showTriggers() {
-  const { total, counts } = await getJson("/counts", { run, by: "bit" });
+  const { total, counts } = await getJson("/counts", { run, collection, by: "bit" });
   if (!counts.length) return empty(t("run.no_triggers"));
   return table(
     t("run.triggers"),
@@ -50,7 +51,7 @@ async function showTriggers() {
 
 /** How many events of a row's bit have the column's bit too. */
 async function showOverlaps() {
-  const { overlaps } = await getJson("/overlaps", { run });
+  const { overlaps } = await getJson("/overlaps", { run, collection });
   if (!overlaps.length) return empty(t("run.no_triggers"));
   const events = new Map();
   const names = new Map();
@@ -60,27 +61,16 @@ async function showOverlaps() {
     names.set(each.olt_bit, each.olt_name).set(each.other_olt_bit, each.other_olt_name);
   }
   const bitsSet = [...names.keys()].sort((one, other) => one - other);
-  const head = h("tr", {}, h("th", { scope: "col" }, t("field.bit")), bitsSet.map((bit) => h("th", { scope: "col", class: "number" }, bitName(bit, names.get(bit)))));
-  const rows = bitsSet.map((bit) =>
-    h("tr", {}, h("th", { scope: "row" }, bitName(bit, names.get(bit))), bitsSet.map((other) => heat(events, bit, other))),
+  return heatTable(
+    t("run.overlaps"),
+    t("field.bit"),
+    bitsSet.map((bit) => bitName(bit, names.get(bit))),
+    (row, column) => events.get(`${bitsSet[row]} ${bitsSet[column]}`) ?? 0,
   );
-  const caption = h("caption", { class: "offscreen" }, t("run.overlaps"));
-  return h(
-    "div",
-    { class: "scroll narrow", role: "region", tabindex: 0, "aria-label": t("run.overlaps") },
-    h("table", { class: "heat" }, caption, h("thead", {}, head), h("tbody", {}, rows)),
-  );
-}
-
-function heat(events, bit, other) {
-  const both = events.get(`${bit} ${other}`) ?? 0;
-  const share = both / (events.get(`${bit} ${bit}`) || 1);
-  const cell = h("td", { class: share > WHITE_ABOVE ? "number hot" : "number", title: formatPercent(share) }, formatNumber(both));
-  return withShare(cell, share);
 }
 
 async function showGaps() {
-  const found = await getJson(`/runs/${run}/gaps`, { limit: 10 });
+  const found = await getJson(`/runs/${run}/gaps`, { collection, limit: 10 });
   const strip = h("div", { class: "strip", role: "img", "aria-labelledby": "strip_text" });
   for (const bin of found.bins) {
     const size = Number(BigInt(bin.event_last) - BigInt(bin.event_first)) + 1;
@@ -110,7 +100,7 @@ async function showGaps() {
 }
 
 fill(byId("facts"), showRun);
-filesTable(byId("files"), { run });
+filesTable(byId("files"), { run, collection });
 fill(byId("triggers"), showTriggers);
 fill(byId("overlaps"), showOverlaps);
 fill(byId("gaps"), showGaps);

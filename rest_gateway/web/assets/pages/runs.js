@@ -3,6 +3,7 @@
 import { fromAddress, toAddress } from "../lib/address.js";
 import { getJson } from "../lib/api.js";
 import { barChart } from "../lib/chart.js";
+import { chosenCollection } from "../lib/collection.js";
 import { byId, h, link, runLink, timeAgo } from "../lib/dom.js";
 import { pagedTable } from "../lib/table.js";
 import { t } from "../lib/texts.js";
@@ -12,7 +13,7 @@ const ORDER = "last_seen desc";
 
 const eventCount = (row) => row.events;
 const columns = [
-  { title: t("field.run"), id: true, sort: "run_number", cell: (run) => runLink(run.run_number) },
+  { title: t("field.run"), id: true, sort: "run_number", cell: (run) => runLink(run.run_number, run.collection) },
   { title: t("field.events"), number: true, sort: "events", cell: eventCount },
   { title: t("field.event_first"), id: true, cell: (run) => run.event_first },
   { title: t("field.event_last"), id: true, cell: (run) => run.event_last },
@@ -25,7 +26,7 @@ const columns = [
 
 function conflictCell(run) {
   if (!run.conflicts) return 0;
-  return h("span", { class: "badge warn" }, link(`/conflicts?run=${run.run_number}`, String(run.conflicts)));
+  return h("span", { class: "badge warn" }, link(`/conflicts?${new URLSearchParams({ run: run.run_number, collection: run.collection })}`, String(run.conflicts)));
 }
 
 const runs = pagedTable(byId("runs"), {
@@ -37,7 +38,9 @@ const runs = pagedTable(byId("runs"), {
   async load(order, next) {
     if (!next) toAddress(filter, { order_by: order === ORDER ? "" : order });
     const { run_first, run_last, detector } = Object.fromEntries(new FormData(filter));
-    const parameters = { run_first, run_last, detector, order_by: order, page_size: 100 };
+    // A telescope's runs are where they are.
+    const collection = detector ? "" : chosenCollection();
+    const parameters = { run_first, run_last, detector, collection, order_by: order, page_size: 100 };
     const page = await (next ? getJson(next) : getJson("/runs", parameters));
     return { rows: page.runs, next: page.next };
   },
@@ -69,6 +72,7 @@ filter.addEventListener("submit", (event) => {
   event.preventDefault();
   runs.reload();
 });
+addEventListener("collectionchange", () => runs.reload());
 filter.addEventListener("reset", () => {
   setTimeout(checkRange);
   setTimeout(runs.reload);

@@ -12,43 +12,23 @@ const filter = byId("filter");
 const LISTED = 100;
 const ROWS_MAX = 20;
 const SUGGESTED = 100;
-const RUNS_LENGTH_MAX = 4000;
-const DETECTOR_RUNS_MAX = 10_000;
 const CRITERIA = ["all", "any", "none"];
 
 /** What the form asks for, as parameters of the API. */
-async function selection() {
-  const { detector, runs, ...given } = Object.fromEntries([...new FormData(filter)].map(([name, value]) => [name, value.trim()]));
-  if (!detector) return { ...given, runs: runs.replace(/\s/g, "") };
-  const page = await getJson("/runs", { detector, page_size: DETECTOR_RUNS_MAX });
-  const list = ranges(page.runs.map((run) => BigInt(run.run_number)), runs);
-  if (!list) return null;
-  if (page.next || list.length > RUNS_LENGTH_MAX) throw new Error(t("select.many_runs", { detector }));
-  return { ...given, runs: list };
-}
-
-/** Numbers as 5,7-12; of those alone that are in the ranges that were asked for. */
-function ranges(numbers, within) {
-  const asked = within.split(",").filter((part) => part.trim()).map((part) => part.split("-").map((each) => BigInt(each.trim())));
-  const meant = numbers.filter((run) => !asked.length || asked.some(([first, last = first]) => first <= run && run <= last));
-  const found = [];
-  for (const run of meant.sort((one, other) => (one < other ? -1 : 1))) {
-    if (found.length && found.at(-1)[1] + 1n === run) found.at(-1)[1] = run;
-    else found.push([run, run]);
-  }
-  return found.map(([first, last]) => (first === last ? `${first}` : `${first}-${last}`)).join(",");
+function selection() {
+  const given = Object.fromEntries([...new FormData(filter)].map(([name, value]) => [name, value.trim()]));
+  return { ...given, runs: given.runs.replace(/\s/g, "") };
 }
 
 const countAll = () =>
   fill(byId("counts"), async (current) => {
     toAddress(filter);
     byId("listed").hidden = true;
-    const wanted = await selection();
-    if (wanted === null) return empty(t("select.no_events"));
+    const wanted = selection();
     // The bits of all events of the runs, so that one that is ruled out can be taken in again.
     const { all, any, none, ...base } = wanted;
     // Of a whole index it would be a long list.
-    const few = base.runs || base.dataset || base.file;
+    const few = base.runs || base.dataset || base.file || base.detector;
     const [byRun, byDataset, byBit] = await Promise.all([
       few ? getJson("/counts", { ...wanted, by: "run" }) : { counts: [] },
       getJson("/counts", { ...wanted, by: "dataset" }),
