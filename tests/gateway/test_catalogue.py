@@ -233,4 +233,5 @@ def test_what_the_index_holds(http):
     """The totals of the start page."""
     found = http.get(f"{API}/status").json()
     assert found["runs"] <= found["files"] <= found["events"]
-    assert (found["collections"], found["last_seen"][:2]) == (1, "20")
+    assert found["collections"] >= 1
+    assert found["last_seen"].startswith("20")
