@@ -118,7 +118,7 @@ def test_broker_keeps_strangers_out_and_lets_each_side_do_its_own(broker: Broker
 
 
 def test_a_detector_gets_a_user_and_loses_it(broker: Broker) -> None:
-    """users.sh adds a user to a running broker: it writes its own topic, reads and steals nothing."""
+    """users.sh adds a user to a running broker, who writes one topic, reads and steals nothing."""
 
     def users(*arguments: str) -> str:
         name = (*arguments, "")[1]
