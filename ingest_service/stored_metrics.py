@@ -45,6 +45,8 @@ class StoredMetrics:
         wal = CounterMetricFamily(
             "eventindex_database_wal_bytes", "What the server has written to its log."
         )
+        events_of = _gauge("collection_events", "Events of a collection.", "collection")
+        runs_of = _gauge("collection_runs", "Runs that have events of it.", "collection")
         size = _gauge("database_table_bytes", "A table with its indexes and TOAST.", "table")
         dead = _gauge("database_dead_rows", "Rows that vacuum has not removed yet.", "table")
         found = self._totals
@@ -56,7 +58,10 @@ class StoredMetrics:
             for name, table in found.tables.items():
                 size.add_metric([name], table.size_bytes)
                 dead.add_metric([name], table.dead_rows)
-        yield from (events, runs, files, wal, size, dead)
+            for name, holds in found.collections.items():
+                events_of.add_metric([name], holds.events)
+                runs_of.add_metric([name], holds.runs)
+        yield from (events, runs, files, events_of, runs_of, wal, size, dead)
 
 
 def _gauge(name: str, text: str, *labels: str) -> GaugeMetricFamily:

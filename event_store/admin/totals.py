@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from event_store.database.connection import Connection, fetch_one
@@ -25,6 +26,15 @@ _RUNS = "SELECT coalesce(sum(n_events), 0), count(DISTINCT run_number) FROM run 
 _FILES_ESTIMATE = "SELECT reltuples FROM pg_class WHERE oid = to_regclass('raw_file')"
 _FILES = "SELECT count(*) FROM raw_file WHERE n_events > 0"
 _WAL = "SELECT CASE WHEN pg_is_in_recovery() THEN 0 ELSE pg_current_wal_lsn() - '0/0' END"
+# The largest by themselves, so that there are as many labels as a graph can show.
+COLLECTIONS_SHOWN_MAX = 50
+# No collection can have this name.
+OTHERS = "(others)"
+_COLLECTIONS = (
+    "SELECT c.name, r.events, r.runs FROM (SELECT collection_id, sum(n_events)::bigint AS events, "
+    "count(*) AS runs FROM run WHERE n_events > 0 GROUP BY collection_id) r "
+    "JOIN collection c ON c.collection_id = r.collection_id ORDER BY r.events DESC, c.name"
+)
 # A table that this schema lacks, or that was dropped meanwhile, has no row.
 _TABLES = (
     "SELECT s.relname, coalesce(pg_total_relation_size(s.relid), 0), s.n_dead_tup "
@@ -40,11 +50,19 @@ class TableSize(NamedTuple):
     dead_rows: int
 
 
+class InCollection(NamedTuple):
+    """What a collection holds, or several together."""
+
+    events: int
+    runs: int
+
+
 class Totals(NamedTuple):
     """What the index holds: of all collections; files that hold events.
 
     Attributes:
         wal_bytes: written since the database was made.
+        collections: the largest that hold events, by name; all others are "(others)".
     """
 
     events: int
@@ -52,6 +70,7 @@ class Totals(NamedTuple):
     files: int
     wal_bytes: int
     tables: dict[str, TableSize]
+    collections: dict[str, InCollection]
 
 
 def totals(connection: Connection) -> Totals:
@@ -72,4 +91,17 @@ def totals(connection: Connection) -> Totals:
         (wal_bytes,) = fetch_one(cursor)
         cursor.execute(_TABLES, (list(TABLES),))
         tables = {name: TableSize(size, dead) for name, size, dead in cursor.fetchall()}
-    return Totals(int(events), runs, int(files), int(wal_bytes), tables)
+        cursor.execute(_COLLECTIONS)
+        collections = shown(cursor.fetchall())
+    return Totals(int(events), runs, int(files), int(wal_bytes), tables, collections)
+
+
+def shown(rows: Sequence[tuple[str, int, int]]) -> dict[str, InCollection]:
+    """Return collections by name out of (name, events, runs), the largest first. Pure."""
+    found = {
+        name: InCollection(events, runs) for name, events, runs in rows[:COLLECTIONS_SHOWN_MAX]
+    }
+    rest = rows[COLLECTIONS_SHOWN_MAX:]
+    if rest:
+        found[OTHERS] = InCollection(sum(row[1] for row in rest), sum(row[2] for row in rest))
+    return found

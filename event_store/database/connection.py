@@ -30,7 +30,8 @@ log = logging.getLogger(__name__)
 
 _WHICH_SERVER = (
     "SELECT pg_backend_pid(), system_identifier || '/' || timeline_id || '/' "
-    "|| pg_postmaster_start_time() || '/' || oid "
+    "|| pg_postmaster_start_time() || '/' || oid, "
+    "EXISTS (SELECT 1 FROM pg_extension WHERE extname = 'citus') "
     "FROM pg_control_system(), pg_control_checkpoint(), pg_database "
     "WHERE datname = current_database()"
 )
@@ -68,6 +69,7 @@ class Connection:
         backend_pid: the server process of the connection, None while it is closed.
         pooled: whether a pooler stands between.
         least_privilege: a role that may do everything is to be refused.
+        distributed: whether the server coordinates a cluster of them (Citus).
         stalled: the last use was given up because the server was silent.
         before_commit: what else each transaction does, last of all.
     """
@@ -88,6 +90,7 @@ class Connection:
         self._backend_pid = 0
         self.server = ""
         self.pooled = False
+        self.distributed = False
         self.stalled = False
         self.before_commit: Callable[[psycopg2.extensions.cursor], None] | None = None
         watchdog.watch(self)
@@ -130,6 +133,15 @@ class Connection:
         if name not in self._prepared:
             cursor.execute(f"PREPARE {name} AS {sql}")
             self._prepared.add(name)
+
+    def is_distributed(self) -> bool:
+        """Return whether the server coordinates a cluster of them, which is known once connected.
+
+        Raises:
+            StoreUnavailableError: there is no connection.
+        """
+        with self.cursor():
+            return self.distributed
 
     def commit_token(self) -> str:
         """Return a position of the write-ahead log behind all that was committed here so far.
@@ -217,7 +229,7 @@ class Connection:
         )
         with raw.cursor() as cursor:
             cursor.execute(_WHICH_SERVER)
-            self._backend_pid, self.server = fetch_one(cursor)
+            self._backend_pid, self.server, self.distributed = fetch_one(cursor)
             self.pooled = session.is_pooled(raw, self._backend_pid)
             if self.pooled:
                 # Not every pooler cleans up behind the one who had this backend before.

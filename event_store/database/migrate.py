@@ -32,6 +32,7 @@ from tenacity import (
 from event_store.database import pooler, roles, session
 from event_store.database.connection import Connection, StoreOptions, fetch_one
 from event_store.database.driver import translate
+from event_store.database.sql_script import sql_statements
 from event_store.errors import StoreError, UnusableDatabaseError
 
 log = logging.getLogger(__name__)
@@ -182,7 +183,8 @@ def _apply_one(cursor: psycopg2.extensions.cursor, number: int, name: str, sql: 
     try:
         if not concurrently:
             cursor.execute("SELECT set_config('lock_timeout', %s, true)", (str(_LOCK_TIMEOUT_MS),))
-            cursor.execute(sql)
+            for statement in sql_statements(sql):
+                cursor.execute(statement)
         cursor.execute(
             "INSERT INTO schema_migration (number, name, runs_with) VALUES (%s, %s, %s)", row
         )

@@ -82,6 +82,7 @@ class ServerFacts:
         hidden: tables of which a policy hides rows from the role.
         data_checksums: a setting, as the server spells it.
         checks_tokens: the role may call the functions that find tokens.
+        off_on_nodes: settings that are off on a node of the cluster.
     """
 
     version: int
@@ -96,6 +97,7 @@ class ServerFacts:
     hidden: tuple[str, ...] = ()
     data_checksums: str = "on"
     checks_tokens: bool = True
+    off_on_nodes: tuple[str, ...] = ()
 
 
 def check_at_start(ask: Callable[[], list[str]]) -> None:
@@ -134,7 +136,7 @@ def check(connection: Connection, rights: Rights) -> list[str]:
     try:
         pooler.check(connection)
         with connection.cursor() as cursor:
-            facts = _ask(cursor, rights)
+            facts = _ask(cursor, rights, distributed=connection.distributed)
     except StoreError as error:
         raise UnusableDatabaseError(str(error)) from error
     known = frozenset(migrations())
@@ -176,6 +178,11 @@ def refusal(facts: ServerFacts, known: frozenset[int], *, writes: bool) -> str |
         return f"the server is PostgreSQL {facts.version}: {SERVER_VERSION_MIN} or newer is needed"
     if problem := _role_refusal(facts) or _schema_refusal(facts, known):
         return problem
+    if writes and "synchronous_commit" in facts.off_on_nodes:
+        return (
+            "synchronous_commit is off on a node of the cluster: its crash would lose events that "
+            "were acknowledged; `eventindex distribute` sets it for the roles of the services"
+        )
     if writes and facts.synchronous_commit == "off":
         return (
             "synchronous_commit is off: a crash of the server would lose events that were "
@@ -240,6 +247,10 @@ def warnings(facts: ServerFacts, known: frozenset[int]) -> list[str]:
             "data_checksums is off: what a disk damages is answered as if it were stored so; turn "
             "them on with pg_checksums"
         )
+    found += [
+        f"{name} is off on a node of the cluster: its crash may lose events or destroy the index"
+        for name in facts.off_on_nodes
+    ]
     if not facts.checks_tokens:
         found.append(
             f"role {facts.role!r} may not check tokens: GRANT EXECUTE ON FUNCTION "
@@ -248,7 +259,20 @@ def warnings(facts: ServerFacts, known: frozenset[int]) -> list[str]:
     return found
 
 
-def _ask(cursor: Cursor, rights: Rights) -> ServerFacts:
+def _off_on_nodes(cursor: Cursor) -> tuple[str, ...]:
+    """Return the settings that are off on a node of a cluster: each has its own."""
+    found = []
+    for name in ("synchronous_commit", "fsync"):
+        cursor.execute(
+            "SELECT bool_or(NOT success OR result = 'off') FROM run_command_on_workers(%s)",
+            (f"SHOW {name}",),
+        )
+        if fetch_one(cursor)[0]:
+            found.append(name)
+    return tuple(found)
+
+
+def _ask(cursor: Cursor, rights: Rights, *, distributed: bool) -> ServerFacts:
     cursor.execute(_SETTINGS)
     (
         version, role, synchronous_commit, fsync, full_page_writes, read_only, schema,
@@ -283,5 +307,6 @@ def _ask(cursor: Cursor, rights: Rights) -> ServerFacts:
         schema=schema,
         hidden=tuple(sorted({table for _, table, _, hidden in rows if hidden})),
         data_checksums=data_checksums,
+        off_on_nodes=_off_on_nodes(cursor) if distributed else (),
         checks_tokens=all(held["EXECUTE", name] is not False for name in TOKEN_FUNCTIONS),
     )

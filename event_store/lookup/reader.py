@@ -42,10 +42,11 @@ _PAGES_PER_QUERY_MAX = 4096
 _NOT_HELD = -1
 _VERSION_KEY = -1
 
-_GENERATIONS = (
-    f"SELECT run_number, generation FROM run WHERE run_number = ANY ($1) AND collection_id = {RAW} "
-    f"UNION ALL SELECT {_VERSION_KEY}, version FROM dataset_version"
+_GENERATIONS_ALONE = (
+    f"SELECT run_number, generation FROM run WHERE run_number = ANY ($1) AND collection_id = {RAW}"
 )
+_VERSION = f"SELECT {_VERSION_KEY}, version FROM dataset_version"
+_GENERATIONS = f"{_GENERATIONS_ALONE} UNION ALL {_VERSION}"
 _GENERATIONS_OF = (
     "SELECT r.run_number, r.collection_id, r.generation "
     "FROM unnest($1::bigint[], $2::integer[]) AS asked (run, collection) "
@@ -167,11 +168,17 @@ class Reader(Generic[Reply]):
     ) -> dict[int, dict[int, int]]:
         """Return the generation of each run of each collection, of 'raw' in any case."""
         with connection.cursor() as cursor:
-            connection.prepare(cursor, "lookup_generations", _GENERATIONS)
+            # A table of the coordinator beside one of the nodes would be fetched through files.
+            apart = connection.distributed
+            sql = _GENERATIONS_ALONE if apart else _GENERATIONS
+            connection.prepare(cursor, "lookup_generations", sql)
             # As text: an array of a thousand Python numbers takes ten times as long.
             wanted = "{" + ",".join(map(str, runs[RAW])) + "}"
             cursor.execute("EXECUTE lookup_generations (%s)", (wanted,))
             generations: dict[int, int] = dict(cursor.fetchall())
+            if apart:
+                cursor.execute(_VERSION)
+                generations.update(cursor.fetchall())
             version = generations.pop(_VERSION_KEY)
             of_others = _generations_of(connection, cursor, runs) if len(runs) > 1 else {}
             closed = None
@@ -248,6 +255,7 @@ class Reader(Generic[Reply]):
             with_olt=batch.with_olt,
             collection=place.collection,
             offset=offset,
+            by_shard=connection.distributed,
         )
         with connection.cursor() as cursor:
             copy_rows(cursor, sql, loading.take)

@@ -113,7 +113,12 @@ def encode_rows(pages: Iterable[StoredPage]) -> bytes:
 
 
 def fetch_sql(
-    wanted: WantedPages, *, with_olt: bool, collection: int = RAW, offset: int = 0
+    wanted: WantedPages,
+    *,
+    with_olt: bool,
+    collection: int = RAW,
+    offset: int = 0,
+    by_shard: bool = False,
 ) -> str:
     """Return the COPY that reads pages, in the form that `decode_rows` and `lookup.block` take.
 
@@ -126,6 +131,7 @@ def fetch_sql(
         with_olt: whether to read `olt_planes`.
         collection: the collection of all of them.
         offset: what is added to the page numbers that are read.
+        by_shard: let the server send the question to the shards of these runs alone.
     """
     runs, page_nos, known = wanted
     olt = "p.olt_planes" if with_olt else "''::bytea"
@@ -138,7 +144,7 @@ def fetch_sql(
         {} if known is None else {"known": known}
     )
     if any(run != runs[0] for run in runs):
-        source = _each_page(columns, collection)
+        source = (_join_of_shards if by_shard else _each_page)(columns, collection)
     else:
         del columns["run_number"]
         source = _pages_of_run(runs[0], columns, collection)
@@ -164,6 +170,16 @@ def _each_page(columns: Mapping[str, Sequence[int]], collection: int) -> str:
         f"{_rows_of(columns)} CROSS JOIN LATERAL (SELECT * FROM event_page e "
         f"WHERE e.run_number = w.run_number AND e.collection_id = {collection} "
         "AND e.page_no = w.page_no OFFSET 0) p"
+    )
+
+
+def _join_of_shards(columns: Mapping[str, Sequence[int]], collection: int) -> str:
+    """Return the same as a join that a cluster sends to the shards of these runs."""
+    runs = _array_text(sorted(set(columns["run_number"])))
+    return (
+        f"{_rows_of(columns)} JOIN event_page p ON p.run_number = w.run_number "
+        f"AND p.collection_id = {collection} AND p.page_no = w.page_no "
+        f"WHERE p.run_number = ANY ({runs})"
     )
 
 
@@ -196,13 +212,22 @@ def scan_sql(scan: ScanRange, *, with_files: bool, with_olt: bool) -> str:
     olt = "p.olt_planes" if with_olt else "''::bytea"
     query = (
         f"SELECT p.run_number, p.page_no, p.n_events, p.slots, {files}, {olt} FROM event_page p "
-        f"WHERE (p.run_number, p.collection_id, p.page_no) > "
-        f"({scan.after_run}, {scan.collection}, {scan.after_page}) "
-        f"AND p.run_number <= {scan.run_last} AND p.collection_id = {scan.collection} "
+        f"WHERE {_behind(scan)} AND p.collection_id = {scan.collection} "
         f"AND p.page_no BETWEEN {scan.page_first} AND {scan.page_last} AND p.n_events > 0 "
         f"ORDER BY p.run_number, p.page_no LIMIT {scan.pages_max}"
     )
     return f"COPY ({query}) TO STDOUT (FORMAT BINARY)"
+
+
+def _behind(scan: ScanRange) -> str:
+    """Return the condition on run and page; the last run is named by itself: it has one shard."""
+    if scan.after_run == scan.run_last:
+        return f"p.run_number = {scan.run_last} AND p.page_no > {scan.after_page}"
+    return (
+        f"(p.run_number, p.collection_id, p.page_no) > "
+        f"({scan.after_run}, {scan.collection}, {scan.after_page}) "
+        f"AND p.run_number <= {scan.run_last}"
+    )
 
 
 def presence_sql(keys: Sequence[tuple[int, int]], collection: int, *, with_olt: bool) -> str:

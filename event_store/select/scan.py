@@ -123,13 +123,15 @@ class Scan:
             return self._spans[0]
         if self._spans_done:
             return None
-        if not (self._selection.by_file or self._selection.run_ranges):
+        # A statement that names one run goes to its shard, all others to every one.
+        by_run = connection.is_distributed()
+        if not (self._selection.by_file or self._selection.run_ranges or by_run):
             self._spans, self._spans_done = [_whole(self._selection)], True
         else:
             spans_of = _file_spans if self._selection.by_file else _run_spans
             after = self._spans_from()
             with connection.cursor() as cursor:
-                runs, self._spans = spans_of(cursor, self._selection, after)
+                runs, self._spans = spans_of(cursor, self._selection, after, by_run=by_run)
             self._spans_done = runs < _SPANS_PER_STATEMENT_MAX
             self._last_run = self._spans[-1].run_last if self._spans else after
         return self._spans[0] if self._spans else None
@@ -150,20 +152,26 @@ def _whole(selection: Selection) -> Span:
     )
 
 
-def _run_spans(cursor: Cursor, selection: Selection, after: int) -> tuple[int, list[Span]]:
-    """Return how many runs the ranges of runs hold, and a span for the runs of each range."""
+def _run_spans(
+    cursor: Cursor, selection: Selection, after: int, *, by_run: bool
+) -> tuple[int, list[Span]]:
+    """Return how many runs the ranges hold, and a span for the runs of each, or for each run."""
     cursor.execute(
         "SELECT run_number FROM run WHERE run_number BETWEEN %s AND %s AND n_events > 0 "
         "AND collection_id = %s "
-        "AND run_number <@ %s::int8multirange ORDER BY run_number LIMIT %s",
+        "AND (%s::int8multirange IS NULL OR run_number <@ %s::int8multirange) "
+        "ORDER BY run_number LIMIT %s",
         (
             *(after, selection.run_last, selection.collection),
-            *(selection.run_multirange, _SPANS_PER_STATEMENT_MAX),
+            *(2 * (selection.run_multirange,)),
+            _SPANS_PER_STATEMENT_MAX,
         ),
     )
     runs = [run for (run,) in cursor.fetchall()]
     firsts = [first for first, _ in selection.run_ranges]
     pages = (selection.event_first >> SLOT_BITS, selection.event_last >> SLOT_BITS)
+    if by_run:
+        return len(runs), [Span(run, run, *pages) for run in runs]
     spans = []
     for _, group in groupby(runs, key=lambda run: bisect_right(firsts, run)):
         of_range = list(group)
@@ -171,7 +179,13 @@ def _run_spans(cursor: Cursor, selection: Selection, after: int) -> tuple[int, l
     return len(runs), spans
 
 
-def _file_spans(cursor: Cursor, selection: Selection, after: int) -> tuple[int, list[Span]]:
+def _file_spans(
+    cursor: Cursor,
+    selection: Selection,
+    after: int,
+    *,
+    by_run: bool,  # noqa: ARG001  # they are anyway
+) -> tuple[int, list[Span]]:
     """Return how many runs have the file or dataset, and where in them the catalogue has it."""
     cursor.execute(
         "SELECT run_number, min(first_event), max(last_event) FROM raw_file "

@@ -101,7 +101,7 @@ def select(page: PackedPage, page_no: int, selection: Selection) -> UInt8:
     """Return the mask of the selected events of a page."""
     mask = presence_plane(page)
     if selection.by_olt:
-        mask = by_olt(mask, olt_plane_rows(page), selection)
+        mask = masked_olt(mask, olt_plane_rows(page), selection)
     if selection.by_file:
         mask = _by_file(mask, page, selection)
     first, last = page_no << SLOT_BITS, (page_no << SLOT_BITS) + SLOTS_PER_PAGE - 1
@@ -176,7 +176,7 @@ def count_files(page: PackedPage, mask: UInt8) -> Int64:
     return counts
 
 
-def by_olt(mask: UInt8, planes: npt.NDArray[np.uint8], selection: Selection) -> UInt8:
+def masked_olt(mask: UInt8, planes: npt.NDArray[np.uint8], selection: Selection) -> UInt8:
     """Return a mask without the events that the masks of `olt_result` rule out.
 
     `planes` are those of `olt_result`: the planes first, then the shape of the mask.

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from event_store.model import Int64, UInt8
 from event_store.pages.copy import ScannedPage
 from event_store.pages.format import SLOT_BITS, SLOTS_PER_PAGE
-from event_store.select.selection import Selection, by_olt, by_slot, select, take
+from event_store.select.selection import Selection, by_slot, masked_olt, select, take
 
 _PLANE_BYTES = SLOTS_PER_PAGE // 8
 # Positions unpacked at a time: their arrays stay in a core's cache.
@@ -97,7 +97,7 @@ def _mask(
         return np.stack([select(page, page_no, selection) for _, page_no, page in scanned])
     mask = presence
     if selection.by_olt:
-        mask = by_olt(mask, olt_planes.transpose(1, 0, 2), selection)
+        mask = masked_olt(mask, olt_planes.transpose(1, 0, 2), selection)
     if selection.by_event:
         mask = mask & np.stack([by_slot(page, page_no, selection) for _, page_no, page in scanned])
     return mask

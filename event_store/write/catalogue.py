@@ -115,21 +115,18 @@ def set_detectors(cursor: Cursor, detectors: Mapping[int, str], collection: int)
 def add_to_files(cursor: Cursor, counts: Sequence[FileCount], collection: int) -> None:
     """Count new events in the rows of their RAW files."""
     for piece in number_pieces(counts):
-        runs, *columns = (list(column) for column in zip(*piece, strict=True))
-        source = (
-            f"SELECT {collection:d}, %s::bigint, * FROM unnest("
-            if runs[0] == runs[-1]
-            else f"SELECT {collection:d}, * FROM unnest(%s::bigint[], "
+        # As text: rows of VALUES go to the shard of their run, those of a query to nobody's.
+        rows = ",".join(
+            f"({collection:d},{one[0]:d},'{one[1]}',{','.join(f'{value:d}' for value in one[2:])})"
+            for one in piece
         )
         cursor.execute(
             "INSERT INTO raw_file AS f (collection_id, run_number, fuid_raw, dsid_raw, n_events, "
-            f"first_event, last_event) {source}%s::uuid[], %s::integer[], %s::bigint[], "
-            "%s::bigint[], %s::bigint[]) "
+            f"first_event, last_event) VALUES {rows} "
             "ON CONFLICT (run_number, collection_id, fuid_raw, dsid_raw) DO UPDATE SET "
             "n_events = f.n_events + excluded.n_events, "
             "first_event = least(f.first_event, excluded.first_event), "
-            "last_event = greatest(f.last_event, excluded.last_event)",
-            (runs[0] if runs[0] == runs[-1] else runs, *columns),
+            "last_event = greatest(f.last_event, excluded.last_event)"
         )
 
 

@@ -66,14 +66,14 @@ def _sort_order(runs: Int64, events: Int64) -> npt.NDArray[np.intp] | None:
     return np.lexsort((events, runs))
 
 
-def transactions(runs: Int64, events: Int64) -> Iterator[list[RunPart]]:
-    """Cut a sorted batch into transactions."""
+def transactions(
+    runs: Int64, events: Int64, runs_max: int = RUNS_PER_TRANSACTION_MAX
+) -> Iterator[list[RunPart]]:
+    """Cut a sorted batch into transactions of at most so many runs."""
     parts: list[RunPart] = []
     pages = 0
     for part in _run_parts(runs, events):
-        if parts and (
-            len(parts) == RUNS_PER_TRANSACTION_MAX or pages + part.pages > PAGES_PER_TRANSACTION_MAX
-        ):
+        if parts and (len(parts) == runs_max or pages + part.pages > PAGES_PER_TRANSACTION_MAX):
             yield parts
             parts, pages = [], 0
         parts.append(part)

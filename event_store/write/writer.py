@@ -28,7 +28,7 @@ from event_store.write.dead_letters import (
     letter_bytes,
     with_room,
 )
-from event_store.write.plan import in_order, transactions
+from event_store.write.plan import RUNS_PER_TRANSACTION_MAX, in_order, transactions
 from event_store.write.repeated_letters import without_known
 from event_store.write.transaction import Transaction
 
@@ -102,7 +102,9 @@ class Store:
         dsids = np.unique(dsid_of_file[used]).tolist()
         self._register_datasets(dsids, batch.collection)
         batch, order = in_order(batch)
-        for parts in transactions(batch.runs, batch.events):
+        # Over two nodes a commit has two phases, between which an acknowledged event is not seen.
+        runs_max = 1 if self._connection.is_distributed() else RUNS_PER_TRANSACTION_MAX
+        for parts in transactions(batch.runs, batch.events, runs_max):
             here = slice(parts[0].first, parts[-1].last)
             asked = dsids
             if len(dsids) > 1 and here.stop - here.start < len(batch):

@@ -5,18 +5,18 @@ from __future__ import annotations
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated
 
 import anyio
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.sse import format_sse_event
-from pydantic import Field
 
 from eventindex.collection_names import RAW
 from rest_gateway.answers import job_schemas
 from rest_gateway.answers.blocks import answer_blocks
 from rest_gateway.answers.streams import Stream, json_answer, primed, streamed
-from rest_gateway.calls.parameters import InCollection, Parameters
+from rest_gateway.calls.job_document import job_document
+from rest_gateway.calls.job_parameters import JobId, JobQuery, ResultQuery
 from rest_gateway.jobs import store as job_store
 from rest_gateway.jobs.chunks import collection_of, parquet_blocks, to_chunks, to_results
 from rest_gateway.jobs.store import JobRow
@@ -24,7 +24,7 @@ from rest_gateway.lists.negotiate import MEDIA_TYPES, Form, answer_form, body_ki
 from rest_gateway.lists.pair_lists import list_columns, read_list
 from rest_gateway.lists.spool import ListCheck
 from rest_gateway.lists.upload import LIST_BYTES_MAX, ByteLimit, open_list
-from rest_gateway.openapi.contract import columns_field, document, list_body, problems_of, streams
+from rest_gateway.openapi.contract import document, list_body, problems_of, streams
 from rest_gateway.parts import API_PREFIX, Parts, PartsDep
 from rest_gateway.problems import Problem, too_many, unavailable
 from rest_gateway.security import Caller, CallerDep, ChangesDep, StillMay, StillMayDep
@@ -41,7 +41,6 @@ _EVENT = {
         "data": {"type": "string", "contentMediaType": "application/json"},
     },
 }
-JobId = Annotated[uuid.UUID, Path(description="From the answer to POST.")]
 
 
 async def _admitted(parts: PartsDep) -> None:
@@ -54,21 +53,6 @@ async def _admitted(parts: PartsDep) -> None:
 
 
 AdmittedDep = Annotated[None, Depends(_admitted)]
-
-
-class JobQuery(InCollection):
-    """How to look a list up."""
-
-    olt_result: bool = Field(False, description="Answer the online filter's bits too.")
-    columns: str | None = columns_field()
-
-
-class ResultQuery(Parameters):
-    """The form of a result."""
-
-    format: Literal["json", "ndjson", "csv", "parquet"] | None = Field(
-        None, description="The form, instead of Accept."
-    )
 
 
 @router.post(
@@ -115,7 +99,7 @@ async def create_job(
     )
     job = await _receive(parts, chunks, check, owner=caller.subject, olt=query.olt_result)
     parts.worker.wake()
-    body = _document(job).model_dump_json()
+    body = job_document(job).model_dump_json()
     headers = {"Location": f"{API_PREFIX}/jobs/{job.job_id}", "Cache-Control": "no-store"}
     return Response(body, 202, headers, MEDIA_TYPES[Form.JSON])
 
@@ -183,7 +167,7 @@ async def get_job(
     request: Request, parts: PartsDep, job_id: JobId, caller: CallerDep, _: AdmittedDep
 ) -> Response:
     """Say how far a job is and where its result will be."""
-    return json_answer(request, _document(await _find(parts, job_id, caller)))
+    return json_answer(request, job_document(await _find(parts, job_id, caller)))
 
 
 @router.get(
@@ -267,7 +251,7 @@ async def _progress(parts: Parts, job_id: uuid.UUID, still_may: StillMay) -> Asy
     last, silent = "", 0
     while not parts.stopping.is_set() and await still_may():
         job = await parts.jobs.run(partial(job_store.find, job_id=job_id))
-        data = "null" if job is None else _document(job).model_dump_json()
+        data = "null" if job is None else job_document(job).model_dump_json()
         if job is None or job.state != "queued":
             yield format_sse_event(data_str=data, event="end")
             return
@@ -304,12 +288,3 @@ async def _find(parts: Parts, job_id: uuid.UUID, caller: Caller | None) -> JobRo
 
 def _gone(job_id: uuid.UUID) -> Problem:
     return Problem(404, "not-found", f"there is no job {job_id}: unknown, cancelled or expired")
-
-
-def _document(job: JobRow) -> job_schemas.Job:
-    address = f"{API_PREFIX}/jobs/{job.job_id}"
-    links = {"self": address, "events": f"{address}/events"}
-    if job.state == "done":
-        links["result"] = f"{address}/result"
-    shown = {name: value for name, value in job._asdict().items() if name != "owner"}
-    return job_schemas.Job(**{**shown, "not_found": job.pairs_done - job.found, "links": links})

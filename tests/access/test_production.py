@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import grpc
+import httpx
 import pytest
 
 from eventindex.v1 import admin_pb2_grpc, lookup_pb2_grpc
@@ -71,6 +72,13 @@ def test_anonymous_lookups_and_no_more(database_url) -> None:
     """EVENTINDEX_ALLOW_ANONYMOUS=lookup opens what the scope lookup does, on loopback too."""
     index = Service("index_service", database_url=database_url, allow_anonymous="lookup")
     ingest = Service("ingest_service", database_url=database_url, allow_anonymous="lookup")
+    gateway = Service(
+        "rest_gateway",
+        database_url=database_url,
+        allow_anonymous="lookup",
+        index_address=index.address,
+        ingest_address=ingest.address,
+    )
     try:
         with (
             grpc.insecure_channel(index.start().address) as lookups,
@@ -91,7 +99,11 @@ def test_anonymous_lookups_and_no_more(database_url) -> None:
             batches = changes.stream_stream("/eventindex.v1.IngestService/Ingest")
             with pytest.raises(grpc.RpcError, match="a token is needed"):
                 list(batches(iter(()), timeout=20))
+        with httpx.Client(base_url=f"http://{gateway.start().address}", timeout=30) as http:
+            assert http.get("/api/v1/runs").status_code == 200
+            assert http.get("/api/v1/dead-letters").status_code == 401
     finally:
+        gateway.close()
         index.close()
         ingest.close()
 

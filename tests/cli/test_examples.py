@@ -10,7 +10,7 @@ from tests.support.client import fuid
 from tests.support.list_commands import COSMIC_FILE, ROOT
 
 
-def test_the_example_names_wrong_lines(filled: None, tmp_path: Path):
+def test_the_example_names_wrong_lines(only_read: None, tmp_path: Path):
     """A list of another form is read as `lookup` reads it; a line that is no pair stops the job."""
     script = ROOT / "examples" / "pick_events.py"
     for text, code in (("evt;RunNumber\r9;1\r", 0), ("run,event\n1,9\nnonsense\n", 2)):
@@ -25,7 +25,7 @@ def test_the_example_names_wrong_lines(filled: None, tmp_path: Path):
     assert done.stderr == "pairs.csv: line 3: not a run and an event number: nonsense\n"
 
 
-def test_the_example_of_a_reconstruction_job(filled: None, tmp_path: Path):
+def test_the_example_of_a_reconstruction_job(only_read: None, tmp_path: Path):
     """Pairs in any order and twice come out by file, each file's events in reading order."""
     wanted = "2,100\n1,9\n1,4\n1,9\n2,3\n1,1\n2,2\n1,999\n12345,4918\n12345,4917\n"
     (tmp_path / "pairs.csv").write_text(wanted)

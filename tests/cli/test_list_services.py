@@ -16,7 +16,7 @@ from tests.support.command import run
 from tests.support.list_commands import COSMIC_FILE, rows, table
 
 
-def test_events_as_files(filled: None, tmp_path: Path):
+def test_events_as_files(only_read: None, tmp_path: Path):
     """CSV, JSON lines, Parquet and gzip hold the events of a selection, and load reads them."""
     wanted = [(number, e) for number in (1, 2) for e in range(1, 101) if e & 1 and not e & 2]
     masks = ("--all", "odd", "--none", "two", "--run-last", "2")
@@ -44,7 +44,7 @@ def test_events_as_files(filled: None, tmp_path: Path):
     assert len(rows("events", "--limit", "7", "--file", fuid(1))) == 7
 
 
-def test_counts_by_command(filled: None):
+def test_counts_by_command(only_read: None):
     """Counts are tables with the names of criteria, and exact for machines."""
     assert run("counts", "--run", "1").stdout == "100 events in all\n"
     assert rows("counts", "--by", "run", "--run-last", "9")[0] == {
@@ -63,7 +63,7 @@ def test_counts_by_command(filled: None):
     assert matrix[1] == ["0", "odd", *map(str, both)]
 
 
-def test_lists_by_command(filled: None):
+def test_lists_by_command(only_read: None):
     """runs, datasets and files list what is there, as a table, CSV and JSON."""
     assert [row["run_number"] for row in rows("runs")] == ["1", "2", "12345"]
     assert [row["run_number"] for row in rows("runs", "--detector", "0")] == ["12345"]
@@ -102,7 +102,7 @@ def test_lists_by_command(filled: None):
         ["dead-letters", "show", "77"],
     ],
 )
-def test_what_is_not_there_is_one_line(filled: None, arguments: list[str]):
+def test_what_is_not_there_is_one_line(only_read: None, arguments: list[str]):
     """What is asked for by name and is not in the index is one line and exit code 1."""
     result = run(*arguments)
     assert (result.exit_code, result.stdout) == (1, "")
@@ -119,7 +119,7 @@ def test_what_is_not_there_is_one_line(filled: None, arguments: list[str]):
     ],
 )
 def test_what_the_service_calls_a_mistake_is_bad_usage(
-    filled: None, arguments: list[str], problem: str
+    only_read: None, arguments: list[str], problem: str
 ):
     """A value that the service cannot mean is exit code 2 and one line without an address."""
     result = run(*arguments)
@@ -131,7 +131,7 @@ def test_what_the_service_calls_a_mistake_is_bad_usage(
 
 
 @pytest.mark.parametrize("command", ["events", "files"])
-def test_a_dataset_that_is_not_there_is_a_failure(filled: None, command: str):
+def test_a_dataset_that_is_not_there_is_a_failure(only_read: None, command: str):
     """Asked for by its number: exit code 1 and one line, never an empty list."""
     result = run(command, "--dataset", "77")
     assert (result.exit_code, result.stdout) == (1, "")
@@ -193,7 +193,7 @@ def test_conflicts_by_command(filled: None, tmp_path: Path):
     assert rows("conflicts", "--resolved")[0]["resolved_by"] == "shifter"
 
 
-def test_a_conflict_that_is_not_there_is_not_resolved(filled: None):
+def test_a_conflict_that_is_not_there_is_not_resolved(only_read: None):
     """As with many at once: what could not be resolved is named, and the exit code says so."""
     result = run("conflicts", "resolve", "77", "--keep", "--by", "me")
     assert (result.exit_code, result.stdout) == (3, "")
@@ -216,7 +216,7 @@ def test_criteria_by_command(filled: None):
     assert "bits 0, 5" in result.stderr
 
 
-def test_telescopes_by_command(filled: None, tmp_path: Path):
+def test_telescopes_by_command(only_read: None, tmp_path: Path):
     """Telescope events have real times and counts, and their RAW file loads again."""
     lines = table("cosmic", "--run", "12345")
     assert lines[0][:4] == ["run", "event", "time", "(UTC)"]
@@ -234,7 +234,7 @@ def test_telescopes_by_command(filled: None, tmp_path: Path):
 
 
 @pytest.mark.parametrize("name", ["x.csv", "x.jsonl", "x.parquet", "x.csv.gz", "x.jsonl.zst"])
-def test_events_are_a_list_for_lookup(filled: None, name: str):
+def test_events_are_a_list_for_lookup(only_read: None, name: str):
     """What `events` writes in any form goes into `lookup`, in its order."""
     wanted = [(row["run_number"], row["event_number"]) for row in rows("events")]
     assert run("events", "-o", name).exit_code == 0

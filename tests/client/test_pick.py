@@ -22,17 +22,16 @@ from tests.support.command import run
 from tests.support.root import DATA, NANOAOD, NANOAOD_UUID, NTUPLE, ZMUMU, read_branches, write_tree
 
 ABSENT = str(uuid.UUID(int=1))
-# Entries of the real NanoAOD, out of order.
-ENTRIES = [150, 3, 199, 0, 7, 42]
+ENTRIES = [150, 3, 199, 0, 7, 42]  # of the real NanoAOD, out of order
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
     """An index that knows the events of the real files, and one of a file that nobody has."""
     server = Server({(9, 9): (ABSENT, 1, 0)})
-    for path, names in ((NANOAOD, ("run", "event")), (ZMUMU, ("Run", "Event")),
-                        (NTUPLE, ("run", "event"))):  # fmt: skip
-        add(server, path, *names)
+    for path in (NANOAOD, NTUPLE):
+        add(server, path, "run", "event")
+    add(server, ZMUMU, "Run", "Event")
     yield server
     server.stop()
 
@@ -108,6 +107,7 @@ def test_file_order_and_some_branches():
         assert file["Events"]["event"].array().to_list() == events[sorted(ENTRIES)].tolist()
 
 
+@pytest.mark.slow
 def test_an_ntuple_is_picked_as_an_ntuple():
     """Every field of a real RNTuple has the values it had, in an RNTuple."""
     write_list(NTUPLE, [7, 2], "run", "event")
@@ -217,8 +217,8 @@ def test_uuids_are_remembered_as_long_as_a_file_is_the_same(monkeypatch: pytest.
     """With a work directory of one's own, files that did not change are not opened to be found."""
     shutil.copy(NANOAOD, "a.root")
     write_list(NANOAOD, ENTRIES, "run", "event")
-    command = ["pick", "list.txt", "-o", "out.root", "--files", ".", "--work-dir", "work",
-               "--branches", "event"]  # fmt: skip
+    work = ["--work-dir", "work", "--branches", "event"]
+    command = ["pick", "list.txt", "-o", "out.root", "--files", ".", *work]
     assert run(*command).exit_code == 0
     assert [path.name for path in Path("work").iterdir()] == ["uuids.json"]
     Path("out.root").unlink()

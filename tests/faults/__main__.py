@@ -34,7 +34,7 @@ def main() -> int:
     seed = int(time.time()) if arguments.seed is None else arguments.seed
     rows: list[Row] = []
     failed: list[str] = []
-    server = PostgresServer()
+    server = PostgresServer(durable=True)
     try:
         for found in chosen:
             usual = found.times_short if arguments.short else found.times

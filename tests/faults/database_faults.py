@@ -174,7 +174,7 @@ def read_only(bench: Bench, times: int) -> float:
 )
 def failover(bench: Bench, times: int) -> float:
     """The services find the new primary by target_session_attrs=read-write."""
-    primary = PostgresServer()
+    primary = PostgresServer(durable=True)
     bench.own(primary)
     primary.start()
     migrate(primary.url())
@@ -201,7 +201,7 @@ def failover(bench: Bench, times: int) -> float:
 
 def _replica(bench: Bench, primary: PostgresServer, port: int = 0) -> PostgresServer:
     """A replica that every commit of the primary waits for."""
-    replica = PostgresServer(copy_of=primary)
+    replica = PostgresServer(copy_of=primary, durable=True)
     replica.port = port or replica.port
     bench.own(replica)
     replica.start()

@@ -69,7 +69,7 @@ def disk_full(bench: Bench, times: int) -> float:
     """PostgreSQL refuses, or ends itself when its log cannot be written; nothing is half done."""
     longest = 0.0
     with _small_disk() as directory, contextlib.ExitStack() as stack:
-        server = PostgresServer(directory)
+        server = PostgresServer(directory, durable=True)
         stack.callback(server.kill)
         server.start(**_SMALL_WAL)
         migrate(server.url())

@@ -176,7 +176,7 @@ def _usage(name: str, process: Service | Mosquitto | PostgresServer) -> dict[str
 
 def run(minutes: float, path: Path, seed: int) -> Verdict:
     """Let everything run for so long."""
-    server = PostgresServer()
+    server = PostgresServer(durable=True)
     try:
         server.start(**POSTGRES_SETTINGS)
         bench = Bench(server, seed)

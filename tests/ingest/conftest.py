@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import grpc
 import pytest
 
 from eventindex.v1 import admin_pb2, admin_pb2_grpc
 from service_kit.settings import MESSAGE_BYTES_MAX
+from tests.support.gateway import database
 from tests.support.ingest import (
     Publisher,
     Topics,
@@ -54,14 +58,28 @@ def channel(ingest_address):
         yield opened
 
 
+class Admin:
+    """A client of AdminService whose methods take the fields of the request."""
+
+    def __init__(self, channel: grpc.Channel) -> None:
+        self._stub = admin_pb2_grpc.AdminServiceStub(channel)
+
+    def __getattr__(self, method: str) -> Callable[..., Any]:
+        make = getattr(admin_pb2, f"{method}Request")
+        return lambda **fields: getattr(self._stub, method)(make(**fields), timeout=60)
+
+
 @pytest.fixture
 def admin(channel):
-    """A client whose methods take the fields of the request."""
-    stub = admin_pb2_grpc.AdminServiceStub(channel)
+    """A client of a service on a fresh database."""
+    return Admin(channel)
 
-    class Client:
-        def __getattr__(self, method):
-            make = getattr(admin_pb2, f"{method}Request")
-            return lambda **fields: getattr(stub, method)(make(**fields), timeout=60)
 
-    return Client()
+@pytest.fixture(scope="session")
+def refusing(postgres, _template):
+    """A client of a service that all tests of refused changes share, and its database."""
+    with database(postgres, _template) as url:
+        service = Service("ingest_service", database_url=url).start()
+        with grpc.insecure_channel(service.address) as channel:
+            yield Admin(channel), url
+        service.close()

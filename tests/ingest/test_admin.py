@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import closing
 
 import grpc
 import psycopg2
@@ -128,9 +129,11 @@ def test_freezing_waits_for_a_transaction_that_read_the_open_state(admin, store,
         ({"dsid_raw": 1, "comment": "x" * 4001}, "INVALID_ARGUMENT", "comment="),
     ],
 )
-def test_bad_change_of_a_dataset(admin, store, fields, code, text):
+def test_bad_change_of_a_dataset(refusing, fields, code, text):
     """A change that cannot be is refused with the field and the value, and changes nothing."""
-    store.write(columns(1, [1, 2], 0, [0, 1]))
+    admin, url = refusing
+    with closing(Store(url)) as store:
+        store.write(columns(1, [1, 2], 0, [0, 1]))
     admin.UpdateDataset(dsid_raw=2, name="taken")
     got, details = refused(admin.UpdateDataset, **fields)
     assert (got.name, text in details) == (code, True), details

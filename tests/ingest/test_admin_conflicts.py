@@ -124,9 +124,9 @@ def test_replace_brings_nothing_into_a_closed_dataset(admin, store, database_url
         ),
     ],
 )
-def test_bad_resolution(admin, fields, code, text):
+def test_bad_resolution(refusing, fields, code, text):
     """A decision that cannot be is refused with the field and the value."""
-    got, details = refused(admin.ResolveConflict, **fields)
+    got, details = refused(refusing[0].ResolveConflict, **fields)
     assert (got.name, text in details) == (code, True), details
 
 
@@ -150,8 +150,9 @@ def test_criteria_are_set_replaced_and_listed(admin):
         ({"bit": 1, "name": "x", "run_first": 2**63}, "run_first=9223372036854775808"),
     ],
 )
-def test_bad_criterion(admin, fields, text):
+def test_bad_criterion(refusing, fields, text):
     """A criterion that cannot be is refused with the field and the value."""
+    admin = refusing[0]
     code, details = refused(admin.SetCriterion, criterion=admin_pb2.Criterion(**fields))
     assert (code.name, text in details) == ("INVALID_ARGUMENT", True), details
     assert refused(admin.SetCriterion)[0].name == "INVALID_ARGUMENT"

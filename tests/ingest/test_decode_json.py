@@ -221,7 +221,7 @@ def test_fast_decoder_takes_nothing_that_the_strict_one_refuses(texts, is_array,
 
 @pytest.mark.parametrize("bad", [False, True])
 def test_the_elements_of_a_large_array_are_found_once(bad):
-    """Work for a refused element does not grow with its message: 100,000 take seconds."""
+    """Work for a refused element does not grow with its message: 20,000 take a second or two."""
     texts = [
         json.dumps(
             {
@@ -232,10 +232,10 @@ def test_the_elements_of_a_large_array_are_found_once(bad):
                 "fuid_raw": "01234567-89ab-cdef-0123-456789abcdef",
             }
         )
-        for number in range(100_000)
+        for number in range(20_000)
     ]
     began = time.process_time()
     decoded = decode_json(f"[{','.join(texts)}]".encode())
-    assert len(decoded.rejections) == (100_000 if bad else 0)
-    assert [decoded.piece(n).decode() for n in range(100_000)] == texts
-    assert time.process_time() - began < 30
+    assert len(decoded.rejections) == (20_000 if bad else 0)
+    assert [decoded.piece(n).decode() for n in range(20_000)] == texts
+    assert time.process_time() - began < 10

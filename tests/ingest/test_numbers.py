@@ -54,6 +54,8 @@ def test_calls_and_the_index_are_counted(database_url):
             metric = f"eventindex_stored_{name}"
             wait_until(lambda m=metric: service.metric(m), what=metric)
             assert service.metric(metric) == number
+        assert service.metric('eventindex_collection_events{collection="raw"}') == 20
+        assert service.metric('eventindex_collection_runs{collection="raw"}') == 1
         assert service.metric('eventindex_database_table_bytes{table="event_page"}') > 8192
         assert service.metric("eventindex_database_wal_bytes_total") > 0
         with eventindex.connect(ingest_address=service.address) as client:

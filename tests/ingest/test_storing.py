@@ -148,7 +148,7 @@ def test_join_numbers_the_files_of_telescopes():
     st.sampled_from([StoreError(DRIVER), UnansweredError(DRIVER), ValueError(DRIVER)]),
     st.booleans(),
 )
-@settings(deadline=None)
+@settings(max_examples=50)
 def test_poison_is_found_and_the_rest_is_stored(messages, refusal, arrays):
     """Of events stored together only those that the store refuses fail; order is kept."""
     items = [

@@ -99,6 +99,17 @@ def test_everything_listens_on_loopback_only(served):
     assert set(listening) == {"127.0.0.1"}
 
 
+def test_a_second_up_on_the_same_data_is_refused(served):
+    """The second says which directory is in use, and the first goes on."""
+    endpoints = served.endpoints()
+    second = Up(served.data)
+    assert second.process.wait(LIMIT_S) == 1
+    used = f"another `eventindex up` uses {served.data}: stop it first"
+    assert second.text.strip() == f"eventindex: {used}"
+    assert served.process.poll() is None
+    assert query(endpoints, "SELECT 1") == [(1,)]
+
+
 def test_a_port_that_was_asked_for_and_is_taken_is_named(run_up):
     """A port from a setting is not replaced."""
     with socket.create_server(("127.0.0.1", 0)) as other:

@@ -16,6 +16,7 @@ from tests.support.root import NANOAOD, read_branches
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("in_own_directory", "services")
 def test_the_tutorial_and_its_example_run(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

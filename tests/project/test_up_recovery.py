@@ -65,14 +65,3 @@ def test_a_postmaster_that_is_in_no_record_is_stopped_first(run_up, data):
     again = run_up()
     assert again.endpoints()["pids"]["postgres"] != postgres
     assert not is_running(postgres)
-
-
-def test_a_second_up_on_the_same_data_is_refused(run_up, data):
-    """The second says which directory is in use, and the first goes on."""
-    first = run_up()
-    endpoints = first.endpoints()
-    second = run_up()
-    assert second.process.wait(LIMIT_S) == 1
-    assert second.text.strip() == f"eventindex: another `eventindex up` uses {data}: stop it first"
-    assert first.process.poll() is None
-    assert query(endpoints, "SELECT 1") == [(1,)]

@@ -164,3 +164,20 @@ def test_a_query_that_was_given_up_ends_in_the_server_too(database_url) -> None:
     assert time.monotonic() - began < 10
     blocker.close()
     connection.close()
+
+
+def test_an_owner_who_is_no_superuser_migrates(postgres, database_url) -> None:
+    """Whoever owns the database and no more can make the tables and hand out their rights."""
+    name = f"owner_{uuid.uuid4().hex[:8]}"
+    del database_url  # the roles are there since it was made
+    execute(postgres.url(), f"CREATE ROLE {name} LOGIN")
+    execute(postgres.url(), f"CREATE DATABASE {name} OWNER {name}")
+    url = postgres.url(name)
+    try:
+        assert migrate(url.replace("owner@", f"{name}@"))
+        held = "SELECT has_table_privilege('eventindex_index', 'run', 'SELECT')"
+        assert query(url, held) == [(True,)]
+        assert migrate(url.replace("owner@", f"{name}@")) == []
+    finally:
+        execute(postgres.url(), f"DROP DATABASE {name} WITH (FORCE)")
+        execute(postgres.url(), f"DROP ROLE {name}")

@@ -78,7 +78,7 @@ batches = st.lists(
 
 @given(batches)
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_any_batches_give_the_dictionary(database_url, offered):
     """Any batches, with repeats and in any order, give first-value-wins in index and counts."""

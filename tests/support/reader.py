@@ -24,16 +24,17 @@ def check(reader, connection, model, runs, events, *, with_olt):
     answer = reader.lookup(connection, np.array(runs), np.array(events), with_olt=with_olt)
     assert len(set(answer.files)) == len(answer.files)
     assert set(answer.file_indexes.tolist()) - {0} == set(range(1, len(answer.files) + 1))
-    all_runs = list(runs) * len(events) if len(runs) == 1 else runs
-    for place, pair in enumerate(zip(all_runs, events, strict=True)):
-        found = int(answer.file_indexes[place])
-        expected = model.get((int(pair[0]), int(pair[1])))
+    places = answer.file_indexes.tolist()
+    masks = [0] * len(places) if answer.olt is None else answer.olt.tolist()
+    all_runs = np.broadcast_to(np.asarray(runs), len(events)).tolist()
+    pairs = zip(all_runs, np.asarray(events).tolist(), strict=True)
+    for pair, found, mask in zip(pairs, places, masks, strict=True):
+        expected = model.get(pair)
         if expected is None:
-            assert found == 0
-            assert answer.olt is None or answer.olt[place] == 0
+            assert (found, mask) == (0, 0)
             continue
         file, olt = expected
         assert found
         assert answer.files[found - 1][:2] == (file.fuid, file.dsid)
         if with_olt:
-            assert int(answer.olt[place]) == olt
+            assert mask == olt

@@ -43,6 +43,7 @@ _GROUPS: dict[str, dict[str, str]] = {
         "certs": "Make a CA and certificates for development.",
         "psql": "Open psql on the database of the index.",
         "migrate": "Bring the tables of the index up to date.",
+        "distribute": "Distribute the tables over a Citus cluster.",
         "up": "Run PostgreSQL, a broker and all services here.",
     },
 }

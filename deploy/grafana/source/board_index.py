@@ -98,6 +98,23 @@ def _contents() -> list[Panel]:
             ),
         ),
         graph(
+            "Events by collection",
+            "short",
+            12,
+            "Of the 50 largest; the rest is (others).",
+            (
+                f"max by (collection) ({of('eventindex_collection_events')})",
+                "{{collection}}",
+            ),
+        ),
+        graph(
+            "Runs by collection",
+            "short",
+            12,
+            "Runs that have events of it.",
+            (f"max by (collection) ({of('eventindex_collection_runs')})", "{{collection}}"),
+        ),
+        graph(
             "Tables",
             "bytes",
             8,
