@@ -9,6 +9,7 @@ from functools import partial
 from types import SimpleNamespace
 
 import grpc
+import numpy as np
 
 from event_store.database import startup
 from event_store.database.connection import Connection
@@ -25,6 +26,7 @@ from index_service.events import EventLists
 from index_service.file_names import Names
 from index_service.gaps import RunGaps
 from index_service.lists import Catalogue
+from index_service.lookup_groups import GROUPS_AT_ONCE_MAX
 from index_service.lookup_reply import encode_file
 from index_service.lookups import Lookups
 from index_service.overlap import Overlaps
@@ -40,6 +42,8 @@ from service_kit.settings import Settings
 
 log = logging.getLogger(__name__)
 
+_WARM_UP_S = 5.0
+_WARM_UP_CACHE_BYTES = 1 << 20
 # Their columns are decoded by NumPy.
 _UNDECODED = frozenset({"Lookup", "LookupStream"})
 _CONTRACT = lookup_pb2.DESCRIPTOR.services_by_name["IndexService"]
@@ -130,12 +134,13 @@ class IndexService:
         self.probe = Probe("database", self._database, observer.database)
 
     async def open(self, *, shared_port: bool = False) -> None:
-        """Look at the database, then bind the port: from then on callers wait for `run`.
+        """Look at the database, warm up, then bind the port: from then on callers wait for `run`.
 
         Raises:
             UnsafeAddressError, PortTakenError, UnusableDatabaseError: as `serve`.
         """
         await asyncio.to_thread(startup.check_at_start, self._database.check)
+        await self._warm_up()
         self._server = ManagedServer(
             self._settings,
             self._settings.index_address,
@@ -143,6 +148,22 @@ class IndexService:
             shared_port=shared_port,
         )
         self._server.server.add_generic_rpc_handlers((self._handlers,))
+
+    async def _warm_up(self) -> None:
+        """Let each connection of the lookups answer one, so that the first caller finds them warm.
+
+        A database that does not answer yet is the probe's to tell.
+        """
+        lookups = [
+            asyncio.ensure_future(self._threads.run(_look_up_once))
+            for _ in range(GROUPS_AT_ONCE_MAX)
+        ]
+        _, late = await asyncio.wait(lookups, timeout=_WARM_UP_S)
+        for lookup in late:
+            lookup.cancel()
+        for error in await asyncio.gather(*lookups, return_exceptions=True):
+            if isinstance(error, BaseException):
+                log.debug("not warm: %s", error)
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Serve until the event is set, then drain."""
@@ -153,6 +174,15 @@ class IndexService:
         log.info("stopping: running calls have %.0f s", self._settings.shutdown_grace_s)
         await self._server.stop()
         self._threads.close()
+
+
+def _look_up_once(connection: Connection) -> None:
+    """Prepare on a connection what a lookup needs; neither the cache nor the metrics see it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT run_number FROM run LIMIT 1")
+        run = cursor.fetchone() or (0,)
+    reader = Reader(_WARM_UP_CACHE_BYTES, encode_file)
+    reader.lookup(connection, np.array(run, np.int64), np.zeros(1, np.int64))
 
 
 def _handlers(

@@ -225,7 +225,7 @@ class Client(CompletenessQueries, DuplicateQueries, Administration, Picking):
         exchange: Exchange[SerializedBatch, ingest_pb2.IngestAck, None] = Exchange(
             self._ingest_events, requests, limits, self._ingest_address
         )
-        return exchange.answers(_ack)
+        return exchange.answers(lambda _, message: to_ack(message))
 
     def ingest_cosmic(
         self,
@@ -251,7 +251,7 @@ class Client(CompletenessQueries, DuplicateQueries, Administration, Picking):
         exchange: Exchange[ingest_pb2.CosmicBatch, ingest_pb2.IngestAck, None] = Exchange(
             self._ingest.IngestCosmic, requests, limits, self._ingest_address
         )
-        return exchange.answers(_ack)
+        return exchange.answers(lambda _, message: to_ack(message))
 
 
 def connect(
@@ -298,7 +298,3 @@ def connect(
         timeout=timeout,
         retry_seconds_max=retry_seconds_max,
     )
-
-
-def _ack(_: None, message: ingest_pb2.IngestAck) -> Ack:
-    return to_ack(message)

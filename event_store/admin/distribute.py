@@ -7,22 +7,20 @@ meanwhile. Harmless where it is done already.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
-from event_store.database import session
+from event_store.database import roles, session
 from event_store.database.connection import fetch_one
 from event_store.database.driver import translate
 from event_store.errors import StoreError
 
 # The others are placed as the first one is.
 DISTRIBUTED = ("run", "event_page", "raw_file", "event_conflict", "cosmic_event")
-SHARDS_DEFAULT = 32
-SHARDS_MAX = 4096
 _COLUMN = "run_number"
 _NAME = "eventindex distribute"
 # A worker inherits nothing of the coordinator's session.
@@ -98,11 +96,15 @@ def undo(database_url: str, say: Callable[[str], object]) -> Layout:
             if table not in done:
                 continue
             reloptions = _toast_options(cursor, table)
-            cursor.execute("SELECT undistribute_table(%s)", (table,))
+            if _has_identity(cursor, table):
+                _copy_back(cursor, table)
+            else:
+                cursor.execute("SELECT undistribute_table(%s)", (table,))
             _set_toast_options(cursor, table, reloptions)
             say(f"{table} is on the coordinator")
         for role in _roles(cursor):
             _set_role(cursor, role, dict.fromkeys(_ROLE_SETTINGS))
+        roles.prepare(cursor)
         return read_layout(cursor)
 
 
@@ -119,7 +121,7 @@ def read_layout(cursor: Cursor) -> Layout:
 
 
 @contextlib.contextmanager
-def _cursor(database_url: str):  # type: ignore[no-untyped-def]  # of psycopg2
+def _cursor(database_url: str) -> Iterator[Cursor]:
     try:
         with (
             contextlib.closing(session.connect(database_url, name=_NAME, timeout_s=10)) as raw,
@@ -189,6 +191,58 @@ def _set_toast_options(cursor: Cursor, table: str, reloptions: list[str]) -> Non
         for name, _, value in pairs
     )
     cursor.execute(sql.SQL("ALTER TABLE {} SET ({})").format(sql.Identifier(table), settings))
+
+
+def _has_identity(cursor: Cursor, table: str) -> bool:
+    cursor.execute(
+        "SELECT EXISTS (SELECT 1 FROM pg_attribute WHERE attrelid = to_regclass(%s) "
+        "AND attidentity <> '')",
+        (table,),
+    )
+    return bool(fetch_one(cursor)[0])
+
+
+def _copy_back(cursor: Cursor, table: str) -> None:
+    """Put a copy in the place of a table with an identity column, which Citus moves not back."""
+    copy = f"{table}_copy"
+    names = {"table": sql.Identifier(table), "copy": sql.Identifier(copy)}
+    indexes = _indexes(cursor, table)
+    cursor.execute("BEGIN")
+    for text in (
+        "CREATE TABLE {copy} (LIKE {table} INCLUDING ALL)",
+        "INSERT INTO {copy} OVERRIDING SYSTEM VALUE SELECT * FROM {table}",
+    ):
+        cursor.execute(sql.SQL(text).format(**names))
+    copied = _indexes(cursor, copy)
+    for text in ("DROP TABLE {table}", "ALTER TABLE {copy} RENAME TO {table}"):
+        cursor.execute(sql.SQL(text).format(**names))
+    for definition, name in copied.items():
+        change = sql.SQL("ALTER INDEX {} RENAME TO {}")
+        old = sql.Identifier(indexes[definition])
+        cursor.execute(change.format(sql.Identifier(name), old))
+    cursor.execute(
+        "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attidentity <> ''",
+        (table,),
+    )
+    for (column,) in cursor.fetchall():
+        cursor.execute(
+            sql.SQL(
+                "SELECT setval(pg_get_serial_sequence(%s, %s), coalesce(max({}), 0) + 1, false) "
+                "FROM {}"
+            ).format(sql.Identifier(column), names["table"]),
+            (table, column),
+        )
+    cursor.execute("COMMIT")
+
+
+def _indexes(cursor: Cursor, table: str) -> dict[str, str]:
+    """Return the names of a table's indexes by what they are."""
+    cursor.execute(
+        "SELECT regexp_replace(pg_get_indexdef(indexrelid), '^.* USING ', ''), "
+        "indexrelid::regclass::text FROM pg_index WHERE indrelid = to_regclass(%s)",
+        (table,),
+    )
+    return dict(cursor.fetchall())
 
 
 def _roles(cursor: Cursor) -> list[str]:

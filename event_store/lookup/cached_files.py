@@ -43,7 +43,9 @@ class CachedFiles(Generic[Reply]):
         """Forget every file; states of datasets stay."""
         self._numbers: dict[bytes, int] = {}
         self._keys: list[bytes] = [b""]
+        # Made when an answer first needs them: of the files of a page it seldom needs all.
         self._replies: list[Reply | None] = [None]
+        self._made = np.zeros(64, bool)
         self._uses: Int32 = np.zeros(64, np.int32)
         self._numbers_most = 0
         self._free = array("i")
@@ -75,13 +77,14 @@ class CachedFiles(Generic[Reply]):
         for number in np.unique(numbers[self._uses[numbers] == 0]).tolist():
             del self._numbers[self._keys[number]]
             self._keys[number], self._replies[number] = b"", None
+            self._made[number] = False
             self._free.append(number)
         if self._numbers_most > max(_REBUILT_MIN, _REBUILT_SHARE * len(self._numbers)):
             self._numbers = dict(self._numbers)
             self._numbers_most = len(self._numbers)
 
     def set_closed_datasets(self, closed: Mapping[int, DatasetState]) -> None:
-        """Make the replies of all files again whose dataset's state changed."""
+        """Forget the replies of all files whose dataset's state changed."""
         changed = {
             dsid
             for dsid in self._closed.keys() | closed.keys()
@@ -90,7 +93,7 @@ class CachedFiles(Generic[Reply]):
         self._closed = dict(closed)
         for key, number in self._numbers.items():
             if _dataset(key) in changed:
-                self._replies[number] = self._reply(key)
+                self._made[number] = False
 
     def answer(self, numbers: Int32) -> tuple[list[Reply], npt.NDArray[np.uint32]]:
         """Give the files of one answer numbers from 1.
@@ -115,28 +118,35 @@ class CachedFiles(Generic[Reply]):
             raise
         mark[used] = False
         self._position[used] = np.arange(1, len(used) + 1, dtype=np.uint32)
+        made = self._made.take(used)
+        if not made.all():
+            self._make_replies(used[~made].tolist())
         replies: list[Reply] = [self._replies[number] for number in used.tolist()]  # type: ignore[misc]
         return replies, self._position.take(where)
 
     def _add(self, key: bytes) -> None:
         if self._free:
             number = self._free.pop()
-            self._keys[number], self._replies[number] = key, self._reply(key)
+            self._keys[number] = key
         else:
             number = len(self._keys)
             self._keys.append(key)
-            self._replies.append(self._reply(key))
+            self._replies.append(None)
             if number >= len(self._mark):
                 self._mark = np.zeros(2 * number, bool)
                 self._position = np.zeros(2 * number, np.uint32)
                 self._uses = np.concatenate([self._uses, np.zeros(number, np.int32)])
+                self._made = np.concatenate([self._made, np.zeros(number, bool)])
         self._numbers[key] = number
         self._numbers_most = max(self._numbers_most, len(self._numbers))
 
-    def _reply(self, key: bytes) -> Reply:
-        dsid = _dataset(key)
-        state = self._closed.get(dsid, DatasetState.OPEN)
-        return self._make_reply(key[:_FUID_BYTES], dsid, state)
+    def _make_replies(self, numbers: list[int]) -> None:
+        for number in numbers:
+            key = self._keys[number]
+            dsid = _dataset(key)
+            state = self._closed.get(dsid, DatasetState.OPEN)
+            self._replies[number] = self._make_reply(key[:_FUID_BYTES], dsid, state)
+        self._made[numbers] = True
 
 
 def _dataset(key: bytes) -> int:

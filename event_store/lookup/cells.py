@@ -44,10 +44,10 @@ class Cells:
         fresh = n - len(numbers)
         numbers += range(self._end, self._end + fresh)
         self._end += fresh
-        for number, row in zip(numbers, rows, strict=True):
-            self._rows[number] = row
+        taken: Int32 = np.array(numbers, np.int32)
+        self._rows[taken] = rows
         self.used += n
-        return np.array(numbers, np.int32)
+        return taken
 
     def drop(self, numbers: Int32) -> None:
         """Free rows."""

@@ -78,6 +78,9 @@ class Extents:
         # In the order in which they lie: nothing is overwritten that was not moved.
         rows = rows[np.argsort(self.offset[rows])]
         end = 1
+        if self._end == self._live + 1:
+            # Nothing lies between them.
+            rows, end = rows[:0], self._end
         for first in range(0, len(rows), _ROWS_AT_ONCE):
             some = rows[first : first + _ROWS_AT_ONCE]
             lengths = self.length[some].astype(np.int64)

@@ -29,6 +29,8 @@ class PageTable:
         self.pages: Int64 = zeros(rows_max, np.int64)
         self.live = zeros(rows_max, bool)
         self._count = 0
+        # No row from here on was ever entered.
+        self._end = 0
         self._allocate(1024)
 
     def __len__(self) -> int:
@@ -70,6 +72,7 @@ class PageTable:
         """Enter rows; no (run, page) may be in the table already, or come twice."""
         if (self._used + len(rows)) * 2 > len(self._cells):
             self._allocate(max(1024, 4 * (self._count + len(rows))))
+        self._end = max(self._end, int(rows.max(initial=-1)) + 1)
         self.runs[rows], self.pages[rows] = runs, pages
         self._enter(rows)
         self.live[rows] = True
@@ -90,6 +93,7 @@ class PageTable:
         """Renumber the rows from 0, in their order."""
         self.runs, self.pages = moved(self.runs, self.live), moved(self.pages, self.live)
         self.live = moved(self.live, self.live)
+        self._end = self._count
         self._allocate(max(1024, 4 * self._count))
 
     def _slot(self, runs: Int64 | int, pages: Int64) -> npt.NDArray[np.int64]:
@@ -113,7 +117,7 @@ class PageTable:
         self._mask = np.int64((1 << bits) - 1)
         self._shift = np.uint64(64 - bits)
         self._used = 0
-        for first in range(0, len(self.live), _ROWS_A_STEP):
+        for first in range(0, self._end, _ROWS_A_STEP):
             live = np.flatnonzero(self.live[first : first + _ROWS_A_STEP])
             self._enter((first + live).astype(np.int32))
 
