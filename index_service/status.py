@@ -32,6 +32,7 @@ class Status:
             datasets=totals.datasets,
             collections=totals.collections,
             bytes=totals.size_bytes,
+            files=totals.files,
         )
         if totals.last_seen is not None:
             last_seen = Timestamp()

@@ -40,7 +40,14 @@ class BrokerMetrics:
         self._broker_dropped = gauge(
             "broker_dropped_messages", "Messages that the broker says it dropped, for any client."
         )
+        self._silent = gauge(
+            "silent_detectors", "Detectors that are silent for longer than they ever were."
+        )
         self.broker_terms(None)
+
+    def silent_detectors(self, detectors: int) -> None:
+        """Note how many detectors are silent."""
+        self._silent.set(detectors)
 
     def acks_dropped(self, messages: int) -> None:
         """Note that acknowledgements came too late for their connection."""

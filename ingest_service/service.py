@@ -13,11 +13,14 @@ from functools import partial
 from event_store.database.connection import Connection
 from event_store.database.startup import check_at_start
 from event_store.write.writer import Store
+from eventindex.v1 import admin_pb2
 from ingest_service.admin import door as admin_door
+from ingest_service.admin import reply
 from ingest_service.admin.audit import AuditedThreads, audited
 from ingest_service.admin.door import AdminDoor
 from ingest_service.admin.replay import Replayer
 from ingest_service.decode.topics import Topics
+from ingest_service.detectors import Detectors, remember
 from ingest_service.metrics import Metrics
 from ingest_service.mqtt.bridge import Bridge
 from ingest_service.pipeline.pipeline import Pipeline
@@ -99,7 +102,10 @@ class IngestService:
             settings.store_options,
             collections_max=settings.collections_max,
         )
-        self._pipeline = Pipeline(self._store, settings, metrics, on_crash)
+        self._detectors = Detectors(settings.detector_silence_min_s)
+        self._pipeline = Pipeline(
+            self._store, settings, metrics, on_crash, heard=self._detectors.heard
+        )
         intake = self._pipeline.intake
         quotas = Quotas(settings)
         self._door = IngestDoor(settings, intake, metrics, quotas)
@@ -115,7 +121,7 @@ class IngestService:
         )
         replayer = Replayer(topics, self._door.submit)
         admin = AdminDoor(
-            settings, self._admin_threads, replayer, metrics.status, metrics.files_refused
+            settings, self._admin_threads, replayer, self._status, metrics.files_refused
         )
         observed = partial(
             registry.handlers,
@@ -148,6 +154,11 @@ class IngestService:
             ),
             self._note_answer,
         )
+
+    def _status(self) -> admin_pb2.IngestStatusResponse:
+        status = self._metrics.status()
+        status.detectors.extend(map(reply.detector_message, self._detectors.now()))
+        return status
 
     async def open(self) -> None:
         """Look at the database.
@@ -185,7 +196,10 @@ class IngestService:
         if self._bridge:
             self._bridge.start()
         log.info("serving gRPC on %s", self._settings.ingest_address)
-        async with beside(self._stored.run(), self._probe.run(), self._server.watch_readiness()):
+        remembering = remember(self._detectors, self._admin_threads, self._metrics.silent_detectors)
+        async with beside(
+            self._stored.run(), self._probe.run(), self._server.watch_readiness(), remembering
+        ):
             await stopping.wait()
         await self._drain()
 

@@ -143,8 +143,10 @@ async def _problem(_: Request, error: Exception) -> Response:
     return error.response()
 
 
-async def _wrong_parameters(_: Request, error: Exception) -> Response:
+async def _wrong_parameters(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101  # registered for it
+    if pages.wanted(request):
+        return pages.missing(request, HTTPStatus.NOT_FOUND, request.url.path)
     errors = [
         {
             "field": ".".join(str(part) for part in each["loc"][1:]),
@@ -161,6 +163,8 @@ async def _wrong_parameters(_: Request, error: Exception) -> Response:
 async def _http_error(request: Request, error: Exception) -> Response:
     """Answer what Starlette itself refuses: no such address, no such method."""
     assert isinstance(error, HTTPException)  # noqa: S101  # registered for it
+    if error.status_code == HTTPStatus.NOT_FOUND and pages.wanted(request):
+        return pages.missing(request, error.status_code, request.url.path)
     if error.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         return TOO_LARGE
     headers = dict(error.headers or {})

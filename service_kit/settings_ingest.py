@@ -120,6 +120,20 @@ class IngestSettings(BaseSettings):
         description="What the dead letters may take, bytes: texts, payload and 128 bytes each. "
         "Beyond it the oldest stay; new ones are counted, logged and gone, and /readyz says so.",
     )
+    detector_silence_min_s: float = Field(
+        60.0,
+        gt=0,
+        le=30 * 86_400,
+        description="A detector is silent when it sends nothing for longer than ever before, and "
+        "for at least so long, seconds.",
+    )
+    wrong_topic_letters_max: int = Field(
+        1_000,
+        ge=0,
+        description="Messages on wrong topics, below the same prefixes, that are kept as dead "
+        "letters in an hour; more are counted alone. 0: they are not subscribed to, for a broker "
+        "on which others use the prefixes.",
+    )
     collections_max: int = Field(
         10_000,
         ge=1,

@@ -79,6 +79,30 @@ class DoorStatus(NamedTuple):
     messages_by_kind: dict[str, int]
 
 
+class DetectorStatus(NamedTuple):
+    """A detector that sent messages over MQTT: when last, and whether it is silent.
+
+    Attributes:
+        longest_silence_seconds: before this one.
+        silent: it sends nothing for longer than ever before.
+    """
+
+    detector_id: str
+    last_heard: datetime.datetime
+    longest_silence_seconds: float
+    silent: bool
+
+
+def to_detector_status(message: admin_pb2.DetectorStatus) -> DetectorStatus:
+    """Return a detector of the wire as a value."""
+    return DetectorStatus(
+        message.detector_id,
+        message.last_heard.ToDatetime(datetime.UTC),
+        message.longest_silence_seconds,
+        message.silent,
+    )
+
+
 def to_door_status(message: admin_pb2.DoorStatus) -> DoorStatus:
     """Return the status of a door of the wire as a value."""
     return DoorStatus(

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Unpack
+from typing import Any, Unpack
+
+import numpy as np
 
 from eventindex.connection import Connection
+from eventindex.criteria import names_in
 from eventindex.datasets import DatasetQueries
 from eventindex.pairs import NUMBER_MAX
-from eventindex.selection import SelectionArguments, checked_number, to_selection
+from eventindex.selection import MASKS, SelectionArguments, checked_number, to_selection
 from eventindex.selection_results import CountBy, EventCounts, Events, to_counts
 from eventindex.silence import Call
-from eventindex.v1 import lookup_pb2
+from eventindex.v1 import admin_pb2, lookup_pb2
 from eventindex.wire_decode import BatchColumns
 
 _WIRE_COUNT_BY = {
@@ -55,7 +58,7 @@ class EventQueries(DatasetQueries, Connection):
             EventIndexError: the server refused, failed, or is away for too long.
         """
         request = lookup_pb2.ListEventsRequest(
-            selection=to_selection(selection, self._dsid(selection.get("dataset"))),
+            selection=self._selection(selection),
             batch_events_max=checked_number(batch_events_max, "batch_events_max", 2**32 - 1),
             events_max=checked_number(events_max, "events_max", NUMBER_MAX),
             with_file_names=with_file_names,
@@ -88,10 +91,21 @@ class EventQueries(DatasetQueries, Connection):
             NotFoundError: a run, dataset or file that was asked for is not in the index.
         """
         request = lookup_pb2.CountEventsRequest(
-            selection=to_selection(selection, self._dsid(selection.get("dataset"))),
+            selection=self._selection(selection),
             by=None if by is None else _WIRE_COUNT_BY[CountBy(by)],
         )
         return to_counts(self._unary(self._index.CountEvents, request, timeout))
+
+    def _selection(self, selection: SelectionArguments) -> lookup_pb2.EventSelection:
+        """Return a selection; names of datasets and criteria are asked for where there are any."""
+        dsid_raw = self._dsid(selection.get("dataset"))
+        given: list[Any] = [selection.get(name, 0) for name in MASKS]
+        bits: dict[str, set[int]] = {}
+        if any(names_in(each) for each in given if not isinstance(each, int | np.integer)):
+            request = admin_pb2.ListCriteriaRequest()
+            for each in self._change(self._admin.ListCriteria, request, None).criteria:
+                bits.setdefault(each.name, set()).add(each.bit)
+        return to_selection(selection, dsid_raw, bits)
 
     def _events(
         self, request: lookup_pb2.ListEventsRequest, timeout: float | None

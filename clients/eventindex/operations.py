@@ -8,10 +8,12 @@ from eventindex.admin_results import (
     AccessToken,
     AdminAction,
     DeadLetter,
+    DetectorStatus,
     DoorStatus,
     to_access_token,
     to_admin_action,
     to_dead_letter,
+    to_detector_status,
     to_door_status,
 )
 from eventindex.connection import PAGE_ROWS
@@ -132,6 +134,12 @@ class Operations(DatasetQueries):
         request = admin_pb2.IngestStatusRequest()
         answer = self._change(self._admin.IngestStatus, request, timeout)
         return [to_door_status(message) for message in answer.doors]
+
+    def detectors(self, *, timeout: float | None = None) -> list[DetectorStatus]:
+        """Return the detectors that sent messages in the last 30 days, and which are silent."""
+        request = admin_pb2.IngestStatusRequest()
+        answer = self._change(self._admin.IngestStatus, request, timeout)
+        return [to_detector_status(message) for message in answer.detectors]
 
     def ingest_version(self, *, timeout: float | None = None) -> str:
         """Return the version of the ingest service, "" for one of before it told."""

@@ -103,6 +103,7 @@ class IndexStatus(NamedTuple):
     collections: int
     last_seen: datetime.datetime | None
     bytes: int
+    files: int = 0
 
 
 def to_index_status(message: lookup_pb2.IndexStatusResponse) -> IndexStatus:
@@ -115,4 +116,5 @@ def to_index_status(message: lookup_pb2.IndexStatusResponse) -> IndexStatus:
         message.collections,
         message.last_seen.ToDatetime(datetime.UTC) if message.HasField("last_seen") else None,
         message.bytes,
+        message.files,
     )

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TypeAlias, TypedDict
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Any, TypeAlias, TypedDict
 
 from eventindex.collection_names import chosen_name
 from eventindex.columns import DSID_MAX, OLT_MAX
+from eventindex.criteria import Criteria, mask_of_criteria
 from eventindex.limits import RUN_RANGES_MAX
 from eventindex.numbers import NUMBER_MAX, checked_integer
 from eventindex.uuids import is_canonical_uuid, uuid_hint
 from eventindex.v1 import lookup_pb2
 
 Range: TypeAlias = tuple[int | None, int | None]
+# The bits that each name of a criterion is or was of.
+Bits: TypeAlias = Mapping[str, AbstractSet[int]]
+MASKS = ("olt_all", "olt_any", "olt_none")
 
 
 class SelectionArguments(TypedDict, total=False):
@@ -21,10 +26,12 @@ class SelectionArguments(TypedDict, total=False):
     run: one run. runs: (first, last), inclusive, either may be None. run_ranges: runs in one of
     these (first, last), at most 10,000, as `read_run_list` makes them. events: (first, last) event
     number. dataset: its number or its name. file: a `fuid_raw`. olt_all, olt_any, olt_none: masks
-    of `olt_result`: all, at least one, none of these bits is set; 0 is no condition. collection:
-    its name; without it that of the dataset or file, or "raw". detector: a telescope, in its place.
-    also_in, not_in: names of collections that all have the event too, or of which none has it.
-    olt_from: the collection whose `olt_result` counts.
+    of `olt_result`: all, at least one, none of these bits is set; 0 is no condition. In place of a
+    mask, an integer, they take criteria: "muon", "muon,3", ["muon", 3, "0x10"], where a number is a
+    bit, 0x… a mask, anything else a name. collection: its name; without it that of the dataset or
+    file, or "raw". detector: a telescope, in its place. also_in, not_in: names of collections that
+    all have the event too, or of which none has it. olt_from: the collection whose `olt_result`
+    counts.
     """
 
     run: int | None
@@ -33,9 +40,9 @@ class SelectionArguments(TypedDict, total=False):
     events: Range | None
     dataset: int | str | None
     file: str | None
-    olt_all: int
-    olt_any: int
-    olt_none: int
+    olt_all: Criteria
+    olt_any: Criteria
+    olt_none: Criteria
     collection: str | None
     detector: str | int | None
     also_in: Sequence[str]
@@ -43,12 +50,15 @@ class SelectionArguments(TypedDict, total=False):
     olt_from: str | None
 
 
-def to_selection(arguments: SelectionArguments, dsid_raw: int | None) -> lookup_pb2.EventSelection:
+def to_selection(
+    arguments: SelectionArguments, dsid_raw: int | None, bits: Bits | None = None
+) -> lookup_pb2.EventSelection:
     """Return a selection as the wire carries it.
 
     Args:
         arguments: what the caller gave.
         dsid_raw: the number of the dataset that the caller may have given by name.
+        bits: the bits that each name of a criterion is of.
 
     Raises:
         ValueError: a number out of range, a reversed range, a file id that is no UUID, or a mask
@@ -59,9 +69,7 @@ def to_selection(arguments: SelectionArguments, dsid_raw: int | None) -> lookup_
         raise TypeError(f"unknown filter {unknown[0]!r}")
     first, last = run_bounds(arguments.get("run"), arguments.get("runs"))
     event_first, event_last = bounds(arguments.get("events"), "events")
-    olt_all, olt_any, olt_none = (
-        _mask(arguments, name) for name in ("olt_all", "olt_any", "olt_none")
-    )
+    olt_all, olt_any, olt_none = (_mask(arguments, name, bits or {}) for name in MASKS)
     if both := olt_all & olt_none:
         raise ValueError(f"olt_all and olt_none both have {both:#x}")
     fuid = arguments.get("file")
@@ -148,5 +156,8 @@ def _run_ranges(given: Sequence[tuple[int, int]] | None) -> list[lookup_pb2.RunR
     return found
 
 
-def _mask(arguments: SelectionArguments, name: str) -> int:
-    return checked_number(arguments.get(name, 0), name, OLT_MAX)
+def _mask(arguments: SelectionArguments, name: str, bits: Bits) -> int:
+    given: Any = arguments.get(name, 0)
+    if isinstance(given, str | list | tuple | set | frozenset):
+        given = mask_of_criteria(given, bits)
+    return checked_number(given, name, OLT_MAX)

@@ -59,6 +59,7 @@ WRITER_RIGHTS: Rights = {
     "olt_criterion": _CHANGE,
     TOKENS: _CHANGE,
     "broker_session": _ALL,
+    "detector_heard": _CHANGE,
     "admin_action": _CHANGE,
     "file_info": _CHANGE,
     "file_info_version": ("SELECT", "UPDATE"),

@@ -9,6 +9,8 @@ from psycopg2.extensions import cursor as Cursor
 
 from event_store.database.connection import fetch_one
 
+# To count more of them would take seconds.
+FILES_COUNTED_MAX = 1_000_000
 _TABLES = ("event_page", "run", "raw_file", "cosmic_event", "file_info")
 _SIZE = " + ".join(f"pg_total_relation_size('{table}')" for table in _TABLES)
 
@@ -22,6 +24,7 @@ class Totals(NamedTuple):
     collections: int
     last_seen: datetime | None
     size_bytes: int
+    files: int
 
 
 def read_totals(cursor: Cursor) -> Totals:
@@ -31,4 +34,16 @@ def read_totals(cursor: Cursor) -> Totals:
         "(SELECT count(*) FROM dataset), (SELECT count(*) FROM collection), max(last_seen), "
         f"({_SIZE})::bigint FROM run WHERE n_events > 0"
     )
-    return Totals(*fetch_one(cursor))
+    events, runs, datasets, collections, last_seen, size_bytes = fetch_one(cursor)
+    files = _files(cursor)
+    return Totals(events, runs, datasets, collections, last_seen, size_bytes, files)
+
+
+def _files(cursor: Cursor) -> int:
+    """Return how many files hold events; of many PostgreSQL's own estimate."""
+    cursor.execute("SELECT reltuples::bigint FROM pg_class WHERE oid = to_regclass('raw_file')")
+    (files,) = fetch_one(cursor)
+    if files <= FILES_COUNTED_MAX:
+        cursor.execute("SELECT count(*) FROM raw_file WHERE n_events > 0")
+        (files,) = fetch_one(cursor)
+    return int(files)

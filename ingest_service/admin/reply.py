@@ -12,12 +12,24 @@ from event_store.admin.verify import Verified
 from event_store.select.criteria import Criterion
 from eventindex.v1 import admin_pb2, event_pb2
 from ingest_service.admin.plan import ActionsPlan, LettersPlan, actions_token, letters_token
+from ingest_service.detectors import Detector
 from service_kit.settings import MESSAGE_BYTES_MAX
 
 # Topics and sentences may be long: a page of letters ends where they fill half a message.
 _PAGE_BYTES_MAX = MESSAGE_BYTES_MAX // 2
 # Room for the other fields of a letter whose payload fills a message.
 _PAYLOAD_BYTES_MAX = MESSAGE_BYTES_MAX - 1024 * 1024
+
+
+def detector_message(detector: Detector) -> admin_pb2.DetectorStatus:
+    """Return a detector that was heard."""
+    message = admin_pb2.DetectorStatus(
+        detector_id=detector.detector_id,
+        longest_silence_seconds=round(detector.longest_silence_s, 3),
+        silent=detector.silent,
+    )
+    message.last_heard.FromMilliseconds(int(detector.last_heard * 1000))
+    return message
 
 
 def criterion_message(criterion: Criterion) -> admin_pb2.Criterion:

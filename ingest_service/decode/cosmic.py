@@ -25,7 +25,12 @@ from ingest_service.decode.cosmic_fields import (
     trigger_bits_of,
 )
 from ingest_service.decode.fields import describe
-from ingest_service.decode.strict_json import StrictJsonError, single_value, text_of
+from ingest_service.decode.strict_json import (
+    StrictJsonError,
+    array_elements,
+    single_value,
+    text_of,
+)
 from ingest_service.model import (
     CosmicFile,
     Decoded,
@@ -40,7 +45,7 @@ _Event = tuple[int, int, int, CosmicFile, CosmicRecord]
 
 
 def decode_cosmic(payload: bytes, detector_id: str, clocks: Clocks) -> Decoded:
-    """Return the events of a payload: one record, or one a line.
+    """Return the events of a payload: one record, one a line, or a JSON array of them.
 
     Raises:
         MalformedBatchError: no record at all, too many lines, or a detector id that cannot be one.
@@ -48,6 +53,9 @@ def decode_cosmic(payload: bytes, detector_id: str, clocks: Clocks) -> Decoded:
     whole = payload.strip()
     if not whole:
         raise MalformedBatchError("no record in the payload")
+    elements = array_elements(whole)
+    if elements is not None:
+        return decode_records(elements, detector_id, clocks)
     if b"\n" not in whole or _is_one_record(whole):
         return decode_records([whole], detector_id, clocks)
     if whole.count(b"\n") >= PAIRS_PER_MESSAGE_MAX:

@@ -12,6 +12,7 @@ from eventindex.strict_json import STRICT, StrictJsonError
 
 __all__ = [
     "StrictJsonError",
+    "array_elements",
     "end_of_value",
     "single_value",
     "skip_blanks",
@@ -75,3 +76,32 @@ def single_value(text: str) -> object:
     if end != len(text):
         raise StrictJsonError(f"more text after the value, at character {end}")
     return value
+
+
+def array_elements(payload: bytes) -> list[bytes] | None:
+    """Return the elements of an array as they came, strict JSON or not; None of what is no array.
+
+    Where an element ends has to be seen: one that is broken makes it no array.
+    """
+    if not (payload[:1] == b"[" and payload[-1:] == b"]"):
+        return None
+    try:
+        text = text_of(payload)
+    except StrictJsonError:
+        return None
+    at = skip_blanks(text, 1)
+    found: list[bytes] = []
+    while at < len(text) - 1:
+        end = end_of_value(text, at)
+        if end is None:
+            return None
+        found.append(text[at:end].encode())
+        at = skip_blanks(text, end)
+        if at < len(text) - 1:
+            if text[at] != ",":
+                return None
+            at = skip_blanks(text, at + 1)
+            # Nothing stands behind the last comma.
+            if at >= len(text) - 1:
+                return None
+    return found

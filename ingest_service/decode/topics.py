@@ -20,6 +20,9 @@ from service_kit.settings import Settings
 # Senders choose the topics, so remember a bounded number of them.
 _REMEMBERED_MAX = 10_000
 
+# A prefix of so many levels shares the one above with others of ours: eventindex/v1/batch.
+_DEEP_LEVELS = 3
+
 # The kinds that come over gRPC too. A message on an unknown topic counts as a batch.
 BATCH, COSMIC = "batch", "cosmic"
 
@@ -58,6 +61,7 @@ class Route(NamedTuple):
     kind: str
     source: str
     decoder: Callable[[bytes], Decoded] | None
+    hint: str = ""
 
     def decode(self, payload: bytes) -> Decoded:
         """Return the events of a message; none of an empty one, which clears a retained message.
@@ -69,7 +73,7 @@ class Route(NamedTuple):
             return Decoded(offered=0, runs=[], events=[], olt=[], file_index=[], files=[])
         if self.decoder is None:
             raise MalformedBatchError(
-                f"nothing is defined for topic {self.topic!a}", Reason.BAD_TOPIC
+                f"nothing is defined for topic {self.topic!a}{self.hint}", Reason.BAD_TOPIC
             )
         return self.decoder(payload)
 
@@ -86,10 +90,20 @@ class Topics:
 
     @property
     def filters(self) -> list[str]:
-        """What to subscribe to."""
+        """The topics that hold something."""
+        return [self._share + _pattern(prefix, each, "+") for prefix, each in self._formats]
+
+    @property
+    def wide_filters(self) -> list[str]:
+        """All that lies beside them, so that a message on a wrong topic is seen.
+
+        None lies within another: a broker may send a message once for each that fits.
+        """
+        roots = sorted({_root(prefix) for prefix, _ in self._formats})
         return [
-            f"{self._share}{prefix}+{'/event' if each.of_telescopes else ''}"
-            for prefix, each in self._formats
+            f"{self._share}{root}/#"
+            for root in roots
+            if not any(root.startswith(f"{other}/") for other in roots)
         ]
 
     def route(self, topic: bytes) -> Route:
@@ -112,7 +126,25 @@ class Topics:
             if of_telescopes and detector != source and is_detector_id(detector):
                 bound = partial(decoder, detector_id=detector, clocks=self._clocks)
                 return Route(topic, kind, detector, bound)
-        return Route(topic, BATCH, "", None)
+        return Route(topic, BATCH, "", None, self._hint(topic))
+
+    def _hint(self, topic: str) -> str:
+        """Return which topics were meant, as far as the beginning tells."""
+        meant = [
+            _pattern(prefix, each, "<detector>" if each.of_telescopes else "<source>")
+            for prefix, each in self._formats
+            if f"{topic}/".startswith(f"{_root(prefix)}/")
+        ]
+        return f"; there is {' and '.join(meant)}" if meant else ""
+
+
+def _pattern(prefix: str, form: Format, who: str) -> str:
+    return f"{prefix}{who}{'/event' if form.of_telescopes else ''}"
+
+
+def _root(prefix: str) -> str:
+    levels = prefix.removesuffix("/").split("/")
+    return "/".join(levels[:-1] if len(levels) >= _DEEP_LEVELS else levels)
 
 
 def _text(topic: bytes) -> str:

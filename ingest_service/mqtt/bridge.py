@@ -22,6 +22,7 @@ from ingest_service.mqtt.connection import (
     BrokerError,
     Connection,
     NoAnswerError,
+    SubscriptionRefusedError,
     VersionRefusedError,
 )
 from ingest_service.mqtt.link import Message
@@ -98,6 +99,8 @@ class Bridge:
         self._intake = intake
         self._version = _V311 if settings.mqtt_version == "3.1.1" else _V5
         self._spoke_5 = False
+        self._wide = settings.wrong_topic_letters_max > 0
+        self._filters = topics.filters
         self._watch = BrokerWatch(settings, metrics, SessionMemory(settings))
         self._current: Connection | None = None
         # The last connection that was paused: each pause is logged once a connection.
@@ -125,7 +128,7 @@ class Bridge:
         """Disconnect; the broker keeps the session."""
         connection = self._current
         if connection is not None and self._problem is None:
-            connection.flush(self._topics.filters[0])
+            connection.flush(self._filters[0])
         self._stopping.set()
         if connection is not None:
             connection.disconnect()
@@ -166,7 +169,7 @@ class Bridge:
                 return _GOOD_S
             self._metrics.broker_connected()
             self._watch.accepted(accepted)
-            connection.subscribe(self._topics.filters)
+            self._subscribe(connection, again=accepted.session_present)
             self._watch.subscribe(connection)
             self._is_up()
             started = time.monotonic()
@@ -179,6 +182,30 @@ class Bridge:
             self._metrics.broker_up(up=False)
             connection.close()
         return 0.0 if started is None else time.monotonic() - started
+
+    def _subscribe(self, connection: Connection, *, again: bool) -> None:
+        """Subscribe to what lies beside the topics too, or to them alone where that is refused."""
+        wide, narrow = self._topics.wide_filters, self._topics.filters
+        self._filters, others = (wide, narrow) if self._wide else (narrow, wide)
+        try:
+            connection.subscribe(self._filters)
+        except SubscriptionRefusedError as error:
+            if not self._wide:
+                raise
+            self._take_topics_alone(str(error))
+            self._filters, others = narrow, wide
+            connection.subscribe(narrow)
+        except NoAnswerError as error:
+            # Some brokers end the connection over a subscription that they do not allow.
+            if self._wide:
+                self._take_topics_alone(str(error))
+            raise
+        if again:
+            connection.unsubscribe(others)
+
+    def _take_topics_alone(self, reason: str) -> None:
+        self._wide = False
+        log.warning("messages on wrong topics will not be seen: %s", reason)
 
     def _wait_for_end(self, connection: Connection) -> None:
         self._watch.settle()
@@ -239,7 +266,7 @@ class Bridge:
     def _is_up(self) -> None:
         self._problem = None
         self._metrics.broker_up(up=True)
-        log.info("subscribed over %s to %s", self._version.name, ", ".join(self._topics.filters))
+        log.info("subscribed over %s to %s", self._version.name, ", ".join(self._filters))
 
     def _is_down(self, problem: str) -> None:
         if self._stopping.is_set():

@@ -45,6 +45,10 @@ class VersionRefusedError(BrokerError):
     """The broker does not speak this version of MQTT."""
 
 
+class SubscriptionRefusedError(BrokerError):
+    """The broker does not let this client subscribe."""
+
+
 class NoAnswerError(BrokerError):
     """The connection ended before the broker answered: some old brokers refuse MQTT 5 so."""
 
@@ -111,9 +115,15 @@ class Connection:
         """
         for name, code in zip(filters, self._ask_for(filters, qos=1), strict=False):
             if code.is_failure:
-                raise BrokerError(f"the broker refuses the subscription to {name}: {code}")
+                raise SubscriptionRefusedError(
+                    f"the broker refuses the subscription to {name}: {code}"
+                )
             if code.value == 0:
                 log.error("the broker grants QoS 0 for %s: messages can be lost", name)
+
+    def unsubscribe(self, filters: Sequence[str]) -> None:
+        """End subscriptions that the session may have from before; no answer is awaited."""
+        self._client.unsubscribe(list(filters))
 
     def watch(self, name: str) -> bool:
         """Subscribe at QoS 0; whether the broker allows it.

@@ -10,8 +10,9 @@ import threading
 import time
 from collections import Counter as Tally
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
+from ingest_service.decode.topics import COSMIC
 from ingest_service.metrics import Metrics
 from ingest_service.model import Decoded, Door, MalformedBatchError, Receipt, Submission, Taken
 from ingest_service.pipeline.busy import BusyClock
@@ -19,6 +20,7 @@ from ingest_service.pipeline.dead_letters import dead_letters
 from ingest_service.pipeline.intake import Intake
 from ingest_service.pipeline.patience import AbandonedError, Patience
 from ingest_service.pipeline.storing import EventStore, Storing
+from ingest_service.pipeline.wrong_topics import WrongTopics
 from service_kit import calls
 from service_kit.health import Pulse
 from service_kit.settings import Settings
@@ -47,13 +49,17 @@ class Pipeline:
         settings: Settings,
         metrics: Metrics,
         on_crash: Callable[[], None] = lambda: None,
+        heard: Callable[[Collection[str]], None] = lambda _: None,
     ) -> None:
+        """`heard` is told the detectors that messages came from."""
+        self._heard = heard
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self.pulse = Pulse(60 + 3 * settings.database_stall_timeout_s, self._has_not_ended)
         self.busy = BusyClock()
         self.intake = Intake(settings.queue_messages_max, settings.queue_bytes_max)
         self._patience = Patience(store, metrics, settings.retry_max_s, self.pulse.beat)
         self._storing = Storing(store, metrics, self._patience, settings.dead_letters_bytes_max)
+        self._wrong_topics = WrongTopics(settings.wrong_topic_letters_max)
         self._metrics = metrics
         self._events_max = settings.batch_events_max
         self._age_s = settings.batch_age_max_ms / 1000
@@ -177,7 +183,8 @@ class Pipeline:
         began = time.monotonic()
         with calls.working_for(*(one.submission.request_id for one in taken)):
             receipts = self._storing.store(taken)
-            self._storing.keep_dead_letters(dead_letters(taken, receipts))
+            letters = self._wrong_topics.admit(dead_letters(taken, receipts))
+            self._storing.keep_dead_letters(letters)
         self._say(taken, receipts, time.monotonic() - began)
         for door in Door:
             self._metrics.finished(
@@ -227,6 +234,7 @@ class Pipeline:
         for one in taken:
             events[one.submission.door] += one.decoded.offered
         self._metrics.messages_received(messages, events)
+        self._heard({one.submission.source for one in taken if _is_heard(one)})
         repaired = sum(one.decoded.repaired for one in taken)
         if repaired:
             self._metrics.repaired(repaired)
@@ -242,6 +250,12 @@ class Pipeline:
     def _give_back(self) -> None:
         while (submission := self._next(0.0)) is not None:
             submission.abandon()
+
+
+def _is_heard(one: Taken) -> bool:
+    """Return whether a detector itself sent it: records in bulk come over gRPC."""
+    submission = one.submission
+    return submission.door is Door.MQTT and submission.kind == COSMIC and submission.source != ""
 
 
 def _decode(submission: Submission) -> Decoded:

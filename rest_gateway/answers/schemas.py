@@ -176,6 +176,19 @@ class Overlaps(Document):
     overlaps: list[Overlap]
 
 
+class Status(Document):
+    """What the index holds in all."""
+
+    version: str = Field(description="Of the index service.")
+    events: Count
+    runs: Count
+    files: Count = Field(description="RAW files by run; of more than a million an estimate.")
+    datasets: Count
+    collections: Count
+    last_seen: Time | None = Field(description="When the last event came in; null without one.")
+    bytes: Count = Field(description="On disk.")
+
+
 class Run(Document):
     """One run."""
 

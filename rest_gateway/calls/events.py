@@ -30,7 +30,7 @@ from rest_gateway.parts import ServicesDep
 from rest_gateway.problems import invalid
 from rest_gateway.security import heavy
 
-router = APIRouter(tags=["events"])
+router = APIRouter()
 
 # Events in a message of the index: about a megabyte of text, and an early first block.
 _BATCH_EVENTS = 10_000
@@ -59,6 +59,7 @@ class CountSelection(Selection):
 
 @router.get(
     "/events/{run_number}/{event_number}",
+    tags=["events"],
     summary="One event with all its fields",
     responses={**document(schemas.NamedEvent, "The event."), **problems_of(404)},
 )
@@ -80,7 +81,19 @@ def get_event(
 
 
 @router.get(
+    "/status",
+    tags=["status"],
+    summary="What the index holds",
+    responses={**document(schemas.Status, "The totals of all collections."), **problems_of()},
+)
+def get_status(request: Request, services: ServicesDep) -> Response:
+    """Say how many events, runs, files, datasets and collections there are."""
+    return json_answer(request, schemas.Status.model_validate(services.index_status()))
+
+
+@router.get(
     "/events",
+    tags=["events"],
     summary="The events of a selection",
     responses={
         **streams(EVENT_FORMS, "Events in ascending (run, event) order, one a line."),
@@ -112,6 +125,7 @@ def list_events(
 
 @router.get(
     "/counts",
+    tags=["events"],
     dependencies=[heavy],
     summary="Numbers of events of a selection",
     responses={**document(schemas.EventCounts, "The counts."), **problems_of(404)},
@@ -129,6 +143,7 @@ def count_events(
 
 @router.get(
     "/overlaps",
+    tags=["events"],
     dependencies=[heavy],
     summary="How the online filter's criteria overlap",
     responses={**document(schemas.Overlaps, "The overlaps."), **problems_of(404)},

@@ -16,7 +16,7 @@ from fastapi.responses import StreamingResponse
 from fastapi.sse import format_sse_event
 from pydantic import Field
 
-from eventindex.admin_results import DoorStatus
+from eventindex.admin_results import DetectorStatus, DoorStatus
 from eventindex.errors import AccessError, EventIndexError
 from eventindex.results import LookupResult
 from eventindex.run_results import Run
@@ -58,6 +58,15 @@ class Intake(Document):
     messages: dict[str, Count] = Field(description="Messages and batches by kind.")
 
 
+class Detector(Document):
+    """A detector that sent messages."""
+
+    detector_id: str
+    last_heard: schemas.Time
+    longest_silence_seconds: float = Field(description="Before this one.")
+    silent: bool = Field(description="It sends nothing for longer than ever before.")
+
+
 class LiveEvent(schemas.Answer):
     """An event that came last in its run."""
 
@@ -68,6 +77,10 @@ class Live(Document):
     """What comes in, a second."""
 
     time: schemas.Time
+    detectors: list[Detector] = Field(
+        description="Those that sent messages over MQTT in the last 30 days, the last first; "
+        "empty while ingest does not answer."
+    )
     intake: Intake | None = Field(description="null while ingest does not answer.")
     runs: list[schemas.Run] | None = Field(
         description="The runs that got events last; null while the index does not answer."
@@ -114,8 +127,10 @@ def look(services: Services, last: Live | None) -> Live:
     Raises:
         AccessError: the caller may not look any more.
     """
-    intake = _intake(services)
-    now = Live(time=datetime.now(UTC), intake=intake, runs=None, last_events=[])
+    intake, detectors = _ingest(services)
+    now = Live(
+        time=datetime.now(UTC), intake=intake, detectors=detectors, runs=None, last_events=[]
+    )
     if last is not None and last.runs is not None and _same(intake, last.intake):
         return now.model_copy(update={"runs": last.runs, "last_events": last.last_events})
     try:
@@ -169,13 +184,15 @@ def _same(one: Intake | None, other: Intake | None) -> bool:
     return all(one.events[name] == other.events[name] for name in _CHANGES)
 
 
-def _intake(services: Services) -> Intake | None:
-    """Return the counts of ingest, or None where nobody answers."""
+def _ingest(services: Services) -> tuple[Intake | None, list[Detector]]:
+    """Return the counts of ingest and the detectors; None and none where nobody answers."""
     try:
-        return intake_of(services.ingest_status(timeout=_ANSWER_S_MAX))
+        doors = services.ingest_status(timeout=_ANSWER_S_MAX)
+        detectors: list[DetectorStatus] = services.detectors(timeout=_ANSWER_S_MAX)
     except EventIndexError as error:
         log.debug("ingest: %s", error)
-        return None
+        return None, []
+    return intake_of(doors), [Detector.model_validate(each) for each in detectors]
 
 
 def intake_of(doors: Sequence[DoorStatus]) -> Intake:

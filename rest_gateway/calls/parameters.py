@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from eventindex.collection_names import chosen_name
 from eventindex.columns import DSID_MAX
+from eventindex.criteria import Criteria, mask_of_criteria, names_in
 from eventindex.pairs import NUMBER_MAX
 from eventindex.run_lists import parse_run_list
 from eventindex.selection import SelectionArguments
@@ -16,7 +17,7 @@ from eventindex.uuids import CANONICAL_UUID
 from rest_gateway.answers.schemas import Mask, Number
 from rest_gateway.answers.streams import link_to
 from rest_gateway.lists.negotiate import Form
-from rest_gateway.problems import invalid
+from rest_gateway.problems import invalid, short
 
 FUID_PATTERN = f"^{CANONICAL_UUID}$"
 RUNS_PATTERN = "^[0-9]{1,19}(-[0-9]{1,19})?(,[0-9]{1,19}(-[0-9]{1,19})?)*$"
@@ -123,6 +124,10 @@ class Ranges(Parameters):
         return self.event_first, self.event_last
 
 
+_CRITERIA = "With commas between; each a bit (3), a mask (0x5) or a name (muon)."
+CriteriaText = Annotated[str, Field(max_length=2_000)]
+
+
 class Selection(Ranges, InCollection):
     """Which events; what is left out does not restrict."""
 
@@ -132,7 +137,12 @@ class Selection(Ranges, InCollection):
         pattern=RUNS_PATTERN,
         description="Runs and ranges of runs: 5,7-12.",
     )
-    dataset: int | None = Field(None, ge=0, le=DSID_MAX, description="Number of a dataset.")
+    dataset: str | None = Field(
+        None, max_length=200, description="Number or name of a dataset; digits are a number."
+    )
+    all: CriteriaText = Field("", description="All of these criteria. " + _CRITERIA)
+    any: CriteriaText = Field("", description="At least one of these criteria.")
+    none: CriteriaText = Field("", description="None of these criteria.")
     file: str | None = Field(None, pattern=FUID_PATTERN, description="UUID of a RAW file.")
     olt_all: Mask = Field(0, description="All bits of this mask are set in olt_result.")
     olt_any: Mask = Field(0, description="At least one bit of this mask is set; 0: any event.")
@@ -169,16 +179,47 @@ def arguments(selection: Selection) -> SelectionArguments:
         "run": selection.run,
         "runs": selection.run_bounds,
         "events": selection.event_bounds,
-        "dataset": selection.dataset,
+        "dataset": _dataset(selection.dataset),
         "file": selection.file,
-        "olt_all": selection.olt_all,
-        "olt_any": selection.olt_any,
-        "olt_none": selection.olt_none,
+        "olt_all": _criteria(selection.olt_all, selection.all, "all"),
+        "olt_any": _criteria(selection.olt_any, selection.any, "any"),
+        "olt_none": _criteria(selection.olt_none, selection.none, "none"),
         "collection": selection.chosen,
         "also_in": selection.also_in,
         "not_in": selection.not_in,
         "olt_from": selection.olt_from or None,
     }
+
+
+def _dataset(text: str | None) -> int | str | None:
+    """Return the number or the name of a dataset.
+
+    Raises:
+        Problem: 400, a number that is too large.
+    """
+    if text is None or not (text.isascii() and text.isdigit()):
+        return text
+    if len(text) > len(str(DSID_MAX)) or int(text) > DSID_MAX:
+        raise invalid(f"dataset is {short(text)}: above {DSID_MAX}", field="dataset", value=text)
+    return int(text)
+
+
+def _criteria(mask: int, text: str, field: str) -> Criteria:
+    """Return a mask, and the criteria that were named beside it.
+
+    Raises:
+        Problem: 400, a bit or a mask that cannot be.
+    """
+    if not text:
+        return mask
+    given = text.split(",")
+    try:
+        mask_of_criteria([each for each in given if not names_in([each])], {})
+    except ValueError as error:
+        raise invalid(f"{field}: {error}", field=field, value=text) from error
+    if any(not each.strip() for each in given):
+        raise invalid(f"{field} is {short(text)}: a criterion is empty", field=field, value=text)
+    return [*([hex(mask)] if mask else []), *given]
 
 
 def _run_ranges(text: str) -> tuple[tuple[int, int], ...]:

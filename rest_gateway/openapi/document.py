@@ -26,6 +26,7 @@ _TAGS = [
     {"name": "lookup", "description": "Which RAW file holds event E of run R?"},
     {"name": "jobs", "description": "The same for lists of any size, in the background."},
     {"name": "events", "description": "Events, their numbers, and how criteria overlap."},
+    {"name": "status", "description": "What the index holds in all."},
     {"name": "runs", "description": "Runs of the index."},
     {"name": "datasets", "description": "Datasets of the index."},
     {"name": "files", "description": "RAW files, their events, and those made for telescopes."},

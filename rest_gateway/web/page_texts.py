@@ -10,7 +10,9 @@ import json
 from functools import cache
 from pathlib import Path
 
-LANGUAGES = {"en": "English", "pt": "Português", "ru": "Русский"}
+LANGUAGES = {"en": "English", "pt": "Português (Brasil)", "ru": "Русский"}
+# What browsers are told the language is, where it is a variety of it.
+TAGS = {"pt": "pt-BR"}
 _DEFAULT = "en"
 _FOLDER = Path(__file__).parent / "texts"
 # More than any browser sends.

@@ -10,13 +10,14 @@ import json
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Cookie, Depends, Header
+from fastapi import APIRouter, Cookie, Depends, Header, Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from rest_gateway.calls.parameters import PathDsid, PathFuid, PathNumber
+from rest_gateway.parts import API_PREFIX
 from rest_gateway.web import page_texts
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
@@ -26,11 +27,13 @@ THEMES = ("auto", "light", "dark")
 # Name of the page and its address, in the order of the menu.
 _MENU = {
     "lookup": "/",
+    "select": "/select",
     "runs": "/runs",
     "datasets": "/datasets",
     "collections": "/collections",
     "live": "/live",
     "cosmic": "/cosmic",
+    "jobs": "/jobs",
     "conflicts": "/conflicts",
     "dead_letters": "/dead-letters",
 }
@@ -77,6 +80,8 @@ def _page(reader: Reader, name: str, *, menu: str | None = None, **values: Any) 
         # Inside of a script element only "<" could end it.
         texts=texts.replace("<", "\\u003c"),
         language=language,
+        tag=page_texts.TAGS.get(language, language),
+        tags=page_texts.TAGS,
         languages=page_texts.LANGUAGES,
         theme=reader.theme,
         themes=THEMES,
@@ -134,6 +139,18 @@ def file(reader: ReaderDep, fuid_raw: PathFuid) -> HTMLResponse:
     return _page(reader, "file", menu="runs", subject=fuid_raw.lower())
 
 
+@router.get("/select")
+def select(reader: ReaderDep) -> HTMLResponse:
+    """Return the page that selects events by run, dataset, detector, file and criteria."""
+    return _page(reader, "select")
+
+
+@router.get("/jobs")
+def jobs(reader: ReaderDep) -> HTMLResponse:
+    """Return the page of lists that are looked up in the background."""
+    return _page(reader, "jobs")
+
+
 @router.get("/live")
 def live(reader: ReaderDep) -> HTMLResponse:
     """Return the page of what is coming in now."""
@@ -156,6 +173,24 @@ def conflicts(reader: ReaderDep) -> HTMLResponse:
 def dead_letters(reader: ReaderDep) -> HTMLResponse:
     """Return the page of refused messages."""
     return _page(reader, "dead_letters", reasons=page_texts.names("reason"))
+
+
+def missing(request: Request, status: int, detail: str) -> HTMLResponse:
+    """Return the page that stands where there is none."""
+    reader = Reader(
+        request.cookies.get("lang"),
+        request.cookies.get("theme"),
+        request.headers.get("accept-language", ""),
+    )
+    page = _page(reader, "missing", menu="", detail=detail)
+    page.status_code = status
+    return page
+
+
+def wanted(request: Request) -> bool:
+    """Return whether somebody looks for a page: a browser, and not for the API."""
+    is_page = not request.url.path.startswith((f"{API_PREFIX}/", "/assets/"))
+    return is_page and "text/html" in request.headers.get("accept", "")
 
 
 @router.get("/docs")

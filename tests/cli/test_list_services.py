@@ -194,10 +194,15 @@ def test_conflicts_by_command(filled: None, tmp_path: Path):
 
 
 def test_a_conflict_that_is_not_there_is_not_resolved(only_read: None):
-    """As with many at once: what could not be resolved is named, and the exit code says so."""
-    result = run("conflicts", "resolve", "77", "--keep", "--by", "me")
-    assert (result.exit_code, result.stdout) == (3, "")
-    assert "77" in result.stderr
+    """As everywhere, what is named and is not there is a failure, which names it."""
+    for command in (
+        ("conflicts", "resolve", "77", "78", "--keep", "--by", "me"),
+        ("dead-letters", "discard", "77", "78", "--yes"),
+        ("dead-letters", "replay", "77"),
+    ):
+        result = run(*command)
+        assert (result.exit_code, result.stdout) == (1, ""), result.stderr
+        assert "77" in result.stderr
 
 
 def test_criteria_by_command(filled: None):

@@ -26,7 +26,7 @@ def test_status_tells_where_and_how(services: None, monkeypatch: pytest.MonkeyPa
     assert result.stdout.count(f"version {version('eventindex')}, answers in") == 2
     for words in (
         "address from EVENTINDEX_INGEST_ADDRESS",
-        "3 events, 1 run, 1 dataset",
+        "3 events, 1 run, 1 file, 1 dataset",
         "postgresql://me@db.example/index",
         "token",
     ):

@@ -9,6 +9,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
+import eventindex
 from eventindex.cli import main
 from tests.conftest import execute
 from tests.support.gateway import (
@@ -193,3 +194,44 @@ def test_lists_of_a_collection(http, what):
     if what != "datasets":
         raw = http.get(f"{API}/{what}", params={"collection": "raw"})
         assert raw.json() | {"next": None} == http.get(f"{API}/{what}").json() | {"next": None}
+
+
+def test_criteria_are_named_as_on_the_command_line(http, stack):
+    """A bit, a mask or a name, several with commas; what is none of these is refused."""
+    with eventindex.connect(stack.index.address, ingest_address=stack.ingest.address) as client:
+        client.set_criterion(4, "fifth", run_first=10**9)
+        expected = client.count_events(run=1, olt_all=["fifth", 0]).total
+        assert client.count_events(run=1, olt_all="fifth,0x1").total == expected == 7
+        with pytest.raises(eventindex.NotFoundError, match="no criterion is named 'nope'"):
+            client.count_events(olt_any="nope")
+        with pytest.raises(ValueError, match="bit 64 is above 63"):
+            client.count_events(olt_any=[64])
+        client.delete_criterion(4, run_first=10**9)
+        client.set_criterion(4, "fifth", run_first=10**9)
+    counted = f"{API}/counts"
+    for text in ("fifth,0", "0x11", "4,0x1"):
+        assert http.get(counted, params={"run": 1, "all": text}).json()["total"] == expected
+    both = {"run": 1, "all": "0", "olt_all": 16, "none": "1", "any": "2,3"}
+    masks = {"run": 1, "olt_all": 17, "olt_none": 2, "olt_any": 12}
+    assert http.get(counted, params=both).json() == http.get(counted, params=masks).json()
+    for params, status, words in (
+        ({"all": "64"}, 400, "all: bit 64 is above 63"),
+        ({"any": "0xg"}, 400, "any: 0xg is no mask"),
+        ({"none": "1,,2"}, 400, "a criterion is empty"),
+        ({"all": "nope"}, 404, "no criterion is named 'nope'"),
+        ({"dataset": "2147483648"}, 400, "dataset is 2147483648"),
+        ({"dataset": "nope"}, 404, "dataset 'nope' is not in the index"),
+        ({"collection": "nope"}, 400, "nope"),
+    ):
+        answer = http.get(counted, params=params)
+        assert (answer.status_code, words in answer.json()["detail"]) == (status, True), answer.text
+    named = http.get(counted, params={"dataset": "dsid-7"}).json()
+    assert named == http.get(counted, params={"dataset": 7}).json()
+
+
+def test_what_the_index_holds(http):
+    """The totals of the start page."""
+    found = http.get(f"{API}/status").json()
+    assert found["runs"] <= found["files"] <= found["events"]
+    assert found["collections"] >= 1
+    assert found["last_seen"].startswith("20")

@@ -91,9 +91,9 @@ def test_pages_are_not_for_nonsense(stack: Stack):
     for address in ("/runs/-1", f"/runs/{2**63}", "/datasets/x", "/files/1", "/nothing"):
         assert stack.http.get(address).status_code in {400, 404}, address
     page = stack.http.get("/runs/7", headers={"Accept-Language": "xx, ru;q=0.5, pt;q=0.8"})
-    assert '<html lang="pt"' in page.text
+    assert '<html lang="pt-BR"' in page.text
     chosen = stack.http.get("/", headers={"Cookie": "lang=ru; theme=<"})
-    assert '<html lang="ru" data-theme="auto">' in chosen.text
+    assert '<html lang="ru" data-theme="auto" ' in chosen.text
 
 
 def test_every_text_is_there_in_every_language():

@@ -180,3 +180,25 @@ def test_any_payload_is_decoded_or_refused(payload):
     except MalformedBatchError:
         return
     assert decoded.offered == len(decoded.runs) + len(decoded.rejections)
+
+
+@pytest.mark.parametrize(
+    ("payload", "events", "refused"),
+    [
+        ('[{"RunNumber": 1, "EventNumber": 2}, {"RunNumber": 1, "EventNumber": 3}]', [2, 3], []),
+        ('[\n{"RunNumber": 1, "EventNumber": 2},\n{"RunNumber":1,\n"EventNumber":3}]', [2, 3], []),
+        ('[{"RunNumber": 1, "EventNumber": 2}, {"RunNumber": 1, "EventNumber": 3.0}]', [2], [1]),
+        ('[{"RunNumber": 1, "EventNumber": 2, "a": 1, "a": 2}, 7, null]', [], [0, 1, 2]),
+        ("[]", [], []),
+        ('[{"RunNumber": 1, "EventNumber": 2}', [], [0]),
+        ('[{"RunNumber": 1, "EventNumber": 2},]', [], [0]),
+        ('[{"RunNumber": 1, "EventNumber": 2} {"RunNumber": 1, "EventNumber": 3}]', [], [0]),
+    ],
+)  # fmt: skip
+def test_an_array_holds_records(payload, events, refused):
+    """Who sends an array gets each record stored, and each bad one refused by its place."""
+    decoded = decode_cosmic(payload.encode(), "7", CLOCKS)
+    assert list(decoded.events) == events
+    assert [rejection.position for rejection in decoded.rejections] == refused
+    for position in refused if len(events) + len(refused) == decoded.offered > 1 else ():
+        assert payload.encode().count(decoded.piece(position)) == 1

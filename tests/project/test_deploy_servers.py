@@ -39,6 +39,7 @@ class Broker(NamedTuple):
     port: int
     data: Path
     pid: int
+    stations: int
 
 
 def secret_files(folder: Path, **values: str) -> Path:
@@ -61,12 +62,20 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
     text = file.read_text("utf-8").replace("/mosquitto/data", str(data))
     file.write_text(text.replace("listener 1883", f"listener {port} 127.0.0.1"), "utf-8")
     data.chmod(0o777)
+    stations = free_port()
+    file = config / "stations.conf"
+    plain = [line for line in file.read_text("utf-8").splitlines() if "file " not in line]
+    text = "\n".join(plain).replace("listener 8883", f"listener {stations} 127.0.0.1")
+    file.write_text(f"{text}\n", "utf-8")
+    certificates = tmp_path / "certs"
+    certificates.mkdir()
+    (certificates / "server.pem").touch()
     secrets = secret_files(tmp_path, mqtt_ingest_password="in", mqtt_publisher_password="out")
     process = subprocess.Popen(
-        ["sh", config / "start.sh", data, config, secrets], stderr=subprocess.DEVNULL
+        ["sh", config / "start.sh", data, config, secrets, certificates], stderr=subprocess.DEVNULL
     )
     wait_until(lambda: listens(port), what="Mosquitto")
-    yield Broker(port, data, process.pid)
+    yield Broker(port, data, process.pid, stations)
     process.terminate()
     assert process.wait(30) == 0
     shutil.rmtree(data)
@@ -109,7 +118,7 @@ def test_broker_keeps_strangers_out_and_lets_each_side_do_its_own(broker: Broker
 
 
 def test_a_detector_gets_a_user_and_loses_it(broker: Broker) -> None:
-    """users.sh adds a user while the broker runs; it writes its own topic alone, until removed."""
+    """users.sh adds a user to a running broker, who writes one topic, reads and steals nothing."""
 
     def users(*arguments: str) -> str:
         name = (*arguments, "")[1]
@@ -132,6 +141,9 @@ def test_a_detector_gets_a_user_and_loses_it(broker: Broker) -> None:
     mqtt("mosquitto_sub", broker.port, "ingest", *session, "-E").communicate(timeout=20)
     wait_until(lambda: publish("cosmic/det.7/event") == 0, what="user")
     publish("cosmic/8/event")
+    thief = ("-c", "-i", "test", "-t", "#", "-W", "2")
+    stolen = mqtt("mosquitto_sub", broker.stations, "det.7", *thief)
+    assert stolen.communicate(timeout=20)[0] == ""
     everything = mqtt("mosquitto_sub", broker.port, "ingest", *session, "-W", "2", "-v")
     assert set(everything.communicate(timeout=20)[0].split("\n")) == {"cosmic/det.7/event x", ""}
     users("remove", "det.7")

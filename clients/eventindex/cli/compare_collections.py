@@ -90,13 +90,11 @@ def compare_collections(
     by = wanted.by or "run"
     tally = _Tally(with_complete=wanted.with_complete, form=form)
     with connect() as client, ProgressReport("comparing", None) as progress:
-        masks = SelectionOptions(SelectionArguments(), wanted.masks).resolve(client)
+        options = SelectionOptions(SelectionArguments(), wanted.masks)
+        options.resolve(client)  # refuses what nothing can meet
+        olt_all, olt_any, olt_none = options.resolve_masks(client)
         selection = ExpectedArguments(
-            run=run,
-            runs=runs,
-            olt_all=masks["olt_all"],
-            olt_any=masks["olt_any"],
-            olt_none=masks["olt_none"],
+            run=run, runs=runs, olt_all=olt_all, olt_any=olt_any, olt_none=olt_none
         )
         try:
             found = client.compare_collections(expected, collection, by=by, **selection)

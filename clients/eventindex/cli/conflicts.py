@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from itertools import islice
 
@@ -11,7 +10,6 @@ import click
 from eventindex.catalogue_results import Conflict
 from eventindex.cli.shared.bulk import Many, check_choice, confirm, for_each, yes_option
 from eventindex.cli.shared.common import (
-    EXIT_NOT_ALL,
     both_services,
     connection_options,
     counted,
@@ -167,13 +165,14 @@ def resolve(
         if found and not ids:
             what = "Keep the stored" if choice == "keep" else "Store the offered"
             confirm(f"{what} values of {counted(len(found), 'conflict')}?", yes)
-        left = for_each(Many(found, "conflict", "resolve"), one)
+        many = Many(found, "conflict", "resolve")
+        left = for_each(many, one)
     if not ids:
         note(
-            f"{counted(len(found) - left, 'conflict')} resolved" + (f", {left:,} not" * bool(left))
+            f"{counted(len(found) - left.undone, 'conflict')} resolved"
+            + (f", {left.undone:,} not" if left.undone else "")
         )
-    if left:
-        sys.exit(EXIT_NOT_ALL)
+    left.exit(many)
 
 
 def _open_conflicts(

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 import click
 
 from eventindex.admin_results import DeadLetter
-from eventindex.cli.shared.bulk import Many, check_choice, confirm, for_each, yes_option
-from eventindex.cli.shared.common import EXIT_NOT_ALL, connection_options, counted, note
+from eventindex.cli.shared.bulk import Left, Many, check_choice, confirm, for_each, yes_option
+from eventindex.cli.shared.common import connection_options, counted, note
 from eventindex.cli.shared.groups import ListGroup
 from eventindex.cli.shared.listing import (
     Column,
@@ -211,10 +211,10 @@ def _in_words(outcome: Mapping[str, int]) -> str:
     )
 
 
-def _end(many: Many, left: int, done: str) -> None:
-    note(f"{counted(len(many.ids) - left, _NOUN)} {done}" + (f", {left:,} not" if left else ""))
-    if left:
-        sys.exit(EXIT_NOT_ALL)
+def _end(many: Many, left: Left, done: str) -> None:
+    some = f", {left.undone:,} not" if left.undone else ""
+    note(f"{counted(len(many.ids) - left.undone, _NOUN)} {done}{some}")
+    left.exit(many)
 
 
 def _listed(letter: DeadLetter) -> dict[str, object]:

@@ -126,6 +126,7 @@ def _contents(held: list[IndexStatus]) -> list[tuple[str, str]]:
     words = [
         counted(found.events, "event"),
         counted(found.runs, "run"),
+        counted(found.files, "file"),
         counted(found.datasets, "dataset"),
         counted(found.collections, "collection"),
     ]

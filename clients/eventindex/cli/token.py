@@ -60,7 +60,9 @@ _COLUMNS: list[Column[AccessToken]] = [
 def _seconds(_: click.Context, __: click.Parameter, value: str) -> int:
     match = _LIFETIME.fullmatch(value)
     if match is None:
-        raise click.BadParameter(f"{value!r} is not a number with s, m, h or d behind it")
+        raise click.BadParameter(
+            f"{value!r} is not a number with s, m, h or d behind it, up to 365d"
+        )
     return int(match[1]) * _UNITS[match[2]]
 
 

@@ -395,12 +395,26 @@ class IngestStatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class IngestStatusResponse(_message.Message):
-    __slots__ = ("doors", "version")
+    __slots__ = ("doors", "version", "detectors")
     DOORS_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
+    DETECTORS_FIELD_NUMBER: _ClassVar[int]
     doors: _containers.RepeatedCompositeFieldContainer[DoorStatus]
     version: str
-    def __init__(self, doors: _Optional[_Iterable[_Union[DoorStatus, _Mapping]]] = ..., version: _Optional[str] = ...) -> None: ...
+    detectors: _containers.RepeatedCompositeFieldContainer[DetectorStatus]
+    def __init__(self, doors: _Optional[_Iterable[_Union[DoorStatus, _Mapping]]] = ..., version: _Optional[str] = ..., detectors: _Optional[_Iterable[_Union[DetectorStatus, _Mapping]]] = ...) -> None: ...
+
+class DetectorStatus(_message.Message):
+    __slots__ = ("detector_id", "last_heard", "longest_silence_seconds", "silent")
+    DETECTOR_ID_FIELD_NUMBER: _ClassVar[int]
+    LAST_HEARD_FIELD_NUMBER: _ClassVar[int]
+    LONGEST_SILENCE_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    SILENT_FIELD_NUMBER: _ClassVar[int]
+    detector_id: str
+    last_heard: _timestamp_pb2.Timestamp
+    longest_silence_seconds: float
+    silent: bool
+    def __init__(self, detector_id: _Optional[str] = ..., last_heard: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., longest_silence_seconds: _Optional[float] = ..., silent: _Optional[bool] = ...) -> None: ...
 
 class DoorStatus(_message.Message):
     __slots__ = ("door", "received", "inserted", "duplicates", "conflicts", "rejected", "pending", "rejected_by_reason", "messages_by_kind")

@@ -654,7 +654,7 @@ class IndexStatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class IndexStatusResponse(_message.Message):
-    __slots__ = ("version", "events", "runs", "datasets", "collections", "last_seen", "bytes")
+    __slots__ = ("version", "events", "runs", "datasets", "collections", "last_seen", "bytes", "files")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     EVENTS_FIELD_NUMBER: _ClassVar[int]
     RUNS_FIELD_NUMBER: _ClassVar[int]
@@ -662,6 +662,7 @@ class IndexStatusResponse(_message.Message):
     COLLECTIONS_FIELD_NUMBER: _ClassVar[int]
     LAST_SEEN_FIELD_NUMBER: _ClassVar[int]
     BYTES_FIELD_NUMBER: _ClassVar[int]
+    FILES_FIELD_NUMBER: _ClassVar[int]
     version: str
     events: int
     runs: int
@@ -669,7 +670,8 @@ class IndexStatusResponse(_message.Message):
     collections: int
     last_seen: _timestamp_pb2.Timestamp
     bytes: int
-    def __init__(self, version: _Optional[str] = ..., events: _Optional[int] = ..., runs: _Optional[int] = ..., datasets: _Optional[int] = ..., collections: _Optional[int] = ..., last_seen: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., bytes: _Optional[int] = ...) -> None: ...
+    files: int
+    def __init__(self, version: _Optional[str] = ..., events: _Optional[int] = ..., runs: _Optional[int] = ..., datasets: _Optional[int] = ..., collections: _Optional[int] = ..., last_seen: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., bytes: _Optional[int] = ..., files: _Optional[int] = ...) -> None: ...
 
 class ReadRawFileRequest(_message.Message):
     __slots__ = ("fuid_raw",)

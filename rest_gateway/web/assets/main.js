@@ -18,4 +18,4 @@ for (const name of ["lang", "theme"]) {
 }
 // A browser that goes back may fill in what was chosen on the page before.
 document.getElementById("theme").value = document.documentElement.dataset.theme;
-document.getElementById("lang").value = document.documentElement.lang;
+document.getElementById("lang").value = document.documentElement.dataset.language;

@@ -28,6 +28,9 @@ PAGES = {
     "dataset": "/datasets/7",
     "file": f"/files/{FILES[0]}",
     "live": "/live",
+    "select": "/select?runs=1-3",
+    "jobs": "/jobs",
+    "missing": "/nosuch",
     "cosmic": "/cosmic",
     "conflicts": "/conflicts",
     "dead letters": "/dead-letters",
@@ -39,7 +42,7 @@ def test_languages(browser, stack):
     with reader(browser, stack.url, locale="ru-RU") as page:
         page.goto("/#1:15,1:16")
         expect(page.locator("html")).to_have_attribute("lang", "ru")
-        expect(page.get_by_role("heading", name="Найдено 2 события в 1 файле RAW")).to_be_visible()
+        expect(page.get_by_role("heading", name="Найдено 2 события в 1 RAW-файле")).to_be_visible()
         page.get_by_label("Язык").select_option("pt")
         expect(page.get_by_role("heading", name="Em qual arquivo RAW")).to_be_visible()
         page.goto("/runs")
@@ -129,7 +132,7 @@ def test_a_token_is_asked_for_and_kept_for_the_tab(browser, database_url, mosqui
         page.goto("/live")
         expect(page.locator("#last")).to_contain_text(FILES[0])
         page.goto("/dead-letters")
-        expect(page.locator("#letters")).to_have_text("Your token does not allow this.")
+        expect(page.locator("#letters")).to_contain_text("Your token does not allow this")
         give_token(page, make_token(url, "admin"))
         expect(page.locator("#letters")).to_have_text("There are no dead letters.")
         page.get_by_role("button", name="Token").click()

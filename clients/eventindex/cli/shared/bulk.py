@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import click
 
-from eventindex.cli.shared.common import Failure, counted, note
+from eventindex.cli.shared.common import EXIT_FAILURE, EXIT_NOT_ALL, Failure, counted, note
 from eventindex.cli.shared.progress import ProgressReport
 from eventindex.errors import InvalidRequestError, NotFoundError
 
@@ -58,7 +58,19 @@ def check_choice(ids: Sequence[int], *, chosen: bool, everything: bool, words: s
         raise click.UsageError(f"give ids, or {words}, or --all")
 
 
-def for_each(many: Many, work: Callable[[int], str]) -> int:
+class Left(NamedTuple):
+    """To how many something was not done; `missing` of them are not in the index."""
+
+    undone: int
+    missing: int
+
+    def exit(self, many: Many) -> None:
+        """End the command where something is left: as failed where nothing was there."""
+        if self.undone:
+            sys.exit(EXIT_FAILURE if self.missing == len(many.ids) else EXIT_NOT_ALL)
+
+
+def for_each(many: Many, work: Callable[[int], str]) -> Left:
     """Do the work to each, and return to how many it was not done.
 
     Args:
@@ -68,12 +80,13 @@ def for_each(many: Many, work: Callable[[int], str]) -> int:
     Raises:
         Failure: it was interrupted; says how far it came.
     """
-    problems = done = 0
+    problems = missing = done = 0
     with ProgressReport(many.verb, len(many.ids)) as progress:
         try:
             for number in many.ids:
-                problem = _attempt(work, number)
+                problem, is_missing = _attempt(work, number)
                 problems += bool(problem)
+                missing += is_missing
                 if problem and problems <= _PROBLEMS_SHOWN:
                     progress.line(f"eventindex: {number}: {problem}")
                 done += 1
@@ -85,12 +98,13 @@ def for_each(many: Many, work: Callable[[int], str]) -> int:
             ) from None
     if problems > _PROBLEMS_SHOWN:
         note(f"eventindex: and {problems - _PROBLEMS_SHOWN:,} more")
-    return problems
+    return Left(problems, missing)
 
 
-def _attempt(work: Callable[[int], str], number: int) -> str:
+def _attempt(work: Callable[[int], str], number: int) -> tuple[str, bool]:
+    """Return why it was not done, "" where it was, and whether there is none of the number."""
     try:
-        return work(number)
+        return work(number), False
     except (NotFoundError, InvalidRequestError) as error:
         # Somebody else was here before, or this one cannot be: the others go on.
-        return str(error)
+        return str(error), isinstance(error, NotFoundError)

@@ -12,15 +12,14 @@ import click
 from eventindex.cli.shared.common import note, open_input
 from eventindex.client import Client
 from eventindex.collection_names import chosen_name
-from eventindex.columns import DSID_MAX, OLT_MAX
-from eventindex.errors import NotFoundError
+from eventindex.columns import DSID_MAX
+from eventindex.criteria import mask_of_criteria, names_in
+from eventindex.errors import InvalidRequestError, NotFoundError
 from eventindex.pairs import NUMBER_MAX
 from eventindex.run_lists import RunList, read_run_list
-from eventindex.selection import SelectionArguments, to_selection
+from eventindex.selection import MASKS, SelectionArguments, to_selection
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-_MASKS = ("olt_all", "olt_any", "olt_none")
 
 
 def number(text: str | int) -> int:
@@ -75,7 +74,7 @@ def _read_runs_file(_: click.Context, __: click.Parameter, value: str | None) ->
     with open_input(value) as stream:
         try:
             found = read_run_list(stream)
-        except ValueError as error:
+        except (ValueError, InvalidRequestError) as error:
             raise click.BadParameter(f"{value}: {error}") from error
     if not found.ranges:
         raise click.BadParameter(f"{value}: names no run")
@@ -100,6 +99,11 @@ class SelectionOptions:
     arguments: SelectionArguments
     masks: dict[str, tuple[str, ...]]
 
+    def resolve_masks(self, client: Client) -> tuple[int, ...]:
+        """Return the masks for all, any and none; raises as `resolve`."""
+        names = CriterionNames(client)
+        return tuple(names.mask(self.masks[name]) for name in MASKS)
+
     def resolve(self, client: Client) -> SelectionArguments:
         """Return the selection with masks in the place of names.
 
@@ -108,10 +112,7 @@ class SelectionOptions:
             NotFoundError: no criterion has this name.
         """
         found = self.arguments.copy()
-        names = CriterionNames(client)
-        found["olt_all"], found["olt_any"], found["olt_none"] = (
-            _mask(self.masks[name], names) for name in _MASKS
-        )
+        found["olt_all"], found["olt_any"], found["olt_none"] = self.resolve_masks(client)
         try:
             to_selection(found, None)
         except ValueError as error:
@@ -127,7 +128,7 @@ def mask_options(function: F) -> F:
     @click.option("--none", "olt_none", multiple=True, metavar="BIT", help="None of these bits.")
     @functools.wraps(function)
     def wrapped(**given: Any) -> Any:
-        masks = {name: given.pop(name) for name in _MASKS}
+        masks = {name: given.pop(name) for name in MASKS}
         return function(masks=masks, **given)
 
     return wrapped  # type: ignore[return-value]
@@ -221,37 +222,14 @@ class CriterionNames:
             click.UsageError: a number above 63, or a name that several bits had.
             NotFoundError: no criterion has this name.
         """
-        if text.isascii() and text.isdigit():
-            if len(text) > 20 or int(text) > 63:
-                raise click.UsageError(f"bit {text[:30]} is above 63; a mask is written 0x…")
-            return int(text)
-        return self.bit(text)
+        return self.mask([text]).bit_length() - 1
 
-    def bit(self, name: str) -> int:
-        """Return the bit of a name; raises the same."""
-        bits = self._bits.get(name)
-        if bits is None:
-            raise NotFoundError(f"no criterion is named {name!r}: see `eventindex criteria`")
-        if len(bits) > 1:
-            numbers = ", ".join(map(str, sorted(bits)))
-            raise click.UsageError(f"{name!r} has been the name of bits {numbers}: give a number")
-        return next(iter(bits))
-
-
-def _mask(texts: Iterable[str], names: CriterionNames) -> int:
-    mask = 0
-    for text in texts:
-        mask |= _one_mask(text, names)
-    return mask
-
-
-def _one_mask(text: str, names: CriterionNames) -> int:
-    if not text.startswith(("0x", "0X")):
-        return 1 << names.bit_of(text)
-    try:
-        mask = int(text, 16)
-    except ValueError:
-        mask = 0
-    if not 0 < mask <= OLT_MAX:
-        raise click.UsageError(f"{text[:60]} is no mask of 64 bits with a bit set")
-    return mask
+    def mask(self, texts: Iterable[str]) -> int:
+        """Return the mask of criteria by number, mask or name; raises the same."""
+        wanted = list(texts)
+        try:
+            return mask_of_criteria(wanted, self._bits if names_in(wanted) else {})
+        except ValueError as error:
+            raise click.UsageError(str(error)) from None
+        except NotFoundError as error:
+            raise NotFoundError(f"{error}: see `eventindex criteria`") from None

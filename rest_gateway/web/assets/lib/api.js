@@ -4,8 +4,8 @@
 const PREFIX = "/api/v1";
 const TOKEN = "eventindex-token";
 export const NEEDS_TOKEN = new Set([401, 403]);
-// A string, or a whole number that a double may not hold.
-const BIG = /"(?:[^"\\]|\\.)*"|-?\d{16,}(?![\d.eE])/g;
+// A string, or a whole number that a double may not hold; not the fraction of another.
+const BIG = /"(?:[^"\\]|\\.)*"|(?<![\d.])-?\d{16,}(?![\d.eE])/g;
 
 /** An answer that is a problem document; status 0: nobody answered. */
 export class ApiError extends Error {

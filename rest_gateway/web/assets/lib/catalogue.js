@@ -42,7 +42,7 @@ export function filesTable(place, { run, dataset, collection }) {
   const columns = [
     { title: t("field.file"), sort: "fuid_raw", cell: (file) => namedFile(file.fuid_raw, file) },
     run
-      ? { title: t("field.dataset"), id: true, cell: (file) => datasetLink(file.dsid_raw) }
+      ? { title: t("field.dataset"), cell: (file) => datasetLink(file.dsid_raw) }
       : { title: t("field.run"), id: true, sort: "run_number", cell: (file) => runLink(file.run_number, file.collection) },
     ...fileOfRunColumns(),
   ];

@@ -9,6 +9,10 @@ const HEIGHT_PX = 220;
 const TICKS_PX = 90;
 const DAY_S = 86_400;
 const SPAN_S_MIN = 10;
+// What an axis of counts reaches at least.
+const LEAST_HIGH = 5;
+// 1, 2, 5, 10, …: counts are whole.
+const WHOLE = [...Array(16).keys()].flatMap((power) => [1, 2, 5].map((step) => step * 10 ** power));
 // Whole seconds and what people count them in.
 const STEPS_S = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200].concat(
   [1, 2, 5, 10, 30, 90, 365, 1825].map((days) => days * DAY_S),
@@ -19,11 +23,47 @@ const STEPS_S = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 
  *
  * @param place is filled with it.
  * @param label says what it shows, to those who do not see it.
- * @param series is [{label, kind}]; kind is "line", "points" or "bars", which span the time to the next.
+ * @param series is [{label, kind, errors}]; kind is "line", "points", "steps" or "bars", which span the time to the
+ * next; with `errors` each value has its square root as error.
  * @param bounds gives the shown times, [first, last] of (first, last) of the data.
+ * @param onselect is told the times, [first, last], that somebody drags over.
  * @returns {{update: (data) => void}} data is [seconds[], …values[]].
  */
-export function timeChart(place, label, series, data, bounds = around) {
+export function timeChart(place, label, series, data, bounds = around, onselect = null) {
+  return chart(place, label, data, (figure) => {
+    const made = options(figure, series);
+    made.tzDate = (seconds) => uPlot.tzDate(new Date(seconds * 1e3), "UTC");
+    // The bounds that uPlot gives are years apart where there is one point.
+    made.scales.x = { range: (plot) => bounds(plot.data[0][0], plot.data[0].at(-1)) };
+    made.axes[0] = { ...made.axes[0], space: TICKS_PX, incrs: STEPS_S, values: (_, ticks, __, ___, step) => moments(ticks, step) };
+    if (onselect) selectable(made, onselect);
+    return made;
+  });
+}
+
+/** A bar for each name, in the order of the names. */
+export function barChart(place, label, names, values) {
+  const positions = names.map((_, index) => index);
+  return chart(place, label, [positions, values], (figure) => {
+    const made = options(figure, [{ label, kind: "middle" }]);
+    made.scales.x = { time: false, range: () => [-0.6, Math.max(names.length, 4) - 0.4] };
+    made.axes[0] = { ...made.axes[0], space: 70, incrs: WHOLE, values: (_, ticks) => ticks.map((tick) => names[tick] ?? "") };
+    return made;
+  });
+}
+
+/** How often values are in bins of one width; `data` is [starts[], …counts[]]. */
+export function histogram(place, label, series, data) {
+  return chart(place, label, data, (figure) => {
+    const made = options(figure, series);
+    const width = data[0].length > 1 ? data[0][1] - data[0][0] : 1;
+    made.scales.x = { time: false, range: () => [data[0][0], data[0].at(-1) + width] };
+    made.axes[0] = { ...made.axes[0], space: 60, values: (_, ticks) => ticks.map(formatCompact) };
+    return made;
+  });
+}
+
+function chart(place, label, data, makeOptions) {
   let plot = null;
   let last = data;
   const figure = h("div", { class: "chart", role: "img", "aria-label": label });
@@ -31,7 +71,7 @@ export function timeChart(place, label, series, data, bounds = around) {
 
   function draw() {
     plot?.destroy();
-    plot = new uPlot(options(figure, series, bounds), last, figure);
+    plot = new uPlot(makeOptions(figure), last, figure);
   }
   new ResizeObserver(() => plot && plot.width !== figure.clientWidth && resize()).observe(figure);
   const resize = () => plot.setSize({ width: figure.clientWidth, height: HEIGHT_PX });
@@ -46,24 +86,54 @@ export function timeChart(place, label, series, data, bounds = around) {
   };
 }
 
-function options(figure, series, bounds) {
+function options(figure, series) {
   const style = getComputedStyle(figure);
   const colour = (name) => resolved(figure, `var(--${name})`);
   const axis = { stroke: colour("quiet"), grid: { stroke: colour("line"), width: 1 }, ticks: { show: false }, font: `12px ${style.fontFamily}` };
   return {
     width: figure.clientWidth,
     height: HEIGHT_PX,
-    tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1e3), "UTC"),
     cursor: { drag: { x: false, y: false } },
     legend: { live: false, show: series.length > 1 },
-    // The bounds that uPlot gives are years apart where there is one point.
-    scales: { x: { range: (plot) => bounds(plot.data[0][0], plot.data[0].at(-1)) }, y: { range: (_, low, high) => [Math.min(0, low ?? 0), (high || 1) * 1.08] } },
+    scales: { y: { range: (_, low, high) => [0, Math.max(high || 0, LEAST_HIGH) * 1.08] } },
     axes: [
-      { ...axis, size: 48, space: TICKS_PX, incrs: STEPS_S, values: (_, ticks, __, ___, step) => moments(ticks, step) },
-      { ...axis, size: 68, values: (_, ticks) => ticks.map(formatCompact) },
+      { ...axis, size: 48 },
+      { ...axis, size: 68, incrs: WHOLE, values: (_, ticks) => ticks.map(formatCompact) },
     ],
     series: [{}, ...series.map((each, index) => seriesOptions(each, colour(`series-${index + 1}`)))],
+    hooks: { draw: series.some((each) => each.errors) ? [(plot) => drawErrors(plot, colour("text"))] : [] },
   };
+}
+
+/** Dragging over the plot tells the times; the plot itself stays. */
+function selectable(made, onselect) {
+  made.cursor.drag = { x: true, y: false, setScale: false };
+  made.hooks.setSelect = [
+    (plot) => {
+      if (plot.select.width < 4) return;
+      onselect([plot.posToVal(plot.select.left, "x"), plot.posToVal(plot.select.left + plot.select.width, "x")]);
+      plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+    },
+  ];
+}
+
+/** A whisker of the square root of each value; bars span the time to the next, so it stands in the middle. */
+function drawErrors(plot, stroke) {
+  const [times, values] = plot.data;
+  const { ctx } = plot;
+  ctx.save();
+  ctx.strokeStyle = stroke;
+  ctx.lineWidth = devicePixelRatio;
+  ctx.beginPath();
+  for (const [index, value] of values.entries()) {
+    if (!value || index + 1 >= times.length) continue;
+    const x = plot.valToPos((times[index] + times[index + 1]) / 2, "x", true);
+    const error = Math.sqrt(value);
+    ctx.moveTo(x, plot.valToPos(value - error, "y", true));
+    ctx.lineTo(x, plot.valToPos(value + error, "y", true));
+  }
+  ctx.stroke();
+  ctx.restore();
 }
 
 /** The times of ticks as the tables have them; the day only where it is another. */
@@ -88,6 +158,8 @@ function around(low, high) {
 function seriesOptions({ label, kind }, stroke) {
   const shared = { label, stroke, width: 2 };
   if (kind === "line") return { ...shared, points: { show: false } };
+  if (kind === "steps") return { ...shared, paths: uPlot.paths.stepped({ align: 1 }), points: { show: false } };
+  if (kind === "middle") return { ...shared, width: 0, fill: stroke, paths: uPlot.paths.bars({ size: [0.7, 40] }), points: { show: false } };
   if (kind === "bars") return { ...shared, width: 0, fill: stroke, paths: uPlot.paths.bars({ size: [0.96], align: 1 }), points: { show: false } };
   return { ...shared, paths: () => null, points: { show: true, size: 7, fill: stroke } };
 }

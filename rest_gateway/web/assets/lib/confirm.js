@@ -6,7 +6,7 @@ import { t } from "./texts.js";
 
 /**
  * @param field a text that is needed: {label, value}.
- * @param work gets that text; gives the words that say what came of it.
+ * @param work gets that text; gives the words that say what came of it, or {text, good}.
  * @returns after the dialog is closed.
  */
 export function confirm({ text, action, field, work }) {
@@ -28,9 +28,11 @@ export function confirm({ text, action, field, work }) {
     try {
       const outcome = await work(input?.value.trim());
       dialog.close();
-      byId("outcome").textContent = outcome;
+      const { text: said, good } = outcome.text ? outcome : { text: outcome, good: true };
+      byId("outcome").textContent = said;
+      byId("outcome").className = `notice ${good ? "good" : "warn"}`;
       byId("outcome").hidden = false;
-      announce(outcome);
+      announce(said);
     } catch (error) {
       trouble.replaceChildren(failure(error));
     }

@@ -1,7 +1,8 @@
 // Elements, and what pages do with text: copy it, save it.
 
 import { address, ask, token } from "./api.js";
-import { t } from "./texts.js";
+import { nameOf } from "./dataset_names.js";
+import { formatAgo, formatTime, t } from "./texts.js";
 
 /** An element: attributes, `on…` handlers, and children that are nodes or text. */
 export function h(name, attributes = {}, ...children) {
@@ -22,7 +23,16 @@ export const link = (href, ...children) => h("a", { href }, ...children);
 export const runAddress = (run, collection) =>
   `/runs/${run}${collection && collection !== "raw" ? `?collection=${encodeURIComponent(collection)}` : ""}`;
 export const runLink = (run, collection) => link(runAddress(run, collection), String(run));
-export const datasetLink = (dsid) => link(`/datasets/${dsid}`, String(dsid));
+/** A dataset by its name, once that is known; by its number before, and where it has none. */
+export function datasetLink(dsid) {
+  const found = link(`/datasets/${dsid}`, String(dsid));
+  nameOf(dsid).then((name) => {
+    if (!name) return;
+    found.textContent = name;
+    found.title = String(dsid);
+  });
+  return found;
+}
 export const fileLink = (fuid) => h("a", { href: `/files/${fuid}`, class: "fuid" }, fuid);
 /** A file by its id, and under it what is known of where it is. */
 export const namedFile = (fuid, { name, url }) =>
@@ -30,6 +40,12 @@ export const namedFile = (fuid, { name, url }) =>
 export const badge = (text, kind = "") => h("span", { class: `badge ${kind}` }, text);
 export const button = (text, onclick, attributes = {}) =>
   h("button", { type: "button", onclick, ...attributes }, text);
+
+/** A time by how long ago it was; the time itself on hover. */
+export function timeAgo(value, now) {
+  if (!value) return "";
+  return h("time", { datetime: value, title: formatTime(value) }, formatAgo(value, now && Date.parse(now)));
+}
 
 /** Says something to those who listen instead of looking. */
 export function announce(text) {

@@ -31,8 +31,39 @@ export function formatNumber(value) {
   return numbers.format(typeof value === "string" ? BigInt(value) : value);
 }
 
+const BYTES = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"];
+
+/** A number of bytes in the largest unit that fits. */
+export function formatBytes(value) {
+  const power = Math.min(BYTES.length - 1, Math.max(0, Math.floor(Math.log10(Number(value) || 1) / 3)));
+  return new Intl.NumberFormat(language, {
+    style: "unit",
+    unit: BYTES[power],
+    unitDisplay: "long",
+    maximumSignificantDigits: 3,
+  }).format(Number(value) / 1000 ** power);
+}
+
 export const formatCompact = (value) => compact.format(value);
 export const formatPercent = (share) => percents.format(share);
+
+const UNITS_S = [["day", 86_400], ["hour", 3600], ["minute", 60], ["second", 1]];
+const spans = (unit) => new Intl.NumberFormat(language, { style: "unit", unit, unitDisplay: "short", maximumFractionDigits: 0 });
+const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto", style: "short" });
+const unitOf = (seconds) => UNITS_S.find(([, size]) => seconds >= size) ?? UNITS_S.at(-1);
+
+/** Seconds in the largest unit that fits. */
+export function formatSpan(seconds) {
+  const [unit, size] = unitOf(seconds);
+  return spans(unit).format(Math.round(seconds / size));
+}
+
+/** How long ago a time was, or in how long it will be. */
+export function formatAgo(value, now = Date.now()) {
+  const seconds = Math.round((Date.parse(value) - now) / 1000);
+  const [unit, size] = unitOf(Math.abs(seconds));
+  return relative.format(Math.trunc(seconds / size), unit);
+}
 
 /** A time of the API, the same in all languages; empty for null. */
 export function formatTime(value) {

@@ -1,9 +1,12 @@
 // The page "Conflicts": both values of each, and the decision of an administrator.
 
+import { fromAddress, toAddress } from "../lib/address.js";
 import { getJson, postJson } from "../lib/api.js";
+import { badge, bits, button, byId, datasetLink, fileLink, h, runLink, timeAgo } from "../lib/dom.js";
+import { forEach, gather } from "../lib/bulk.js";
 import { chosenCollection } from "../lib/collection.js";
-import { badge, bits, button, byId, datasetLink, fileLink, h, runLink } from "../lib/dom.js";
 import { confirm } from "../lib/confirm.js";
+import { failure } from "../lib/notice.js";
 import { pagedTable } from "../lib/table.js";
 import { formatTime, known, t } from "../lib/texts.js";
 
@@ -38,7 +41,7 @@ function side(value, other, record) {
 /** Who offered it last, when, and how often it came. */
 function source(conflict) {
   const times = t("conflicts.times", { n: conflict.times });
-  const quiet = [formatTime(conflict.last_seen), times].map((text) => h("div", { class: "quiet" }, text));
+  const quiet = [timeAgo(conflict.last_seen), times].map((each) => h("div", { class: "quiet" }, each));
   return h("div", {}, h("div", {}, conflict.source), quiet);
 }
 
@@ -71,6 +74,27 @@ async function decide(conflict, resolution, place) {
   });
 }
 
+/** Decide all open conflicts that the filter finds in the same way; they are counted before. */
+async function decideAll(resolution) {
+  const found = await gather("/conflicts", { run: filter.elements.run.value }, "conflicts");
+  if (!found.length) return;
+  await confirm({
+    text: t(`conflicts.${resolution}_all_ask`, { n: found.length }),
+    action: t(`conflicts.${resolution}`),
+    field: { label: t("conflicts.who"), value: localStorage.getItem(NAME) ?? "" },
+    async work(name) {
+      localStorage.setItem(NAME, name);
+      const one = ({ conflict_id: id }) => postJson(`/conflicts/${id}/resolve`, { resolution, resolved_by: name });
+      const outcome = await forEach(found, one);
+      await conflicts.reload();
+      return outcome;
+    },
+  });
+}
+
+const failed = (error) => byId("outcome").replaceWith(h("div", { id: "outcome" }, failure(error)));
+for (const name of ["keep", "replace"]) byId(`${name}_all`).addEventListener("click", () => decideAll(name).catch(failed));
+
 const conflicts = pagedTable(byId("conflicts"), {
   caption: t("menu.conflicts"),
   columns,
@@ -78,6 +102,7 @@ const conflicts = pagedTable(byId("conflicts"), {
   stack: true,
   none: t("conflicts.none"),
   async load(_, next) {
+    if (!next) toAddress(filter);
     const { run, with_resolved } = Object.fromEntries(new FormData(filter));
     const parameters = { run, collection: collection(), with_resolved: Boolean(with_resolved), page_size: 50 };
     const page = await (next ? getJson(next) : getJson("/conflicts", parameters));
@@ -85,7 +110,6 @@ const conflicts = pagedTable(byId("conflicts"), {
   },
 });
 
-filter.elements.run.value = asked.get("run") ?? "";
 filter.addEventListener("submit", (event) => {
   event.preventDefault();
   conflicts.reload();
@@ -95,4 +119,5 @@ addEventListener("collectionchange", () => {
   conflicts.reload();
 });
 filter.elements.with_resolved.addEventListener("change", () => conflicts.reload());
+fromAddress(filter);
 conflicts.reload();

@@ -9,7 +9,13 @@ const dataset = document.body.dataset.subject;
 
 fill(byId("facts"), async () => {
   const found = await getSubject(`/datasets/${dataset}`);
+  const own = found.name === `dsid-${dataset}` ? null : found.name;
+  if (own) {
+    document.querySelector("h1").textContent = own;
+    document.title = `${own} · EventIndex`;
+  }
   return facts([
+    [t("field.number"), String(found.dsid_raw)],
     [t("field.name"), found.name],
     [t("field.state"), stateBadge(found.state)],
     [t("field.events"), formatNumber(found.events)],

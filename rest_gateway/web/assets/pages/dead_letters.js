@@ -1,9 +1,11 @@
 // The page "Dead letters": refused messages, read, sent again, discarded by an administrator.
 
-import { ask, getJson, postJson } from "../lib/api.js";
+import { fromAddress, toAddress } from "../lib/address.js";
+import { ApiError, ask, getJson, postJson } from "../lib/api.js";
+import { forEach, gather } from "../lib/bulk.js";
 import { confirm } from "../lib/confirm.js";
-import { badge, button, byId, copyButton, h, save } from "../lib/dom.js";
-import { fill } from "../lib/notice.js";
+import { badge, button, byId, copyButton, h, save, timeAgo } from "../lib/dom.js";
+import { failure, fill } from "../lib/notice.js";
 import { pagedTable } from "../lib/table.js";
 import { formatNumber, formatTime, known, t } from "../lib/texts.js";
 
@@ -12,7 +14,7 @@ const SHOWN_BYTES_MAX = 20_000;
 
 const columns = [
   { title: t("field.number"), id: true, cell: (letter) => letter.dead_letter_id },
-  { title: t("field.received"), cell: (letter) => formatTime(letter.received) },
+  { title: t("field.received"), cell: (letter) => timeAgo(letter.received) },
   { title: t("field.reason"), cell: (letter) => badge(known(`reason.${letter.reason}`, letter.reason), "bad") },
   { title: t("field.detail"), cell: detail },
   { title: t("field.bytes"), number: true, cell: (letter) => letter.payload_bytes },
@@ -44,7 +46,7 @@ function replay(id) {
       const outcome = await postJson(`/dead-letters/${id}/replay`);
       await letters.reload();
       const numbers = ["inserted", "duplicates", "conflicts", "rejected"].map((name) => [name, formatNumber(outcome[name])]);
-      return t("dead_letters.replayed", { id, ...Object.fromEntries(numbers) });
+      return { text: t("dead_letters.replayed", { id, ...Object.fromEntries(numbers) }), good: !Number(outcome.rejected) };
     },
   });
 }
@@ -60,6 +62,31 @@ function discard(id) {
     },
   });
 }
+
+/** Do the same to all that the filter finds; they are counted before. */
+async function toAll(name, work) {
+  const { reason, topic } = Object.fromEntries(new FormData(filter));
+  const found = await gather("/dead-letters", { reason, topic }, "dead_letters");
+  if (!found.length) return;
+  await confirm({
+    text: t(`dead_letters.${name}_all_ask`, { n: found.length }),
+    action: t(`dead_letters.${name}`),
+    async work() {
+      const outcome = await forEach(found, work);
+      await letters.reload();
+      return outcome;
+    },
+  });
+}
+
+const replayOne = async ({ dead_letter_id: id }) => {
+  const { rejected } = await postJson(`/dead-letters/${id}/replay`);
+  if (Number(rejected)) throw new ApiError(409);
+};
+const discardOne = ({ dead_letter_id: id }) => ask(`/dead-letters/${id}`, { method: "DELETE" });
+const failed = (error) => byId("outcome").replaceWith(h("div", { id: "outcome" }, failure(error)));
+byId("replay_all").addEventListener("click", () => toAll("replay", replayOne).catch(failed));
+byId("discard_all").addEventListener("click", () => toAll("discard", discardOne).catch(failed));
 
 /** Show what a message held. */
 function read(id) {
@@ -105,6 +132,7 @@ const letters = pagedTable(byId("letters"), {
   stack: true,
   none: t("dead_letters.none"),
   async load(_, next) {
+    if (!next) toAddress(filter);
     const { reason, topic } = Object.fromEntries(new FormData(filter));
     const page = await (next ? getJson(next) : getJson("/dead-letters", { reason, topic, page_size: 50 }));
     return { rows: page.dead_letters, next: page.next };
@@ -117,4 +145,5 @@ filter.addEventListener("submit", (event) => {
 });
 filter.addEventListener("reset", () => setTimeout(letters.reload));
 filter.elements.reason.addEventListener("change", () => letters.reload());
+fromAddress(filter);
 letters.reload();

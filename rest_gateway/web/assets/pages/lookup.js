@@ -9,6 +9,7 @@ import { editor, listWrong } from "../lib/editor.js";
 import { textOf } from "../lib/list_file.js";
 import { failure, fill } from "../lib/notice.js";
 import { showAnswers } from "./lookup_answers.js";
+import { showStart } from "./lookup_start.js";
 import { readPairs } from "../lib/pairs.js";
 import { formatNumber, t } from "../lib/texts.js";
 
@@ -228,3 +229,4 @@ addEventListener("hashchange", openLink);
 
 written.check();
 openLink();
+showStart();

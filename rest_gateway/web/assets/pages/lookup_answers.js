@@ -28,7 +28,7 @@ export function showAnswers({ rows, errors, conflicts, csv, share, collection, e
       "div",
       { class: "row" },
       button(t("lookup.download"), () => save("lookup.csv", csv), { class: "main" }),
-      copyButton(t("lookup.copy_files"), () => files.map((each) => each.fuid).join("\n")),
+      files.length ? copyButton(t("lookup.copy_files"), () => files.map((each) => each.fuid).join("\n")) : null,
       files.some((each) => each.url) ? copyButton(t("lookup.copy_urls"), () => files.map((each) => each.url).filter(Boolean).join("\n")) : null,
       share,
     ),

@@ -1,13 +1,15 @@
 // The page "Runs": a table that sorts and filters, and events against time.
 
+import { fromAddress, toAddress } from "../lib/address.js";
 import { getJson } from "../lib/api.js";
-import { timeChart } from "../lib/chart.js";
+import { barChart } from "../lib/chart.js";
 import { chosenCollection } from "../lib/collection.js";
-import { byId, h, link, runLink } from "../lib/dom.js";
+import { byId, h, link, runLink, timeAgo } from "../lib/dom.js";
 import { pagedTable } from "../lib/table.js";
-import { formatTime, t } from "../lib/texts.js";
+import { t } from "../lib/texts.js";
 
 const filter = byId("filter");
+const ORDER = "last_seen desc";
 
 const eventCount = (row) => row.events;
 const columns = [
@@ -18,8 +20,8 @@ const columns = [
   { title: t("field.files"), number: true, cell: (run) => run.files },
   { title: t("field.conflicts"), number: true, cell: conflictCell },
   { title: t("field.detector"), cell: (run) => run.detector_id },
-  { title: t("field.first_seen"), sort: "first_seen", descending: true, cell: (run) => formatTime(run.first_seen) },
-  { title: t("field.last_seen"), sort: "last_seen", descending: true, cell: (run) => formatTime(run.last_seen) },
+  { title: t("field.first_seen"), sort: "first_seen", descending: true, cell: (run) => timeAgo(run.first_seen) },
+  { title: t("field.last_seen"), sort: "last_seen", descending: true, cell: (run) => timeAgo(run.last_seen) },
 ];
 
 function conflictCell(run) {
@@ -30,10 +32,11 @@ function conflictCell(run) {
 const runs = pagedTable(byId("runs"), {
   caption: t("menu.runs"),
   columns,
-  order: "last_seen desc",
+  order: new URLSearchParams(location.search).get("order_by") ?? ORDER,
   stack: true,
   none: t("runs.none"),
   async load(order, next) {
+    if (!next) toAddress(filter, { order_by: order === ORDER ? "" : order });
     const { run_first, run_last, detector } = Object.fromEntries(new FormData(filter));
     // A telescope's runs are where they are.
     const collection = detector ? "" : chosenCollection();
@@ -47,11 +50,13 @@ const runs = pagedTable(byId("runs"), {
 function draw(rows) {
   byId("chart_section").hidden = !rows.length;
   if (!rows.length) return;
-  const points = rows
-    .map((run) => [Date.parse(run.last_seen) / 1e3, Number(run.events)])
-    .sort((one, other) => one[0] - other[0]);
-  const data = [points.map(([time]) => time), points.map(([, events]) => events)];
-  timeChart(byId("chart"), t("runs.chart"), [{ label: t("field.events"), kind: "points" }], data);
+  const shown = rows.toSorted((one, other) => (BigInt(one.run_number) < BigInt(other.run_number) ? -1 : 1));
+  barChart(
+    byId("chart"),
+    t("runs.chart"),
+    shown.map((run) => String(run.run_number)),
+    shown.map((run) => Number(run.events)),
+  );
 }
 
 /** Before it is sent: the last run is not below the first. */
@@ -72,4 +77,5 @@ filter.addEventListener("reset", () => {
   setTimeout(checkRange);
   setTimeout(runs.reload);
 });
+fromAddress(filter);
 runs.reload();

@@ -1,0 +1,1 @@
+// The page that stands where there is none: it has nothing to ask.

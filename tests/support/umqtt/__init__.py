@@ -1,0 +1,1 @@
+"""A stand-in for MicroPython's package of this name, for programs of devices under plain Python."""
