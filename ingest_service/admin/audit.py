@@ -26,6 +26,7 @@ from event_store.errors import StoreError, StoreUnavailableError
 from ingest_service.admin.door import SERVICE, AdminDoor
 from service_kit import calls
 from service_kit.auth import caller_subject
+from service_kit.registry import methods
 from service_kit.statuses import code_and_text
 
 log = logging.getLogger(__name__)
@@ -58,14 +59,17 @@ class AuditedThreads(DatabaseThreads):
 
 
 def audited(door: AdminDoor, threads: DatabaseThreads) -> SimpleNamespace:
-    """Return the methods of the service, those that change something with a record."""
+    """Return the methods of the service, those that change something with a record.
+
+    Raises:
+        IncompleteServiceError: one is not there.
+    """
     return SimpleNamespace(
-        **{name: _method(door, name, threads) for name in SERVICE.methods_by_name}
+        **{name: _method(name, call, threads) for name, call in methods(SERVICE, door).items()}
     )
 
 
-def _method(door: AdminDoor, name: str, threads: DatabaseThreads) -> Callable[..., Any]:
-    call: Callable[..., Any] = getattr(door, name)
+def _method(name: str, call: Callable[..., Any], threads: DatabaseThreads) -> Callable[..., Any]:
     if name.startswith(_READING):
         return call
     if inspect.isasyncgenfunction(call):

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from tests.support.client import fuid
-from tests.support.list_commands import COSMIC_FILE, ROOT
+from tests.support.list_commands import ROOT
 
 
 def test_the_example_names_wrong_lines(only_read: None, tmp_path: Path):
@@ -27,7 +27,7 @@ def test_the_example_names_wrong_lines(only_read: None, tmp_path: Path):
 
 def test_the_example_of_a_reconstruction_job(only_read: None, tmp_path: Path):
     """Pairs in any order and twice come out by file, each file's events in reading order."""
-    wanted = "2,100\n1,9\n1,4\n1,9\n2,3\n1,1\n2,2\n1,999\n12345,4918\n12345,4917\n"
+    wanted = "2,100\n1,9\n1,4\n1,9\n2,3\n1,1\n2,2\n1,999\n"
     (tmp_path / "pairs.csv").write_text(wanted)
     script = ROOT / "examples" / "pick_events.py"
     done = subprocess.run(
@@ -40,6 +40,5 @@ def test_the_example_of_a_reconstruction_job(only_read: None, tmp_path: Path):
         fuid(11): "1,4\n",
         fuid(2): "2,3\n",
         fuid(12): "2,2\n2,100\n",
-        COSMIC_FILE: "12345,4917\n12345,4918\n",
         "missing": "1,999\n",
     }

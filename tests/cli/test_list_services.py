@@ -65,7 +65,7 @@ def test_counts_by_command(only_read: None):
 
 def test_lists_by_command(only_read: None):
     """runs, datasets and files list what is there, as a table, CSV and JSON."""
-    assert [row["run_number"] for row in rows("runs")] == ["1", "2", "12345"]
+    assert [row["run_number"] for row in rows("runs")] == ["1", "2"]
     assert [row["run_number"] for row in rows("runs", "--detector", "0")] == ["12345"]
     assert [row["name"] for row in rows("datasets", "--name", "dsid")] == ["dsid-7", "dsid-8"]
     found = json.loads(run("files", "--dataset", "dsid-7", "--format", "json").stdout)
@@ -245,7 +245,7 @@ def test_events_are_a_list_for_lookup(only_read: None, name: str):
     assert run("events", "-o", name).exit_code == 0
     found = [(row["run_number"], row["event_number"]) for row in rows("lookup", name)]
     assert found == wanted
-    assert len(wanted) > 200
+    assert len(wanted) == 200
 
 
 def test_verify_by_command(filled: None, database_url: str):

@@ -37,7 +37,7 @@ class Answer(grpc.RpcError):
         ("NOT_FOUND", errors.NotFoundError, 404, "not-found"),
         ("ALREADY_EXISTS", errors.NameTakenError, 409, "name-taken"),
         ("PERMISSION_DENIED", errors.ForbiddenError, 403, "forbidden"),
-        ("RESOURCE_EXHAUSTED", errors.LimitError, 503, "busy"),
+        ("RESOURCE_EXHAUSTED", errors.LimitError, 429, "too-many-requests"),
         ("FAILED_PRECONDITION", errors.WrongStateError, 409, "wrong-state"),
         ("ABORTED", errors.ServerError, 502, "bad-gateway"),
         ("OUT_OF_RANGE", errors.InvalidRequestError, 400, "invalid-request"),

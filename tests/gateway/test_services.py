@@ -58,13 +58,13 @@ def test_an_answer_that_breaks_off_is_cut(database_url):
 
 
 def test_refusals_of_the_index_are_told_without_its_words(database_url):
-    """A missing token is 401, a wrong scope 403, too much load 503, and a failure 502."""
+    """A missing token is 401, a wrong scope 403, too much load 429, and a failure 502."""
     server = FakeIndex(STORE)
     with gateway(database_url, server.address) as (_, http):
         for code, status in (
             (grpc.StatusCode.UNAUTHENTICATED, 401),
             (grpc.StatusCode.PERMISSION_DENIED, 403),
-            (grpc.StatusCode.RESOURCE_EXHAUSTED, 503),
+            (grpc.StatusCode.RESOURCE_EXHAUSTED, 429),
             (grpc.StatusCode.INTERNAL, 502),
         ):
             server.index.before_answer = partial(refuse, code)

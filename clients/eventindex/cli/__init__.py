@@ -18,7 +18,7 @@ _GROUPS: dict[str, dict[str, str]] = {
         "events": "Write the events of a selection.",
         "counts": "Count the events of a selection.",
         "runs": "List the runs of the index.",
-        "files": "RAW files: list, show, import, cat.",
+        "files": "RAW files: list, show, parents, import, cat.",
         "datasets": "Datasets: list, show, freeze, retire, name, delete.",
         "collections": "Collections: list, create, change, delete.",
         "overlap": "Events that collections have in common.",
