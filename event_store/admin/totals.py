@@ -31,9 +31,10 @@ COLLECTIONS_SHOWN_MAX = 50
 # No collection can have this name.
 OTHERS = "(others)"
 _COLLECTIONS = (
-    "SELECT c.name, r.events, r.runs FROM (SELECT collection_id, sum(n_events)::bigint AS events, "
-    "count(*) AS runs FROM run WHERE n_events > 0 GROUP BY collection_id) r "
-    "JOIN collection c ON c.collection_id = r.collection_id ORDER BY r.events DESC, c.name"
+    "SELECT c.name, coalesce(r.events, 0), coalesce(r.runs, 0) FROM collection c LEFT JOIN "
+    "(SELECT collection_id, sum(n_events)::bigint AS events, count(*) AS runs FROM run "
+    "WHERE n_events > 0 GROUP BY collection_id) r ON r.collection_id = c.collection_id "
+    "WHERE r.events > 0 OR c.collection_id = 0 ORDER BY 2 DESC, 1"
 )
 # A table that this schema lacks, or that was dropped meanwhile, has no row.
 _TABLES = (
@@ -62,7 +63,7 @@ class Totals(NamedTuple):
 
     Attributes:
         wal_bytes: written since the database was made.
-        collections: the largest that hold events, by name; all others are "(others)".
+        collections: "raw" and the largest that hold events, by name; all others are "(others)".
     """
 
     events: int

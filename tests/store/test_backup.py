@@ -249,5 +249,5 @@ def _copy(server: PostgresServer, base: Path, name: str, setting: str) -> Postgr
         settings.write(f"{setting}\n")
     copy = object.__new__(PostgresServer)
     copy.directory, copy.data, copy.port = server.directory, data, server.port
-    copy._process = None
+    copy._process, copy._sync = None, server._sync
     return copy
