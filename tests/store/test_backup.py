@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import subprocess
 import sys
@@ -247,7 +248,6 @@ def _copy(server: PostgresServer, base: Path, name: str, setting: str) -> Postgr
     subprocess.run(["cp", "-a", base, data], check=True)
     with (data / "postgresql.conf").open("a") as settings:
         settings.write(f"{setting}\n")
-    copy = object.__new__(PostgresServer)
-    copy.directory, copy.data, copy.port = server.directory, data, server.port
-    copy._process, copy._sync = None, server._sync
-    return copy
+    other = copy.copy(server)
+    other.data, other._process = data, None
+    return other

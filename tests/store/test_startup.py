@@ -8,7 +8,7 @@ import uuid
 import pytest
 
 from event_store.database.migrate import OLDEST_SCHEMA, migrations
-from event_store.database.startup import ServerFacts, refusal, warnings
+from event_store.database.server_facts import ServerFacts, refusal, warnings
 from tests.conftest import execute
 from tests.support.processes import PostgresServer, Service, wait_until
 from tests.support.refused import refused
