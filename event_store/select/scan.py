@@ -94,7 +94,8 @@ class Scan:
         if not self._selection.across:
             return pages
         with connection.cursor() as cursor:
-            return across.restrict(cursor, pages, self._selection)
+            by_shard = connection.distributed
+            return across.restrict(cursor, pages, self._selection, by_shard=by_shard)
 
     def _read_span(self, connection: Connection, span: Span) -> list[ScannedPage]:
         start = max(self._position, Position(span.run_first, span.page_first - 1))
