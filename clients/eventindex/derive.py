@@ -10,7 +10,8 @@ import uuid
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -59,7 +60,20 @@ class Derivation:
         return _DSID_FIRST + zlib.crc32(self.collection.encode()) % _DSID_COUNT
 
 
-def derive(plan: Derivation, blocks: Iterable[EventColumns]) -> Iterator[EventColumns]:
+class SourceEvents(Protocol):
+    """What is taken of events: `EventColumns`, or `Events` that the index listed."""
+
+    @property
+    def run_numbers(self) -> npt.ArrayLike: ...  # noqa: D102
+    @property
+    def event_numbers(self) -> npt.ArrayLike: ...  # noqa: D102
+    @property
+    def olt_results(self) -> npt.ArrayLike | None: ...  # noqa: D102
+
+    def __len__(self) -> int: ...
+
+
+def derive(plan: Derivation, blocks: Iterable[SourceEvents]) -> Iterator[EventColumns]:
     """Yield the events of blocks that are kept, in their order, with their `olt_results`."""
     written: dict[int, int] = defaultdict(int)
     for block in blocks:
@@ -73,7 +87,7 @@ def derive(plan: Derivation, blocks: Iterable[EventColumns]) -> Iterator[EventCo
 
 def _kept(
     plan: Derivation,
-    block: EventColumns,
+    block: SourceEvents,
     runs: npt.NDArray[np.int64],
     places: npt.NDArray[np.intp],
     written: dict[int, int],
@@ -86,8 +100,7 @@ def _kept(
         written[run] += 1
         indexes.append(files.setdefault(key, len(files) + 1))
     olt = block.olt_results
-    return replace(
-        block,
+    return EventColumns(
         files=[_file(plan, *key) for key in files],
         run_numbers=runs[places],
         event_numbers=np.asarray(block.event_numbers, np.int64)[places],

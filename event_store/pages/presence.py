@@ -59,10 +59,11 @@ class Presence(NamedTuple):
             first = int(np.searchsorted(self.runs, reach[0]))
             end = int(np.searchsorted(self.runs, reach[0], "right"))
             count = first + int(np.searchsorted(self.pages[first:end], reach[1], "right"))
-        return (
-            Presence(*(column[:count] for column in self)),
-            Presence(*(column[count:] for column in self)),
-        )
+        return self._rows(slice(count)), self._rows(slice(count, None))
+
+    def _rows(self, rows: slice) -> Presence:
+        runs, pages, n_events, planes = self
+        return Presence(runs[rows], pages[rows], n_events[rows], planes[rows])
 
 
 def decode_presence(messages: Sequence[bytes]) -> Presence:
@@ -95,7 +96,8 @@ def decode_presence(messages: Sequence[bytes]) -> Presence:
 
 def count_bits(planes: UInt64) -> Int64:
     """Return how many bits of each plane are set: int64, shape (k,)."""
-    return np.bitwise_count(planes).sum(axis=1, dtype=np.int64)
+    counts: Int64 = np.bitwise_count(planes).sum(axis=1, dtype=np.int64)
+    return counts
 
 
 def joined(one: Presence, other: Presence) -> tuple[Int64, UInt64]:
