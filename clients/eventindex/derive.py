@@ -11,17 +11,21 @@ import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from eventindex.columns import DSID_MAX, EventColumns
 from eventindex.results import RawFile
+from eventindex.selection_results import Events
 
 # Numbers of datasets that follow from names: above those that people give by hand, below those of
 # telescopes.
 _DSID_FIRST, _DSID_COUNT = 100_000_000, 900_000_000
+
+# Of files, and as the index lists them.
+SourceEvents: TypeAlias = EventColumns | Events
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,19 +62,6 @@ class Derivation:
         if self.dsid_raw is not None:
             return self.dsid_raw
         return _DSID_FIRST + zlib.crc32(self.collection.encode()) % _DSID_COUNT
-
-
-class SourceEvents(Protocol):
-    """What is taken of events: `EventColumns`, or `Events` that the index listed."""
-
-    @property
-    def run_numbers(self) -> npt.ArrayLike: ...  # noqa: D102
-    @property
-    def event_numbers(self) -> npt.ArrayLike: ...  # noqa: D102
-    @property
-    def olt_results(self) -> npt.ArrayLike | None: ...  # noqa: D102
-
-    def __len__(self) -> int: ...
 
 
 def derive(plan: Derivation, blocks: Iterable[SourceEvents]) -> Iterator[EventColumns]:
