@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from event_store.model import RAW_NAME
 from event_store.pages.format import SLOT_BITS
-from event_store.select.scan import Position
 from event_store.select.selection import Selection
+from event_store.select.walk import Position
 from eventindex.limits import RUN_RANGES_MAX
 from eventindex.run_lists import merged
 from eventindex.v1 import lookup_pb2

@@ -10,17 +10,22 @@ import uuid
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from eventindex.columns import DSID_MAX, EventColumns
 from eventindex.results import RawFile
+from eventindex.selection_results import Events
 
 # Numbers of datasets that follow from names: above those that people give by hand, below those of
 # telescopes.
 _DSID_FIRST, _DSID_COUNT = 100_000_000, 900_000_000
+
+# Of files, and as the index lists them.
+SourceEvents: TypeAlias = EventColumns | Events
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +64,7 @@ class Derivation:
         return _DSID_FIRST + zlib.crc32(self.collection.encode()) % _DSID_COUNT
 
 
-def derive(plan: Derivation, blocks: Iterable[EventColumns]) -> Iterator[EventColumns]:
+def derive(plan: Derivation, blocks: Iterable[SourceEvents]) -> Iterator[EventColumns]:
     """Yield the events of blocks that are kept, in their order, with their `olt_results`."""
     written: dict[int, int] = defaultdict(int)
     for block in blocks:
@@ -73,7 +78,7 @@ def derive(plan: Derivation, blocks: Iterable[EventColumns]) -> Iterator[EventCo
 
 def _kept(
     plan: Derivation,
-    block: EventColumns,
+    block: SourceEvents,
     runs: npt.NDArray[np.int64],
     places: npt.NDArray[np.intp],
     written: dict[int, int],
@@ -86,8 +91,7 @@ def _kept(
         written[run] += 1
         indexes.append(files.setdefault(key, len(files) + 1))
     olt = block.olt_results
-    return replace(
-        block,
+    return EventColumns(
         files=[_file(plan, *key) for key in files],
         run_numbers=runs[places],
         event_numbers=np.asarray(block.event_numbers, np.int64)[places],

@@ -210,8 +210,13 @@ def scan_sql(scan: ScanRange, *, with_files: bool, with_olt: bool) -> str:
     """
     files = "p.fuids, p.dsids, p.file_planes" if with_files else _PRESENCE
     olt = "p.olt_planes" if with_olt else "''::bytea"
+    return scan_columns_sql(scan, f"p.n_events, p.slots, {files}, {olt}")
+
+
+def scan_columns_sql(scan: ScanRange, columns: str) -> str:
+    """Return the COPY that reads some columns of the next pages, behind the run and the page."""
     query = (
-        f"SELECT p.run_number, p.page_no, p.n_events, p.slots, {files}, {olt} FROM event_page p "
+        f"SELECT p.run_number, p.page_no, {columns} FROM event_page p "
         f"WHERE {_behind(scan)} AND p.collection_id = {scan.collection} "
         f"AND p.page_no BETWEEN {scan.page_first} AND {scan.page_last} AND p.n_events > 0 "
         f"ORDER BY p.run_number, p.page_no LIMIT {scan.pages_max}"
@@ -297,6 +302,11 @@ def uuid_values(items: bytes) -> Fuids:
     """Return the values of elements of uuid arrays, without the arrays' heads."""
     values: Fuids = np.frombuffer(items, _UUID_ITEM)["value"]
     return values
+
+
+def int2_values(items: bytes) -> npt.NDArray[np.int16]:
+    """Return the values of elements of smallint arrays, without the arrays' heads."""
+    return np.frombuffer(items, _INT2_ITEM)["value"].astype(np.int16)
 
 
 def int4_values(items: bytes) -> Int32:

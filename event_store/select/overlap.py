@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from event_store.database.connection import Connection
+from event_store.database.connection import Connection, copy_rows
 from event_store.model import Int64
-from event_store.pages.format import SLOTS_PER_PAGE, PackedPage
-from event_store.select.across import PageKey, slot_plane
-from event_store.select.beside import Beside
+from event_store.pages.copy import scan_columns_sql
+from event_store.pages.presence import (
+    PRESENCE_COLUMNS,
+    Presence,
+    count_bits,
+    decode_presence,
+    joined,
+)
+from event_store.select.selection import Selection
+from event_store.select.walk import Walk
 
-_PLANE_BYTES = SLOTS_PER_PAGE // 8
 # Of presence planes: 1 MB of each collection.
 PAGES_PER_STATEMENT_MAX = 1024
 
@@ -26,9 +32,9 @@ class Overlap:
     """
 
     def __init__(self, collections: Sequence[int], run_first: int, run_last: int) -> None:
-        self._pages = Beside(
-            collections, run_first, run_last, pages_per_statement=PAGES_PER_STATEMENT_MAX
-        )
+        self._sides = [
+            _Side(Selection(run_first, run_last, collection=number)) for number in collections
+        ]
 
     def read(self, connection: Connection) -> list[tuple[int, Int64]]:
         """Return the next runs, ascending, each with a matrix, int64 of shape (n, n).
@@ -36,39 +42,57 @@ class Overlap:
         A run may come in several parts that follow each other. None at the end.
 
         Raises:
+            CorruptPageError: a page contradicts itself.
             StoreUnavailableError: the database did not answer.
         """
-        taken = self._pages.read(connection)
-        keys = sorted({key for pages in taken for key in pages})
-        return list(_matrices(keys, taken)) if keys else []
+        for side in self._sides:
+            side.fill(connection)
+        ends = [side.end for side in self._sides if side.end is not None]
+        # What lies behind the shortest reach may still be missing of others.
+        reach = min(ends) if ends else None
+        return list(_matrices([side.take(reach) for side in self._sides]))
 
 
-def _matrices(
-    keys: Sequence[PageKey], taken: Sequence[Mapping[PageKey, PackedPage]]
-) -> Iterator[tuple[int, Int64]]:
+class _Side:
+    """The pages of one collection that were read and not yet taken."""
+
+    def __init__(self, selection: Selection) -> None:
+        self._walk = Walk(selection, None, PAGES_PER_STATEMENT_MAX)
+        self._pages = decode_presence([])
+        self._done = False
+
+    @property
+    def end(self) -> tuple[int, int] | None:
+        """Return the last page that is here; None when there are no more behind them."""
+        return None if self._done else self._pages.last
+
+    def fill(self, connection: Connection) -> None:
+        """Read the next pages where none is left."""
+        while not len(self._pages.runs) and not self._done:
+            wanted = self._walk.next(connection)
+            if wanted is None:
+                self._done = True
+                return
+            messages: list[bytes] = []
+            with connection.cursor() as cursor:
+                copy_rows(cursor, scan_columns_sql(wanted, PRESENCE_COLUMNS), messages.append)
+            self._pages = decode_presence(messages)
+            self._walk.came(len(self._pages.runs), self._pages.last)
+
+    def take(self, reach: tuple[int, int] | None) -> Presence:
+        """Return the pages up to `reach` (None: all)."""
+        taken, self._pages = self._pages.cut(reach)
+        return taken
+
+
+def _matrices(sides: Sequence[Presence]) -> Iterator[tuple[int, Int64]]:
     """Yield the matrix of each run."""
-    runs = np.array([run for run, _ in keys], np.int64)
-    starts = np.flatnonzero(np.diff(runs, prepend=-1)).tolist()
-    empty = bytes(_PLANE_BYTES)
-    stacks = [
-        np.frombuffer(
-            b"".join([_plane(pages[key]) if key in pages else empty for key in keys]), np.uint64
-        ).reshape(len(keys), -1)
-        for pages in taken
-    ]
-    both = np.zeros((len(taken), len(taken), len(keys)), np.int64)
-    for i, stack in enumerate(stacks):
-        for j in range(i, len(stacks)):
-            common = stack & stacks[j] if i != j else stack
-            both[i, j] = both[j, i] = np.bitwise_count(common).sum(axis=1, dtype=np.int64)
-    sums = np.add.reduceat(both, starts, axis=2)
-    for place, start in enumerate(starts):
-        yield int(runs[start]), sums[:, :, place]
-
-
-def _plane(page: PackedPage) -> bytes:
-    """Return the slots of a page that hold an event, as bytes of a plane."""
-    # Without files, the planes of a dense page are this one.
-    if page.slots is None and len(page.file_planes) == _PLANE_BYTES:
-        return page.file_planes
-    return slot_plane(page).tobytes()
+    runs = np.unique(np.concatenate([side.runs for side in sides]))
+    both = np.zeros((len(runs), len(sides), len(sides)), np.int64)
+    for i, one in enumerate(sides):
+        np.add.at(both[:, i, i], np.searchsorted(runs, one.runs), one.n_events)
+        for j, other in enumerate(sides[:i]):
+            found, common = joined(one, other)
+            np.add.at(both[:, i, j], np.searchsorted(runs, found), count_bits(common))
+            both[:, j, i] = both[:, i, j]
+    yield from zip(runs.tolist(), both, strict=True)

@@ -94,7 +94,8 @@ def test_a_derived_collection_is_a_part_of_its_source(server: Server, tmp_path: 
     ("arguments", "word"),
     [
         (["--derive", "aod"], "--from FILE"),
-        (["--derive", "aod", "--from", "raw"], "events --collection raw"),
+        (["--derive", "aod", "--from", "gone.csv"], "gone.csv"),
+        (["--derive", "aod", "--from", "AOD"], "AOD"),
         (["--derive", "aod", "--from", "raw.csv", "--runs", "3"], "--runs excludes --derive"),
         (["--derive", "raw", "--from", "raw.csv"], "--derive raw"),
         (["--keep", "0.5"], "go with --derive"),

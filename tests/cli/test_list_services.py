@@ -44,6 +44,19 @@ def test_events_as_files(only_read: None, tmp_path: Path):
     assert len(rows("events", "--limit", "7", "--file", fuid(1))) == 7
 
 
+def test_a_collection_is_derived_from_the_index(only_read: None, tmp_path: Path):
+    """What is derived from the index is what is derived from a file of its events."""
+    assert run("events", "-o", str(tmp_path / "raw.csv")).exit_code == 0
+    options = ("--derive", "aod", "--keep", "0.5")
+    of_file = run("generate", "-o", "-", "--from", str(tmp_path / "raw.csv"), *options)
+    of_index = run("generate", "-o", "-", "--from", "raw", *options)
+    assert of_index.stdout == of_file.stdout, of_index.stderr
+    assert len(of_index.stdout.splitlines()) > 1
+    refused = run("generate", "-o", str(tmp_path / "none.csv"), "--from", "aod.v9", *options)
+    assert (refused.exit_code, "aod.v9" in refused.stderr) == (2, True)
+    assert not (tmp_path / "none.csv").exists()
+
+
 def test_counts_by_command(only_read: None):
     """Counts are tables with the names of criteria, and exact for machines."""
     assert run("counts", "--run", "1").stdout == "100 events in all\n"

@@ -11,6 +11,7 @@ from event_store.database.connection import Connection, StoreOptions
 from event_store.errors import CorruptPageError
 from event_store.lookup.reader import Reader
 from event_store.model import RawFile
+from event_store.select.overlap import Overlap
 from event_store.select.scan import Scan
 from event_store.select.selection import Selection, count_files, select
 from event_store.write.writer import Store
@@ -31,6 +32,31 @@ def test_a_corrupt_page_stays_an_error(database_url):
             reader.lookup(connection, np.array([7]), np.array([1]))
     connection.close()
     assert len(reader.cache) == len(reader.cache.files) == 0
+
+
+@pytest.mark.parametrize(
+    ("n", "change"),
+    [
+        (600, "n_events = n_events - 1"),
+        (600, "file_planes = substring(file_planes, 1, 1000)"),
+        (20, "n_events = n_events - 1"),
+        (20, "slots = array_replace(slots, 3::smallint, 2::smallint)"),
+        (20, "slots = array_replace(slots, 3::smallint, -1::smallint)"),
+        (20, "slots = array_replace(slots, 3::smallint, NULL)"),
+    ],
+)
+def test_a_corrupt_page_has_no_overlap(database_url, n, change) -> None:
+    """What collections have in common is not counted from a page that contradicts itself."""
+    store = Store(database_url)
+    store.write(columns(7, range(n), np.zeros(n), [RawFile(uuid.UUID(int=1), 1)]))
+    store.close()
+    connection = Connection(database_url, StoreOptions(), autocommit=True, name="test")
+    ((run, matrix),) = Overlap([0], 0, 2**63 - 1).read(connection)
+    assert (run, matrix.tolist()) == (7, [[n]])
+    execute(database_url, f"UPDATE event_page SET {change}")
+    with pytest.raises(CorruptPageError):
+        Overlap([0], 0, 2**63 - 1).read(connection)
+    connection.close()
 
 
 @pytest.mark.parametrize("n", [600, 20])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import numpy as np
@@ -12,12 +13,15 @@ import numpy as np
 from eventindex.cli.event_files.manifest import Manifest
 from eventindex.cli.event_files.writing import EventWriter, open_writer, output_form
 from eventindex.cli.generate_derived import derivation, is_given, source_blocks
-from eventindex.cli.shared.common import counted, note
+from eventindex.cli.shared.common import connection_options, counted, note
 from eventindex.cli.shared.progress import ProgressReport
 from eventindex.columns import DSID_MAX, EventColumns
 from eventindex.derive import derive as derived_events
 from eventindex.generate import Plan
 from eventindex.generate import generate as generate_events
+
+if TYPE_CHECKING:
+    from eventindex.client import Client
 
 # Options whose names differ from the plan's fields.
 _PLAN_NAMES = {"gaps": "gap_fraction", "triggers": "trigger_probabilities", "dsid": "dsid_raw"}
@@ -96,8 +100,9 @@ _NUMBER = click.IntRange(0, 2**62)
     "--from",
     "sources",
     multiple=True,
-    metavar="FILE",
-    help="With --derive: files of events; - is CSV from stdin. May be given again.",
+    metavar="FILE|COLLECTION",
+    help="With --derive: a file of events, or a collection of the index; - is CSV from stdin. "
+    "May be given again.",
 )
 @click.option(
     "--manifest",
@@ -105,11 +110,13 @@ _NUMBER = click.IntRange(0, 2**62)
     metavar="FILE",
     help="Write the events of each file and dataset, .json or .csv, for `compare`.",
 )
+@connection_options
 @click.pass_context
 def generate(
     context: click.Context,
     /,
     *,
+    connect: Callable[[], Client],
     output: str,
     form: str | None,
     manifest: Path | None,
@@ -123,8 +130,8 @@ def generate(
     Runs with gaps, several RAW files open at a time, random triggers; the same seed gives the
     same file. Memory does not grow with its size.
 
-    With --derive it is a part of the events of other files, in RAW files and a dataset of their
-    own, for `load --collection NAME`.
+    With --derive it is a part of the events of files, or of a collection of the index, in RAW files
+    and a dataset of their own, for `load --collection NAME`. The index is asked for nothing else.
     """
     form = output_form(output, form)
     if manifest is not None and manifest.suffix.lower() not in {".json", ".csv"}:
@@ -138,7 +145,7 @@ def generate(
         count = _generate(output, form, _plan(options), counts)
     else:
         part = derivation(context, options, derive, keep)
-        blocks = source_blocks(sources)
+        blocks = source_blocks(sources, connect)
         with open_writer(output, form, names=names) as writer:
             count = _write_events(writer, derived_events(part, blocks), counts)
     if manifest is not None and counts is not None:

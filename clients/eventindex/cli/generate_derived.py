@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from eventindex.cli.event_files.opening import InputFile, find_inputs, open_file, read_events
+from eventindex.cli.event_files.opening import (
+    COMPRESSIONS,
+    FORMATS,
+    InputFile,
+    find_inputs,
+    open_file,
+    read_events,
+)
 from eventindex.cli.event_files.rows import BadRow, Defaults
 from eventindex.cli.shared.common import Failure
 from eventindex.collection_names import RAW
 from eventindex.columns import EventColumns
-from eventindex.derive import Derivation
+from eventindex.derive import Derivation, SourceEvents
+from eventindex.limits import PAIRS_PER_MESSAGE_MAX
+
+if TYPE_CHECKING:
+    from eventindex.client import Client
 
 # Options that say how events are made up, which derived ones are not.
 _OF_NEW_EVENTS = (
@@ -52,23 +66,51 @@ def is_given(context: click.Context, name: str) -> bool:
     return context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT
 
 
-def source_blocks(names: Sequence[str]) -> Iterator[EventColumns]:
-    """Yield the events of files; "-" is CSV from standard input.
+def source_blocks(names: Sequence[str], connect: Callable[[], Client]) -> Iterator[SourceEvents]:
+    """Yield the events of files and of collections of the index; "-" is CSV from standard input.
+
+    What is no file and has no name of one is a collection.
 
     Raises:
-        click.UsageError: no file, or one that is not there or holds no events.
+        click.UsageError: no source, or one that is not there or holds no events.
         Failure: a row that is no event.
+        EventIndexError: the index does not answer, or has no such collection.
     """
     if not names:
-        raise click.UsageError("--derive needs --from FILE, the events that it is made from")
-    for name in names:
-        if name != "-" and "/" not in name and not Path(name).suffix and not Path(name).exists():
-            raise click.UsageError(
-                f"--from {name}: no such file. For a collection of the index: "
-                f"eventindex events --collection {name} --format csv | "
-                "eventindex generate --from - …"
-            )
-    files = [file for name in names for file in find_inputs([name], "csv" if name == "-" else None)]
+        raise click.UsageError(
+            "--derive needs --from FILE or --from COLLECTION, the events that it is made from"
+        )
+    sources = [
+        _collection(name, connect) if is_collection(name) else _files(name) for name in names
+    ]
+    return chain.from_iterable(sources)
+
+
+def is_collection(name: str) -> bool:
+    """Return whether a source is a collection of the index: no file has the name, or looks it."""
+    plain = Path(name.lower())
+    while plain.suffix in COMPRESSIONS:
+        plain = plain.with_suffix("")
+    if name == "-" or plain.suffix in FORMATS or Path(name).exists():
+        return False
+    return re.fullmatch(r"[a-z0-9][a-z0-9._-]*|cosmic\..+", name) is not None
+
+
+def _collection(name: str, connect: Callable[[], Client]) -> Iterator[SourceEvents]:
+    """Return the events of a collection; the first have come, so that what is wrong was told."""
+    client = connect()
+    blocks = client.list_events(collection=name, batch_events_max=PAIRS_PER_MESSAGE_MAX)
+    first = next(blocks, None)
+
+    def rest() -> Iterator[SourceEvents]:
+        with client:
+            yield from chain([] if first is None else [first], blocks)
+
+    return rest()
+
+
+def _files(name: str) -> Iterator[SourceEvents]:
+    files = find_inputs([name], "csv" if name == "-" else None)
     for file in files:
         if file.form not in {"csv", "jsonl", "parquet"}:
             raise click.UsageError(f"{file.path}: events are read from csv, jsonl or parquet")
