@@ -13,8 +13,8 @@ from eventindex import text_rows as rows
 from eventindex.errors import EventIndexError
 from eventindex.results import LookupResult
 from eventindex.selection_results import Events
+from rest_gateway.lists.block import PairError
 from rest_gateway.lists.negotiate import Form
-from rest_gateway.lists.pair_lists import PairError
 
 Blocks = Generator[bytes, None, None]
 
@@ -67,9 +67,8 @@ def _json(
         others |= dict.fromkeys(result.other_collections)
         if result.not_found and len(lacking) < RUNS_ASKED_MAX:
             lacking.update(result.run_numbers[result.missing()].tolist())
-        objects = rows.answer_objects(result, names=names)
-        if objects:
-            yield (separator + ",\n".join(objects)).encode()
+        if objects := rows.answer_objects(result, end=",\n", names=names):
+            yield (separator + objects.removesuffix(",\n")).encode()
             separator = ",\n"
     unknown: list[int] | None = []
     if lacking:
@@ -86,7 +85,7 @@ def _json(
 
 def _ndjson(results: Iterable[LookupResult], errors: Sequence[PairError], names: bool) -> Blocks:
     for result in results:
-        yield "".join([f"{each}\n" for each in rows.answer_objects(result, names=names)]).encode()
+        yield rows.answer_objects(result, names=names).encode()
     for error in errors:
         yield (rows.compact({"error": error}) + "\n").encode()
 

@@ -14,7 +14,7 @@ from eventindex.lookup_messages import Question, decode, encode
 from eventindex.pairs import Pairs, to_pairs
 from eventindex.results import LookupResult, to_result
 from eventindex.v1 import lookup_pb2
-from rest_gateway.lists.pair_lists import ListBlock
+from rest_gateway.lists.block import ListBlock
 from rest_gateway.lists.spool import ListCheck
 from rest_gateway.problems import Problem
 
