@@ -1,7 +1,7 @@
 """Events and answers to pairs as lines of CSV and JSON objects. Pure: columns in, text out.
 
 The command line writes them and the REST API sends them. Numbers are JSON numbers of up to 64 bits,
-file ids are strings. Where pyarrow is there it puts many rows together, a fourth of the time.
+file ids are strings. Where pyarrow is loaded it puts the rows together, in a fourth of the time.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from eventindex.columns import EventColumns
 from eventindex.results import DatasetState, LookupResult, RawFile
 from eventindex.selection_results import Events
-from eventindex.stored_text import has_pyarrow
+from eventindex.stored_text import pyarrow_is_loaded
 
 EVENT_FIELDS = ("run_number", "event_number", "olt_result", "dsid_raw", "fuid_raw")
 ANSWER_FIELDS = ("run_number", "event_number", "fuid_raw", "dsid_raw", "dataset_state")
@@ -119,14 +119,14 @@ class _Known(NamedTuple):
 
 _Piece = str | NDArray[Any] | _Chosen | _Known
 
-# Fewer rows are put together before pyarrow is imported.
-_ARROW_ROWS_MIN = 5_000
+# Fewer rows are put together as soon without it.
+_ARROW_ROWS_MIN = 500
 
 
 def _joined(pieces: Sequence[_Piece]) -> str:
     """Return rows as one text; each piece is a text of all rows, or has a value for each."""
     rows = next(len(piece) for piece in pieces if not isinstance(piece, str | _Chosen | _Known))
-    if rows >= _ARROW_ROWS_MIN and has_pyarrow():
+    if rows >= _ARROW_ROWS_MIN and pyarrow_is_loaded():
         return _joined_by_arrow(pieces)
     return "".join(chain.from_iterable(zip(*(_texts(p, rows) for p in pieces), strict=True)))
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from eventindex.pair_lists.columns import Columns
 from eventindex.pairs import Pairs
-from eventindex.stored_text import has_pyarrow
+from eventindex.stored_text import pyarrow_is_loaded
 
-# Below it pyarrow is not worth its import.
-_BYTES_MIN = 32 * 1024
+# Shorter text is read as soon without it.
+_BYTES_MIN = 4 * 1024
 _DELIMITERS = (b",", b"\t", b" ")
 # Where the first line is looked for.
 _LINE_BYTES_MAX = 64
@@ -17,7 +17,7 @@ _NAMES = ("first", "second")
 
 def read_plain(text: bytes, columns: Columns) -> Pairs | None:
     """Return the pairs of whole lines; None where one of them is not so plain."""
-    if len(text) < _BYTES_MIN or not columns.of_two or not has_pyarrow():
+    if len(text) < _BYTES_MIN or not columns.of_two or not pyarrow_is_loaded():
         return None
     delimiter = next((one for one in _DELIMITERS if one in text[:_LINE_BYTES_MAX]), b"")
     if not delimiter or columns.delimiter not in {None, delimiter.decode()}:
