@@ -2,14 +2,19 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
+PIP := -m pip --disable-pip-version-check install --quiet
+# What the lock files name, with its SHA-256, and nothing that would be built here from sources.
+LOCKED := $(PIP) --require-hashes --only-binary :all:
+# The project itself, by the build tool of requirements/build.txt.
+PROJECT := $(PIP) --no-deps --no-build-isolation --editable .
+AUDIT := $(VENV)/audit
 PROTOS := protos/eventindex/v1/*.proto
 # protoc looks for its plugins on the PATH.
 PROTOC = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I protos --python_out=$(1) --pyi_out=$(1) \
 	--grpc_python_out=$(1) --mypy_grpc_out=quiet:$(1) $(PROTOS)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow test-faults test-model test-containers fuzz soak lint format docs protos protos-check contract contract-image bench bench-small bench-billion up down clean
+.PHONY: help run test test-slow test-faults test-model test-citus test-containers fuzz soak lint format docs protos protos-check contract contract-image lock audit sbom pin-images bench bench-small bench-billion up down clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -18,9 +23,9 @@ help: ## list the targets
 run: $(VENV)/.server ## start everything here, send sample events, look them up, serve until Ctrl-C
 	@exec $(BIN)/python -m local_stack.demo
 
-# Each worker has a third of the tests, file after file; who is done takes half of what another has left.
-# Three on two cores: many tests wait for a server, a signal or a limit.
-PYTEST := $(BIN)/python -m pytest -n 3 --dist worksteal
+# Each worker has a quarter of the tests, file after file; who is done takes half of what another has left.
+# Four on two cores: many tests wait for a server, a signal or a limit.
+PYTEST := $(BIN)/python -m pytest -n 4 --dist worksteal
 
 test: $(VENV)/.dev ## run the tests (PYTEST_ARGS="-k lookup" to choose)
 	@$(PYTEST) -m "not slow" $(PYTEST_ARGS)
@@ -37,6 +42,13 @@ test-model: $(VENV)/.dev ## any mix of calls and crashes against a dictionary, f
 fuzz: $(VENV)/.dev ## bytes that nobody meant for everything that reads some, ten minutes (FUZZ_SECONDS=600)
 	@EVENTINDEX_FUZZ_SECONDS=$(or $(FUZZ_SECONDS),600) $(BIN)/python -m pytest -n 0 --log-cli-level=WARNING \
 	  tests/fuzz $(PYTEST_ARGS)
+
+# The role of the URL makes databases and roles. With an embedded server of ours beside it: tests
+# that stop a server, or read its log, are not about this one.
+test-citus: $(VENV)/.dev ## tests of store, index, ingest and model on a server or Citus cluster of yours (CITUS_URL=…)
+	@test -n "$(CITUS_URL)" || { echo "CITUS_URL=postgresql://owner@coordinator/database" >&2; exit 2; }
+	@EVENTINDEX_TEST_DATABASE_URL="$(CITUS_URL)" $(BIN)/python -m pytest -n 0 \
+	  tests/store tests/index tests/ingest tests/model $(PYTEST_ARGS)
 
 test-containers: $(VENV)/.dev ## docker-compose.yml as it is, harmed, on a Docker of its own (as root on Debian)
 	@$(BIN)/python -m tests.containers $(CONTAINERS_ARGS)
@@ -86,6 +98,24 @@ bench-small: $(VENV)/.bench ## the same with little data, a minute: fails on a w
 bench-billion: $(VENV)/.bench ## load a billion events, measure there (BENCH_ARGS="--runs 22": ten million)
 	@$(BIN)/python -m benchmarks.billion $(BENCH_ARGS)
 
+lock: $(AUDIT)/.installed ## write requirements/*.txt anew: versions of constraints.txt, hashes of PyPI
+	@requirements/lock
+
+audit: $(AUDIT)/.installed ## ask PyPI's advisories for known weaknesses of what is installed
+	@$(AUDIT)/bin/python requirements/audit.py
+
+# In an environment of its own, so that it names what is installed and no more.
+sbom: $(AUDIT)/.installed ## write dist/sbom-server.cdx.json, a CycloneDX bill of materials (SBOM_OF=gateway)
+	@mkdir -p dist && scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && $(PYTHON) -m venv "$$scratch" \
+	  && "$$scratch/bin/python" $(LOCKED) -r requirements/$(or $(SBOM_OF),server).txt \
+	  && "$$scratch/bin/python" -m pip uninstall --quiet --yes pip setuptools \
+	  && $(AUDIT)/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+	    --output-file dist/sbom-$(or $(SBOM_OF),server).cdx.json "$$scratch" \
+	  && echo dist/sbom-$(or $(SBOM_OF),server).cdx.json
+
+pin-images: ## write the digests of other projects' images anew (needs Docker and the registries)
+	@deploy/pin-images
+
 COMPOSE = docker compose --env-file deploy/.env
 
 # The tables are migrated while the services of before still run: if that fails, they go on.
@@ -108,18 +138,25 @@ $(VENV)/bin/python:
 	@echo "making the Python environment in $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
 
-# Stamps: installed again when the requirements change. `dev` contains `server`.
-$(VENV)/.server: pyproject.toml constraints.txt | $(VENV)/bin/python
+# Stamps: installed again when the lock changes. `dev` contains `server`.
+$(VENV)/.server: pyproject.toml requirements/build.txt requirements/server.txt | $(VENV)/bin/python
 	@echo "installing what the services need (about a minute, once)"
-	@$(PIP) -e '.[server]'
+	@$(BIN)/python $(LOCKED) -r requirements/build.txt -r requirements/server.txt
+	@$(BIN)/python $(PROJECT)
 	@touch $@
 
-$(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+$(VENV)/.dev: pyproject.toml requirements/build.txt requirements/dev.txt | $(VENV)/bin/python
 	@echo "installing what the services and the tests need"
-	@$(PIP) -e '.[dev]'
+	@$(BIN)/python $(LOCKED) -r requirements/build.txt -r requirements/dev.txt
+	@$(BIN)/python $(PROJECT)
 	@touch $(VENV)/.server $@
 
-$(VENV)/.bench: $(VENV)/.dev
+$(VENV)/.bench: $(VENV)/.dev requirements/bench.txt
 	@echo "installing what the benchmarks measure beside the project"
-	@$(PIP) -e '.[bench]'
+	@$(BIN)/python $(LOCKED) -r requirements/bench.txt
+	@touch $@
+
+$(AUDIT)/.installed: requirements/audit.txt | $(VENV)/bin/python
+	@$(PYTHON) -m venv $(AUDIT)
+	@$(AUDIT)/bin/python $(LOCKED) -r requirements/audit.txt
 	@touch $@

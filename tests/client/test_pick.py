@@ -47,8 +47,7 @@ def add(server: Server, path: Path, *names: str) -> None:
     """Let the index know the events of a file."""
     with uproot.open(path) as file:
         own = str(file.file.uuid)
-    columns = [values.tolist() for values in read_branches(path, *names).values()]
-    for pair in zip(*columns, strict=True):
+    for pair in zip(*(v.tolist() for v in read_branches(path, *names).values()), strict=True):
         server.store.setdefault(pair, (own, 1, 0))
 
 
@@ -80,6 +79,7 @@ def same_branches(picked: Path, original: Path, entries: list[int]) -> int:
         return len(names)
 
 
+@pytest.mark.slow
 def test_every_branch_of_a_nanoaod_is_as_it_was():
     """A TTree: 947 branches, jagged ones with their shared counters, in the order of the list."""
     write_list(NANOAOD, [*ENTRIES, ENTRIES[0]], "run", "event")

@@ -15,7 +15,7 @@ from tests.support.processes import wait_until
 
 # What upstream images run; a folder for each Dockerfile.
 _FILES = Path(__file__).parent / "images"
-_PYTHON = "python:3.11-slim"
+_PYTHON = "python:3.11.15-slim-trixie"
 _SERVERS = "eventindex-test/servers"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -44,6 +45,10 @@ class Stack:
                 target = self.tree / name
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(ROOT / name, target)
+        # The substitutes are made here: they have the tags, and digests of their own.
+        for name in ("docker-compose.yml", "deploy/Dockerfile"):
+            text = (self.tree / name).read_text("utf-8")
+            (self.tree / name).write_text(re.sub("@sha256:[0-9a-f]{64}", "", text), "utf-8")
         text = (self.tree / "docker-compose.yml").read_text("utf-8")
         self.services = yaml.safe_load(text)["services"]
         self.environment = {**os.environ, "XDG_CONFIG_HOME": str(work / "docker")}

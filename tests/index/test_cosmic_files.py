@@ -6,6 +6,7 @@ import json
 import uuid
 
 import grpc
+import pytest
 
 from event_store.database.migrate import migrate
 from event_store.telescope.names import cosmic_fuid
@@ -92,6 +93,7 @@ def test_long_runs_come_in_pieces(ingest, stub):
     assert len(events(stub, events_max=777)) == 777
 
 
+@pytest.mark.slow
 def test_a_slow_reader_holds_nothing_in_the_database(ingest, stub, database_url):
     """While a caller pauses no statement and no snapshot is open; the rest comes afterwards."""
     for first in range(0, 20_000, 5000):

@@ -179,6 +179,7 @@ def test_kill_9_of_the_supervisor_leaves_nobody(service):
         assert {stub.Lookup(request([7], [1])).not_found for stub in stubs} == {1}
 
 
+@pytest.mark.slow
 def test_a_worker_that_hangs_shows_and_does_not_hold_the_stop(make):
     """Liveness fails for a silent worker; at a stop it is killed after the grace period."""
     service = make(index_workers=2, shutdown_grace_s=0).start()

@@ -24,6 +24,9 @@ from service_kit.auth import access_rule
 from service_kit.settings import Settings
 from tests.support.deploy import DEPLOY, ROOT, SERVICES, dockerfile
 
+# A release, and the one image that had it when it was looked at.
+EXACT_IMAGE = r"[\w./-]+:v?\d+\.\d+(\.\d+)?[\w-]*@sha256:[0-9a-f]{64}"
+
 # docker-compose.yml
 
 
@@ -207,11 +210,13 @@ def test_images_are_pinned_and_have_a_name(compose: dict[str, Any]) -> None:
     """A rollback finds the images of the release before: ours bear its number, others are exact."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     for name, service in compose["services"].items():
-        repository, tag = service["image"].rsplit(":", 1)
         if "build" in service:
+            repository, tag = service["image"].rsplit(":", 1)
             assert (repository.partition("/")[0], tag) == ("eventindex", project["version"]), name
         else:
-            assert re.fullmatch(r"v?\d+\.\d+(\.\d+)?", tag), name
+            assert re.fullmatch(EXACT_IMAGE, service["image"]), name
+    (base,) = re.findall(r"^ARG PYTHON_IMAGE=(.*)$", dockerfile(), re.MULTILINE)
+    assert re.fullmatch(EXACT_IMAGE, base)
 
 
 def test_no_secret_is_in_an_argument_list(compose: dict[str, Any]) -> None:

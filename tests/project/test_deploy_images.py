@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from functools import cache
 from importlib.metadata import packages_distributions, requires
 from typing import Any
 
@@ -49,8 +50,8 @@ def test_images_have_what_their_service_imports(extra: str, module: str) -> None
     assert ("pyarrow" in allowed) == (extra == "gateway")
     refused = sorted(
         package
-        for package, distributions in packages_distributions().items()
-        if not allowed & {canonicalize_name(name) for name in distributions}
+        for package, distributions in distributions_of_packages().items()
+        if not allowed & distributions
     )
     code = (
         "import sys\n"
@@ -58,6 +59,15 @@ def test_images_have_what_their_service_imports(extra: str, module: str) -> None
         f"import {module}\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+@cache
+def distributions_of_packages() -> dict[str, set[str]]:
+    """The distributions here that each importable package may come from."""
+    return {
+        package: {canonicalize_name(name) for name in names}
+        for package, names in packages_distributions().items()
+    }
 
 
 def closure(wanted: str) -> set[str]:

@@ -26,10 +26,20 @@ from local_stack.postgres_binaries import postgres_programs
 from tests.support.up import INSERT, LIMIT_S, Up, assert_gone, open_page, query
 
 
-def test_addresses_answer_and_data_outlives_a_restart(run_up, data):
-    """endpoints.json names what answers, Ctrl-C and SIGTERM stop it all, and the data stays."""
-    up = run_up()
-    endpoints = up.endpoints()
+@pytest.fixture(scope="module")
+def served() -> Iterator[Up]:
+    """A stack that runs for all tests that only look at it."""
+    root = Path(tempfile.mkdtemp(prefix="eventindex-up-"))
+    root.chmod(0o755)
+    up = Up(root / "data")
+    yield up
+    up.stop()
+    shutil.rmtree(root)
+
+
+def test_addresses_answer(served):
+    """endpoints.json names what answers, each service with a login of its own."""
+    endpoints = served.endpoints()
     assert set(endpoints) == {
         *("index", "ingest", "mqtt", "database", "http", "pids"),
         *("index_metrics", "ingest_metrics", "http_metrics"),
@@ -47,9 +57,16 @@ def test_addresses_answer_and_data_outlives_a_restart(run_up, data):
         "AND pid <> pg_backend_pid() AND backend_type = 'client backend' ORDER BY 1",
     )
     assert [login for (login,) in logins] == ["index_service", "ingest_service", "rest_gateway"]
+    assert query(endpoints, "SHOW synchronous_commit") == [("on",)]
+
+
+@pytest.mark.slow
+def test_data_outlives_a_restart(run_up, data):
+    """Ctrl-C and SIGTERM stop it all, and the data stays."""
+    up = run_up()
+    endpoints = up.endpoints()
     query(endpoints, "CREATE TABLE kept (event_number bigint)")
     query(endpoints, INSERT)
-    assert query(endpoints, "SHOW synchronous_commit") == [("on",)]
 
     assert up.stop(signal.SIGINT) == 0, up.text
     assert not (data / "endpoints.json").exists()
@@ -60,17 +77,6 @@ def test_addresses_answer_and_data_outlives_a_restart(run_up, data):
     assert query(endpoints, "SELECT event_number FROM kept") == [(4917,)]
     assert again.stop(signal.SIGTERM) == 0, again.text
     assert_gone(endpoints["pids"])
-
-
-@pytest.fixture(scope="module")
-def served() -> Iterator[Up]:
-    """A stack that runs for all tests that only look at it."""
-    root = Path(tempfile.mkdtemp(prefix="eventindex-up-"))
-    root.chmod(0o755)
-    up = Up(root / "data")
-    yield up
-    up.stop()
-    shutil.rmtree(root)
 
 
 def test_nobody_else_can_read_the_password_or_come_in_without_it(served):

@@ -16,7 +16,7 @@ from tests.support.reader import check, columns
 from tests.support.store import reply
 
 
-@pytest.mark.parametrize("cache_bytes", [1 << 20, 1 << 26])
+@pytest.mark.parametrize("cache_bytes", [pytest.param(1 << 20, marks=pytest.mark.slow), 1 << 26])
 def test_lookups_follow_every_write(database_url, connection, cache_bytes):
     """Dense, sparse, many-file and absent pages, written and looked up in turn."""
     rng = np.random.default_rng(3)

@@ -94,6 +94,7 @@ def tab_to(page: Page, wanted: Locator, presses_max: int = 12) -> None:
 WIDER = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "dark"), (390, "light")])
 def test_every_page_is_open_to_everyone(browser, stack, width, scheme):
     """No serious violation on a desk or a phone, and nothing is wider than the screen."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+from base64 import b64encode
 
 import pyarrow as pa
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 from pyarrow import parquet
 
 from eventindex.pair_lists.text import PairListError, parse_columns, read_pairs
@@ -90,18 +91,23 @@ def test_a_file_is_dropped(page):
     assert len(text.splitlines()) == 1 + 60_000 + 1
 
 
-DROP_BYTES = DROP.replace("[text]", "[Uint8Array.from(text)]")
+# Playwright takes a list of numbers apart one by one: bytes go as text.
+DROP_BYTES = DROP.replace("[text]", "[Uint8Array.from(atob(text), (c) => c.charCodeAt(0))]")
 
 
-@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def dropped(page: Page, name: str, content: bytes) -> None:
+    """Drop a file of these bytes."""
+    page.evaluate(DROP_BYTES, [name, b64encode(content).decode()])
+
+
+@pytest.mark.parametrize(
+    ("end", "encoding"), [("\n", "utf-16"), ("\r\n", "utf-8"), ("\r", "utf-16")]
+)
 def test_a_file_of_any_line_end_is_dropped(page, end, encoding):
     """4,000 pairs have 4,000 answers, whatever ends the lines and encodes them."""
     page.goto("/")
     wanted = [f"{1 + n % 3},{n % 40}" for n in range(4_000)]
-    page.evaluate(
-        DROP_BYTES, ["list.txt", list("".join(f"{p}{end}" for p in wanted).encode(encoding))]
-    )
+    dropped(page, "list.txt", "".join(f"{p}{end}" for p in wanted).encode(encoding))
     page.get_by_role("button", name="Look up 4,000 pairs").click()
     expect(page.get_by_role("heading", name="3,000 events found in 3 RAW files")).to_be_visible()
     _, text = saved(page, page.get_by_role("button", name="Download all (CSV)"))
@@ -116,14 +122,14 @@ def test_a_file_that_only_the_gateway_reads_is_dropped(page):
     out = io.BytesIO()
     parquet.write_table(pa.table({"run": [1, 2], "x": [3, 15], "event": [15, 3]}), out)
     page.goto("/")
-    page.evaluate(DROP_BYTES, ["list.parquet", list(out.getvalue())])
+    dropped(page, "list.parquet", out.getvalue())
     expect(page.locator("#dropped")).to_contain_text("list.parquet: the gateway reads this file")
     page.get_by_role("button", name="Look up this file").click()
     expect(page.get_by_role("heading", name="2 events found in 2 RAW files")).to_be_visible()
     page.get_by_label("What the columns are").fill("run,event,-")
     page.get_by_role("button", name="Look up this file").click()
     expect(page.get_by_role("heading", name="2 events found in 2 RAW files")).to_be_visible()
-    page.evaluate(DROP_BYTES, ["book.xlsx", [*b"PK\x03\x04", *bytes(100)]])
+    dropped(page, "book.xlsx", b"PK\x03\x04" + bytes(100))
     page.get_by_role("button", name="Look up this file").click()
     expect(page.get_by_role("alert")).to_contain_text("a workbook of a spreadsheet, not a list")
 
