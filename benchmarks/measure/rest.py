@@ -108,7 +108,7 @@ def _to_arrow(batch: Batch) -> bytes:
     out = pa.BufferOutputStream()
     with pa.ipc.new_stream(out, table.schema) as writer:
         writer.write_table(table)
-    return out.getvalue().to_pybytes()
+    return bytes(out.getvalue())
 
 
 def _to_json(batch: Batch) -> bytes:
