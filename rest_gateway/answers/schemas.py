@@ -42,6 +42,8 @@ class ListError(Document):
         None, ge=1, description="Line of a text list, or row of a table, from 1."
     )
     pointer: str | None = Field(None, description="JSON pointer into the body.")
+    reason: str | None = Field(None, description="The code of `detail`, where it has one.")
+    parameters: dict[str, str] | None = Field(None, description="What stands in `detail`, by name.")
 
 
 class ProblemDocument(Document):
@@ -69,6 +71,12 @@ class ProblemDocument(Document):
     limit: int | None = Field(None, description="The limit that was passed (413).")
     unit: str | None = Field(None, description="The unit of the limit (413).")
     setting: str | None = Field(None, description="The setting that is the limit (413).")
+    reason: str | None = Field(
+        None, description="The code of `detail`, such as RUN_NOT_FOUND, where it has one."
+    )
+    parameters: dict[str, str] | None = Field(
+        None, description="What stands in `detail`, by name: for readers of other languages."
+    )
 
 
 class Answer(Document):

@@ -194,7 +194,6 @@ def wanted(request: Request) -> bool:
 
 
 @router.get("/docs")
-def docs() -> HTMLResponse:
+def docs(reader: ReaderDep) -> HTMLResponse:
     """Show the OpenAPI document to people, by Swagger UI from this machine."""
-    page = _templates.get_template("docs.html").render()
-    return HTMLResponse(page, headers={"Cache-Control": "no-cache"})
+    return _page(reader, "docs")
