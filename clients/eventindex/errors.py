@@ -137,8 +137,8 @@ def _reason_of(error: grpc.RpcError) -> tuple[str, Mapping[str, str]]:
     if not isinstance(packed, bytes):
         return "", {}
     # For errors alone.
-    from google.protobuf.message import DecodeError  # noqa: PLC0415
-    from google.rpc import error_details_pb2, status_pb2  # noqa: PLC0415
+    from google.protobuf.message import DecodeError  # noqa: PLC0415  # as above
+    from google.rpc import error_details_pb2, status_pb2  # noqa: PLC0415  # as above
 
     info = error_details_pb2.ErrorInfo()
     try:
