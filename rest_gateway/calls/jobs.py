@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.sse import format_sse_event
 
 from eventindex.collection_names import RAW
+from eventindex.told import told
 from rest_gateway.answers import job_schemas
 from rest_gateway.answers.blocks import answer_blocks
 from rest_gateway.answers.streams import Stream, json_answer, primed, streamed
@@ -284,4 +285,8 @@ async def _find(parts: Parts, job_id: uuid.UUID, caller: Caller | None) -> JobRo
 
 
 def _gone(job_id: uuid.UUID) -> Problem:
-    return Problem(404, "not-found", f"there is no job {job_id}: unknown, cancelled or expired")
+    return Problem(
+        404,
+        "not-found",
+        told("JOB_NOT_FOUND", "there is no job {id}: unknown, cancelled or expired", id=job_id),
+    )
