@@ -78,8 +78,8 @@ class FileNamesQuery(Parameters):
     )
 
 
-EventForm = Literal["ndjson", "csv"]
-EVENT_FORMS = (Form.NDJSON, Form.CSV)
+EventForm = Literal["ndjson", "csv", "parquet", "arrow"]
+EVENT_FORMS = (Form.NDJSON, Form.CSV, Form.PARQUET, Form.ARROW)
 
 
 class PageQuery(Parameters):
