@@ -38,6 +38,7 @@ class DeadLetter(NamedTuple):
     detail: str
     source: str
     received: datetime.datetime | None
+    request_id: str = ""
 
 
 class RunCheck(NamedTuple):
@@ -135,6 +136,7 @@ def to_dead_letter(message: admin_pb2.DeadLetter) -> DeadLetter:
         message.detail,
         message.source,
         to_time(message, "received"),
+        message.request_id,
     )
 
 

@@ -41,6 +41,7 @@ class LetterRow:
     detail: str
     source: str
     received: datetime
+    request_id: str
     payload: bytes = b""
 
 
@@ -105,7 +106,8 @@ def delete_dead_letter(connection: Connection, dead_letter_id: int) -> bool:
 
 
 _LETTER_COLUMNS = (
-    "dead_letter_id, topic, octet_length(payload), truncated, reason, detail, source, received"
+    "dead_letter_id, topic, octet_length(payload), truncated, reason, detail, source, received, "
+    "request_id"
 )
 
 

@@ -52,7 +52,8 @@ def insert_dead_letters(
     """Store refused messages; `step` is called after each statement."""
     execute_rows(
         cursor,
-        "INSERT INTO dead_letter (topic, payload, truncated, reason, detail, source) VALUES %s",
+        "INSERT INTO dead_letter (topic, payload, truncated, reason, detail, source, request_id) "
+        "VALUES %s",
         (
             (
                 letter.topic,
@@ -61,6 +62,7 @@ def insert_dead_letters(
                 letter.reason,
                 letter.detail,
                 letter.source,
+                letter.request_id,
             )
             for letter in letters
         ),

@@ -82,6 +82,7 @@ def letter_message(row: LetterRow) -> admin_pb2.DeadLetter:
         reason=row.reason,
         detail=row.detail,
         source=row.source,
+        request_id=row.request_id,
     )
     letter.received.FromDatetime(row.received)
     return letter

@@ -18,6 +18,10 @@ class DeadLetter(Document):
     detail: str
     source: str
     received: Time | None
+    request_id: str = Field(
+        description="In the log of ingest_service it leads to the message and to its commit; "
+        "empty where it was kept by an older release."
+    )
 
 
 class DeadLetterWithPayload(DeadLetter):

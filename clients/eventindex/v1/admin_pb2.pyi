@@ -165,7 +165,7 @@ class DeleteCriterionResponse(_message.Message):
     def __init__(self, criteria: _Optional[_Iterable[_Union[Criterion, _Mapping]]] = ...) -> None: ...
 
 class DeadLetter(_message.Message):
-    __slots__ = ("dead_letter_id", "topic", "payload", "payload_bytes", "truncated", "reason", "detail", "source", "received")
+    __slots__ = ("dead_letter_id", "topic", "payload", "payload_bytes", "truncated", "reason", "detail", "source", "received", "request_id")
     DEAD_LETTER_ID_FIELD_NUMBER: _ClassVar[int]
     TOPIC_FIELD_NUMBER: _ClassVar[int]
     PAYLOAD_FIELD_NUMBER: _ClassVar[int]
@@ -175,6 +175,7 @@ class DeadLetter(_message.Message):
     DETAIL_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     RECEIVED_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     dead_letter_id: int
     topic: str
     payload: bytes
@@ -184,7 +185,8 @@ class DeadLetter(_message.Message):
     detail: str
     source: str
     received: _timestamp_pb2.Timestamp
-    def __init__(self, dead_letter_id: _Optional[int] = ..., topic: _Optional[str] = ..., payload: _Optional[bytes] = ..., payload_bytes: _Optional[int] = ..., truncated: _Optional[bool] = ..., reason: _Optional[str] = ..., detail: _Optional[str] = ..., source: _Optional[str] = ..., received: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    request_id: str
+    def __init__(self, dead_letter_id: _Optional[int] = ..., topic: _Optional[str] = ..., payload: _Optional[bytes] = ..., payload_bytes: _Optional[int] = ..., truncated: _Optional[bool] = ..., reason: _Optional[str] = ..., detail: _Optional[str] = ..., source: _Optional[str] = ..., received: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class ListDeadLettersRequest(_message.Message):
     __slots__ = ("page_size", "page_token", "reason", "topic")
