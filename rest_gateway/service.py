@@ -114,8 +114,9 @@ class Gateway:
             asked,
             follow,
             Places(HTTP_HEAVY_CALLS_MAX),
-            Places(settings.calls_per_subject_max),
-            stopping,
+            callers=Places(settings.calls_per_subject_max),
+            followers=Places(settings.calls_per_subject_max),
+            stopping=stopping,
         )
         self._app = make_app(parts, observer)
 
