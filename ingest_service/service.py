@@ -48,6 +48,8 @@ log = logging.getLogger(__name__)
 _CALLS_AT_ONCE_MAX = 1024
 # Connections for the administration, beside the writer's.
 _ADMIN_CONNECTIONS_MAX = 3
+# The writer's, its probe, the health probe, the tokens, two that cancel, the broker's session.
+_MORE_CONNECTIONS = 7
 
 
 async def serve(settings: Settings) -> int:
@@ -101,6 +103,7 @@ class IngestService:
             settings.database_url,
             settings.store_options,
             collections_max=settings.collections_max,
+            connections=_ADMIN_CONNECTIONS_MAX + _MORE_CONNECTIONS,
         )
         self._detectors = Detectors(settings.detector_silence_min_s)
         self._pipeline = Pipeline(

@@ -63,8 +63,17 @@ class Store:
         options: StoreOptions | None = None,
         *,
         collections_max: int = COLLECTIONS_MAX,
+        connections: int = 0,
     ) -> None:
-        """`collections_max` is how many there may be when a telescope's is to be made."""
+        """Make a store that is not connected yet.
+
+        Args:
+            database_url: of the database.
+            options: of its connections.
+            collections_max: how many there may be when a telescope's is to be made.
+            connections: as many as the service may open, with this one; `check` asks for them.
+        """
+        self._connections = connections
         self._collections_max = collections_max
         self._url = database_url
         self._options = options or StoreOptions()
@@ -221,7 +230,7 @@ class Store:
 
     def check(self) -> list[str]:
         """Ask whether the database can be used; see `startup.check`."""
-        return startup.check(self._connection, WRITER_RIGHTS)
+        return startup.check(self._connection, WRITER_RIGHTS, self._connections)
 
     def probe(self) -> None:
         """Ask, beside a request that failed, whether the database does everything else.
