@@ -70,8 +70,13 @@ class Stack:
         return done.stdout
 
     def up(self) -> None:
-        """`make up`, as it is documented."""
-        self.run("make", "up")
+        """`make up`, as it is documented; on a busy machine health takes longer than it waits."""
+        try:
+            self.run("make", "up")
+        except RuntimeError as error:
+            if "is unhealthy" not in str(error):
+                raise
+            wait_until(self.healthy, HEALTHY_S_MAX, "health of all")
 
     def forget(self) -> None:
         """Remove what an earlier run in the same directory left."""
