@@ -15,10 +15,11 @@ from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 
 import eventindex
 from eventindex import DatasetState
-from tests.conftest import LONG_PROFILE
+from tests.conftest import GIVEN, LONG_PROFILE
 from tests.model.checks import STARTS, Checks, delays, key_of, numbers, value_of
 from tests.model.index import Offer, Value
 from tests.model.system import NUMBER_MAX, System
+from tests.support.gateway import database
 
 LONG = settings.get_current_profile_name() == LONG_PROFILE
 SHORT_SETTINGS = settings(
@@ -215,11 +216,16 @@ class Machine(Checks):
 
 
 @pytest.fixture(scope="module")
-def system():
+def system(request):
     """PostgreSQL, a broker and both services, for all examples."""
-    servers = System()
-    yield servers
-    servers.close()
+    with contextlib.ExitStack() as stack:
+        url = ""
+        if GIVEN:
+            wanted = map(request.getfixturevalue, ("postgres", "_template"))
+            url = stack.enter_context(database(*wanted))
+        servers = System(GIVEN, url)
+        stack.callback(servers.close)
+        yield servers
 
 
 @pytest.fixture

@@ -131,4 +131,8 @@ def _contents(held: list[IndexStatus]) -> list[tuple[str, str]]:
         counted(found.collections, "collection"),
     ]
     last = [("last event", f"{show_time(found.last_seen)} UTC")] if found.last_seen else []
-    return [("contents", ", ".join(words)), *last, ("size", size)]
+    lies = []
+    if found.shards:
+        where = f"{counted(found.shards, 'shard')} on {counted(found.nodes, 'node')}"
+        lies = [("distributed", f"by run, {where}")]
+    return [("contents", ", ".join(words)), *last, ("size", size), *lies]
