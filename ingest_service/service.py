@@ -103,7 +103,6 @@ class IngestService:
             settings.database_url,
             settings.store_options,
             collections_max=settings.collections_max,
-            connections=_ADMIN_CONNECTIONS_MAX + _MORE_CONNECTIONS,
         )
         self._detectors = Detectors(settings.detector_silence_min_s)
         self._pipeline = Pipeline(
@@ -169,7 +168,8 @@ class IngestService:
         Raises:
             UnusableDatabaseError: it answers and cannot be used as it is.
         """
-        await asyncio.to_thread(check_at_start, self._store.check)
+        connections = _ADMIN_CONNECTIONS_MAX + _MORE_CONNECTIONS
+        await asyncio.to_thread(check_at_start, partial(self._store.check, connections))
 
     def live_checks(self) -> dict[str, Check]:
         """Return what tells that the threads make progress."""

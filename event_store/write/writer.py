@@ -63,17 +63,8 @@ class Store:
         options: StoreOptions | None = None,
         *,
         collections_max: int = COLLECTIONS_MAX,
-        connections: int = 0,
     ) -> None:
-        """Make a store that is not connected yet.
-
-        Args:
-            database_url: of the database.
-            options: of its connections.
-            collections_max: how many there may be when a telescope's is to be made.
-            connections: as many as the service may open, with this one; `check` asks for them.
-        """
-        self._connections = connections
+        """`collections_max` is how many there may be when a telescope's is to be made."""
         self._collections_max = collections_max
         self._url = database_url
         self._options = options or StoreOptions()
@@ -228,9 +219,9 @@ class Store:
         with self._connection.cursor() as cursor:
             return without_known(cursor, letters)
 
-    def check(self) -> list[str]:
+    def check(self, connections: int = 0) -> list[str]:
         """Ask whether the database can be used; see `startup.check`."""
-        return startup.check(self._connection, WRITER_RIGHTS, self._connections)
+        return startup.check(self._connection, WRITER_RIGHTS, connections)
 
     def probe(self) -> None:
         """Ask, beside a request that failed, whether the database does everything else.
