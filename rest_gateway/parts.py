@@ -13,6 +13,7 @@ from rest_gateway.clients import Services
 from rest_gateway.jobs.database import JobDatabase
 from rest_gateway.jobs.worker import JobWorker
 from rest_gateway.shared import Shared
+from rest_gateway.sign_in import SignIn
 from service_kit.auth import Access
 from service_kit.places import Places
 from service_kit.settings import Settings
@@ -43,6 +44,7 @@ class Parts:
         heavy: how many of the calls that read many pages each caller has now.
         callers, followers: how many calls, and how many event streams, each subject has now.
         stopping: set when the process is told to stop; streams without an end look at it.
+        sign_in: where readers of the pages sign in.
     """
 
     settings: Settings
@@ -55,6 +57,7 @@ class Parts:
     callers: Places
     followers: Places
     stopping: asyncio.Event
+    sign_in: SignIn
 
 
 def _parts(request: Request) -> Parts:
