@@ -30,7 +30,9 @@ from event_store.pages.format import (
     SLOTS_PER_PAGE,
     Fuids,
     PackedPage,
+    check_slots,
     file_places,
+    is_empty,
     page_slots,
     unpack_file_index,
 )
@@ -126,7 +128,7 @@ def block_of(fetched: Sequence[FetchedPage]) -> PageBlock:
     Raises:
         CorruptPageError: a page contradicts itself.
     """
-    pages = [one.page if one.page and one.page.n_events else None for one in fetched]
+    pages = [one.page if one.page and not is_empty(one.page) else None for one in fetched]
     entries, low, high, dense, many = [_NO_ENTRIES], [_NO_CELLS], [_NO_CELLS], [], []
     n_entries = np.zeros(len(pages), np.int64)
     for place, page in enumerate(pages):
@@ -162,10 +164,12 @@ def block_of(fetched: Sequence[FetchedPage]) -> PageBlock:
 
 
 def _entries(page: PackedPage) -> Int32:
+    slots = page_slots(page)
+    check_slots(slots)
     index = unpack_file_index(page)
     if len(index) and int(index.max()) >= len(page.fuids):
         raise CorruptPageError(f"page has a file index of {index.max()} of {len(page.fuids)} files")
-    return (page_slots(page).astype(np.int32) << SLOT_BITS) | index.astype(np.int32)
+    return (slots.astype(np.int32) << SLOT_BITS) | index.astype(np.int32)
 
 
 def _cut(row: bytes, numbers: tuple[int, int, int, int, int]) -> _Row:

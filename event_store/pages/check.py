@@ -17,6 +17,8 @@ from event_store.pages.format import (
     SLOTS_PER_PAGE,
     PackedPage,
     UInt16,
+    check_slots,
+    is_empty,
     presence_bits,
     unpack,
 )
@@ -76,12 +78,16 @@ def check_scanned(page: PackedPage, *, with_files: bool) -> None:
     dense = page.slots is None
     width = _PLANE_BYTES if dense else (page.n_events + 7) // 8
     if page.slots is None:
-        presence = int.from_bytes(page.file_planes[:_PLANE_BYTES], "little")
-        events = presence.bit_count()
+        present = int.from_bytes(page.file_planes[:_PLANE_BYTES], "little")
+        events = present.bit_count()
     else:
+        check_slots(page.slots)
         events = len(page.slots)
+        present = (1 << events) - 1
     if events != page.n_events:
         raise CorruptPageError(f"page has {events} slots for n_events={page.n_events}")
+    if is_empty(page):
+        raise CorruptPageError("page names files and holds no event")
     if len(page.olt_planes) % width:
         raise CorruptPageError(f"olt_planes has {len(page.olt_planes)} bytes, a plane {width}")
     files = len(page.fuids)
@@ -90,6 +96,22 @@ def check_scanned(page: PackedPage, *, with_files: bool) -> None:
     planes = (max(files, 1) - 1).bit_length() + dense
     if with_files and (not files or len(page.file_planes) != planes * width):
         raise CorruptPageError(f"file_planes has {len(page.file_planes)} bytes for {files} files")
+    if with_files and _beyond(page.file_planes[dense * width :], width, files - 1) & present:
+        raise CorruptPageError(f"page has a file index of {files} or more of {files} files")
+
+
+def _beyond(planes: bytes, width: int, last: int) -> int:
+    """Return at which positions the number in some planes is above `last`, a bit each."""
+    above, equal = 0, (1 << 8 * width) - 1
+    # All bits set: nothing can be above it.
+    for bit in reversed(range(last.bit_length() if last & (last + 1) else 0)):
+        plane = int.from_bytes(planes[bit * width : (bit + 1) * width], "little")
+        if last >> bit & 1:
+            equal &= plane
+        else:
+            above |= equal & plane
+            equal &= ~plane
+    return above
 
 
 def _slots(page: PackedPage) -> UInt16:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import queue
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import grpc
 import numpy as np
+import psycopg2
 import pytest
 
 from event_store.lookup.hash_table import PageTable
@@ -16,7 +18,8 @@ from service_kit.errors import TooMuchError
 from service_kit.in_order import InOrder
 from service_kit.quotas import Quotas
 from service_kit.settings import Settings
-from tests.support.processes import Service
+from tests.conftest import execute
+from tests.support.processes import Service, wait_until
 
 MIB = 1 << 20
 REQUEST = lookup_pb2.LookupRequest(run_numbers=[1], event_numbers=[1])
@@ -27,30 +30,88 @@ def open_ended(requests: queue.Queue) -> Iterator[lookup_pb2.LookupRequest]:
     yield from iter(requests.get, None)
 
 
-def test_one_caller_has_some_calls_at_once(database_url):
-    """A call too many is RESOURCE_EXHAUSTED, says when to come back, and is let in later."""
+@pytest.fixture(scope="module")
+def limited(postgres, _template) -> Iterator[tuple[str, Service]]:
+    """A service with low bounds, and its database."""
+    execute(postgres.url(), f"CREATE DATABASE quotas TEMPLATE {_template}")
     service = Service(
-        "index_service", database_url=database_url, calls_per_subject_max=2, index_workers=1
+        "index_service",
+        database_url=postgres.url("quotas"),
+        calls_per_subject_max=3,
+        request_bytes_max=16 * MIB,
+        index_workers=1,
     )
     service.start()
+    yield postgres.url("quotas"), service
+    service.close()
+    execute(postgres.url(), "DROP DATABASE quotas WITH (FORCE)")
+
+
+def refused(call: Callable[[], Any]) -> grpc.RpcError:
+    """How a call ends that is one too many: it says when to come back."""
+    with pytest.raises(grpc.RpcError) as error:
+        call()
+    assert error.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert int(dict(error.value.trailing_metadata())["grpc-retry-pushback-ms"]) > 0
+    return error.value
+
+
+def test_one_caller_has_some_calls_at_once(limited):
+    """A call too many is RESOURCE_EXHAUSTED, says when to come back, and is let in later."""
+    _, service = limited
     with grpc.insecure_channel(service.address) as channel:
         stub = lookup_pb2_grpc.IndexServiceStub(channel)
-        queues = [queue.Queue() for _ in range(2)]
+        queues = [queue.Queue() for _ in range(3)]
         streams = [stub.LookupStream(open_ended(one)) for one in queues]
         for requests, stream in zip(queues, streams, strict=True):
             requests.put(REQUEST)
             assert next(stream).not_found == 1
-        with pytest.raises(grpc.RpcError) as refused:
-            stub.Lookup(REQUEST)
-        assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-        assert "EVENTINDEX_CALLS_PER_SUBJECT_MAX" in refused.value.details()
-        assert "grpc-retry-pushback-ms" in dict(refused.value.trailing_metadata())
+        error = refused(lambda: stub.Lookup(REQUEST))
+        assert "EVENTINDEX_CALLS_PER_SUBJECT_MAX" in error.details()
         queues[0].put(None)
         assert list(streams[0]) == []
         assert stub.Lookup(REQUEST).not_found == 1
-        queues[1].put(None)
+        for requests, stream in zip(queues[1:], streams[1:], strict=True):
+            requests.put(None)
+            assert list(stream) == []
     assert "Lookup by ipv4:127.0.0.1" in service.log.read_text()
-    service.close()
+
+
+def test_streams_that_wait_for_the_database_have_a_bound_together(limited):
+    """What two streams sent and nobody answered yet is no room for a third; both are answered."""
+    url, service = limited
+    # 6 MiB that no field has, behind a pair.
+    unknown = b"\x7a" + bytes([0x80 | 0, 0x80 | 0, 0x80 | 0, 3]) + bytes(6 * MIB)
+    fat = REQUEST.SerializeToString() + unknown
+    with (
+        psycopg2.connect(url) as lock,
+        grpc.insecure_channel(service.address, [("grpc.max_send_message_length", -1)]) as channel,
+    ):
+        lock.cursor().execute("LOCK TABLE run, event_page IN ACCESS EXCLUSIVE MODE")
+        begin = channel.stream_stream("/eventindex.v1.IndexService/LookupStream")
+        queues = [queue.Queue() for _ in range(2)]
+        streams = [begin(open_ended(one), timeout=60) for one in queues]
+        for requests in queues:
+            requests.put(fat)
+        one = channel.unary_unary("/eventindex.v1.IndexService/Lookup")
+
+        def is_full() -> bool:
+            waiting = one.future(fat, timeout=60)
+            try:
+                error = waiting.exception(timeout=1)
+            except grpc.FutureTimeoutError:
+                waiting.cancel()
+                return False
+            assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+            assert "EVENTINDEX_REQUEST_BYTES_MAX" in error.details()
+            return "grpc-retry-pushback-ms" in dict(error.trailing_metadata())
+
+        assert wait_until(is_full)
+        lock.rollback()
+        for requests, stream in zip(queues, streams, strict=True):
+            assert lookup_pb2.LookupResponse.FromString(next(stream)).not_found == 1
+            requests.put(None)
+        assert lookup_pb2.LookupResponse.FromString(one(fat, timeout=60)).not_found == 1
 
 
 async def test_requests_that_wait_have_a_bound_together():
