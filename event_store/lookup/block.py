@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from event_store.errors import CorruptPageError
 from event_store.model import Int32, Int64, UInt8
+from event_store.pages.check import check_olt_planes, check_slots, is_empty
 from event_store.pages.copy import (
     SIGNATURE,
     TRAILER,
@@ -30,9 +31,7 @@ from event_store.pages.format import (
     SLOTS_PER_PAGE,
     Fuids,
     PackedPage,
-    check_slots,
     file_places,
-    is_empty,
     page_slots,
     unpack_file_index,
 )
@@ -136,6 +135,8 @@ def block_of(fetched: Sequence[FetchedPage]) -> PageBlock:
             continue
         if len(page.fuids) != len(page.dsids):
             raise CorruptPageError(f"page has {len(page.dsids)} dsids for {len(page.fuids)} files")
+        width = _PLANE_BYTES if page.slots is None else (page.n_events + 7) // 8
+        check_olt_planes(page.olt_planes, width)
         if page.slots is not None:
             entries.append(_entries(page))
             n_entries[place] = page.n_events
@@ -182,12 +183,14 @@ def _cut(row: bytes, numbers: tuple[int, int, int, int, int]) -> _Row:
     if dsids_bytes != _ARRAY_HEAD_BYTES + _DSID_ITEM_BYTES * n_files:
         raise CorruptPageError(f"page has dsids of {dsids_bytes} bytes for {n_files} files")
     end = planes + _SIZE.unpack_from(row, planes - 4)[0]
+    olt_planes = row[end + 4 :]
+    check_olt_planes(olt_planes, _PLANE_BYTES)
     return _Row(
         numbers,
         row[fuids : dsids - 4 - _ARRAY_HEAD_BYTES],
         row[dsids : planes - 4],
         row[planes:end],
-        row[end + 4 :],
+        olt_planes,
     )
 
 

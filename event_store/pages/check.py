@@ -17,8 +17,6 @@ from event_store.pages.format import (
     SLOTS_PER_PAGE,
     PackedPage,
     UInt16,
-    check_slots,
-    is_empty,
     presence_bits,
     unpack,
 )
@@ -65,6 +63,35 @@ def count_page(page_no: int, page: PackedPage) -> PageCount:
     return PageCount(files, problems + _form(page, slots, len(files)))
 
 
+def is_empty(page: PackedPage) -> bool:
+    """Return whether a page holds no event, and says so.
+
+    Raises:
+        CorruptPageError: it says so, and names files.
+    """
+    if not page.n_events and len(page.fuids):
+        raise CorruptPageError(f"page has n_events=0 and {len(page.fuids)} files")
+    return not page.n_events
+
+
+def check_olt_planes(planes: bytes, width: int) -> None:
+    """See that these are whole planes of `width` bytes; raises CorruptPageError."""
+    if len(planes) % width:
+        raise CorruptPageError(f"olt_planes has {len(planes)} bytes, a plane {width}")
+
+
+def check_slots(slots: UInt16) -> None:
+    """See that the slots of a sparse page ascend and exist: they are searched in.
+
+    Raises:
+        CorruptPageError: they do not.
+    """
+    if len(slots) and int(slots[-1]) >= SLOTS_PER_PAGE:
+        raise CorruptPageError(f"page has slot {slots[-1]}; the last one is {SLOTS_PER_PAGE - 1}")
+    if (slots[1:] <= slots[:-1]).any():
+        raise CorruptPageError("the slots of a page do not ascend")
+
+
 def check_scanned(page: PackedPage, *, with_files: bool) -> None:
     """See that a page says what its planes hold, before events of it are told or counted.
 
@@ -88,8 +115,7 @@ def check_scanned(page: PackedPage, *, with_files: bool) -> None:
         raise CorruptPageError(f"page has {events} slots for n_events={page.n_events}")
     if is_empty(page):
         raise CorruptPageError("page names files and holds no event")
-    if len(page.olt_planes) % width:
-        raise CorruptPageError(f"olt_planes has {len(page.olt_planes)} bytes, a plane {width}")
+    check_olt_planes(page.olt_planes, width)
     files = len(page.fuids)
     if files != len(page.dsids):
         raise CorruptPageError(f"page has {len(page.dsids)} dsids for {files} files")

@@ -133,29 +133,6 @@ def page_slots(page: PackedPage) -> UInt16:
     return slots.astype(np.uint16)
 
 
-def is_empty(page: PackedPage) -> bool:
-    """Return whether a page holds no event, and says so.
-
-    Raises:
-        CorruptPageError: it says so, and names files.
-    """
-    if not page.n_events and len(page.fuids):
-        raise CorruptPageError(f"page has n_events=0 and {len(page.fuids)} files")
-    return not page.n_events
-
-
-def check_slots(slots: UInt16) -> None:
-    """See that the slots of a sparse page ascend and exist: they are searched in.
-
-    Raises:
-        CorruptPageError: they do not.
-    """
-    if len(slots) and int(slots[-1]) >= SLOTS_PER_PAGE:
-        raise CorruptPageError(f"page has slot {slots[-1]}; the last one is {SLOTS_PER_PAGE - 1}")
-    if (slots[1:] <= slots[:-1]).any():
-        raise CorruptPageError("the slots of a page do not ascend")
-
-
 def presence_bits(page: PackedPage) -> npt.NDArray[np.uint8]:
     """Return the presence plane of a dense page, unpacked: 0 or 1, uint8, shape (8192,)."""
     return np.unpackbits(_dense_presence(page), bitorder="little")

@@ -16,12 +16,11 @@ from psycopg2.extensions import cursor as Cursor
 from event_store.database.connection import Connection, copy_out, fetch_one
 from event_store.model import UInt8, fuid_text
 from event_store.pages import copy as pagecopy
-from event_store.pages.check import check_scanned
+from event_store.pages.check import check_scanned, is_empty
 from event_store.pages.format import (
     SLOTS_PER_PAGE,
     PackedPage,
     index_plane_rows,
-    is_empty,
     values_at,
 )
 from event_store.select.across import PageKey, slot_plane
