@@ -16,7 +16,6 @@ from tests.support.jwt import AUDIENCE, ISSUER, Issuer
 from tests.support.processes import Service
 
 CACHE_S = 0.5
-HTTP_CALLS_PER_SUBJECT_MAX = 4
 
 
 class Doors(NamedTuple):
@@ -77,11 +76,7 @@ def doors(postgres, _template, issuer) -> Iterator[Doors]:
     index = Service("index_service", **settings)
     ingest = Service("ingest_service", **settings)
     gateway = Service(
-        "rest_gateway",
-        index_address=index.address,
-        ingest_address=ingest.address,
-        calls_per_subject_max=HTTP_CALLS_PER_SUBJECT_MAX,
-        **settings,
+        "rest_gateway", index_address=index.address, ingest_address=ingest.address, **settings
     )
     opened = Doors(url, issuer, index, ingest, gateway)
     gateway.settings["EVENTINDEX_TOKEN"] = opened.opaque("lookup", lifetime_s=3600)

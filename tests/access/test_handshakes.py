@@ -142,34 +142,6 @@ def test_a_handshake_needs_a_certificate_of_our_ca_that_is_valid(behind, tmp_pat
     assert behind.ask("reco-1") is grpc.StatusCode.OK
 
 
-def test_https_needs_a_certificate_of_our_ca_that_is_valid(behind, tmp_path) -> None:
-    """The same over HTTP: who has no certificate that counts gets no answer, not even a refusal."""
-    make(tmp_path, "foreign")
-    authority = certificates.certificate_authority(behind.files)
-    certificates.write_pair(
-        tmp_path, "expired", certificates.client_certificate(authority, "reco-9", 0)
-    )
-
-    def asked(pair: Path | None, ca: Path = behind.files, name: str = "localhost") -> int:
-        context = ssl.create_default_context(cafile=ca / "ca.pem")
-        if pair is not None:
-            context.load_cert_chain(pair.with_suffix(".pem"), pair.with_suffix(".key"))
-        with httpx.Client(verify=context, base_url=f"https://{behind.gateway.address}") as http:
-            return http.get("/", extensions={"sni_hostname": name}).status_code
-
-    ours = behind.files / "reco-1"
-    for how in (
-        lambda: asked(None),
-        lambda: asked(tmp_path / "foreign"),
-        lambda: asked(tmp_path / "expired"),
-        lambda: asked(ours, ca=tmp_path),
-        lambda: asked(ours, name="index.example.org"),
-    ):
-        with pytest.raises(httpx.TransportError):
-            how()
-    assert asked(ours) == 200
-
-
 def test_a_subject_may_do_what_its_pattern_says(behind) -> None:
     """A certificate without a pattern, or of other scopes, is denied; a token decides by itself."""
     assert behind.ask("reco-1") is grpc.StatusCode.OK

@@ -168,11 +168,13 @@ def test_pages_of_one_cell_cannot_be_chosen(limited, monkeypatch):
     table.add(np.arange(len(runs), dtype=np.int32), runs, pages)
     assert (table.find(runs, pages) == np.arange(len(runs))).all()
     assert time.process_time() - began < 2
+    # A few thousand at a service: so many runs are work for the database, whatever their cells.
     _, service = limited
+    some = slice(5_000)
     with grpc.insecure_channel(service.address) as channel:
         asked = lookup_pb2.LookupRequest(
-            run_numbers=runs.tolist(), event_numbers=(pages << 13).tolist()
+            run_numbers=runs[some].tolist(), event_numbers=(pages[some] << 13).tolist()
         )
-        stub = lookup_pb2_grpc.IndexServiceStub(channel)
         for _ in range(2):
-            assert stub.Lookup(asked, timeout=60).not_found == len(runs)
+            answer = lookup_pb2_grpc.IndexServiceStub(channel).Lookup(asked, timeout=120)
+            assert answer.not_found == 5_000
