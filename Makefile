@@ -14,7 +14,7 @@ PROTOC = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I pr
 	--grpc_python_out=$(1) --mypy_grpc_out=quiet:$(1) $(PROTOS)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow test-faults test-model test-containers fuzz soak lint format docs protos protos-check contract contract-image lock audit sbom pin-images bench bench-small bench-billion up down clean
+.PHONY: help run test test-slow test-faults test-model test-citus test-containers fuzz soak lint format docs protos protos-check contract contract-image lock audit sbom pin-images bench bench-small bench-billion up down clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -42,6 +42,13 @@ test-model: $(VENV)/.dev ## any mix of calls and crashes against a dictionary, f
 fuzz: $(VENV)/.dev ## bytes that nobody meant for everything that reads some, ten minutes (FUZZ_SECONDS=600)
 	@EVENTINDEX_FUZZ_SECONDS=$(or $(FUZZ_SECONDS),600) $(BIN)/python -m pytest -n 0 --log-cli-level=WARNING \
 	  tests/fuzz $(PYTEST_ARGS)
+
+# The role of the URL makes databases and roles. With an embedded server of ours beside it: tests
+# that stop a server, or read its log, are not about this one.
+test-citus: $(VENV)/.dev ## tests of store, index, ingest and model on a server or Citus cluster of yours (CITUS_URL=…)
+	@test -n "$(CITUS_URL)" || { echo "CITUS_URL=postgresql://owner@coordinator/database" >&2; exit 2; }
+	@EVENTINDEX_TEST_DATABASE_URL="$(CITUS_URL)" $(BIN)/python -m pytest -n 0 \
+	  tests/store tests/index tests/ingest tests/model $(PYTEST_ARGS)
 
 test-containers: $(VENV)/.dev ## docker-compose.yml as it is, harmed, on a Docker of its own (as root on Debian)
 	@$(BIN)/python -m tests.containers $(CONTAINERS_ARGS)

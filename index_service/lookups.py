@@ -158,13 +158,21 @@ class Lookups:
         try:
             replies = iter(self._look_up(connection, asked))
         except StoreUnavailableError:
-            raise
+            if len(requests) == 1 or not _may_answer_some(connection):
+                raise
+            return [self._answer_alone(connection, request) for request in requests]
         except Exception as error:  # noqa: BLE001  # raised again to the one caller it concerns
             if len(requests) == 1:
                 return [error]
             # A damaged page is an error to those who ask for it, not to all of the group.
             return [self._answer_all(connection, [request])[0] for request in requests]
         return [one if isinstance(one, Exception) else next(replies) for one in planned]
+
+    def _answer_alone(self, connection: Connection, request: bytes) -> _Reply | Exception:
+        try:
+            return self._answer_all(connection, [request])[0]
+        except StoreUnavailableError as error:
+            return error
 
     def _look_up(self, connection: Connection, asked: Sequence[Asked]) -> list[_Reply]:
         """Return the responses to batches in their order; small ones are looked up as one."""
@@ -190,6 +198,19 @@ class Lookups:
     def _named(self, connection: Connection, asked: Asked, answer: Answer[bytes]) -> Answer[bytes]:
         runs = lookup_reply.runs_of_files(asked, answer) if self._names.needs_run else None
         return replace(answer, files=self._names.encoded(connection, answer.files, runs))
+
+
+def _may_answer_some(connection: Connection) -> bool:
+    """Return whether only a part of a cluster may be away, which not all of a group need.
+
+    Raises:
+        StoreUnavailableError: the coordinator is.
+    """
+    if not connection.distributed or connection.stalled:
+        return False
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return True
 
 
 def _why_missing(connection: Connection, asked: Asked) -> str:

@@ -98,7 +98,7 @@ class IndexService:
             requests_max=settings.lookups_at_once_max,
             methods=_CONTRACT.methods_by_name,
         )
-        hosts = kept_hosts(settings.database_url, first_host(number))
+        hosts = kept_hosts(settings.database_url.get_secret_value(), first_host(number))
         self._threads = threads = DatabaseThreads(
             hosts,
             settings.store_options,

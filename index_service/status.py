@@ -6,9 +6,8 @@ from importlib.metadata import version
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from event_store.database.connection import Connection
 from event_store.database.threads import DatabaseThreads
-from event_store.select.totals import Totals, read_totals
+from event_store.select.totals import read_totals
 from eventindex.v1 import lookup_pb2
 
 
@@ -24,7 +23,7 @@ class Status:
         request: lookup_pb2.IndexStatusRequest,  # noqa: ARG002  # there is nothing in it
     ) -> lookup_pb2.IndexStatusResponse:
         """Return the totals and the version."""
-        totals = await self._threads.run(_read)
+        totals = await self._threads.run(read_totals)
         response = lookup_pb2.IndexStatusResponse(
             version=self._version,
             events=totals.events,
@@ -33,14 +32,11 @@ class Status:
             collections=totals.collections,
             bytes=totals.size_bytes,
             files=totals.files,
+            shards=totals.layout.shards,
+            nodes=totals.layout.nodes,
         )
         if totals.last_seen is not None:
             last_seen = Timestamp()
             last_seen.FromDatetime(totals.last_seen)
             response.last_seen.CopyFrom(last_seen)
         return response
-
-
-def _read(connection: Connection) -> Totals:
-    with connection.cursor() as cursor:
-        return read_totals(cursor)

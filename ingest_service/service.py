@@ -78,7 +78,7 @@ async def serve(settings: Settings) -> int:
 
 def _check_broker(settings: Settings) -> None:
     """See that no password goes over a network in clear without leave; UnsafeAddressError."""
-    plain = plain_broker(settings.mqtt_url) if settings.mqtt_url else None
+    plain = plain_broker(settings.mqtt_url.get_secret_value()) if settings.mqtt_url else None
     if plain is not None and not settings.allow_plaintext:
         raise UnsafeAddressError(plain)
 
@@ -98,7 +98,7 @@ class IngestService:
         self._metrics = metrics = Metrics(with_broker=bool(settings.mqtt_url))
         topics = Topics(settings)
         self._store = Store(
-            settings.database_url,
+            settings.database_url.get_secret_value(),
             settings.store_options,
             collections_max=settings.collections_max,
         )
@@ -113,7 +113,7 @@ class IngestService:
         if settings.mqtt_url:
             self._bridge = Bridge(settings, topics, intake, metrics, on_crash)
         self._admin_threads = AuditedThreads(
-            settings.database_url,
+            settings.database_url.get_secret_value(),
             settings.store_options,
             _ADMIN_CONNECTIONS_MAX,
             name="eventindex ingest_service admin",
@@ -144,7 +144,7 @@ class IngestService:
             "database",
             DatabaseQuestion(
                 Connection(
-                    settings.database_url,
+                    settings.database_url.get_secret_value(),
                     settings.store_options,
                     autocommit=True,
                     name="eventindex ingest_service probe",

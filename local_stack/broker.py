@@ -9,14 +9,13 @@ import os
 import shutil
 import socket
 import sys
-from pathlib import Path
 
 from local_stack.account import Account
+from local_stack.broker_access import write_new, write_password_file
 from local_stack.children import ChildSpec
 from local_stack.data_dir import DataDir
 from service_kit.settings import split_address
 
-USER = "eventindex"
 AMQTT_NOTICE = (
     "Mosquitto is not installed: using amqtt, which speaks MQTT 3.1.1 only, moves about 6,600 "
     "messages/s and forgets its messages and sessions when it stops."
@@ -29,13 +28,19 @@ _SYSTEM_PROGRAMS = ("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin")
 _MOSQUITTO = """\
 # Written by `eventindex up` at each start.
 listener {port} {host}
-allow_anonymous true
+max_connections 1000
+allow_anonymous false
+password_file {directory}/passwd
+# Whoever subscribes anew would get the same message again.
+retain_available false
 persistence true
 persistence_location {directory}/
 autosave_on_changes true
 autosave_interval 500
 max_inflight_messages {window}
 max_queued_messages 1000000
+max_queued_bytes 1073741824
+memory_limit 2147483648
 max_packet_size 67108864
 set_tcp_nodelay true
 log_dest stderr
@@ -52,7 +57,7 @@ def find_mosquitto() -> str | None:
 
 
 def prepare_mosquitto(
-    program: str, data: DataDir, account: Account, address: str, *, window: int
+    program: str, data: DataDir, account: Account, address: str, password: str, *, window: int
 ) -> ChildSpec:
     """Write Mosquitto's configuration and say how to run it.
 
@@ -63,9 +68,10 @@ def prepare_mosquitto(
     host, port = split_address(address)
     configuration = directory / "mosquitto.conf"
     configuration.unlink(missing_ok=True)
-    configuration.write_text(
-        _MOSQUITTO.format(port=port, host=host, directory=directory, window=window)
-    )
+    text = _MOSQUITTO.format(port=port, host=host, directory=directory, window=window)
+    write_new(configuration, text)
+    account.own(configuration)
+    write_password_file(program, directory, account, password)
     return ChildSpec(
         "broker",
         (program, "-c", str(configuration)),
@@ -75,10 +81,16 @@ def prepare_mosquitto(
     )
 
 
-def prepare_amqtt(address: str, directory: Path) -> ChildSpec:
+def prepare_amqtt(address: str, data: DataDir) -> ChildSpec:
     """Say how to run amqtt."""
     command = (sys.executable, "-P", "-m", "local_stack.amqtt_broker", address)
-    return ChildSpec("broker", command, stage=1, account=Account("you"), directory=directory)
+    return ChildSpec(
+        "broker",
+        (*command, str(data.broker_password)),
+        stage=1,
+        account=Account("you"),
+        directory=data.root,
+    )
 
 
 def broker_problem(address: str) -> str | None:

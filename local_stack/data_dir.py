@@ -1,6 +1,8 @@
 """The data directory of the stack: what lies where, and the lock that lets one stack use it.
 
     database_password   made once; mode 600
+    broker_password     likewise
+    mqtt/               user and password for mosquitto_pub and its like; mode 700
     postgres/           PostgreSQL's data
     broker/             the broker's configuration, messages and sessions
     logs/               one log a child; the one of the last start ends in .1
@@ -45,6 +47,16 @@ class DataDir:
     def password(self) -> Path:
         """The password of the database owner."""
         return self.servers / "database_password"
+
+    @property
+    def broker_password(self) -> Path:
+        """The password of the broker's user."""
+        return self.root / "broker_password"
+
+    @property
+    def mqtt_clients(self) -> Path:
+        """What programs of Mosquitto read as their configuration."""
+        return self.root / "mqtt"
 
     @property
     def broker(self) -> Path:
@@ -95,7 +107,7 @@ def opened_data_dir(path: Path, account: Account, *, asked: bool) -> Iterator[Da
     root = path.absolute()
     try:
         root.mkdir(parents=True, exist_ok=True)
-        (root / "logs").mkdir(exist_ok=True)
+        (root / "logs").mkdir(mode=0o700, exist_ok=True)
         lock = (root / "lock").open("a+")
     except OSError as error:
         raise StackError(

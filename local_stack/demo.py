@@ -58,12 +58,18 @@ def demonstrate(stack: Stack) -> None:
     say("Try it from another terminal:")
     if tokens:
         create = f"{_command(stack.settings)} token create --subject you --scope admin"
-        say(f'  export EVENTINDEX_TOKEN=$({create} --database "$EVENTINDEX_DATABASE_URL")')
+        say(f'  export EVENTINDEX_TOKEN=$({create} --database "")')
     telescope = f"lookup --detector {TELESCOPE_DETECTOR} -"
     say(f"  echo {TELESCOPE_RUN} {TELESCOPE_EVENTS[0]} | {_command(stack.settings)} {telescope}")
     event = f"{TELESCOPE_RUN}/{TELESCOPE_EVENTS[0]}?detector={TELESCOPE_DETECTOR}"
-    header = '-H "Authorization: Bearer $EVENTINDEX_TOKEN" ' if tokens else ""
-    say(f"  curl {header}{stack.endpoints.http}/api/v1/events/{event}")
+    url = f"{stack.endpoints.http}/api/v1/events/{event}"
+    # The shell's own printf: others see the arguments of curl.
+    header = "printf 'Authorization: Bearer %s' \"$EVENTINDEX_TOKEN\" | "
+    say(f"  {header}curl -H @- {url}" if tokens else f"  curl {url}")
+    if not stack.settings.mqtt_url:
+        message = '{"RunNumber": 9000001, "EventNumber": 1, "TriggerBits": 1}'
+        publish = f"{_mosquitto(stack.settings)} mosquitto_pub -q 1 -t cosmic/roof-2/event"
+        say(f"  {publish} -m '{message}'")
     say("Ctrl-C stops everything.")
     say(f"Open {stack.endpoints.http}")
     stack.wait()
@@ -112,7 +118,7 @@ def _publish(stack: Stack, messages: Sequence[tuple[str, bytes]]) -> int:
                 publisher.publish(topic, payload)
             publisher.wait()
     except BrokerError as error:
-        raise StackError(f"cannot send the samples to {stack.endpoints.mqtt}: {error}") from error
+        raise StackError(f"cannot send the samples: {error}") from error
     return len(messages)
 
 
@@ -199,6 +205,14 @@ def _command(settings: Settings) -> str:
     if data == Path.cwd() / ".eventindex":
         return shlex.quote(str(program))
     return f"EVENTINDEX_DATA_DIR={shlex.quote(str(data))} {shlex.quote(str(program))}"
+
+
+def _mosquitto(settings: Settings) -> str:
+    """Return what stands before a program of Mosquitto, which then finds the broker's password."""
+    directory = settings.data_dir.absolute() / "mqtt"
+    if directory.is_relative_to(Path.cwd()):
+        directory = directory.relative_to(Path.cwd())
+    return f"XDG_CONFIG_HOME={shlex.quote(str(directory))}"
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from eventindex.hosts import without_password
 from local_stack.data_dir import write_json
 
 
@@ -33,24 +34,19 @@ class Endpoints:
     pids: Mapping[str, int]
 
     def write(self, path: Path) -> None:
-        """Write the file; mode 600, because the database URL holds the password."""
+        """Write the file; mode 600, because two of the URLs hold passwords."""
         write_json(path, asdict(self))
 
     def lines(self) -> list[str]:
-        """Return the addresses for people, the password left out."""
-        database = self.database
-        if "@" in database:
-            scheme, _, rest = database.partition("://")
-            user = rest.rpartition("@")[0].partition(":")[0]
-            database = f"{scheme}://{user}@{rest.rpartition('@')[2]}"
+        """Return the addresses for people, the passwords left out."""
         rows = {
             "lookups (gRPC)": self.index,
             "ingest (gRPC)": self.ingest,
             "web page": self.http,
             "REST API": f"{self.http}/docs",
-            "MQTT": self.mqtt,
-            "PostgreSQL": database,
-            "": "(its password is in endpoints.json)",
+            "MQTT": without_password(self.mqtt),
+            "PostgreSQL": without_password(self.database),
+            "": "(their passwords are in endpoints.json)",
             "metrics": f"\n{'':18}".join(
                 (self.index_metrics, self.ingest_metrics, self.http_metrics)
             ),

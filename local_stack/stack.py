@@ -16,12 +16,12 @@ from event_store.errors import StoreError, StoreUnavailableError
 from local_stack.account import Account, unprivileged_account
 from local_stack.broker import (
     AMQTT_NOTICE,
-    USER,
     broker_problem,
     find_mosquitto,
     prepare_amqtt,
     prepare_mosquitto,
 )
+from local_stack.broker_access import USER, broker_password, write_client_files
 from local_stack.children import Family, stop_leftovers
 from local_stack.data_dir import DataDir, opened_data_dir, write_json
 from local_stack.endpoints import Endpoints
@@ -129,7 +129,7 @@ class _Starter:
         self.say(f"data in {self.data.root}")
         if self.data.servers != self.data.root:
             self.say(f"user {self.account.name} cannot enter it: servers in {self.data.servers}")
-        database = self.settings.database_url or self._start_postgres()
+        database = self.settings.database_url.get_secret_value() or self._start_postgres()
         self._migrate(database)
         mqtt = self._broker_in_use()
         embedded = not self.settings.database_url
@@ -165,24 +165,29 @@ class _Starter:
 
     def _broker_in_use(self) -> BrokerInUse:
         if self.settings.mqtt_url:
-            return BrokerInUse(self.settings.mqtt_url, self.settings.mqtt_version)
+            return BrokerInUse(
+                self.settings.mqtt_url.get_secret_value(), self.settings.mqtt_version
+            )
         address = self.ports.choose(_BROKER_ADDRESS)
-        # amqtt keeps the sessions of clients that give a user name; Mosquitto takes any name.
-        url = f"mqtt://{USER}@{address}"
+        password = broker_password(self.data)
+        url = f"mqtt://{USER}:{password}@{address}"
         mosquitto = find_mosquitto() if self.broker != "amqtt" else None
         if mosquitto is not None:
             window = self.settings.mqtt_receive_maximum
-            spec = prepare_mosquitto(mosquitto, self.data, self.account, address, window=window)
+            spec = prepare_mosquitto(
+                mosquitto, self.data, self.account, address, password, window=window
+            )
             in_use = BrokerInUse(url, self.settings.mqtt_version)
         elif self.broker == "mosquitto":
             raise StackError("Mosquitto is not on the PATH")
         else:
             self.say(AMQTT_NOTICE)
-            spec = prepare_amqtt(address, self.data.root)
+            spec = prepare_amqtt(address, self.data)
             # This broker never answers an MQTT 5 client, and noticing that takes 15 s.
             in_use = BrokerInUse(url, "3.1.1")
         child = self.family.start(spec)
         self.family.wait_until_ready(child, lambda: broker_problem(address), limit_s=_START_S)
+        write_client_files(self.data, address, password)
         return in_use
 
     def _start_services(

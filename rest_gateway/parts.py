@@ -12,6 +12,7 @@ from rest_gateway.clients import Services
 from rest_gateway.jobs.database import JobDatabase
 from rest_gateway.jobs.worker import JobWorker
 from rest_gateway.shared import Shared
+from rest_gateway.sign_in import SignIn
 from service_kit.auth import Access
 from service_kit.places import Places
 from service_kit.settings import Settings
@@ -36,6 +37,7 @@ class Parts:
         heavy: how many of the calls that read many pages each caller has now.
         callers: how many calls each subject has now.
         stopping: set when the process is told to stop; streams without an end look at it.
+        sign_in: where readers of the pages sign in.
     """
 
     settings: Settings
@@ -47,6 +49,7 @@ class Parts:
     heavy: Places
     callers: Places
     stopping: asyncio.Event
+    sign_in: SignIn
 
 
 def _parts(request: Request) -> Parts:

@@ -6,7 +6,7 @@ headers that it adds.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import nullcontext
 from http import HTTPStatus
 from typing import Annotated, NamedTuple
@@ -24,10 +24,28 @@ from service_kit.auth import Refusal, bearer_token
 from service_kit.hosts import NOT_OURS, OurHosts, neighbourhood
 from service_kit.settings_gateway import HTTP_HEAVY_CALLS_MAX
 
+
+def content_policy(
+    asked: Sequence[str] = (), framed: Sequence[str] = (), ancestors: str = "'none'"
+) -> str:
+    """Return what a page may load, and from where.
+
+    Args:
+        asked: other origins that its scripts may ask.
+        framed: origins that may be in a frame of it.
+        ancestors: where it may be in a frame itself.
+    """
+    asked, framed = ("'self'", *asked), ("'self'", *framed)
+    frames = f"frame-src {' '.join(framed)}; " if len(framed) > 1 else ""
+    return (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+        f"font-src 'self'; connect-src {' '.join(asked)}; {frames}form-action 'self'; "
+        f"base-uri 'none'; frame-ancestors {ancestors}"
+    )
+
+
 _HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
-    "img-src 'self' data:; font-src 'self'; connect-src 'self'; form-action 'self'; "
-    "base-uri 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": content_policy(),
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "same-origin",

@@ -22,6 +22,7 @@ from rest_gateway.jobs.worker import JobWorker
 from rest_gateway.metrics import Metrics
 from rest_gateway.parts import Parts
 from rest_gateway.shared import Shared
+from rest_gateway.sign_in import SignIn
 from service_kit.auth import access_control
 from service_kit.certificates import watch_certificates
 from service_kit.grpc_server import UnsafeAddressError, check_exposure, probe_port, stop_signal
@@ -76,7 +77,7 @@ class Gateway:
         self._services = connect_services(Services, settings)
         self._own = connect_services(JobServices, settings)
         self._threads = DatabaseThreads(
-            settings.database_url,
+            settings.database_url.get_secret_value(),
             settings.store_options,
             settings.http_database_connections_max,
             name=_NAME,
@@ -116,6 +117,7 @@ class Gateway:
             Places(HTTP_HEAVY_CALLS_MAX),
             Places(settings.calls_per_subject_max),
             stopping,
+            SignIn(settings),
         )
         self._app = make_app(parts, observer)
 
@@ -163,7 +165,7 @@ class Gateway:
 
     def _connection(self, what_for: str, *, autocommit: bool) -> Connection:
         return Connection(
-            self._settings.database_url,
+            self._settings.database_url.get_secret_value(),
             self._settings.store_options,
             autocommit=autocommit,
             name=f"{_NAME} {what_for}",

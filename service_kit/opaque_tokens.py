@@ -39,7 +39,10 @@ class OpaqueTokens:
     def __init__(self, settings: Settings) -> None:
         # A connection of its own: calls that keep the others busy must not delay this check.
         self._threads = DatabaseThreads(
-            settings.database_url, settings.store_options, 1, name="eventindex tokens"
+            settings.database_url.get_secret_value(),
+            settings.store_options,
+            1,
+            name="eventindex tokens",
         )
         self._finder = Finder(self._find)
         self._cache = TokenCache(self._finder.find, settings.token_cache_s)

@@ -11,7 +11,7 @@ from pathlib import Path
 from event_store.database import startup
 from event_store.database.connection import Connection
 from event_store.errors import StoreError, StoreUnavailableError
-from service_kit.outgoing import plain_database
+from service_kit.outgoing import plain_broker, plain_database
 from service_kit.settings import Settings
 
 DEVELOPMENT = (
@@ -20,9 +20,11 @@ DEVELOPMENT = (
 )
 
 
-def problems(settings: Settings, directory: Path) -> list[str]:
+def problems(settings: Settings, directory: Path, service: str) -> list[str]:
     """Return what a service in production lacks; `directory` is where it was started."""
     found = [*_of_settings(settings)]
+    if service == "ingest_service" and settings.mqtt_url and not settings.allow_plaintext:
+        found += filter(None, [plain_broker(settings.mqtt_url.get_secret_value())])
     if _is_env_file(directory / ".env"):
         found.append(
             f"settings are read from {directory / '.env'}: whoever can write there decides over "
@@ -52,7 +54,8 @@ def _of_settings(settings: Settings) -> list[str]:
             "EVENTINDEX_REQUIRE_TOKENS=false: calls need a token on loopback too, where a proxy "
             "may stand"
         )
-    if not settings.allow_plaintext and (plain := plain_database(settings.database_url)):
+    plain = plain_database(settings.database_url.get_secret_value())
+    if not settings.allow_plaintext and plain:
         found.append(plain)
     return found
 
@@ -60,7 +63,10 @@ def _of_settings(settings: Settings) -> list[str]:
 def _role_problem(settings: Settings) -> str | None:
     """Ask the database; one that is away is asked again before it is used."""
     connection = Connection(
-        settings.database_url, settings.store_options, autocommit=True, name="eventindex start"
+        settings.database_url.get_secret_value(),
+        settings.store_options,
+        autocommit=True,
+        name="eventindex start",
     )
     with contextlib.closing(connection):
         try:

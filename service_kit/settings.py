@@ -14,11 +14,11 @@ import sys
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from event_store.database.connection import StoreOptions
-from eventindex.hosts import is_loopback, split_address, split_mqtt_url
+from eventindex.hosts import is_loopback, split_address
 from eventindex.limits import (
     CHECKSUM_CHARACTERS_MAX,
     CRITERIA_MAX,
@@ -30,6 +30,13 @@ from eventindex.limits import (
 )
 from service_kit.epochs import parse_epochs
 from service_kit.file_urls import fields_of
+from service_kit.secret_settings import (
+    SecretSources,
+    check_database_url,
+    check_mqtt_url,
+    check_secrets_directory,
+    from_file,
+)
 from service_kit.settings_access import TOKEN_CHECKS_WAITING_MAX, AccessSettings
 from service_kit.settings_gateway import GATEWAY_LIMITS, GatewaySettings
 from service_kit.settings_index import CACHE_BYTES_MIN, INDEX_WORKERS_MAX, IndexSettings
@@ -81,15 +88,24 @@ class _PlaceSettings(BaseSettings):
         "127.0.0.1:9103",
         description="HTTP address of rest_gateway for /metrics, /healthz and /readyz.",
     )
+    secrets_dir: Path | None = Field(
+        None,
+        description="Directory with a file for each setting that is not in the environment, named "
+        "as its variable (eventindex_database_url); /run/secrets where it is not set. systemd's "
+        "CREDENTIALS_DIRECTORY is read too.",
+    )
     data_dir: Path = Field(
         Path(".eventindex"), description="Data of the embedded stack (`eventindex up`)."
     )
 
-    database_url: str = Field(
-        "",
+    database_url: SecretStr = Field(
+        SecretStr(""),
         description="PostgreSQL URL. Several hosts, `target_session_attrs` and `options` are "
         "allowed; variables such as PGHOST or PGOPTIONS are not read. "
         "`eventindex up` uses its embedded server when this is empty.",
+    )
+    database_url_file: Path | None = Field(
+        None, description="File that holds that URL, where EVENTINDEX_DATABASE_URL is empty."
     )
     database_connections_max: int = Field(
         4,
@@ -108,6 +124,12 @@ class _PlaceSettings(BaseSettings):
     database_lock_timeout_ms: int = Field(
         10_000, ge=1, le=600_000, description="Longest wait of a writer for a run, milliseconds."
     )
+
+    @field_validator("secrets_dir", "database_url_file", mode="before")
+    @classmethod
+    def _no_path_there(cls, value: object) -> object:
+        # Compose and scripts set a variable that they have no value for to an empty text.
+        return value or None
 
 
 class _RunningSettings(BaseSettings):
@@ -156,16 +178,32 @@ class _RunningSettings(BaseSettings):
 
 # The fields of the last come first, here and on the page.
 class Settings(
-    _RunningSettings, AccessSettings, IngestSettings, GatewaySettings, IndexSettings, _PlaceSettings
+    SecretSources,
+    _RunningSettings,
+    AccessSettings,
+    IngestSettings,
+    GatewaySettings,
+    IndexSettings,
+    _PlaceSettings,
 ):
     """All settings. The descriptions are what the reference page prints."""
 
     model_config = SettingsConfigDict(
-        env_prefix="EVENTINDEX_", env_file=".env", extra="ignore", validate_default=True
+        env_prefix="EVENTINDEX_",
+        env_file=".env",
+        extra="ignore",
+        validate_default=True,
+        # What is refused may be a password.
+        hide_input_in_errors=True,
     )
 
     @model_validator(mode="after")
     def _check(self) -> Settings:
+        self.database_url = from_file("DATABASE_URL", self.database_url, self.database_url_file)
+        self.mqtt_url = from_file("MQTT_URL", self.mqtt_url, self.mqtt_url_file)
+        check_database_url(self.database_url)
+        check_mqtt_url(self.mqtt_url)
+        check_secrets_directory(self.secrets_dir)
         for name in _ADDRESSES:
             split_address(getattr(self, name))
         self.check_access()
@@ -178,6 +216,8 @@ class Settings(
             raise ValueError("EVENTINDEX_MQTT_TLS_CERT and EVENTINDEX_MQTT_TLS_KEY go together")
         if self.mqtt_share_group and self.mqtt_version == "3.1.1":
             raise ValueError("EVENTINDEX_MQTT_SHARE_GROUP needs MQTT 5, not 3.1.1")
+        if self.oidc_client_id and not self.jwt_issuers:
+            raise ValueError("EVENTINDEX_OIDC_CLIENT_ID needs EVENTINDEX_JWT_ISSUERS")
         parse_epochs(self.cosmic_epochs)
         fields_of(self.file_url)
         check_topic_prefixes(
@@ -187,10 +227,6 @@ class Settings(
                 if name.startswith("mqtt_topic_")
             }
         )
-        try:
-            split_mqtt_url(self.mqtt_url or "mqtt://127.0.0.1")
-        except ValueError as error:
-            raise ValueError(f"EVENTINDEX_MQTT_URL: {error}") from None
         if self.cache_bytes_max < CACHE_BYTES_MIN * self.index_workers:
             raise ValueError(
                 f"EVENTINDEX_CACHE_BYTES_MAX={self.cache_bytes_max} leaves less than "

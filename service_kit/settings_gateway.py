@@ -107,6 +107,21 @@ class GatewaySettings(BaseSettings):
         "them, with EVENTINDEX_TLS_CERT as its own certificate where that is set.",
     )
 
+    oidc_client_id: str = Field(
+        "",
+        max_length=1_000,
+        description="Client id of the web page at the first of EVENTINDEX_JWT_ISSUERS, a public "
+        "client: readers sign in there, by authorization code with PKCE, with the redirect URI "
+        "https://<this gateway>/sign-in. Empty: the page asks for a token alone.",
+    )
+    oidc_scopes: str = Field(
+        "openid eventindex.lookup eventindex.ingest eventindex.admin",
+        min_length=1,
+        max_length=10_000,
+        description="Scopes that the page asks the provider for, separated by spaces; openid among "
+        "them. With offline_access it renews the token without a frame.",
+    )
+
     token: SecretStr = Field(
         SecretStr(""),
         description="Access token with which rest_gateway looks up for its jobs and asks whether "

@@ -6,7 +6,7 @@ import datetime
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings
 
 from eventindex.limits import MESSAGE_BYTES_MAX
@@ -15,11 +15,14 @@ from eventindex.limits import MESSAGE_BYTES_MAX
 class IngestSettings(BaseSettings):
     """The broker, its topics, and how events are stored."""
 
-    mqtt_url: str = Field(
-        "",
+    mqtt_url: SecretStr = Field(
+        SecretStr(""),
         description="Broker: mqtt://[user:password@]host[:port] or mqtts://… for TLS (port 8883 "
         "by default). Empty: no bridge. `eventindex up` uses its embedded broker when this is "
         "empty.",
+    )
+    mqtt_url_file: Path | None = Field(
+        None, description="File that holds that URL, where EVENTINDEX_MQTT_URL is empty."
     )
     mqtt_version: Literal["auto", "5", "3.1.1"] = Field(
         "auto", description="Protocol: 5, 3.1.1, or auto (5, then 3.1.1 where it is refused)."
@@ -146,3 +149,9 @@ class IngestSettings(BaseSettings):
         description="Longest wait between two attempts to store a batch while PostgreSQL is "
         "away, seconds.",
     )
+
+    @field_validator("mqtt_url_file", mode="before")
+    @classmethod
+    def _no_file(cls, value: object) -> object:
+        # Compose and scripts set a variable that they have no value for to an empty text.
+        return value or None

@@ -41,7 +41,7 @@ def run_service(
         settings = Settings.model_validate(dict(given))
     except ValidationError as error:
         return _complain(name, "; ".join(map(_sentence, error.errors())), 2)
-    if (problem := _problem(settings)) is not None:
+    if (problem := _problem(settings, name)) is not None:
         return _complain(name, problem, 2)
     set_up_logging(settings, name)
     if settings.mode == "development":
@@ -59,14 +59,16 @@ def run_service(
         )
 
 
-def _problem(settings: Settings) -> str | None:
+def _problem(settings: Settings, service: str) -> str | None:
     """Return why a service does not start with these settings, None where it does."""
     if settings.mode == "production":
-        missing = production.problems(settings, Path.cwd())
+        missing = production.problems(settings, Path.cwd(), service)
         return f"EVENTINDEX_MODE=production: {'; '.join(missing)}" if missing else None
     if not settings.database_url:
         return "EVENTINDEX_DATABASE_URL is not set"
-    return None if settings.allow_plaintext else plain_database(settings.database_url)
+    if settings.allow_plaintext:
+        return None
+    return plain_database(settings.database_url.get_secret_value())
 
 
 def _sentence(error: Mapping[str, Any]) -> str:

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, settings
 
 from event_store.database.migrate import migrate
 from event_store.write.writer import Store
+from tests.support.given_server import GIVEN_URL, GivenServer
 from tests.support.processes import Mosquitto, PostgresServer, Service
 
 # `make test-model`: two hours of test_model.py.
@@ -32,6 +33,9 @@ settings.load_profile("suite")
 # The profiles of whoever runs the tests are not theirs.
 os.environ["EVENTINDEX_CONFIG"] = os.devnull
 
+# In the place of the embedded server: `make test-citus`.
+GIVEN = GivenServer(GIVEN_URL) if GIVEN_URL else None
+
 # A shell that starts the tests in the background has them, and all that they start, ignore Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -39,6 +43,9 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 @pytest.fixture(scope="session")
 def postgres():
     """A PostgreSQL server for the whole session; tests that stop it take one of their own."""
+    if GIVEN:
+        yield GIVEN
+        return
     server = PostgresServer()
     server.start()
     yield server
@@ -48,10 +55,15 @@ def postgres():
 @pytest.fixture(scope="session")
 def _template(postgres):
     """A migrated database that each test's own is copied from."""
-    execute(postgres.url(), "CREATE DATABASE template_eventindex")
-    migrate(postgres.url("template_eventindex"))
+    # A given server may have one of another run.
+    name = f"template_{uuid.uuid4().hex}"
+    execute(postgres.url(), f"CREATE DATABASE {name}")
+    migrate(postgres.url(name))
+    if GIVEN:
+        GIVEN.make_template(name)
     # Files are copied in half the time that it takes to log them block by block.
-    return "template_eventindex STRATEGY FILE_COPY"
+    yield f"{name} STRATEGY FILE_COPY"
+    execute(postgres.url(), f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture
@@ -113,6 +125,8 @@ def store(database_url):
 
 def execute(url: str, sql: str) -> None:
     """Run a statement outside of a transaction."""
+    if GIVEN and GIVEN.execute(sql):
+        return
     connection = psycopg2.connect(url)
     connection.autocommit = True
     with connection.cursor() as cursor:

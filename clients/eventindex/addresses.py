@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from eventindex.errors import AddressError, ConfigError, UnavailableError
+from eventindex.hosts import without_password
 from eventindex.profiles import DEFAULT, Profile, find_profile
 
 Service = Literal["index", "ingest", "mqtt", "database"]
@@ -27,6 +28,8 @@ _VARIABLES: dict[Service, str] = {
     "mqtt": "EVENTINDEX_MQTT_URL",
     "database": "EVENTINDEX_DATABASE_URL",
 }
+# What may hold a password, and may be in a file instead.
+_SECRET = frozenset({"mqtt", "database"})
 _URLS = ("http", "https", "grpc", "grpcs", "mqtt", "mqtts", "tcp", "postgresql", "postgres")
 _PORT_MAX = 65535
 
@@ -48,7 +51,8 @@ def locate(service: Service, given: str | None = None, profile: str | None = Non
     """Return the address of a service, and what said so.
 
     The first of: `given`, the profile of the name `profile`, the environment variable of the
-    service, the profile that EVENTINDEX_PROFILE names, `endpoints.json` of the local stack in
+    service (of a broker or database also the file that the variable with `_FILE` behind it names),
+    the profile that EVENTINDEX_PROFILE names, `endpoints.json` of the local stack in
     EVENTINDEX_DATA_DIR (default ./.eventindex), the profile "default", the usual port on this
     machine.
 
@@ -56,7 +60,8 @@ def locate(service: Service, given: str | None = None, profile: str | None = Non
         UnavailableError: there is a local stack here and it does not run. Its usual ports may be
             somebody else's by now, whose index must not be taken for this one.
         AddressError: what was found is no address.
-        ConfigError: there is no such profile, or it does not name the service.
+        ConfigError: there is no such profile, it does not name the service, or the local stack is
+            another user's.
     """
     found = _locate(service, given, profile)
     if service in {"index", "ingest"}:
@@ -71,6 +76,8 @@ def _locate(service: Service, given: str | None, profile: str | None) -> Found:
         return _of_profile(service, profile)
     if address := os.environ.get(_VARIABLES[service]):
         return Found(address, _VARIABLES[service])
+    if service in _SECRET and (path := os.environ.get(f"{_VARIABLES[service]}_FILE")):
+        return _of_file(path, f"{_VARIABLES[service]}_FILE")
     if name := os.environ.get("EVENTINDEX_PROFILE"):
         return _of_profile(service, name)
     return _local(service) or _usual(service)
@@ -92,7 +99,8 @@ def check_address(address: str, source: str) -> None:
     scheme, separator, rest = address.partition("://")
     if separator and scheme.lower() in _URLS:
         hint = rest.rstrip("/").rpartition("@")[2]
-        raise AddressError(f"{address} ({source}): give HOST:PORT without {scheme}://, as {hint}")
+        shown = without_password(address)
+        raise AddressError(f"{shown} ({source}): give HOST:PORT without {scheme}://, as {hint}")
     host, _, port = address.rpartition(":")
     if address.partition(":")[0] in {"dns", "unix", "ipv4", "ipv6", "unix-abstract", "xds"}:
         return  # gRPC's own names
@@ -100,6 +108,17 @@ def check_address(address: str, source: str) -> None:
         raise AddressError(
             f"{address} ({source}): is not HOST:PORT, as index.example.org:50051 or [::1]:50051"
         )
+
+
+def _of_file(path: str, variable: str) -> Found:
+    try:
+        text = Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "is not UTF-8"
+        raise ConfigError(f"{variable}: {path}: {reason}") from error
+    if not text:
+        raise ConfigError(f"{variable}: {path} is empty")
+    return Found(text, variable)
 
 
 def _of_profile(service: Service, name: str) -> Found:
@@ -115,6 +134,11 @@ def _local(service: Service) -> Found | None:
     if not directory.is_dir():
         return None
     path = directory / "endpoints.json"
+    if hasattr(os, "geteuid") and directory.stat().st_uid not in {os.geteuid(), 0}:
+        raise ConfigError(
+            f"{directory} belongs to another user, who would get what is sent and the token: say "
+            f"where the service is by {_VARIABLES[service]}, --address or a profile"
+        )
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         return Found(str(found[service]), str(path))

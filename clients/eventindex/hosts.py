@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
@@ -28,6 +29,26 @@ def is_loopback(address: str) -> bool:
         return False
 
 
+_NO_BROKER = (
+    "not mqtt://host[:port] or mqtts://host[:port]; @, :, / and ? of a password are written %40, "
+    "%3A, %2F and %3F"
+)
+
+
+# In `host=… password='…'`, the other form of a connection string.
+_PASSWORD = re.compile(r"(password\s*=\s*)(?:'(?:[^'\\]|\\.)*'?|\S+)", re.IGNORECASE)
+
+
+def without_password(url: str) -> str:
+    """Return a URL for people: without a password, a query, and whatever may be part of one."""
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        return _PASSWORD.sub(r"\1…", url)
+    # The last @: a password that was not encoded may hold others.
+    login, at, place = rest.rpartition("@")
+    return f"{scheme}://{login.partition(':')[0]}{at}{place.partition('?')[0]}"
+
+
 class BrokerAddress(NamedTuple):
     """Where an MQTT broker is, and how to get in."""
 
@@ -44,13 +65,20 @@ def split_mqtt_url(url: str) -> BrokerAddress:
     Raises:
         ValueError: it is no such URL; says nothing of what is in it, which may be a password.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in {"mqtt", "mqtts"} or not parts.hostname:
-        raise ValueError("not mqtt://host[:port] or mqtts://host[:port]")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        # What it says repeats a part of the URL.
+        raise ValueError(_NO_BROKER) from None
+    # A password with a slash or a question mark ends the host before its @.
+    misread = "@" in f"{parts.path}{parts.query}{parts.fragment}"
+    if parts.scheme not in {"mqtt", "mqtts"} or not parts.hostname or misread:
+        raise ValueError(_NO_BROKER)
     tls = parts.scheme == "mqtts"
     return BrokerAddress(
         parts.hostname,
-        parts.port or (8883 if tls else 1883),
+        port or (8883 if tls else 1883),
         tls,
         None if parts.username is None else unquote(parts.username),
         None if parts.password is None else unquote(parts.password),

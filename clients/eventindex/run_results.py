@@ -93,7 +93,8 @@ class IndexStatus(NamedTuple):
     """What the index holds in all, and the version of its service.
 
     `last_seen` (UTC) is when the last event came in, None without one; `bytes` is what the tables
-    take on disk.
+    take on disk. `shards` are the parts of each table by run on a cluster of databases, `nodes`
+    those that hold them; 0 on one server.
     """
 
     version: str
@@ -104,6 +105,8 @@ class IndexStatus(NamedTuple):
     last_seen: datetime.datetime | None
     bytes: int
     files: int = 0
+    shards: int = 0
+    nodes: int = 0
 
 
 def to_index_status(message: lookup_pb2.IndexStatusResponse) -> IndexStatus:
@@ -117,4 +120,6 @@ def to_index_status(message: lookup_pb2.IndexStatusResponse) -> IndexStatus:
         message.last_seen.ToDatetime(datetime.UTC) if message.HasField("last_seen") else None,
         message.bytes,
         message.files,
+        message.shards,
+        message.nodes,
     )

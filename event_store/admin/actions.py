@@ -56,6 +56,16 @@ def note(cursor: Cursor, action: Action) -> None:
     )
 
 
+def begin(connection: Connection, action: Action) -> None:
+    """Record an action before it begins, in a transaction of its own."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO admin_action (call_id, subject, peer, method, request, outcome) "
+            "VALUES (%s, %s, %s, %s, %s, %s)",
+            (str(action.call_id), *action[1:]),
+        )
+
+
 def end(connection: Connection, action: Action, outcome: str) -> None:
     """Record how an action ended, in a transaction of its own."""
     with connection.cursor() as cursor:

@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
 import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
 from event_store.database import roles, session
+from event_store.database.cluster import DISTRIBUTED, ONE_SERVER, Layout, has_citus, read_layout
 from event_store.database.connection import fetch_one
 from event_store.database.driver import translate
 from event_store.errors import StoreError
 
-# The others are placed as the first one is.
-DISTRIBUTED = ("run", "event_page", "raw_file", "event_conflict", "cosmic_event")
 _COLUMN = "run_number"
+# What `lookup_event` calls at the nodes; those of the views Citus takes there itself.
+_FUNCTIONS = ("plane_value(bytea,integer,integer,integer)",)
 _NAME = "eventindex distribute"
 # A worker inherits nothing of the coordinator's session.
 _ROLE_SETTINGS = {
@@ -38,13 +38,6 @@ _WRITERS = (
     "SELECT DISTINCT grantee::regrole::text FROM pg_class, aclexplode(relacl) "
     "WHERE oid = 'run'::regclass AND privilege_type IN ('INSERT', 'SELECT') AND grantee <> 0"
 )
-
-
-class Layout(NamedTuple):
-    """The shards of each table and the nodes that hold them; 0 on one server."""
-
-    shards: int
-    nodes: int
 
 
 def distribute(database_url: str, shards: int, say: Callable[[str], object]) -> Layout:
@@ -80,6 +73,8 @@ def distribute(database_url: str, shards: int, say: Callable[[str], object]) -> 
             cursor.execute("SELECT truncate_local_data_after_distributing_table(%s)", (table,))
             _set_toast_options(cursor, table, reloptions)
             say(f"{table} is distributed by {_COLUMN}")
+        for function in _FUNCTIONS:
+            cursor.execute("SELECT create_distributed_function(%s)", (function,))
         for role in _roles(cursor):
             _set_role(cursor, role, _ROLE_SETTINGS)
         return read_layout(cursor)
@@ -88,8 +83,8 @@ def distribute(database_url: str, shards: int, say: Callable[[str], object]) -> 
 def undo(database_url: str, say: Callable[[str], object]) -> Layout:
     """Bring the tables back to the coordinator; arguments and errors as `distribute`."""
     with _cursor(database_url) as cursor:
-        if not _has_citus(cursor):
-            return Layout(0, 0)
+        if not has_citus(cursor):
+            return ONE_SERVER
         _check_services(cursor)
         done = _distributed(cursor)
         for table in reversed(DISTRIBUTED):
@@ -108,18 +103,6 @@ def undo(database_url: str, say: Callable[[str], object]) -> Layout:
         return read_layout(cursor)
 
 
-def read_layout(cursor: Cursor) -> Layout:
-    """Return how the tables of a database lie."""
-    if not _has_citus(cursor):
-        return Layout(0, 0)
-    cursor.execute(
-        "SELECT count(DISTINCT s.shardid), count(DISTINCT p.groupid) FROM pg_dist_shard s "
-        "JOIN pg_dist_placement p ON p.shardid = s.shardid "
-        "WHERE s.logicalrelid = to_regclass('event_page') AND s.shardminvalue IS NOT NULL"
-    )
-    return Layout(*fetch_one(cursor))
-
-
 @contextlib.contextmanager
 def _cursor(database_url: str) -> Iterator[Cursor]:
     try:
@@ -132,13 +115,8 @@ def _cursor(database_url: str) -> Iterator[Cursor]:
         raise translate(error) from error
 
 
-def _has_citus(cursor: Cursor) -> bool:
-    cursor.execute("SELECT EXISTS (SELECT 1 FROM pg_extension WHERE extname = 'citus')")
-    return bool(fetch_one(cursor)[0])
-
-
 def _check(cursor: Cursor) -> None:
-    if not _has_citus(cursor):
+    if not has_citus(cursor):
         raise StoreError(
             "the database has no extension citus: install Citus on all nodes, put it into "
             "shared_preload_libraries, and CREATE EXTENSION citus in this database"

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from psycopg2.extensions import cursor as Cursor
+
+from event_store.database import cluster
 from event_store.database.connection import Connection, fetch_one
 
 TABLES = (
@@ -23,7 +26,6 @@ TABLES = (
 FILES_COUNTED_MAX = 1_000_000
 
 _RUNS = "SELECT coalesce(sum(n_events), 0), count(DISTINCT run_number) FROM run WHERE n_events > 0"
-_FILES_ESTIMATE = "SELECT reltuples FROM pg_class WHERE oid = to_regclass('raw_file')"
 _FILES = "SELECT count(*) FROM raw_file WHERE n_events > 0"
 _WAL = "SELECT CASE WHEN pg_is_in_recovery() THEN 0 ELSE pg_current_wal_lsn() - '0/0' END"
 # The largest by themselves, so that there are as many labels as a graph can show.
@@ -38,7 +40,7 @@ _COLLECTIONS = (
 )
 # A table that this schema lacks, or that was dropped meanwhile, has no row.
 _TABLES = (
-    "SELECT s.relname, coalesce(pg_total_relation_size(s.relid), 0), s.n_dead_tup "
+    "SELECT s.relname, s.n_dead_tup "
     "FROM pg_stat_user_tables AS s WHERE s.relid = to_regclass(s.relname) "
     "AND s.relname = ANY(%s)"
 )
@@ -83,18 +85,27 @@ def totals(connection: Connection) -> Totals:
     with connection.cursor() as cursor:
         cursor.execute(_RUNS)
         events, runs = fetch_one(cursor)
-        cursor.execute(_FILES_ESTIMATE)
-        (files,) = fetch_one(cursor)
+        distributed = connection.distributed
+        files = cluster.rows_estimated(cursor, "raw_file", distributed=distributed)
         if files <= FILES_COUNTED_MAX:
             cursor.execute(_FILES)
             (files,) = fetch_one(cursor)
         cursor.execute(_WAL)
         (wal_bytes,) = fetch_one(cursor)
-        cursor.execute(_TABLES, (list(TABLES),))
-        tables = {name: TableSize(size, dead) for name, size, dead in cursor.fetchall()}
+        tables = _tables(cursor, distributed=distributed)
         cursor.execute(_COLLECTIONS)
         collections = shown(cursor.fetchall())
     return Totals(int(events), runs, int(files), int(wal_bytes), tables, collections)
+
+
+def _tables(cursor: Cursor, *, distributed: bool) -> dict[str, TableSize]:
+    cursor.execute(_TABLES, (list(TABLES),))
+    dead = dict(cursor.fetchall())
+    size = cluster.sizes(cursor, dead, distributed=distributed) if dead else {}
+    if distributed:
+        for name in dead.keys() & set(cluster.DISTRIBUTED):
+            dead[name] = cluster.dead_rows(cursor, name)
+    return {name: TableSize(size[name], dead[name]) for name in dead}
 
 
 def shown(rows: Sequence[tuple[str, int, int]]) -> dict[str, InCollection]:

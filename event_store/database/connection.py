@@ -35,6 +35,11 @@ _WHICH_SERVER = (
     "FROM pg_control_system(), pg_control_checkpoint(), pg_database "
     "WHERE datname = current_database()"
 )
+# Asked only of a server with the extension, which alone has this table.
+_IS_DISTRIBUTED = (
+    "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_dist_partition "
+    "WHERE logicalrelid = to_regclass('run') AND partmethod = 'h')"
+)
 # A statement that makes progress may take longer than a stall; one that the client gave up is ended
 # by the server at this multiple of it at the latest.
 _STATEMENT_STALLS = 4
@@ -69,7 +74,7 @@ class Connection:
         backend_pid: the server process of the connection, None while it is closed.
         pooled: whether a pooler stands between.
         least_privilege: a role that may do everything is to be refused.
-        distributed: whether the server coordinates a cluster of them (Citus).
+        distributed: whether the tables by run lie on the nodes of a cluster (Citus).
         stalled: the last use was given up because the server was silent.
         before_commit: what else each transaction does, last of all.
     """
@@ -135,7 +140,7 @@ class Connection:
             self._prepared.add(name)
 
     def is_distributed(self) -> bool:
-        """Return whether the server coordinates a cluster of them, which is known once connected.
+        """Return whether the tables lie on the nodes of a cluster, which is known once connected.
 
         Raises:
             StoreUnavailableError: there is no connection.
@@ -230,6 +235,9 @@ class Connection:
         with raw.cursor() as cursor:
             cursor.execute(_WHICH_SERVER)
             self._backend_pid, self.server, self.distributed = fetch_one(cursor)
+            if self.distributed:
+                cursor.execute(_IS_DISTRIBUTED)
+                (self.distributed,) = fetch_one(cursor)
             self.pooled = session.is_pooled(raw, self._backend_pid)
             if self.pooled:
                 # Not every pooler cleans up behind the one who had this backend before.

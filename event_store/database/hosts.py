@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import logging
 import os
+import re
 import socket
 import threading
 import zlib
@@ -23,6 +24,13 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+# A name, an address of either kind, or the directory of a socket.
+_HOST = re.compile(r"[\w.:%-]*|[/@][^@?#]*")
+_PARAMETER = re.compile(r"(?:^|&)([A-Za-z_]{1,40})=")
+_UNREADABLE = (
+    "cannot be read as host, port and database: in a password @ is written %40, : %3A, / %2F, "
+    "? %3F, # %23 and % %25"
+)
 _PLACES = ("host", "hostaddr", "port")
 # With it libpq goes to any of the addresses of a name.
 _SPREADING = "load_balance_hosts"
@@ -76,6 +84,37 @@ class Hosts:
                 return
             self.turn = turn + 1
         log.warning("a host of the database is left for the next one: %s", str(error).strip())
+
+
+def unreadable(url: str) -> str | None:
+    """Return why a URL cannot be read as host, port and database, None where it can. Pure.
+
+    A password with a slash or an @ gives parts of it the places of these, so no part of the URL is
+    repeated but the name of a parameter.
+    """
+    parts = _parsed(url)
+    if parts is None:
+        query = url.partition("?")[2]
+        names = [] if "@" in query else _PARAMETER.findall(query)
+        unknown = next(
+            (name for name in names if _parsed(f"postgresql:///?{name}=true") is None), ""
+        )
+        return f"has a parameter {unknown!r} that libpq does not know" if unknown else _UNREADABLE
+    hosts = (parts.get("host") or "").split(",")
+    ports = (parts.get("port") or "").split(",")
+    fits = (
+        all(_HOST.fullmatch(host) for host in hosts)
+        and all(not port or (port.isascii() and port.isdigit()) for port in ports)
+        and "@" not in parts.get("dbname", "")
+    )
+    return None if fits else _UNREADABLE
+
+
+def _parsed(url: str) -> dict[str, str] | None:
+    try:
+        return dict(parse_dsn(url))
+    except (psycopg2.Error, UnicodeError, ValueError):
+        return None
 
 
 def one_url(url: str) -> Hosts:

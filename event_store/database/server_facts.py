@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from event_store.database.migrate import OLDEST_SCHEMA, other_schema, too_new
 from event_store.database.rights import TOKEN_FUNCTIONS
 
 SERVER_VERSION_MIN = 14
+
+
+# As PostgreSQL names them; a node has each of its own.
+NODE_SETTINGS = ("synchronous_commit", "fsync", "lock_timeout")
+
+
+class NodeFacts(NamedTuple):
+    """What a node of a cluster has set for the role that asks; None where it does not answer."""
+
+    name: str
+    settings: Mapping[str, str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +40,7 @@ class ServerFacts:
         data_checksums: a setting, as the server spells it.
         connections_max: how many connections it leaves to roles without special rights.
         checks_tokens: the role may call the functions that find tokens.
-        off_on_nodes: settings that are off on a node of the cluster.
+        nodes: of the cluster that the tables lie on; none on one server.
     """
 
     version: int
@@ -44,7 +56,7 @@ class ServerFacts:
     data_checksums: str = "on"
     connections_max: int = 2**31
     checks_tokens: bool = True
-    off_on_nodes: tuple[str, ...] = ()
+    nodes: tuple[NodeFacts, ...] = ()
 
 
 def refusal(
@@ -67,9 +79,9 @@ def refusal(
             f"max_connections leaves {facts.connections_max} connections, and this service may "
             f"open {connections}: raise it, or lower the connections or workers of the service"
         )
-    if writes and "synchronous_commit" in facts.off_on_nodes:
+    if writes and (nodes := _nodes_with(facts, "synchronous_commit", "off")):
         return (
-            "synchronous_commit is off on a node of the cluster: its crash would lose events that "
+            f"synchronous_commit is off on {nodes} of the cluster: a crash would lose events that "
             "were acknowledged; `eventindex distribute` sets it for the roles of the services"
         )
     if writes and facts.synchronous_commit == "off":
@@ -112,6 +124,32 @@ def _schema_refusal(facts: ServerFacts, known: frozenset[int]) -> str | None:
     return None
 
 
+def _nodes_with(facts: ServerFacts, name: str, value: str) -> str:
+    """Return the nodes that have a setting so."""
+    return ", ".join(
+        node.name for node in facts.nodes if node.settings and node.settings[name] == value
+    )
+
+
+def _warnings_of_nodes(facts: ServerFacts) -> list[str]:
+    found = [
+        f"node {node.name} of the cluster does not answer: what needs it is UNAVAILABLE"
+        for node in facts.nodes
+        if node.settings is None
+    ]
+    found += [
+        f"{name} is off on {nodes}: a crash may lose events or destroy the index"
+        for name in ("synchronous_commit", "fsync")
+        if (nodes := _nodes_with(facts, name, "off"))
+    ]
+    if nodes := _nodes_with(facts, "lock_timeout", "0"):
+        found.append(
+            f"lock_timeout is 0 on {nodes}: a run that is held there stops its writers until "
+            "EVENTINDEX_DATABASE_STALL_TIMEOUT_S; `eventindex distribute` sets it for the roles"
+        )
+    return found
+
+
 def _of_another_release(applied: Mapping[int, int], known: frozenset[int]) -> list[str]:
     if newer := applied.keys() - known:
         return [f"the schema is of a later release (migration {max(newer)}), which allows for it"]
@@ -136,10 +174,7 @@ def warnings(facts: ServerFacts, known: frozenset[int]) -> list[str]:
             "data_checksums is off: what a disk damages is answered as if it were stored so; turn "
             "them on with pg_checksums"
         )
-    found += [
-        f"{name} is off on a node of the cluster: its crash may lose events or destroy the index"
-        for name in facts.off_on_nodes
-    ]
+    found += _warnings_of_nodes(facts)
     if not facts.checks_tokens:
         found.append(
             f"role {facts.role!r} may not check tokens: GRANT EXECUTE ON FUNCTION "

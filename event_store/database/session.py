@@ -14,6 +14,7 @@ import re
 import psycopg2
 import psycopg2.extensions
 
+from event_store.database import hosts
 from event_store.errors import UnusableDatabaseError
 
 log = logging.getLogger(__name__)
@@ -128,6 +129,9 @@ def environment_without_libpq() -> dict[str, str]:
 
 
 def _open(url: str, name: str, timeout_s: int) -> psycopg2.extensions.connection:
+    if (problem := hosts.unreadable(url)) is not None:
+        # What the driver says repeats parts of the URL, which may be of the password.
+        raise UnusableDatabaseError(f"its URL {problem}")
     try:
         return psycopg2.connect(
             url,
@@ -138,8 +142,6 @@ def _open(url: str, name: str, timeout_s: int) -> psycopg2.extensions.connection
             keepalives_interval=5,
             keepalives_count=3,
         )
-    except psycopg2.ProgrammingError as error:
-        raise UnusableDatabaseError(f"its URL cannot be read: {str(error).strip()}") from error
     except psycopg2.OperationalError as error:
         if _OPTIONS_REFUSED in str(error):
             raise UnusableDatabaseError(

@@ -23,7 +23,13 @@ from event_store.database.rights import (
     WRITER_RIGHTS,
     Rights,
 )
-from event_store.database.server_facts import ServerFacts, refusal, warnings
+from event_store.database.server_facts import (
+    NODE_SETTINGS,
+    NodeFacts,
+    ServerFacts,
+    refusal,
+    warnings,
+)
 from event_store.errors import StoreError, StoreUnavailableError, UnusableDatabaseError
 
 log = logging.getLogger(__name__)
@@ -126,17 +132,17 @@ def too_powerful(connection: Connection) -> str | None:
     )
 
 
-def _off_on_nodes(cursor: Cursor) -> tuple[str, ...]:
-    """Return the settings that are off on a node of a cluster: each has its own."""
-    found = []
-    for name in ("synchronous_commit", "fsync"):
-        cursor.execute(
-            "SELECT bool_or(NOT success OR result = 'off') FROM run_command_on_workers(%s)",
-            (f"SHOW {name}",),
-        )
-        if fetch_one(cursor)[0]:
-            found.append(name)
-    return tuple(found)
+def _ask_nodes(cursor: Cursor) -> list[NodeFacts]:
+    """Return what each node of a cluster has set: it inherits nothing from the coordinator."""
+    cursor.execute(
+        "SELECT nodename || ':' || nodeport, success, result FROM run_command_on_workers(%s) "
+        "ORDER BY 1",
+        (f"SELECT concat_ws(' ', {', '.join(f'current_setting({n!r})' for n in NODE_SETTINGS)})",),
+    )
+    return [
+        NodeFacts(node, dict(zip(NODE_SETTINGS, result.split(), strict=True)) if success else None)
+        for node, success, result in cursor.fetchall()
+    ]
 
 
 def _ask(cursor: Cursor, rights: Rights, *, distributed: bool) -> ServerFacts:
@@ -175,6 +181,6 @@ def _ask(cursor: Cursor, rights: Rights, *, distributed: bool) -> ServerFacts:
         hidden=tuple(sorted({table for _, table, _, hidden in rows if hidden})),
         data_checksums=data_checksums,
         connections_max=connections_max,
-        off_on_nodes=_off_on_nodes(cursor) if distributed else (),
+        nodes=tuple(_ask_nodes(cursor)) if distributed else (),
         checks_tokens=all(held["EXECUTE", name] is not False for name in TOKEN_FUNCTIONS),
     )

@@ -169,7 +169,7 @@ def _each_page(columns: Mapping[str, Sequence[int]], collection: int) -> str:
     return (
         f"{_rows_of(columns)} CROSS JOIN LATERAL (SELECT * FROM event_page e "
         f"WHERE e.run_number = w.run_number AND e.collection_id = {collection} "
-        "AND e.page_no = w.page_no OFFSET 0) p"
+        "AND e.page_no = w.page_no OFFSET 0) p WHERE true"
     )
 
 
@@ -237,20 +237,24 @@ def _behind(scan: ScanRange) -> str:
     )
 
 
-def presence_sql(keys: Sequence[tuple[int, int]], collection: int, *, with_olt: bool) -> str:
+def presence_sql(
+    keys: Sequence[tuple[int, int]], collection: int, *, with_olt: bool, by_shard: bool = False
+) -> str:
     """Return the COPY that reads which slots of pages hold an event, for `decode_scanned`.
 
     Args:
         keys: the (run, page) of each.
         collection: the collection of all of them.
         with_olt: whether to read `olt_planes` too.
+        by_shard: let the server send the question to the shards of these runs alone.
     """
     runs, page_nos = zip(*keys, strict=True)
     olt = "p.olt_planes" if with_olt else "''::bytea"
-    source = _each_page({"run_number": runs, "page_no": page_nos}, collection)
+    columns = {"run_number": runs, "page_no": page_nos}
+    source = (_join_of_shards if by_shard else _each_page)(columns, collection)
     return (
         f"COPY (SELECT p.run_number, p.page_no, p.n_events, p.slots, {_PRESENCE}, {olt} "
-        f"FROM {source} WHERE {_NOT_EMPTY}) TO STDOUT (FORMAT BINARY)"
+        f"FROM {source} AND {_NOT_EMPTY}) TO STDOUT (FORMAT BINARY)"
     )
 
 

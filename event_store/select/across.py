@@ -32,7 +32,11 @@ PageKey = tuple[int, int]
 
 
 def restrict(
-    cursor: Cursor, pages: Sequence[ScannedPage], selection: Selection
+    cursor: Cursor,
+    pages: Sequence[ScannedPage],
+    selection: Selection,
+    *,
+    by_shard: bool = False,
 ) -> list[ScannedPage]:
     """Return pages with the events that other collections have, or have not, as a selection says.
 
@@ -42,10 +46,11 @@ def restrict(
     keys = [(page.run_number, page.page_no) for page in pages]
     masks = {key: slot_plane(page.page) for key, page in zip(keys, pages, strict=True)}
     for number in selection.also_in:
-        planes = presence_of(cursor, keys, number)
+        planes = presence_of(cursor, keys, number, by_shard=by_shard)
         masks = {key: mask & planes[key] for key, mask in masks.items() if key in planes}
     for number in selection.not_in:
-        for key, plane in presence_of(cursor, list(masks), number).items():
+        there = presence_of(cursor, list(masks), number, by_shard=by_shard)
+        for key, plane in there.items():
             masks[key] = masks[key] & ~plane
     kept = [
         ScannedPage(*key, _with_slots(page.page, masks[key]))
@@ -54,13 +59,15 @@ def restrict(
     ]
     if selection.olt_from is None:
         return kept
-    others = _read(cursor, keys, selection.olt_from, with_olt=True)
+    others = _read(cursor, keys, selection.olt_from, with_olt=True, by_shard=by_shard)
     return [ScannedPage(run, no, _with_olt(page, others.get((run, no)))) for run, no, page in kept]
 
 
-def presence_of(cursor: Cursor, keys: Sequence[PageKey], collection: int) -> dict[PageKey, UInt8]:
+def presence_of(
+    cursor: Cursor, keys: Sequence[PageKey], collection: int, *, by_shard: bool = False
+) -> dict[PageKey, UInt8]:
     """Return the slots with an event of those of these pages that a collection has."""
-    found = _read(cursor, keys, collection, with_olt=False)
+    found = _read(cursor, keys, collection, with_olt=False, by_shard=by_shard)
     return {key: slot_plane(page) for key, page in found.items()}
 
 
@@ -74,11 +81,11 @@ def slot_plane(page: PackedPage) -> UInt8:
 
 
 def _read(
-    cursor: Cursor, keys: Sequence[PageKey], collection: int, *, with_olt: bool
+    cursor: Cursor, keys: Sequence[PageKey], collection: int, *, with_olt: bool, by_shard: bool
 ) -> Mapping[PageKey, PackedPage]:
     if not keys:
         return {}
-    sql = pagecopy.presence_sql(keys, collection, with_olt=with_olt)
+    sql = pagecopy.presence_sql(keys, collection, with_olt=with_olt, by_shard=by_shard)
     found = {}
     for run, page_no, page in pagecopy.decode_scanned(copy_out(cursor, sql)):
         check_scanned(page, with_files=False)

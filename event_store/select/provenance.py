@@ -76,7 +76,9 @@ class Relations:
         if masks:
             with connection.cursor() as cursor:
                 for number in self._others:
-                    _count(self._found[number], masks, _pages(cursor, list(masks), number))
+                    by_shard = connection.distributed
+                    pages_there = _pages(cursor, list(masks), number, by_shard=by_shard)
+                    _count(self._found[number], masks, pages_there)
         return bool(pages)
 
     def found(self) -> list[RelatedFile]:
@@ -116,9 +118,11 @@ def _slots_of(page: PackedPage, mask: UInt8) -> UInt8:
     return np.packbits(bits, bitorder="little")
 
 
-def _pages(cursor: Cursor, keys: Sequence[PageKey], collection: int) -> dict[PageKey, PackedPage]:
+def _pages(
+    cursor: Cursor, keys: Sequence[PageKey], collection: int, *, by_shard: bool
+) -> dict[PageKey, PackedPage]:
     wanted = pagecopy.WantedPages(*zip(*keys, strict=True))
-    sql = pagecopy.fetch_sql(wanted, with_olt=False, collection=collection)
+    sql = pagecopy.fetch_sql(wanted, with_olt=False, collection=collection, by_shard=by_shard)
     found = {}
     for row in pagecopy.decode_rows(copy_out(cursor, sql)):
         if row.page is not None and not is_empty(row.page):

@@ -62,7 +62,8 @@ class Scan:
         if not (pages and self._selection.across):
             return pages
         with connection.cursor() as cursor:
-            return across.restrict(cursor, pages, self._selection)
+            by_shard = connection.distributed
+            return across.restrict(cursor, pages, self._selection, by_shard=by_shard)
 
     def _read(self, connection: Connection, wanted: ScanRange) -> list[ScannedPage]:
         sql = pagecopy.scan_sql(wanted, with_files=self._with_files, with_olt=self._with_olt)

@@ -7,16 +7,20 @@ from typing import NamedTuple
 
 from psycopg2.extensions import cursor as Cursor
 
-from event_store.database.connection import fetch_one
+from event_store.database import cluster
+from event_store.database.cluster import Layout
+from event_store.database.connection import Connection, fetch_one
 
 # To count more of them would take seconds.
 FILES_COUNTED_MAX = 1_000_000
 _TABLES = ("event_page", "run", "raw_file", "cosmic_event", "file_info")
-_SIZE = " + ".join(f"pg_total_relation_size('{table}')" for table in _TABLES)
 
 
 class Totals(NamedTuple):
-    """Numbers of all collections; `last_seen` is None where there is no event."""
+    """Numbers of all collections; `last_seen` is None where there is no event.
+
+    `layout`: whether the tables lie on one server, or how on several.
+    """
 
     events: int
     runs: int
@@ -25,24 +29,32 @@ class Totals(NamedTuple):
     last_seen: datetime | None
     size_bytes: int
     files: int
+    layout: Layout
 
 
-def read_totals(cursor: Cursor) -> Totals:
-    """Return what the index holds."""
-    cursor.execute(
-        "SELECT coalesce(sum(n_events), 0)::bigint, count(DISTINCT run_number), "
-        "(SELECT count(*) FROM dataset), (SELECT count(*) FROM collection), max(last_seen), "
-        f"({_SIZE})::bigint FROM run WHERE n_events > 0"
-    )
-    events, runs, datasets, collections, last_seen, size_bytes = fetch_one(cursor)
-    files = _files(cursor)
-    return Totals(events, runs, datasets, collections, last_seen, size_bytes, files)
+def read_totals(connection: Connection) -> Totals:
+    """Return what the index holds.
+
+    Raises:
+        StoreUnavailableError: the database does not answer.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT coalesce(sum(n_events), 0)::bigint, count(DISTINCT run_number), "
+            "(SELECT count(*) FROM dataset), (SELECT count(*) FROM collection), max(last_seen) "
+            "FROM run WHERE n_events > 0"
+        )
+        events, runs, datasets, collections, last_seen = fetch_one(cursor)
+        distributed = connection.distributed
+        size_bytes = sum(cluster.sizes(cursor, _TABLES, distributed=distributed).values())
+        files = _files(cursor, distributed=distributed)
+        layout = cluster.read_layout(cursor)
+    return Totals(events, runs, datasets, collections, last_seen, size_bytes, files, layout)
 
 
-def _files(cursor: Cursor) -> int:
+def _files(cursor: Cursor, *, distributed: bool) -> int:
     """Return how many files hold events; of many PostgreSQL's own estimate."""
-    cursor.execute("SELECT reltuples::bigint FROM pg_class WHERE oid = to_regclass('raw_file')")
-    (files,) = fetch_one(cursor)
+    files = cluster.rows_estimated(cursor, "raw_file", distributed=distributed)
     if files <= FILES_COUNTED_MAX:
         cursor.execute("SELECT count(*) FROM raw_file WHERE n_events > 0")
         (files,) = fetch_one(cursor)

@@ -35,6 +35,8 @@ T = TypeVar("T")
 
 _REQUEST_CHARACTERS_MAX = 4_096
 _READING = ("List", "Get", "Verify", "IngestStatus")
+# What it changes is committed by the pipeline: the record is there before.
+_ELSEWHERE = frozenset({"ReplayDeadLetter"})
 
 _action: ContextVar[actions.Action | None] = ContextVar("action", default=None)
 
@@ -88,7 +90,10 @@ def _method(name: str, call: Callable[..., Any], threads: DatabaseThreads) -> Ca
         return stream
 
     async def unary(request: Message) -> Any:
-        action = _make(name, request, actions.OK)
+        before = name in _ELSEWHERE
+        action = _make(name, request, actions.UNFINISHED if before else actions.OK)
+        if before:
+            await threads.run(partial(actions.begin, action=action))
         try:
             with _recording(action):
                 response = await call(request)

@@ -7,6 +7,12 @@ from paho.mqtt.properties import Properties
 from ingest_service.model import Terms
 from service_kit.settings import MESSAGE_BYTES_MAX, Settings
 
+# No loss: the brokers of `deploy/` and of `eventindex up` are meant to offer none.
+NO_RETAINED = (
+    "the broker offers no retained messages (available: 0, not 1): it disconnects senders that ask "
+    "for them"
+)
+
 
 def read_terms(properties: Properties) -> Terms:
     """Return what the broker said."""
@@ -69,8 +75,5 @@ def _missing(terms: Terms, settings: Settings) -> list[str]:
             "needs them"
         )
     if not terms.retained_messages:
-        found.append(
-            "the broker offers no retained messages (available: 0, not 1): it disconnects senders "
-            "that ask for them"
-        )
+        found.append(NO_RETAINED)
     return found

@@ -11,7 +11,7 @@ import time
 from event_store.errors import StoreError, StoreUnavailableError
 from ingest_service.metrics import Metrics
 from ingest_service.model import Terms
-from ingest_service.mqtt.broker_terms import shortfalls
+from ingest_service.mqtt.broker_terms import NO_RETAINED, shortfalls
 from ingest_service.mqtt.connection import Accepted, Connection
 from ingest_service.mqtt.link import Message
 from ingest_service.mqtt.session_memory import SessionMemory
@@ -118,7 +118,9 @@ class BrokerWatch:
         found = [] if terms is None else shortfalls(terms, self._settings)
         for sentence in found:
             if sentence not in self._told:
-                log.warning("%s", sentence)
+                log.log(
+                    logging.INFO if sentence == NO_RETAINED else logging.WARNING, "%s", sentence
+                )
         self._told = found
 
     def took(self, message: Message) -> bool:

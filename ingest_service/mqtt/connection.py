@@ -88,7 +88,7 @@ class Connection:
         Raises:
             BrokerError: no connection, no answer, or a refusal.
         """
-        host, port, *_ = split_mqtt_url(self._settings.mqtt_url)
+        host, port, *_ = split_mqtt_url(self._settings.mqtt_url.get_secret_value())
         try:
             if self._version == MQTTProtocolVersion.MQTTv5:
                 self._client.connect(
@@ -198,7 +198,7 @@ class Connection:
             manual_ack=True,
         )
         client.connect_timeout = HANDSHAKE_TIMEOUT_S
-        broker = split_mqtt_url(settings.mqtt_url)
+        broker = split_mqtt_url(settings.mqtt_url.get_secret_value())
         if broker.username is not None:
             client.username_pw_set(broker.username, broker.password)
         if broker.tls:

@@ -15,9 +15,9 @@ class SessionMemory:
     def __init__(self, settings: Settings) -> None:
         self._client_id = settings.mqtt_client_id
         # Leave out user and password.
-        self._broker = urlsplit(settings.mqtt_url).netloc.rpartition("@")[2]
+        self._broker = urlsplit(settings.mqtt_url.get_secret_value()).netloc.rpartition("@")[2]
         self._connection = Connection(
-            settings.database_url,
+            settings.database_url.get_secret_value(),
             settings.store_options,
             autocommit=False,
             name="eventindex ingest_service bridge",

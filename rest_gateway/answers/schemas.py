@@ -187,6 +187,8 @@ class Status(Document):
     collections: Count
     last_seen: Time | None = Field(description="When the last event came in; null without one.")
     bytes: Count = Field(description="On disk.")
+    shards: Count = Field(description="Parts of a table by run on a cluster; 0 on one server.")
+    nodes: Count = Field(description="Those that hold the shards; 0 on one server.")
 
 
 class Run(Document):

@@ -17,7 +17,9 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from rest_gateway.calls.parameters import PathDsid, PathFuid, PathNumber
-from rest_gateway.parts import API_PREFIX
+from rest_gateway.parts import API_PREFIX, PartsDep
+from rest_gateway.security import content_policy
+from rest_gateway.sign_in import Provider
 from rest_gateway.web import page_texts
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
@@ -70,15 +72,25 @@ class Reader:
     ) -> None:
         self.language = page_texts.choose(lang, accept_language)
         self.theme = theme if theme in THEMES else "auto"
+        self.provider: Provider | None = None
+
+
+async def _reader(reader: Annotated[Reader, Depends()], parts: PartsDep) -> Reader:
+    reader.provider = await parts.sign_in.provider()
+    return reader
+
+
+def _in_script(value: object) -> str:
+    """Return JSON for inside of a script element, which only "<" could end."""
+    return json.dumps(value, ensure_ascii=False).replace("<", "\\u003c")
 
 
 def _page(reader: Reader, name: str, *, menu: str | None = None, **values: Any) -> HTMLResponse:
-    language = reader.language
-    texts = json.dumps(page_texts.catalogue(language), ensure_ascii=False)
+    language, provider = reader.language, reader.provider
     html = _templates.get_template(f"{name}.html").render(
         t=lambda key: page_texts.text(language, key),
-        # Inside of a script element only "<" could end it.
-        texts=texts.replace("<", "\\u003c"),
+        texts=_in_script(page_texts.catalogue(language)),
+        sign_in=_in_script(provider.client) if provider else "",
         language=language,
         tag=page_texts.TAGS.get(language, language),
         tags=page_texts.TAGS,
@@ -91,10 +103,12 @@ def _page(reader: Reader, name: str, *, menu: str | None = None, **values: Any) 
         **values,
     )
     headers = {"Cache-Control": "no-cache", "Vary": "Accept-Language, Cookie"}
+    if provider:
+        headers["Content-Security-Policy"] = content_policy(provider.asked, provider.framed)
     return HTMLResponse(html, headers=headers)
 
 
-ReaderDep = Annotated[Reader, Depends()]
+ReaderDep = Annotated[Reader, Depends(_reader)]
 
 
 @router.get("/")
@@ -182,6 +196,7 @@ def missing(request: Request, status: int, detail: str) -> HTMLResponse:
         request.cookies.get("theme"),
         request.headers.get("accept-language", ""),
     )
+    reader.provider = request.app.state.parts.sign_in.known
     page = _page(reader, "missing", menu="", detail=detail)
     page.status_code = status
     return page
@@ -191,6 +206,17 @@ def wanted(request: Request) -> bool:
     """Return whether somebody looks for a page: a browser, and not for the API."""
     is_page = not request.url.path.startswith((f"{API_PREFIX}/", "/assets/"))
     return is_page and "text/html" in request.headers.get("accept", "")
+
+
+@router.get("/sign-in")
+def sign_in() -> HTMLResponse:
+    """Return the page that an identity provider sends the browser back to, in a frame or not."""
+    headers = {
+        "Cache-Control": "no-store",
+        "Content-Security-Policy": content_policy(ancestors="'self'"),
+        "X-Frame-Options": "SAMEORIGIN",
+    }
+    return HTMLResponse(_templates.get_template("sign_in.html").render(), headers=headers)
 
 
 @router.get("/docs")

@@ -48,8 +48,15 @@ def test_production_names_all_that_is_missing_at_once(module, database_url, tmp_
     """Whoever sets it up reads one list, and not the first of many errors."""
     (tmp_path / ".env").write_text("EVENTINDEX_LOG_LEVEL=debug\n")
     said = refusal(
-        module, tmp_path, database_url=database_url, mode="production", allow_anonymous="true"
+        module,
+        tmp_path,
+        database_url=database_url,
+        mqtt_url="mqtt://anna:zzsecret@192.0.2.1",
+        mode="production",
+        allow_anonymous="true",
     )
+    assert ("EVENTINDEX_MQTT_URL: 192.0.2.1 is another" in said) is (module == "ingest_service")
+    assert "zzsecret" not in said
     for words in ("EVENTINDEX_MODE=production", "EVENTINDEX_TLS_CERT", "EVENTINDEX_ALLOW_PLAINTEXT",
                   "EVENTINDEX_ALLOW_ANONYMOUS=true", "is a superuser", "/.env"):  # fmt: skip
         assert words in said

@@ -174,7 +174,10 @@ def test_commands(command, client, tmp_path):
     elsewhere = command("lookup", "60", "7")
     assert "aod.v2" in elsewhere.stderr
 
-    assert command("collections", "delete", "aod.v2", "--yes").exit_code == 1
+    for name, word in (("aod.v2", "is open"), ("raw", "cannot be deleted")):
+        # Without --yes: nobody is asked about what is refused anyway.
+        refused = command("collections", "delete", name)
+        assert (refused.exit_code, word in refused.stderr) == (1, True)
     assert command("collections", "change", "aod.v2", "--state", "retired").exit_code == 0
     deleted = command("collections", "delete", "aod.v2", "--yes")
     assert "aod.v2 removed: 3 events" in deleted.stderr

@@ -252,11 +252,13 @@ def test_the_examples_of_the_documentation(environment, capsys):
     assert everything() == before
 
 
-def test_publish_to_a_broker_of_mqtt_3():
+def test_publish_to_a_broker_of_mqtt_3(tmp_path):
     """A broker that does not answer MQTT 5 is spoken to in 3.1.1."""
     address = f"127.0.0.1:{free_port()}"
+    password = tmp_path / "password"
+    password.write_text("secret\n")
     broker = subprocess.Popen(
-        [sys.executable, "-m", "local_stack.amqtt_broker", address],
+        [sys.executable, "-m", "local_stack.amqtt_broker", address, str(password)],
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
@@ -264,8 +266,12 @@ def test_publish_to_a_broker_of_mqtt_3():
         host, port = address.split(":")
         wait_until(lambda: listens(host, int(port)), what="amqtt")
         dump = str(DATA / "dump.dat")
-        result = run("publish", dump, "--topic", "cosmic/0/event", "--url", f"mqtt://{address}")
+        publish = ("publish", dump, "--topic", "cosmic/0/event", "--url")
+        result = run(*publish, f"mqtt://eventindex:secret@{address}")
         assert (result.exit_code, result.stderr) == (0, "3 messages acknowledged by the broker\n")
+        result = run(*publish, f"mqtt://eventindex:guess@{address}")
+        assert result.exit_code == 1
+        assert "guess" not in result.stderr
     finally:
         broker.kill()
         broker.wait(10)

@@ -7,9 +7,16 @@ import threading
 
 import pytest
 
-from event_store.database.connection import StoreOptions
+from event_store.database.connection import Connection, StoreOptions
 from event_store.database.threads import DatabaseThreads
+from event_store.errors import StoreUnavailableError
+from event_store.lookup.reader import Reader
+from eventindex.v1 import lookup_pb2
+from index_service.file_names import Names
 from index_service.lookup_groups import LookupGroups
+from index_service.lookup_reply import encode_file
+from index_service.lookups import Lookups
+from service_kit.settings import Settings
 
 
 @pytest.fixture
@@ -68,3 +75,44 @@ async def test_nobody_waits_for_ever(threads):
             assert await asyncio.wait_for(groups.submit(b"x"), 20) == b"X"
 
     await asyncio.gather(*(caller() for _ in range(8)))
+
+
+class WithANodeAway(Reader):
+    """Cannot read run 13, which lies on a node that is away."""
+
+    def lookup_all(self, connection, asked):
+        if any(13 in one.runs for one in asked):
+            raise StoreUnavailableError("08006: connection to the remote node failed")
+        return super().lookup_all(connection, asked)
+
+
+class Ignored:
+    """What watches lookups."""
+
+    def looked_up(self, found, not_found):
+        """Nobody asks."""
+
+
+@pytest.mark.parametrize("distributed", [True, False])
+def test_of_a_group_only_those_fail_that_need_a_node_that_is_away(
+    distributed, threads, database_url
+):
+    """On a cluster the others of the group are answered; on one server nobody is."""
+    reader = WithANodeAway(1 << 20, encode_file)
+    lookups = Lookups(reader, threads, Ignored(), Names(Settings(_env_file=None)))
+    requests = [
+        lookup_pb2.LookupRequest(batch_id=run, run_numbers=[run], event_numbers=[1])
+        for run in (1, 13, 2)
+    ]
+    connection = Connection(database_url, StoreOptions(), autocommit=True, name="test")
+    connection.is_distributed()
+    connection.distributed = distributed
+    wire = [request.SerializeToString() for request in requests]
+    if not distributed:
+        with pytest.raises(StoreUnavailableError):
+            lookups._answer_all(connection, wire)
+        return
+    first, second, third = lookups._answer_all(connection, wire)
+    assert isinstance(second, StoreUnavailableError)
+    assert (first.pairs, third.pairs) == (1, 1)
+    connection.close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import grpc
 import psycopg2
 import pytest
@@ -59,3 +61,19 @@ def test_actions_are_listed_with_their_subject(admin, database_url):
     with psycopg2.connect(database_url) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM admin_action WHERE request LIKE '%eix_%'")
         assert cursor.fetchone() == (0,)
+
+
+def test_every_method_that_changes_something_leaves_a_record(admin, database_url):
+    """Also one that was refused; a new method is among them, or is named as one that reads."""
+    reading = {"ListCriteria", "ListDeadLetters", "GetDeadLetter", "Verify", "ListTokens",
+               "ListAdminActions", "IngestStatus"}  # fmt: skip
+    methods = {
+        method.name for method in admin_pb2.DESCRIPTOR.services_by_name["AdminService"].methods
+    }
+    assert reading <= methods
+    for name in sorted(methods):
+        with contextlib.suppress(grpc.RpcError):
+            answer = getattr(admin, name)()
+            list(answer if hasattr(answer, "cancel") else ())
+    recorded = {name for (name,) in query(database_url, "SELECT method FROM admin_action")}
+    assert recorded == methods - reading

@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from eventindex.columns import serialize
 from eventindex.v1 import event_pb2
 from tests.conftest import query
 from tests.model.index import Key, Offer, Value
+from tests.support.given_server import GivenServer
 from tests.support.ingest import Publisher, Topics
 from tests.support.processes import Mosquitto, PostgresServer, Service, wait_until
 
@@ -42,6 +44,15 @@ class Example:
         """One of twelve files: four ids, each with three datasets."""
         return self.fuids[index % 4], self.dsids[index // 4]
 
+    @property
+    def collection(self) -> str:
+        """The name of its second collection."""
+        return f"model.{self._number}"
+
+    def derived_file(self, index: int) -> tuple[str, int]:
+        """One of two files of the second collection, in a dataset of its own."""
+        return str(uuid.UUID(int=(self._number << 8) + 16 + index % 2)), 500_000_000 + self._number
+
     def sentinel(self) -> Offer:
         """An event of no interest, never sent before."""
         value = Value(str(uuid.UUID(int=(self._number << 8) + 9)), 4 * self._number + 3, 0)
@@ -55,16 +66,20 @@ class Example:
 class System:
     """Real servers; what is asked of them goes through the Python client and the broker."""
 
-    def __init__(self) -> None:
-        self.postgres = PostgresServer()
-        self.postgres.start()
-        migrate(self.postgres.url())
+    def __init__(self, given: GivenServer | None = None, given_url: str = "") -> None:
+        """Start them; a server that is given is no child, and its database is at a URL."""
+        self._given = given
+        self.postgres = None if given else PostgresServer()
+        if self.postgres:
+            self.postgres.start()
+            migrate(self.postgres.url())
+        self.database_url = self.postgres.url() if self.postgres else given_url
         self.broker = Mosquitto()
         self.broker.start()
         self._topics = Topics()
         self.ingest = Service(
             "ingest_service",
-            database_url=self.postgres.url(),
+            database_url=self.database_url,
             mqtt_url=self.broker.url,
             retry_max_s=0.2,
             mqtt_reconnect_max_s=1,
@@ -72,7 +87,7 @@ class System:
         ).start()
         # The smallest cache there is: pages leave it and come back.
         self.index = Service(
-            "index_service", database_url=self.postgres.url(), cache_bytes_max=1 << 20
+            "index_service", database_url=self.database_url, cache_bytes_max=1 << 20
         ).start()
         self.publisher = Publisher(self.broker.port)
         self.client = eventindex.connect(self.index.address, ingest_address=self.ingest.address)
@@ -87,11 +102,12 @@ class System:
         self.client.close()
         self.publisher.close()
         for server in (self.index, self.ingest, self.broker, self.postgres):
-            server.close()
+            if server:
+                server.close()
 
-    def store(self, offers: Sequence[Offer]) -> eventindex.Ack:
+    def store(self, offers: Sequence[Offer], collection: str = "raw") -> eventindex.Ack:
         """Ingest one batch over gRPC."""
-        (ack,) = self.client.ingest([to_columns(offers)])
+        (ack,) = self.client.ingest([replace(to_columns(offers), collection=collection)])
         return ack
 
     def publish(
@@ -116,7 +132,7 @@ class System:
     def dead_letters(self, example: Example) -> Iterator[tuple[str, bytes]]:
         """Topic and payload of an example's dead letters."""
         rows = query(
-            self.postgres.url(),
+            self.database_url,
             "SELECT topic, payload FROM dead_letter WHERE topic LIKE %s",
             (f"%/{example.source()}",),
         )
@@ -144,6 +160,9 @@ class System:
         self.store([])
 
     def _restart_database(self) -> None:
+        if self._given:
+            self._given.end_sessions(self.database_url.rpartition("/")[2])
+            return
         self.postgres.kill()
         self.postgres.start()
 

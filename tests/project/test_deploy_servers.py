@@ -146,6 +146,11 @@ def test_a_detector_gets_a_user_and_loses_it(broker: Broker) -> None:
     assert stolen.communicate(timeout=20)[0] == ""
     everything = mqtt("mosquitto_sub", broker.port, "ingest", *session, "-W", "2", "-v")
     assert set(everything.communicate(timeout=20)[0].split("\n")) == {"cosmic/det.7/event x", ""}
+    # The ingest service asks for its messages from now on; what is retained would come each time.
+    topic = ("-t", "cosmic/det.7/event")
+    mqtt("mosquitto_pub", broker.port, "det.7", "-r", *topic, "-m", "x").communicate(timeout=20)
+    late = mqtt("mosquitto_sub", broker.port, "ingest", *topic, "-W", "1")
+    assert late.communicate(timeout=20)[0] == ""
     users("remove", "det.7")
     wait_until(lambda: publish("cosmic/det.7/event") != 0, what="refusal")
     with pytest.raises(subprocess.CalledProcessError):

@@ -115,13 +115,12 @@ def test_make_run_with_tokens_proxies_and_variables_of_libpq(trap):
         with demonstration(variables) as lines:
             assert any(line.startswith("Found 88,974 of 88,974") for line in lines), lines
             [make] = [line for line in lines if line.startswith("export EVENTINDEX_TOKEN=")]
-            assert '--database "$EVENTINDEX_DATABASE_URL"' in make
+            assert '--database ""' in make
             first = ("--database", "", "--subject", "anna", "--scope", "admin")
             token = command(variables, "token", "create", *first).strip()
             variables["EVENTINDEX_TOKEN"] = token
             assert "make run" in command(variables, "token", "list")
-            curl = next(line for line in lines if line.startswith("curl "))
-            assert '-H "Authorization: Bearer $EVENTINDEX_TOKEN"' in curl
+            curl = next(line for line in lines if "curl -H @- " in line)
             request = urllib.request.Request(
                 curl.split()[-1], headers={"Authorization": f"Bearer {token}"}
             )

@@ -80,13 +80,19 @@ def test_data_outlives_a_restart(run_up, data):
 
 
 def test_nobody_else_can_read_the_password_or_come_in_without_it(served):
-    """The database asks for its password, which is in files that their owner alone can read."""
+    """Both servers ask for passwords: in files for their owner alone, not in arguments or logs."""
     endpoints, data = served.endpoints(), served.data
-    for name in ("endpoints.json", "database_password"):
+    secret = ("endpoints.json", "database_password", "broker_password", "mqtt", "logs", "broker")
+    for name in secret:
         assert (data / name).stat().st_mode & 0o077 == 0
     password = (data / "database_password").read_text()
     with pytest.raises(psycopg2.OperationalError, match="password"):
         psycopg2.connect(endpoints["database"].replace(password, "guess"))
+    of_broker = (data / "broker_password").read_text().strip()
+    assert f":{of_broker}@" in endpoints["mqtt"]
+    shown = [served.text, *(path.read_text() for path in (data / "logs").iterdir())]
+    shown += [" ".join(psutil.Process(pid).cmdline()) for pid in endpoints["pids"].values()]
+    assert not [text for text in shown if password in text or of_broker in text]
 
 
 def test_everything_listens_on_loopback_only(served):

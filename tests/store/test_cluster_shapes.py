@@ -30,6 +30,11 @@ UPSERT = "INSERT INTO event_conflict AS c (a) VALUES (1) ON CONFLICT (a) DO UPDA
             "FROM event_conflict p",
             "a subquery for each row",
         ),
+        (
+            "SELECT c.name FROM collection c WHERE EXISTS (SELECT 1 FROM unnest('{1}'::bigint[]) "
+            "AS w (run) JOIN run r ON r.run_number = w.run AND r.collection_id = c.collection_id)",
+            "a subquery for each row",
+        ),
     ],
 )
 def test_a_refused_shape_is_found(statement, why):
@@ -44,6 +49,8 @@ def test_a_refused_shape_is_found(statement, why):
         UPSERT + "a = CASE WHEN c.a = 'x' THEN 1 ELSE 2 END",
         "INSERT INTO broker_session (a) VALUES (1) ON CONFLICT (a) DO UPDATE SET seen = now()",
         "SELECT d.name FROM raw_file p LEFT JOIN dataset d ON d.dsid_raw = p.dsid_raw LIMIT 5",
+        "SELECT 1 FROM run r WHERE EXISTS (SELECT 1 FROM cosmic_event c "
+        "WHERE c.run_number = r.run_number OFFSET 0) LIMIT 5",
         "SELECT (SELECT name FROM collection WHERE collection_id = 5) FROM run LIMIT 5",
     ],
 )

@@ -11,7 +11,8 @@ from click.testing import CliRunner
 from event_store.database.migrate import migrations
 from event_store.database.sql_script import sql_statements
 from event_store.lookup.reader import Reader
-from event_store.model import RawFile
+from event_store.model import RAW, RawFile
+from event_store.select.across import presence_of
 from event_store.select.scan import Scan
 from event_store.select.selection import Selection
 from event_store.write.writer import Store
@@ -51,6 +52,10 @@ def test_a_cluster_is_asked_run_by_run_and_answers_the_same(database_url, connec
         connection, run_ranges=((3, 5), (7, 20))
     ) == [page for page in usual if page[0] != 6]
     assert _scanned(connection) == usual
+    with connection.cursor() as cursor:
+        by_key, by_shard = (presence_of(cursor, usual, RAW, by_shard=s) for s in (False, True))
+    assert by_key.keys() == by_shard.keys() == set(usual)
+    assert all((by_key[key] == by_shard[key]).all() for key in usual)
 
 
 def _scanned(connection, **selected) -> list[tuple[int, int]]:

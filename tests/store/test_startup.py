@@ -8,7 +8,7 @@ import uuid
 import pytest
 
 from event_store.database.migrate import OLDEST_SCHEMA, migrations
-from event_store.database.server_facts import ServerFacts, refusal, warnings
+from event_store.database.server_facts import NodeFacts, ServerFacts, refusal, warnings
 from tests.conftest import execute
 from tests.support.processes import PostgresServer, Service, wait_until
 from tests.support.refused import refused
@@ -66,6 +66,29 @@ def test_usable_servers():
         "fsync",
         "full_page_writes",
     ]
+
+
+def test_each_node_of_a_cluster_is_judged_by_its_own_settings():
+    """A node without durable commits is refused by name; one that is away stops nobody."""
+    good = {"synchronous_commit": "on", "fsync": "on", "lock_timeout": "10s"}
+    nodes = (
+        NodeFacts("a:1", good),
+        NodeFacts("b:2", good | {"synchronous_commit": "off", "fsync": "off"}),
+        NodeFacts("c:3", good | {"lock_timeout": "0"}),
+        NodeFacts("d:4", None),
+    )
+    text = refusal(facts(nodes=nodes), KNOWN, writes=True)
+    assert text is not None
+    assert text.startswith("synchronous_commit is off on b:2 of the cluster")
+    assert refusal(facts(nodes=(nodes[0], nodes[3])), KNOWN, writes=True) is None
+    said = warnings(facts(nodes=nodes), KNOWN)
+    assert [text.partition(":")[0] for text in said] == [
+        "node d",
+        "synchronous_commit is off on b",
+        "fsync is off on b",
+        "lock_timeout is 0 on c",
+    ]
+    assert warnings(facts(nodes=nodes[:1]), KNOWN) == []
 
 
 @pytest.mark.parametrize("module", SERVICES)

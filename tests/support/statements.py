@@ -49,16 +49,18 @@ def refused(statement: str) -> str | None:
 
 
 def _value_of_other_table(statement: str) -> str | None:
-    """Subqueries that are a value for each row of another table, over tables of both kinds."""
+    """Subqueries that are asked for each row of another table, over tables of both kinds."""
     for start in _SUBQUERY.finditer(statement):
-        if _RELATION.search(statement[: start.start()]):
+        before = statement[: start.start()]
+        exists = re.search(r"\bEXISTS\s*$", before)
+        if _RELATION.search(before) and not exists:
             continue
         inner = _bracketed(statement, start.start())
         outside = statement.replace(inner, "")
         if not _of_the_outside(inner):
             continue
         here, there = _tables(inner), _tables(outside)
-        over_limit = here & {*DISTRIBUTED} and " LIMIT " in outside
+        over_limit = here & {*DISTRIBUTED} and " LIMIT " in outside and not exists
         mixed = bool(here & {*DISTRIBUTED}) != bool(there & {*DISTRIBUTED})
         if over_limit or (mixed and there):
             return f"a subquery for each row: {inner}"

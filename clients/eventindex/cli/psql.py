@@ -6,7 +6,7 @@ import importlib.util
 import os
 import shutil
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 import click
 
@@ -36,14 +36,25 @@ def psql(database: str | None, arguments: tuple[str, ...]) -> None:
     if not url:
         raise click.UsageError("give --database or EVENTINDEX_DATABASE_URL")
     program = _find()
-    parts = urlsplit(url)
+    shown, password = _apart(url)
     environment = dict(os.environ)
-    if parts.password:
+    if password:
         # Others see the arguments of a program, not its environment.
-        environment["PGPASSWORD"] = unquote(parts.password)
-        user = parts.netloc.rpartition("@")[0].partition(":")[0]
-        parts = parts._replace(netloc=f"{user}@{parts.netloc.rpartition('@')[2]}")
-    os.execve(program, [program, parts.geturl(), *arguments], environment)  # noqa: S606  # psql
+        environment["PGPASSWORD"] = password
+    os.execve(program, [program, shown, *arguments], environment)  # noqa: S606  # psql
+
+
+def _apart(url: str) -> tuple[str, str]:
+    """Return a URL without its password, and the password."""
+    parts = urlsplit(url)
+    if not parts.netloc and "password" in url:
+        raise click.UsageError("the database is no postgresql:// URL")
+    query = parse_qsl(parts.query, keep_blank_values=True)
+    password = dict(query).get("password") or unquote(parts.password or "")
+    login, at, place = parts.netloc.rpartition("@")
+    kept = urlencode([pair for pair in query if pair[0] != "password"], quote_via=quote)
+    parts = parts._replace(netloc=f"{login.partition(':')[0]}{at}{place}", query=kept)
+    return parts.geturl(), password
 
 
 def _find() -> str:

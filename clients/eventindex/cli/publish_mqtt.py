@@ -114,7 +114,7 @@ class Publisher:
         try:
             address = split_mqtt_url(broker.url)
         except ValueError as error:
-            raise BrokerError(f"{broker.url!r}: {error}") from error
+            raise BrokerError(f"the URL of the broker is {error}") from error
         client = paho.Client(CallbackAPIVersion.VERSION2, protocol=version)
         if address.username:
             client.username_pw_set(address.username, address.password)

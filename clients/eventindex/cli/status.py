@@ -9,7 +9,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from importlib.metadata import version
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 import click
 
@@ -19,6 +18,7 @@ from eventindex.cli.shared.common import EXIT_FAILURE, both_services, counted
 from eventindex.cli.shared.listing import show_time, write_fields
 from eventindex.client import Client
 from eventindex.errors import EventIndexError
+from eventindex.hosts import without_password
 from eventindex.run_results import IndexStatus
 from eventindex.token import TokenSource
 
@@ -92,17 +92,9 @@ def _not_asked() -> list[_Service]:
         with suppress(EventIndexError):
             found = locate(name)
             if found.address:
-                shown = found._replace(address=_without_password(found.address))
+                shown = found._replace(address=without_password(found.address))
                 rows.append(_Service(name, shown))
     return rows
-
-
-def _without_password(url: str) -> str:
-    parts = urlsplit(url)
-    if "@" not in parts.netloc:
-        return url
-    user = parts.netloc.rpartition("@")[0].partition(":")[0]
-    return parts._replace(netloc=f"{user}@{parts.netloc.rpartition('@')[2]}", query="").geturl()
 
 
 def _token(rows: list[_Service]) -> str:
@@ -131,4 +123,8 @@ def _contents(held: list[IndexStatus]) -> list[tuple[str, str]]:
         counted(found.collections, "collection"),
     ]
     last = [("last event", f"{show_time(found.last_seen)} UTC")] if found.last_seen else []
-    return [("contents", ", ".join(words)), *last, ("size", size)]
+    lies = []
+    if found.shards:
+        where = f"{counted(found.shards, 'shard')} on {counted(found.nodes, 'node')}"
+        lies = [("distributed", f"by run, {where}")]
+    return [("contents", ", ".join(words)), *last, ("size", size), *lies]

@@ -654,7 +654,7 @@ class IndexStatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class IndexStatusResponse(_message.Message):
-    __slots__ = ("version", "events", "runs", "datasets", "collections", "last_seen", "bytes", "files")
+    __slots__ = ("version", "events", "runs", "datasets", "collections", "last_seen", "bytes", "files", "shards", "nodes")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     EVENTS_FIELD_NUMBER: _ClassVar[int]
     RUNS_FIELD_NUMBER: _ClassVar[int]
@@ -663,6 +663,8 @@ class IndexStatusResponse(_message.Message):
     LAST_SEEN_FIELD_NUMBER: _ClassVar[int]
     BYTES_FIELD_NUMBER: _ClassVar[int]
     FILES_FIELD_NUMBER: _ClassVar[int]
+    SHARDS_FIELD_NUMBER: _ClassVar[int]
+    NODES_FIELD_NUMBER: _ClassVar[int]
     version: str
     events: int
     runs: int
@@ -671,7 +673,9 @@ class IndexStatusResponse(_message.Message):
     last_seen: _timestamp_pb2.Timestamp
     bytes: int
     files: int
-    def __init__(self, version: _Optional[str] = ..., events: _Optional[int] = ..., runs: _Optional[int] = ..., datasets: _Optional[int] = ..., collections: _Optional[int] = ..., last_seen: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., bytes: _Optional[int] = ..., files: _Optional[int] = ...) -> None: ...
+    shards: int
+    nodes: int
+    def __init__(self, version: _Optional[str] = ..., events: _Optional[int] = ..., runs: _Optional[int] = ..., datasets: _Optional[int] = ..., collections: _Optional[int] = ..., last_seen: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., bytes: _Optional[int] = ..., files: _Optional[int] = ..., shards: _Optional[int] = ..., nodes: _Optional[int] = ...) -> None: ...
 
 class ReadRawFileRequest(_message.Message):
     __slots__ = ("fuid_raw",)

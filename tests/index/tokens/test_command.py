@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import uuid
 from typing import Any
 
@@ -45,6 +46,19 @@ def test_tokens_from_the_first_one_on(stack: Stack, monkeypatch: pytest.MonkeyPa
     revoked = run("revoke", token_id, *service)
     assert revoked.stderr == f"token {token_id} for reco: revoked\n"
     assert run(*service).stdout.splitlines()[1].split()[-1] == "revoked"
+    audit = CliRunner().invoke(main, ["audit", *service, "--format", "csv"])
+    assert audit.exit_code == 0, audit.stderr
+    actions = list(csv.DictReader(audit.stdout.splitlines()))
+    assert [(one["method"], one["subject"], one["outcome"]) for one in actions[:3]] == [
+        ("RevokeToken", "root", "OK"),
+        ("CreateToken", "root", "OK"),
+        ("CreateToken", "database", "OK"),
+    ]
+    assert '"reco"' in actions[1]["request"]
+    assert "eix_" not in audit.stdout
+    some = CliRunner().invoke(main, ["audit", *service, "--subject", "root", "--limit", "1"])
+    assert "RevokeToken" in some.stdout
+    assert "CreateToken" not in some.stdout
 
 
 @pytest.mark.parametrize(

@@ -17,12 +17,24 @@ export class ApiError extends Error {
   }
 }
 
-/** Kept until the tab is closed; who waits for another one hears of it. */
+/** One that a reader gave is kept until the tab is closed, that of a reader who signed in in memory
+ * alone; who waits for another one hears of it. */
 export const token = {
-  get: () => sessionStorage.getItem(TOKEN) ?? "",
+  held: "",
+  // Until it is known whether the reader is signed in.
+  ready: Promise.resolve(),
+  // Whether there is another one in the place of the one that was refused.
+  renew: async () => false,
+  get: () => token.held || (sessionStorage.getItem(TOKEN) ?? ""),
   set(value) {
+    dispatchEvent(new Event("tokengiven"));
     sessionStorage.setItem(TOKEN, value);
     dispatchEvent(new Event("tokenchange"));
+  },
+  hold(value) {
+    const comes = value && !token.held;
+    token.held = value;
+    if (comes) dispatchEvent(new Event("tokenchange"));
   },
 };
 
@@ -38,17 +50,23 @@ export function address(path, parameters = {}) {
   return (path.startsWith(PREFIX) ? path : PREFIX + path) + (query && `?${query}`);
 }
 
-/** Ask; gives the Response of an answer that is no problem. */
-export async function ask(path, { parameters, ...options } = {}) {
+async function send(where, options) {
   const headers = { "EventIndex-Request": "page", ...options.headers };
   if (token.get()) headers.Authorization = `Bearer ${token.get()}`;
-  let answer;
   try {
-    answer = await fetch(address(path, parameters), { ...options, headers });
+    return await fetch(where, { ...options, headers });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new ApiError(0);
   }
+}
+
+/** Ask; gives the Response of an answer that is no problem. */
+export async function ask(path, { parameters, ...options } = {}) {
+  await token.ready;
+  const where = address(path, parameters);
+  let answer = await send(where, options);
+  if (answer.status === 401 && token.held && (await token.renew())) answer = await send(where, options);
   if (answer.ok) return answer;
   if (NEEDS_TOKEN.has(answer.status)) dispatchEvent(new Event("tokenwanted"));
   const problem = await answer.json().catch(() => ({}));

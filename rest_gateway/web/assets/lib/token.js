@@ -1,6 +1,7 @@
 // Where a reader gives a token: shown once the services ask for one.
 
 import { token } from "./api.js";
+import { offerSignIn } from "./sign_in.js";
 
 const opener = document.getElementById("token_button");
 const form = document.getElementById("token");
@@ -30,3 +31,4 @@ form.addEventListener("reset", () => {
   location.reload();
 });
 open(false);
+offerSignIn(document.getElementById("sign_in"));
