@@ -15,6 +15,8 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from eventindex.told import Told, reason_of
+
 Int64: TypeAlias = npt.NDArray[np.int64]
 UInt64: TypeAlias = npt.NDArray[np.uint64]
 Int32: TypeAlias = npt.NDArray[np.int32]
@@ -145,9 +147,17 @@ class DeadLetter:
 
     def __post_init__(self) -> None:
         for name in ("topic", "detail", "source"):
-            text = getattr(self, name).replace("\0", "\\x00")
-            clean = text.encode("utf-8", "backslashreplace").decode()
+            text = getattr(self, name)
+            reason, parameters = reason_of(text)
+            clean = _storable(text)
+            if reason:
+                kept = {key: _storable(value) for key, value in parameters.items()}
+                clean = Told(clean, reason, kept)
             object.__setattr__(self, name, clean)
+
+
+def _storable(text: str) -> str:
+    return text.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()
 
 
 def fuid_text(fuid: bytes) -> str:

@@ -16,6 +16,7 @@ from event_store.telescope.count import count
 from event_store.telescope.lookup import dataset_numbers, file_known, find_file, run_has_records
 from event_store.telescope.names import TelescopeFile
 from event_store.telescope.read import CosmicRow, CosmicScan, CosmicSelection
+from eventindex.told import told
 from eventindex.v1 import lookup_pb2
 from index_service import cosmic_plan, cosmic_reply
 from service_kit import checks
@@ -84,7 +85,13 @@ def _check_known(connection: Connection, selection: CosmicSelection) -> None:
     one = selection.run_first == selection.run_last
     with connection.cursor() as cursor:
         if one and not run_has_records(cursor, selection.run_first):
-            raise NotFoundError(f"run {selection.run_first} has no telescope events")
+            raise NotFoundError(
+                told(
+                    "RUN_WITHOUT_TELESCOPE",
+                    "run {run} has no telescope events",
+                    run=selection.run_first,
+                )
+            )
         require_detector(cursor, selection.detector_id)
 
 
@@ -103,6 +110,11 @@ def _find(connection: Connection, fuid: str) -> TelescopeFile:
             return file
         if file_known(cursor, fuid):
             raise InvalidRequestError(
-                f"fuid_raw={fuid} is not the file of a telescope: the index keeps no lines of it"
+                told(
+                    "FILE_WITHOUT_LINES",
+                    "fuid_raw={file} is not the file of a telescope: the index keeps no "
+                    "lines of it",
+                    file=fuid,
+                )
             )
-    raise NotFoundError(f"fuid_raw={fuid} is not in the index")
+    raise NotFoundError(told("FILE_NOT_FOUND", "fuid_raw={file} is not in the index", file=fuid))

@@ -30,6 +30,7 @@ from event_store.select.selection import (
     count_files,
     select,
 )
+from eventindex.told import told
 from eventindex.v1 import lookup_pb2
 from index_service.events import resolve, scanned
 from index_service.events_plan import plan_selection
@@ -287,6 +288,10 @@ def _catalogue_count(keys: list[str], row: Key) -> lookup_pb2.EventCount:
 def _check_size(counts: int) -> None:
     if counts > COUNTS_MAX:
         raise InvalidRequestError(
-            f"the answer has more than {COUNTS_MAX:,} counts: narrow the selection, for example "
-            "by run_first and run_last"
+            told(
+                "TOO_MANY_COUNTS",
+                "the answer has more than {limit} counts: narrow the selection, for "
+                "example by run_first and run_last",
+                limit=f"{COUNTS_MAX:,}",
+            )
         )

@@ -11,6 +11,7 @@ from event_store.select.selection import Selection
 from event_store.select.walk import Position
 from eventindex.limits import RUN_RANGES_MAX
 from eventindex.run_lists import merged
+from eventindex.told import told
 from eventindex.v1 import lookup_pb2
 from service_kit import checks
 from service_kit.errors import InvalidRequestError
@@ -71,7 +72,12 @@ def plan_selection(message: lookup_pb2.EventSelection) -> Selection:
     dsid = checks.dsid(message.dsid_raw)
     if message.olt_all & message.olt_none:
         raise InvalidRequestError(
-            f"olt_all={message.olt_all:#x} and olt_none={message.olt_none:#x} have bits in common"
+            told(
+                "MASKS_CONTRADICT",
+                "olt_all={all} and olt_none={none} have bits in common",
+                all=f"{message.olt_all:#x}",
+                none=f"{message.olt_none:#x}",
+            )
         )
     return Selection(
         run_first=runs.first,

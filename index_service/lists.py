@@ -26,6 +26,7 @@ from event_store.select.file_events import FileEvents, TooManyEventsError, read_
 from event_store.select.paging import Rows
 from event_store.select.run_list import RunRow, list_runs
 from event_store.telescope.names import cosmic_collection
+from eventindex.told import told
 from eventindex.v1 import event_pb2, lookup_pb2
 from index_service import lists_plan, lists_reply, provenance
 from index_service.file_names import Names
@@ -98,8 +99,17 @@ class Catalogue:
         dsid, name = lists_plan.plan_dataset(request)
         row = await self._fetch(lambda cursor: lists.get_dataset(cursor, dsid=dsid, name=name))
         if row is None:
-            asked = f"name={name!r}" if dsid is None else f"dsid_raw={dsid}"
-            raise NotFoundError(f"{asked} is not in the index")
+            if dsid is None:
+                raise NotFoundError(
+                    told(
+                        "DATASET_NAME_NOT_FOUND",
+                        "name={name} is not in the index",
+                        name=f"{name!r}",
+                    )
+                )
+            raise NotFoundError(
+                told("DATASET_NOT_FOUND", "dsid_raw={dataset} is not in the index", dataset=dsid)
+            )
         return lookup_pb2.GetDatasetResponse(dataset=dataset_message(row))
 
     async def ListFiles(self, request: lookup_pb2.ListFilesRequest) -> lookup_pb2.ListFilesResponse:
@@ -150,7 +160,9 @@ class Catalogue:
         fuid = await self._fuid(request)
         rows = await self._fetch(lambda cursor: lists.file_rows(cursor, fuid, _FILE_ROWS_MAX + 1))
         if not rows:
-            raise NotFoundError(f"fuid_raw={fuid} is not in the index")
+            raise NotFoundError(
+                told("FILE_NOT_FOUND", "fuid_raw={file} is not in the index", file=fuid)
+            )
         if len(rows) > _FILE_ROWS_MAX:
             raise InvalidRequestError(
                 f"fuid_raw={fuid} has events in more than {_FILE_ROWS_MAX:,} runs: use ListFiles"
@@ -179,7 +191,9 @@ class Catalogue:
             return str(checks.fuid(request.fuid_raw))
         fuids = await self._fetch(lambda cursor: lists.fuids_of_name(cursor, name, 3))
         if not fuids:
-            raise NotFoundError(f"name={name!r} is no file's")
+            raise NotFoundError(
+                told("FILE_NAME_NOT_FOUND", "name={name} is no file's", name=f"{name!r}")
+            )
         if len(fuids) > 1:
             raise InvalidRequestError(
                 f"name={name!r} is the name of several files: ask for one of fuid_raw="
@@ -252,7 +266,13 @@ def chosen_collection(
     number, of_dataset = collection_of_dataset(cursor, dsid)
     if name and collection_number(cursor, name) != number:
         raise InvalidRequestError(
-            f"dsid_raw={dsid} belongs to collection={of_dataset!r}, not to {name!r}"
+            told(
+                "DATASET_OF_OTHER_COLLECTION",
+                "dsid_raw={dataset} belongs to collection={collection}, not to {asked}",
+                dataset=dsid,
+                collection=f"{of_dataset!r}",
+                asked=f"{name!r}",
+            )
         )
     return number
 

@@ -20,7 +20,8 @@ from event_store.lookup.batch import Answer, Asked
 from event_store.lookup.reader import Reader
 from event_store.model import RAW_NAME
 from event_store.select.collections import collection_number, collections_by_run
-from event_store.select.existence import elsewhere, run_exists
+from event_store.select.existence import run_exists, run_not_found
+from eventindex.told import told
 from eventindex.v1 import lookup_pb2
 from index_service import lookup_joining, lookup_plan, lookup_reply
 from index_service.file_names import Names
@@ -219,8 +220,8 @@ def _why_missing(connection: Connection, asked: Asked) -> str:
     with connection.cursor() as cursor:
         number = collection_number(cursor, asked.collection)
         if run_exists(cursor, run, number):
-            return f"run {run} has no event {event}"
-        return f"run {run} is not in the index{elsewhere(cursor, run)}"
+            return told("EVENT_NOT_FOUND", "run {run} has no event {event}", run=run, event=event)
+        return run_not_found(cursor, run)
 
 
 def _other_collections(connection: Connection, asked: Sequence[Asked]) -> list[list[str]]:

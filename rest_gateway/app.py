@@ -27,6 +27,7 @@ from rest_gateway.calls import (
     events,
     files,
     gaps,
+    in_time,
     jobs,
     live,
     lookup,
@@ -40,6 +41,7 @@ from rest_gateway.parts import API_PREFIX, Parts
 from rest_gateway.problems import Problem
 from rest_gateway.security import SecurityMiddleware, may_look_up, refuse_other_sites
 from rest_gateway.web import pages
+from rest_gateway.wrong_fields import wrong_fields
 from service_kit.hosts import OurHosts
 from service_kit.settings import split_address
 from service_kit.settings_gateway import HTTP_BODY_BYTES_MAX
@@ -59,6 +61,7 @@ _CALLS = (
     files,
     collections,
     gaps,
+    in_time,
     cosmic,
     live,
     jobs,
@@ -147,16 +150,8 @@ async def _wrong_parameters(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101  # registered for it
     if pages.wanted(request):
         return pages.missing(request, HTTPStatus.NOT_FOUND, request.url.path)
-    errors = [
-        {
-            "field": ".".join(str(part) for part in each["loc"][1:]),
-            "value": problems.short(each.get("input")),
-            "detail": each["msg"],
-        }
-        for each in error.errors()
-    ]
-    first = errors[0]
-    detail = f"{first['field']} is {first['value']}: {first['detail']}"
+    errors = wrong_fields(error.errors())
+    detail = errors[0]["detail"]
     return Problem(400, "invalid-request", detail, errors=errors).response()
 
 

@@ -29,6 +29,7 @@ from eventindex.profiles import Profile
 from eventindex.run_results import Run, to_run
 from eventindex.token import CallToken, Metadata, Token, TokenFile, TokenSource, checked
 from eventindex.token_channel import MetadataChannel
+from eventindex.told import told
 from eventindex.v1 import admin_pb2, lookup_pb2
 from service_kit import calls
 from service_kit.errors import WrongSettingError
@@ -104,7 +105,7 @@ class Services(Client):
         )
         rows = self.runs_page(request).rows
         if not rows:
-            raise NotFoundError(f"run {number} is not in the index")
+            raise NotFoundError(told("RUN_NOT_FOUND", "run {run} is not in the index", run=number))
         run: Run = rows[0]
         return run
 

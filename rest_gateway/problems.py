@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 from event_store.errors import StoreError, StoreUnavailableError, UnusableDatabaseError
 from eventindex import errors as client_errors
 from eventindex.printing import printable
+from eventindex.told import reason_of, sentence_of, told
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 2
@@ -38,7 +39,9 @@ _OF_SERVICES: Mapping[type[Exception], tuple[int, str, str]] = {
     client_errors.LimitError: (
         429,
         "too-many-requests",
-        "the index has too much to do, for this caller or at all; try again in a moment",
+        told(
+            "BUSY", "the index has too much to do, for this caller or at all; try again in a moment"
+        ),
     ),
     client_errors.DeadlineError: (504, "timeout", "the index did not answer in time"),
     UnusableDatabaseError: (500, "internal", "the database of the jobs cannot be used"),
@@ -90,13 +93,19 @@ class Problem(Exception):  # noqa: N818  # the name that RFC 9457 gives it
             "detail": self.detail,
         }
         if self.errors:
-            document["errors"] = list(self.errors)
-        return document | self.extra
+            document["errors"] = [_with_reason(each, each.get("detail")) for each in self.errors]
+        return _with_reason(document | self.extra, self.detail)
 
     def response(self) -> Response:
         """Return the answer."""
         headers = {"Cache-Control": "no-store", **self.headers}
         return JSONResponse(self.document(), self.status, headers, MEDIA_TYPE)
+
+
+def _with_reason(members: Mapping[str, Any], detail: object) -> dict[str, Any]:
+    """Return members of a document with the reason and the parameters of its sentence."""
+    reason, parameters = reason_of(detail)
+    return {**members, **({"reason": reason, "parameters": parameters} if reason else {})}
 
 
 def invalid(detail: str, *, field: str | None = None, value: object = None) -> Problem:
@@ -110,7 +119,13 @@ def too_large(what: str, limit: int, unit: str, setting: str) -> Problem:
     return Problem(
         413,
         "too-large",
-        f"{what} is above the limit of {limit:,} {unit}",
+        told(
+            "TOO_LARGE",
+            "{what} is above the limit of {limit} {unit}",
+            what=what,
+            limit=f"{limit:,}",
+            unit=unit,
+        ),
         limit=limit,
         unit=unit,
         setting=setting,
@@ -127,7 +142,11 @@ def too_many(setting: str) -> Problem:
     return Problem(
         429,
         "too-many-requests",
-        f"one caller may not have more requests at once ({setting})",
+        told(
+            "TOO_MANY_REQUESTS",
+            "one caller may not have more requests at once ({setting})",
+            setting=setting,
+        ),
         headers={"Retry-After": str(RETRY_AFTER_S)},
         setting=setting,
     )
@@ -148,7 +167,7 @@ def from_error(error: Exception) -> Problem:
         return no_access(grpc.StatusCode.UNAUTHENTICATED, _WHO_ARE_YOU)
     for refusal, (status, name) in _OF_THE_REQUEST.items():
         if isinstance(error, refusal):
-            return Problem(status, name, str(error))
+            return Problem(status, name, sentence_of(error))
     for kind, (status, name, detail) in _OF_SERVICES.items():
         if isinstance(error, kind):
             headers = {"Retry-After": str(RETRY_AFTER_S)} if status in {429, 503} else None

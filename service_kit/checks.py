@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from event_store.model import DSID_MAX, NUMBER_MAX, UNIX_MAX_S, UNIX_MIN_S
+from eventindex.told import told
 from eventindex.uuids import is_canonical_uuid, uuid_hint
 from service_kit.errors import InvalidRequestError
 
@@ -40,7 +41,9 @@ def number(name: str, value: int) -> int:
         InvalidRequestError: above 2^63-1.
     """
     if value > NUMBER_MAX:
-        raise InvalidRequestError(f"{name}={value} is above 2^63-1")
+        raise InvalidRequestError(
+            told("NUMBER_ABOVE", "{field}={value} is above 2^63-1", field=name, value=value)
+        )
     return value
 
 
@@ -51,7 +54,9 @@ def dsid(value: int) -> int:
         InvalidRequestError: above 2^31-1.
     """
     if value > DSID_MAX:
-        raise InvalidRequestError(f"dsid_raw={value} is above 2^31-1")
+        raise InvalidRequestError(
+            told("DATASET_ABOVE", "dsid_raw={value} is above 2^31-1", value=value)
+        )
     return value
 
 
@@ -67,7 +72,16 @@ def number_range(request: RangeRequest, what: str) -> Range:
         for name, absent in zip(names, (0, NUMBER_MAX), strict=True)
     )
     if first > last:
-        raise InvalidRequestError(f"{names[0]}={first} is above {names[1]}={last}")
+        raise InvalidRequestError(
+            told(
+                "RANGE_REVERSED",
+                "{first_field}={first} is above {last_field}={last}",
+                first_field=names[0],
+                first=first,
+                last_field=names[1],
+                last=last,
+            )
+        )
     return Range(first, last)
 
 
@@ -78,7 +92,15 @@ def at_most(name: str, value: int, limit: int) -> int:
         InvalidRequestError: more than there may be.
     """
     if value > limit:
-        raise InvalidRequestError(f"{name}={value} is above the limit of {limit}")
+        raise InvalidRequestError(
+            told(
+                "ABOVE_LIMIT",
+                "{field}={value} is above the limit of {limit}",
+                field=name,
+                value=value,
+                limit=limit,
+            )
+        )
     return value
 
 
@@ -90,7 +112,12 @@ def fuid(value: str) -> uuid.UUID:
     """
     if not is_canonical_uuid(value):
         raise InvalidRequestError(
-            f"fuid_raw={value[:60]!r} is not a UUID in canonical form{uuid_hint(value)}"
+            told(
+                "NOT_A_FILE_ID",
+                "fuid_raw={value} is not a UUID in canonical form{hint}",
+                value=f"{value[:60]!r}",
+                hint=uuid_hint(value),
+            )
         )
     return uuid.UUID(value)
 
@@ -103,10 +130,18 @@ def text(name: str, value: str) -> str:
     """
     if len(value) > TEXT_CHARACTERS_MAX:
         raise InvalidRequestError(
-            f"{name} has {len(value):,} characters: the limit is {TEXT_CHARACTERS_MAX:,}"
+            told(
+                "TEXT_TOO_LONG",
+                "{field} has {characters} characters: the limit is {limit}",
+                field=name,
+                characters=f"{len(value):,}",
+                limit=f"{TEXT_CHARACTERS_MAX:,}",
+            )
         )
     if "\0" in value:
-        raise InvalidRequestError(f"{name}={value!r} has a NUL character")
+        raise InvalidRequestError(
+            told("HAS_NUL", "{field}={value} has a NUL character", field=name, value=f"{value!r}")
+        )
     return value
 
 

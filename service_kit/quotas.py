@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from eventindex.told import told
 from service_kit import calls
 from service_kit.errors import TooMuchError
 from service_kit.hosts import neighbourhood
@@ -34,8 +35,12 @@ class Quotas:
         with self._places.place(subject or f"from {_address(calls.peer())}") as place:
             if not place:
                 raise TooMuchError(
-                    f"one caller may have {self._calls_max} calls at once "
-                    "(EVENTINDEX_CALLS_PER_SUBJECT_MAX); try again in a moment"
+                    told(
+                        "CALLER_TOO_BUSY",
+                        "one caller may have {limit} calls at once "
+                        "(EVENTINDEX_CALLS_PER_SUBJECT_MAX); try again in a moment",
+                        limit=self._calls_max,
+                    )
                 )
             yield
 
@@ -48,8 +53,12 @@ class Quotas:
         # One that comes alone is answered, whatever the bound.
         if self._bytes and self._bytes + size_bytes > self._bytes_max:
             raise TooMuchError(
-                f"requests of {self._bytes:,} bytes wait for their answers "
-                "(EVENTINDEX_REQUEST_BYTES_MAX); try again in a moment"
+                told(
+                    "TOO_MANY_BYTES_WAIT",
+                    "requests of {bytes} bytes wait for their answers "
+                    "(EVENTINDEX_REQUEST_BYTES_MAX); try again in a moment",
+                    bytes=f"{self._bytes:,}",
+                )
             )
         self._bytes += size_bytes
 

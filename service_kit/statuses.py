@@ -9,6 +9,7 @@ import logging
 from typing import NamedTuple
 
 import grpc
+from google.rpc import error_details_pb2, status_pb2
 
 from event_store.errors import (
     CorruptPageError,
@@ -20,6 +21,7 @@ from event_store.errors import (
     UnusableDatabaseError,
     WrongStateError,
 )
+from eventindex.told import DOMAIN, STATUS_DETAILS, reason_of, sentence_of
 from service_kit.errors import (
     InvalidRequestError,
     MalformedRequestError,
@@ -52,13 +54,27 @@ class Status(NamedTuple):
 
     code: grpc.StatusCode
     text: str
-    trailing_metadata: tuple[tuple[str, str], ...]
+    trailing_metadata: tuple[tuple[str, str | bytes], ...]
 
 
 def status_of(name: str, error: Exception) -> Status:
     """Return how a call of the method `name` ends by an error; logs what the caller is not told."""
     code, text = code_and_text(name, error)
-    return Status(code, text, (_RETRY,) if code in _PASSING else ())
+    retry = (_RETRY,) if code in _PASSING else ()
+    # gRPC takes no subclass of str.
+    return Status(code, str(text), (*retry, *_reason(code, text)))
+
+
+def _reason(code: grpc.StatusCode, text: str) -> tuple[tuple[str, bytes], ...]:
+    """Return the rich status of a sentence that has a reason: `google.rpc.ErrorInfo`."""
+    reason, parameters = reason_of(text)
+    if not reason:
+        return ()
+    number: int = code.value[0]
+    status = status_pb2.Status(code=number, message=str(text))
+    info = error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN, metadata=parameters)
+    status.details.add().Pack(info)
+    return ((STATUS_DETAILS, status.SerializeToString()),)
 
 
 def code_and_text(name: str, error: Exception) -> tuple[grpc.StatusCode, str]:
@@ -67,7 +83,7 @@ def code_and_text(name: str, error: Exception) -> tuple[grpc.StatusCode, str]:
         log.warning("%s: %s", name, error)
     for kind, code in _STATUSES.items():
         if isinstance(error, kind):
-            return code, str(error)
+            return code, sentence_of(error)
     # One that answers and refuses is not away: to try again would not help.
     if isinstance(error, StoreUnavailableError) and not isinstance(error, UnusableDatabaseError):
         log.warning("%s: the database is away: %s", name, error)

@@ -17,6 +17,7 @@ from pathlib import Path
 from time import perf_counter
 
 import numpy as np
+import pyarrow as pa
 
 from benchmarks.context import Bench, pairs_per_second
 from benchmarks.measure.lookups import Rate, in_turn
@@ -102,6 +103,14 @@ def _to_text(batch: Batch) -> bytes:
     return b"".join([b"%d %d\n" % pair for pair in _pairs(batch)])
 
 
+def _to_arrow(batch: Batch) -> bytes:
+    table = pa.table({"run_number": batch.runs, "event_number": batch.events})
+    out = pa.BufferOutputStream()
+    with pa.ipc.new_stream(out, table.schema) as writer:
+        writer.write_table(table)
+    return bytes(out.getvalue())
+
+
 def _to_json(batch: Batch) -> bytes:
     return json.dumps({"pairs": _pairs(batch)}).encode()
 
@@ -113,6 +122,11 @@ def _pairs(batch: Batch) -> list[tuple[int, int]]:
 def _from_csv(data: bytes) -> Fuids:
     _, *lines = data.decode().splitlines()
     return _fuids([line.split(",")[2] for line in lines])
+
+
+def _from_arrow(data: bytes) -> Fuids:
+    column = pa.ipc.open_stream(data).read_all()["fuid_raw"]
+    return _fuids(["" if text is None else text for text in column.to_pylist()])
 
 
 def _from_json(data: bytes) -> Fuids:
@@ -133,7 +147,9 @@ def _peak_bytes(pid: int) -> int:
     return 0
 
 
+_ARROW = "application/vnd.apache.arrow.stream"
 _FORMS = (
     _Form("REST, text to CSV", "text/plain", "text/csv", _to_text, _from_csv),
     _Form("REST, JSON to JSON", "application/json", "application/json", _to_json, _from_json),
+    _Form("REST, Arrow to Arrow", _ARROW, _ARROW, _to_arrow, _from_arrow),
 )

@@ -66,6 +66,26 @@ class DuckDb:
         numbers[found["n"]] = found["file"]
         return lambda: self._files.fuids(numbers)
 
+    def derive(self, left_out: int) -> None:
+        """Copy the events whose number `left_out` does not divide into a second table."""
+        self._connection.execute(
+            f"CREATE TABLE derived AS SELECT * FROM events WHERE event % {left_out} <> 0"
+        )
+        self._connection.execute("CHECKPOINT")
+
+    def overlap(self) -> int:
+        """Return how many events are in both tables, by a join on one thread."""
+        self._connection.execute("SET threads = 1")
+        found = self._connection.execute(
+            "SELECT count(*) FROM events JOIN derived USING (run, event)"
+        ).fetchone()
+        self._connection.execute("RESET threads")
+        return int(found[0]) if found else 0
+
+    def underive(self) -> None:
+        """Drop the second table again."""
+        self._connection.execute("DROP TABLE derived")
+
     def bytes(self) -> int:
         """Return disk of the file."""
         return self._path.stat().st_size

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import grpc
@@ -14,7 +15,9 @@ import eventindex
 from benchmarks.peers.base import Answer
 from benchmarks.results import OURS
 from benchmarks.workload import FUID, Batch, Fuids
-from event_store.model import EventColumns
+from event_store.admin import collections
+from event_store.database.connection import Connection, StoreOptions
+from event_store.model import RAW, EventColumns
 from event_store.write.writer import Store
 from eventindex.results import LookupResult, UInt32
 from eventindex.v1 import lookup_pb2, lookup_pb2_grpc
@@ -47,6 +50,7 @@ class PageIndex:
     def __init__(self, database_url: str, index_address: str) -> None:
         self._database_url = database_url
         self._store = Store(database_url)
+        self._derived = RAW
         self._lookups = Lookups(index_address)
         options = [("grpc.max_receive_message_length", 16 << 20), ("grpc.enable_http_proxy", 0)]
         self._channel = grpc.insecure_channel(index_address, options)
@@ -79,6 +83,21 @@ class PageIndex:
             selection=lookup_pb2.EventSelection(olt_all=mask), batch_events_max=50_000
         )
         return sum(len(batch.event_numbers) for batch in self._stub.ListEvents(request))
+
+    def make_collection(self, name: str) -> None:
+        """Make a collection, for events beside those of `load`."""
+        with contextlib.closing(
+            Connection(self._database_url, StoreOptions(), autocommit=False, name="benchmark")
+        ) as connection:
+            self._derived = collections.create(connection, name, "", "", 1000).collection_id
+
+    def load_derived(self, batch: EventColumns) -> None:
+        """Store a batch in the collection that was made last."""
+        self._store.write(replace(batch, collection=self._derived))
+
+    def overlap(self, names: Sequence[str]) -> int:
+        """Return how many events two collections have in common, over gRPC."""
+        return int(self._lookups.client.overlap(names).events[0, 1])
 
     def close(self) -> None:
         """Close the connections."""

@@ -132,6 +132,31 @@ class RowTable:
         """Drop the index again."""
         self._execute(f"DROP INDEX bench_rows_{mask}")
 
+    def derive(self, left_out: int) -> None:
+        """Copy the rows whose event number `left_out` does not divide into a second table."""
+        self._execute(
+            "CREATE TABLE bench_derived AS SELECT * FROM bench_rows "
+            f"WHERE event_number % {left_out} <> 0"
+        )
+        self._execute("ALTER TABLE bench_derived ADD PRIMARY KEY (run_number, event_number)")
+        self._execute("VACUUM ANALYZE bench_derived")
+
+    def overlap(self) -> int:
+        """Return how many events are in both tables, by a join of one process."""
+        self._execute("SET max_parallel_workers_per_gather = 0")
+        with self._connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(*) FROM bench_rows JOIN bench_derived "
+                "USING (run_number, event_number)"
+            )
+            row = cursor.fetchone()
+        self._execute("RESET max_parallel_workers_per_gather")
+        return int(row[0]) if row else 0
+
+    def underive(self) -> None:
+        """Drop the second table again."""
+        self._execute("DROP TABLE bench_derived")
+
     def close(self) -> None:
         """Drop the table."""
         self._execute("DROP TABLE bench_rows")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from eventindex.catalogue_results import to_time
@@ -27,7 +28,11 @@ class Criterion(NamedTuple):
 
 
 class DeadLetter(NamedTuple):
-    """A refused message or element. The payload is empty in lists; a cut one is not replayable."""
+    """A refused message or element. The payload is empty in lists; a cut one is not replayable.
+
+    `detail_reason` is the code of `detail`, such as OUT_OF_RANGE, and `detail_parameters` what
+    stands in it; empty where it has none.
+    """
 
     dead_letter_id: int
     topic: str
@@ -38,6 +43,8 @@ class DeadLetter(NamedTuple):
     detail: str
     source: str
     received: datetime.datetime | None
+    detail_reason: str = ""
+    detail_parameters: Mapping[str, str] = MappingProxyType({})
 
 
 class RunCheck(NamedTuple):
@@ -135,6 +142,8 @@ def to_dead_letter(message: admin_pb2.DeadLetter) -> DeadLetter:
         message.detail,
         message.source,
         to_time(message, "received"),
+        message.detail_reason,
+        dict(message.detail_parameters),
     )
 
 

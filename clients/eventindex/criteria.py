@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from eventindex.columns import OLT_MAX
 from eventindex.errors import InvalidRequestError, NotFoundError
+from eventindex.told import told
 
 BIT_MAX = 63
 _TEXT_MAX = 60
@@ -51,19 +52,38 @@ def _is_number(text: str) -> bool:
 
 def _one(text: str, bits: Mapping[str, AbstractSet[int]]) -> int:
     if not text:
-        raise ValueError("a criterion is empty: give a bit, a mask as 0x… or a name")
+        raise ValueError(
+            told("CRITERION_EMPTY", "a criterion is empty: give a bit, a mask as 0x… or a name")
+        )
     if text[:2].lower() == "0x":
         return _hexadecimal(text)
     if text.isascii() and text.isdigit():
         if len(text) > 20 or int(text) > BIT_MAX:
-            raise ValueError(f"bit {text[:_TEXT_MAX]} is above 63; a mask is written 0x…")
+            raise ValueError(
+                told(
+                    "BIT_ABOVE",
+                    "bit {bit} is above 63; a mask is written 0x…",
+                    bit=text[:_TEXT_MAX],
+                )
+            )
         return 1 << int(text)
     found = bits.get(text)
     if not found:
-        raise NotFoundError(f"no criterion is named {text[:_TEXT_MAX]!r}")
+        raise NotFoundError(
+            told(
+                "CRITERION_NOT_FOUND", "no criterion is named {name}", name=f"{text[:_TEXT_MAX]!r}"
+            )
+        )
     if len(found) > 1:
         numbers = ", ".join(map(str, sorted(found)))
-        raise InvalidRequestError(f"{text!r} has been the name of bits {numbers}: give a number")
+        raise InvalidRequestError(
+            told(
+                "CRITERION_OF_MANY_BITS",
+                "{name} has been the name of bits {bits}: give a number",
+                name=f"{text!r}",
+                bits=numbers,
+            )
+        )
     return 1 << next(iter(found))
 
 
@@ -73,5 +93,7 @@ def _hexadecimal(text: str) -> int:
     except ValueError:
         mask = 0
     if not 0 < mask <= OLT_MAX:
-        raise ValueError(f"{text[:_TEXT_MAX]} is no mask of 64 bits with a bit set")
+        raise ValueError(
+            told("NOT_A_MASK", "{mask} is no mask of 64 bits with a bit set", mask=text[:_TEXT_MAX])
+        )
     return mask

@@ -9,6 +9,7 @@ from eventindex.connection import PAGE_ROWS, Connection
 from eventindex.errors import NotFoundError, UnsupportedError
 from eventindex.results import DatasetState
 from eventindex.selection import checked_dsid
+from eventindex.told import told
 from eventindex.v1 import event_pb2, lookup_pb2
 
 _WIRE_STATE = {
@@ -70,7 +71,7 @@ class DatasetQueries(Connection):
             ValueError: a number outside 0 to 2^31-1.
         """
         if dataset == "":
-            raise NotFoundError("dataset '' is not in the index")
+            raise NotFoundError(_no_dataset(""))
         if isinstance(dataset, str):
             request = lookup_pb2.GetDatasetRequest(name=dataset)
         else:
@@ -78,7 +79,7 @@ class DatasetQueries(Connection):
         try:
             return to_dataset(self._unary(self._index.GetDataset, request, timeout).dataset)
         except NotFoundError as error:
-            raise NotFoundError(f"dataset {dataset!r} is not in the index") from error
+            raise NotFoundError(_no_dataset(dataset)) from error
         except UnsupportedError:
             return self._listed(dataset, timeout)
 
@@ -88,7 +89,7 @@ class DatasetQueries(Connection):
         for known in self.datasets(name_contains=part, timeout=timeout):
             if dataset in (known.dsid_raw, known.name):
                 return known
-        raise NotFoundError(f"dataset {dataset!r} is not in the index")
+        raise NotFoundError(_no_dataset(dataset))
 
     def _dsid(self, dataset: int | str | None) -> int | None:
         """Return the number of a dataset; a number stands for itself."""
@@ -97,3 +98,7 @@ class DatasetQueries(Connection):
         if isinstance(dataset, str):
             return self.get_dataset(dataset).dsid_raw
         return checked_dsid(dataset)
+
+
+def _no_dataset(name: int | str) -> str:
+    return told("DATASET_NAME_NOT_FOUND", "dataset {name} is not in the index", name=f"{name!r}")

@@ -5,14 +5,26 @@ A gRPC status becomes an exception here and nowhere else. Never retries and neve
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
+
+from eventindex.told import DOMAIN, STATUS_DETAILS, Told, reason_of
 
 if TYPE_CHECKING:
     import grpc
 
 
 class EventIndexError(Exception):
-    """The base of every error that a client raises about an answer or a connection."""
+    """The base of every error that a client raises about an answer or a connection.
+
+    Attributes:
+        reason: the code of the server's sentence, such as RUN_NOT_FOUND; "" where it has none.
+        parameters: what stands in the sentence, by name: for readers of other languages.
+    """
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*args)
+        self.reason, self.parameters = reason_of(args[0] if args else "")
 
 
 class InvalidRequestError(EventIndexError):
@@ -112,4 +124,27 @@ def from_rpc_error(error: grpc.RpcError, address: str) -> EventIndexError:
         if kind is UnavailableError and sign in details:
             # It will not be one a moment later: no reason to try again.
             return UnsupportedError(f"{address}: {words}")
-    return kind(details if issubclass(kind, _OF_THE_REQUEST) else f"{address}: {details}")
+    text = details if issubclass(kind, _OF_THE_REQUEST) else f"{address}: {details}"
+    reason, parameters = _reason_of(error)
+    return kind(Told(text, reason, parameters) if reason else text)
+
+
+def _reason_of(error: grpc.RpcError) -> tuple[str, Mapping[str, str]]:
+    """Return what a server says of its sentence in a `google.rpc.ErrorInfo`, where there is one."""
+    read: Callable[[], Iterable[tuple[str, str | bytes]] | None]
+    read = getattr(error, "trailing_metadata", tuple)
+    packed = next((value for key, value in read() or () if key == STATUS_DETAILS), None)
+    if not isinstance(packed, bytes):
+        return "", {}
+    # For errors alone.
+    from google.protobuf.message import DecodeError  # noqa: PLC0415  # as above
+    from google.rpc import error_details_pb2, status_pb2  # noqa: PLC0415  # as above
+
+    info = error_details_pb2.ErrorInfo()
+    try:
+        details = status_pb2.Status.FromString(packed).details
+        if not any(detail.Unpack(info) for detail in details) or info.domain != DOMAIN:
+            return "", {}
+    except DecodeError:
+        return "", {}
+    return info.reason, dict(info.metadata)

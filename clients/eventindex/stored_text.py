@@ -8,6 +8,7 @@ from __future__ import annotations
 import codecs
 import gzip
 import re
+import sys
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -72,6 +73,11 @@ def damage_as(kind: Callable[[str], Exception]) -> Iterator[None]:
 def has_pyarrow() -> bool:
     """Return whether pyarrow is installed."""
     return find_spec("pyarrow") is not None
+
+
+def pyarrow_is_loaded() -> bool:
+    """Return whether this process uses pyarrow anyway: a short list is read before it is loaded."""
+    return "pyarrow.compute" in sys.modules
 
 
 def needs_pyarrow(what: str) -> str:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import math
 
+from eventindex.told import told
+
 DIGITS_MAX = 1_000
 _SHOWN_CHARACTERS = 60
 
@@ -23,25 +25,35 @@ def _object(items: list[tuple[str, object]]) -> dict[str, object]:
     seen: set[str] = set()
     for key, _ in items:
         if key in seen:
-            raise StrictJsonError(f"key {key[:_SHOWN_CHARACTERS]!a} is repeated")
+            raise StrictJsonError(
+                told("KEY_REPEATED", "key {key} is repeated", key=f"{key[:_SHOWN_CHARACTERS]!a}")
+            )
         seen.add(key)
     return found
 
 
 def _constant(text: str) -> object:
-    raise StrictJsonError(f"{text} is not a JSON value")
+    raise StrictJsonError(told("NOT_A_JSON_VALUE", "{value} is not a JSON value", value=text))
 
 
 def _integer(text: str) -> int:
     if len(text) > DIGITS_MAX:
-        raise StrictJsonError(f"a number of {len(text)} digits")
+        raise StrictJsonError(
+            told("NUMBER_TOO_LONG", "a number of {digits} digits", digits=len(text))
+        )
     return int(text)
 
 
 def _real(text: str) -> float:
     value = float(text)
     if math.isinf(value):
-        raise StrictJsonError(f"number {text[:_SHOWN_CHARACTERS]} is out of range")
+        raise StrictJsonError(
+            told(
+                "NUMBER_OUT_OF_RANGE",
+                "number {value} is out of range",
+                value=text[:_SHOWN_CHARACTERS],
+            )
+        )
     return value
 
 

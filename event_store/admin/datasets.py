@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from psycopg2.extensions import cursor as Cursor
 
@@ -14,6 +15,7 @@ from event_store.model import DatasetState
 from event_store.select.lists import DatasetRow, get_dataset
 from event_store.telescope.names import PREFIX
 from event_store.write.catalogue import wait_for_writers
+from eventindex.told import Told, told
 
 # Datasets are renamed by one caller at a time.
 _NAMES_LOCK = 0x45764967
@@ -31,7 +33,7 @@ class DatasetChange:
 
 @dataclass(frozen=True, slots=True)
 class LetterRow:
-    """A dead letter; `payload` is empty in lists, `received` is aware."""
+    """A dead letter; `payload` is empty in lists, `received` is aware, `detail` may be a `Told`."""
 
     dead_letter_id: int
     topic: str
@@ -77,7 +79,7 @@ def list_dead_letters(
             "ORDER BY dead_letter_id DESC LIMIT %s",
             (before, reason, reason, topic, topic, limit),
         )
-        return [LetterRow(*row) for row in cursor.fetchall()]
+        return [_letter(row, b"") for row in cursor.fetchall()]
 
 
 def get_dead_letter(connection: Connection, dead_letter_id: int) -> LetterRow:
@@ -93,8 +95,10 @@ def get_dead_letter(connection: Connection, dead_letter_id: int) -> LetterRow:
         )
         row = cursor.fetchone()
     if row is None:
-        raise NotFoundError(f"dead letter {dead_letter_id} does not exist")
-    return LetterRow(*(*row[:-1], bytes(row[-1])))
+        raise NotFoundError(
+            told("DEAD_LETTER_NOT_FOUND", "dead letter {id} does not exist", id=dead_letter_id)
+        )
+    return _letter(row[:-1], bytes(row[-1]))
 
 
 def delete_dead_letter(connection: Connection, dead_letter_id: int) -> bool:
@@ -105,8 +109,17 @@ def delete_dead_letter(connection: Connection, dead_letter_id: int) -> bool:
 
 
 _LETTER_COLUMNS = (
-    "dead_letter_id, topic, octet_length(payload), truncated, reason, detail, source, received"
+    "dead_letter_id, topic, octet_length(payload), truncated, reason, detail, source, received, "
+    "detail_told"
 )
+
+
+def _letter(row: Sequence[Any], payload: bytes) -> LetterRow:
+    *columns, told_of = row
+    letter = LetterRow(*(*columns, payload))
+    if told_of is None:
+        return letter
+    return replace(letter, detail=Told(letter.detail, told_of["reason"], told_of["parameters"]))
 
 
 def _check_name(cursor: Cursor, dsid: int, name: str) -> None:
@@ -117,12 +130,25 @@ def _check_name(cursor: Cursor, dsid: int, name: str) -> None:
     known: Mapping[int, str] = dict(cursor.fetchall())
     other = next((other for other in known if other != dsid), None)
     if other is not None:
-        raise NameTakenError(f"name={name!r} is the name of dataset dsid_raw={other}")
+        raise NameTakenError(
+            told(
+                "NAME_OF_DATASET",
+                "name={name} is the name of dataset dsid_raw={dataset}",
+                name=f"{name!r}",
+                dataset=other,
+            )
+        )
     # The ingest service finds a telescope's dataset by this name.
     old = known.get(dsid, name)
     if old != name and old.startswith(PREFIX):
         raise WrongStateError(
-            f"dataset dsid_raw={dsid} is a telescope's: its name stays {old!r}; use the comment"
+            told(
+                "NAME_OF_TELESCOPE",
+                "dataset dsid_raw={dataset} is a telescope's: its name stays {name}; use "
+                "the comment",
+                dataset=dsid,
+                name=f"{old!r}",
+            )
         )
 
 
@@ -137,5 +163,11 @@ def _change_dataset(cursor: Cursor, change: DatasetChange) -> DatasetRow:
     )
     row = get_dataset(cursor, dsid=change.dsid)
     if row is None:
-        raise NotFoundError(f"dataset dsid_raw={change.dsid} is not in the index")
+        raise NotFoundError(
+            told(
+                "DATASET_NOT_FOUND",
+                "dataset dsid_raw={dataset} is not in the index",
+                dataset=change.dsid,
+            )
+        )
     return row

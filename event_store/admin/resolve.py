@@ -23,6 +23,7 @@ from event_store.select.lists import CONFLICT_COLLECTION, CONFLICT_COLUMNS, Conf
 from event_store.telescope.records import replace_record
 from event_store.write.catalogue import LockedRun, add_to_files, closed_datasets, lock_run
 from event_store.write.new_counts import FileCount
+from eventindex.told import told
 
 _READ = (
     f"SELECT {CONFLICT_COLUMNS} FROM event_conflict p {CONFLICT_COLLECTION} WHERE conflict_id = %s"
@@ -95,7 +96,11 @@ def replace(
         file = RawFile(uuid.UUID(conflict.offered_fuid_raw), conflict.offered_dsid_raw)
         if closed and file.dsid != conflict.stored_dsid_raw:
             raise WrongStateError(
-                f"dataset dsid_raw={file.dsid} of the offered value is frozen or retired"
+                told(
+                    "OFFERED_DATASET_CLOSED",
+                    "dataset dsid_raw={dataset} of the offered value is frozen or retired",
+                    dataset=file.dsid,
+                )
             )
         _replace_in_page(cursor, run, conflict, file)
         if record is not None:
@@ -121,7 +126,9 @@ def _read(cursor: Cursor, conflict_id: int) -> ConflictRow:
     cursor.execute(_READ, (conflict_id,))
     row = cursor.fetchone()
     if row is None:
-        raise NotFoundError(f"conflict {conflict_id} is not in the index")
+        raise NotFoundError(
+            told("CONFLICT_NOT_FOUND", "conflict {id} is not in the index", id=conflict_id)
+        )
     return ConflictRow.of(row)
 
 
@@ -132,8 +139,13 @@ def _lock_open(cursor: Cursor, conflict_id: int) -> tuple[ConflictRow, LockedRun
     conflict = _read(cursor, conflict_id)
     if conflict.resolution:
         raise WrongStateError(
-            f"conflict {conflict_id} is already resolved: {conflict.resolution} "
-            f"by {conflict.resolved_by}"
+            told(
+                "CONFLICT_RESOLVED",
+                "conflict {id} is already resolved: {resolution} by {by}",
+                id=conflict_id,
+                resolution=conflict.resolution,
+                by=conflict.resolved_by,
+            )
         )
     return conflict, run
 
@@ -153,7 +165,14 @@ def _replace_in_page(cursor: Cursor, run: LockedRun, conflict: ConflictRow, file
     olt = unsigned(conflict.offered_olt_result)
     replaced = None if page is None else replace_event(page, event, file, olt)
     if replaced is None:
-        raise WrongStateError(f"run {run.run_number} event {event} is not in the index any more")
+        raise WrongStateError(
+            told(
+                "EVENT_GONE",
+                "run {run} event {event} is not in the index any more",
+                run=run.run_number,
+                event=event,
+            )
+        )
     generation = run.generation + 1
     key = (run.run_number, run.collection)
     page = replaced.page

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from psycopg2.extensions import cursor as Cursor
 
 from event_store.database.connection import copy_in, copy_out
-from event_store.database.statements import STATEMENT_BYTES_MAX, pieces
+from event_store.database.statements import STATEMENT_BYTES_MAX, execute_rows, pieces
 from event_store.pages import copy as pagecopy
 from event_store.pages.copy import StoredPage
 from event_store.pages.format import PackedPage
@@ -27,6 +27,8 @@ _COPY_BYTES_MIN = 32 * 1024
 _COPY_BYTES_MAX = STATEMENT_BYTES_MAX // 2
 
 _INSERT_PAGES = f"COPY event_page ({pagecopy.COLUMNS}) FROM STDIN (FORMAT BINARY)"
+_INSERT_ROWS = f"INSERT INTO event_page ({pagecopy.COLUMNS}) VALUES %s"
+_PAGE_ROW = "(%s, %s, %s, %s, %s, %s::smallint[], %s::uuid[], %s::integer[], %s, %s)"
 _UPDATE_PAGE = (
     "UPDATE event_page SET generation = %s, n_events = %s, slots = %s::smallint[], "
     "fuids = %s::uuid[], dsids = %s::integer[], file_planes = %s, olt_planes = %s "
@@ -56,6 +58,19 @@ def read_pages_of_runs(
         if row.page is not None:
             found.setdefault(row.run_number, {})[row.page_no] = row.page
     return found
+
+
+def insert_pages_of_shard(cursor: Cursor, pages: Iterator[StoredPage]) -> None:
+    """Store pages of one run that were not there, on a cluster.
+
+    A COPY is committed in two phases there, even of one shard: between them an acknowledged event
+    would not be found. Statements of one shard are not.
+    """
+    rows = (
+        (run_number, collection, page_no, generation, *_values(page))
+        for run_number, page_no, generation, page, collection in pages
+    )
+    execute_rows(cursor, _INSERT_ROWS, rows, template=_PAGE_ROW)
 
 
 def insert_pages(cursor: Cursor, pages: Iterator[StoredPage]) -> None:

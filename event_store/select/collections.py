@@ -13,6 +13,7 @@ from event_store.database.connection import fetch_one
 from event_store.errors import UnknownCollectionError
 from event_store.model import RAW, RAW_NAME
 from event_store.telescope.names import PREFIX, detector_of_collection
+from eventindex.told import told
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.ASCII)
 
@@ -60,16 +61,23 @@ def collection_number(cursor: Cursor, name: str) -> int:
         return RAW
     found = collection_numbers(cursor, [name]) if can_be_a_name(name) else {}
     if name not in found:
-        raise UnknownCollectionError(f"collection={name[:80]!r} is not in the index{_hint(name)}")
+        raise UnknownCollectionError(_unknown(name))
     return found[name]
 
 
-def _hint(name: str) -> str:
-    """Return what to say of a telescope that has no collection: its runs may be of before."""
+def _unknown(name: str) -> str:
+    """Return what to say of a collection that is not there; a telescope's runs may be of before."""
+    shown = f"{name[:80]!r}"
     detector = detector_of_collection(name)
     if not detector:
-        return ""
-    return f": telescope {detector!r} began no run in it, those of before are in {RAW_NAME!r}"
+        return told("COLLECTION_NOT_FOUND", "collection={name} is not in the index", name=shown)
+    return told(
+        "TELESCOPE_WITHOUT_COLLECTION",
+        "collection={name} is not in the index: telescope {detector} began no run in it, those of "
+        "before are in 'raw'",
+        name=shown,
+        detector=f"{detector!r}",
+    )
 
 
 _ROWS = (

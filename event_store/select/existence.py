@@ -8,6 +8,7 @@ from event_store.database.connection import fetch_one
 from event_store.errors import NotFoundError
 from event_store.model import RAW, fuid_text
 from event_store.select.collections import collections_of_runs
+from eventindex.told import told
 
 # Collections that an error names.
 _NAMES_SHOWN = 10
@@ -30,16 +31,21 @@ def require_run(cursor: Cursor, run_number: int | None, collection: int = RAW) -
         NotFoundError: it does not; names the collections that have it.
     """
     if run_number is not None and not run_exists(cursor, run_number, collection):
-        raise NotFoundError(f"run {run_number} is not in the index{elsewhere(cursor, run_number)}")
+        raise NotFoundError(run_not_found(cursor, run_number))
 
 
-def elsewhere(cursor: Cursor, run_number: int) -> str:
-    """Return what to say of the collections that hold a run; nothing where none does."""
+def run_not_found(cursor: Cursor, run_number: int) -> str:
+    """Return the sentence that a run is not there, with the collections that hold it."""
     names = collections_of_runs(cursor, [run_number])
     if not names:
-        return ""
-    more = "" if len(names) <= _NAMES_SHOWN else f" and {len(names) - _NAMES_SHOWN} more"
-    return f" in this collection; run {run_number} is in {', '.join(names[:_NAMES_SHOWN])}{more}"
+        return told("RUN_NOT_FOUND", "run {run} is not in the index", run=run_number)
+    shown = [*names[:_NAMES_SHOWN], *(["…"] if len(names) > _NAMES_SHOWN else [])]
+    return told(
+        "RUN_ELSEWHERE",
+        "run {run} is not in the index in this collection; run {run} is in {collections}",
+        run=run_number,
+        collections=", ".join(shown),
+    )
 
 
 def require_dataset(cursor: Cursor, dsid: int | None) -> None:
@@ -51,7 +57,9 @@ def require_dataset(cursor: Cursor, dsid: int | None) -> None:
     if dsid is not None and not _holds(
         cursor, "EXISTS (SELECT 1 FROM dataset WHERE dsid_raw = %s)", dsid
     ):
-        raise NotFoundError(f"dsid_raw={dsid} is not in the index")
+        raise NotFoundError(
+            told("DATASET_NOT_FOUND", "dsid_raw={dataset} is not in the index", dataset=dsid)
+        )
 
 
 def require_file(cursor: Cursor, fuid: bytes | None, collection: int) -> None:
@@ -67,7 +75,9 @@ def require_file(cursor: Cursor, fuid: bytes | None, collection: int) -> None:
         fuid.hex(),
         collection,
     ):
-        raise NotFoundError(f"fuid_raw={fuid_text(fuid)} is not in the index")
+        raise NotFoundError(
+            told("FILE_NOT_FOUND", "fuid_raw={file} is not in the index", file=fuid_text(fuid))
+        )
 
 
 def require_detector(cursor: Cursor, detector_id: str | None) -> None:
@@ -86,7 +96,13 @@ def require_detector(cursor: Cursor, detector_id: str | None) -> None:
         detector_id,
         detector_id,
     ):
-        raise NotFoundError(f"detector_id={detector_id!r} is not in the index")
+        raise NotFoundError(
+            told(
+                "DETECTOR_NOT_FOUND",
+                "detector_id={detector} is not in the index",
+                detector=f"{detector_id!r}",
+            )
+        )
 
 
 def _holds(cursor: Cursor, condition: str, *values: object) -> bool:

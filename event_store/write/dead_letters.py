@@ -5,6 +5,7 @@ Works on the cursor of a transaction of the writer. Never decides what is refuse
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 
 from psycopg2.extensions import cursor as Cursor
@@ -12,6 +13,7 @@ from psycopg2.extensions import cursor as Cursor
 from event_store.database.connection import fetch_one
 from event_store.database.statements import execute_rows
 from event_store.model import DeadLetter
+from eventindex.told import reason_of
 
 # Beside its texts and payload: the row's head, its numbers, its place in the index. The trigger of
 # the table counts the same.
@@ -46,20 +48,30 @@ def letter_bytes(letter: DeadLetter) -> int:
     return LETTER_BYTES + len(letter.payload) + sum(len(text.encode()) for text in texts)
 
 
+def told_json(detail: str) -> str | None:
+    """Return the reason and the parameters of a sentence as JSON; None where it has none. Pure."""
+    reason, parameters = reason_of(detail)
+    if not reason:
+        return None
+    return json.dumps({"reason": reason, "parameters": parameters})
+
+
 def insert_dead_letters(
     cursor: Cursor, letters: Sequence[DeadLetter], step: Callable[[], None] = lambda: None
 ) -> None:
     """Store refused messages; `step` is called after each statement."""
     execute_rows(
         cursor,
-        "INSERT INTO dead_letter (topic, payload, truncated, reason, detail, source) VALUES %s",
+        "INSERT INTO dead_letter "
+        "(topic, payload, truncated, reason, detail, detail_told, source) VALUES %s",
         (
             (
                 letter.topic,
                 letter.payload,
                 letter.truncated,
                 letter.reason,
-                letter.detail,
+                str(letter.detail),
+                told_json(letter.detail),
                 letter.source,
             )
             for letter in letters

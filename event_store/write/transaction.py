@@ -23,6 +23,7 @@ from event_store.pages.merge import BatchFiles, Columns, Merged, are_stored, mer
 from event_store.pages.store import (
     PAGES_AT_ONCE_MAX,
     insert_pages,
+    insert_pages_of_shard,
     read_pages_of_runs,
     update_pages,
 )
@@ -70,6 +71,7 @@ class Transaction:
         refused: Mapping[int, Outcome],
         *,
         closed: bool = False,
+        by_shard: bool = False,
     ) -> None:
         """Write parts of a sorted batch.
 
@@ -79,12 +81,14 @@ class Transaction:
             batch: the events.
             refused: the datasets that take no new events, and why.
             closed: whether the collection takes none.
+            by_shard: the tables lie on a cluster, and the parts are of one run.
         """
         self._cursor = cursor
         self._step = step
         self._batch = batch
         self._refused = refused
         self._closed = closed
+        self._insert = insert_pages_of_shard if by_shard else insert_pages
         self._collection = batch.collection
         self._runs: dict[int, catalogue.LockedRun] = {}
 
@@ -181,7 +185,7 @@ class Transaction:
             # Here, because the server is storing pages meanwhile.
             new.add(*_real(group, merged.inserted.events), merged.inserted.files)
 
-        insert_pages(self._cursor, fresh())
+        self._insert(self._cursor, fresh())
         update_pages(self._cursor, changed)
 
     def _settle(

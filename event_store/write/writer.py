@@ -103,7 +103,7 @@ class Store:
         self._register_datasets(dsids, batch.collection)
         batch, order = in_order(batch)
         # Over two nodes a commit has two phases, between which an acknowledged event is not seen.
-        runs_max = 1 if self._connection.is_distributed() else RUNS_PER_TRANSACTION_MAX
+        runs_max = 1 if (alone := self._connection.is_distributed()) else RUNS_PER_TRANSACTION_MAX
         for parts in transactions(batch.runs, batch.events, runs_max):
             here = slice(parts[0].first, parts[-1].last)
             asked = dsids
@@ -111,8 +111,8 @@ class Store:
                 asked = np.unique(dsid_of_file[batch.file_index[here]]).tolist()
             with self._cursor() as cursor:
                 refused, closed = self._refused(cursor, asked, batch.collection)
-                transaction = Transaction(cursor, step, batch, refused, closed=closed)
-                outcome[here] = transaction.write(parts)
+                writes = Transaction(cursor, step, batch, refused, closed=closed, by_shard=alone)
+                outcome[here] = writes.write(parts)
             on_progress()
         if order is not None:
             outcome[order] = outcome.copy()

@@ -25,6 +25,7 @@ from event_store.database.threads import DatabaseThreads
 from event_store.errors import NotFoundError, WrongStateError
 from event_store.model import CosmicRecord
 from event_store.telescope.names import telescope_of
+from eventindex.told import told
 from eventindex.v1 import admin_pb2
 from ingest_service.admin import plan as admin_plan
 from ingest_service.admin import reply
@@ -160,8 +161,12 @@ class AdminDoor(CollectionMethods):
         letter = await self._letter(request.dead_letter_id)
         if letter.truncated:
             raise WrongStateError(
-                f"dead letter {letter.dead_letter_id} was cut at the message limit: send the "
-                "original in smaller messages"
+                told(
+                    "DEAD_LETTER_CUT",
+                    "dead letter {id} was cut at the message limit: send the original in "
+                    "smaller messages",
+                    id=letter.dead_letter_id,
+                )
             )
         outcome = await self._replayer.replay(letter)
         if not outcome.rejected:
@@ -177,7 +182,9 @@ class AdminDoor(CollectionMethods):
         number = checks.number("dead_letter_id", request.dead_letter_id)
         work = partial(datasets.delete_dead_letter, dead_letter_id=number)
         if not await self._threads.run(work, repeatable=False):
-            raise NotFoundError(f"dead letter {number} does not exist")
+            raise NotFoundError(
+                told("DEAD_LETTER_NOT_FOUND", "dead letter {id} does not exist", id=number)
+            )
         return admin_pb2.DiscardDeadLetterResponse()
 
     async def Verify(
@@ -188,7 +195,9 @@ class AdminDoor(CollectionMethods):
         stopped = threading.Event()
         run = await self._next_run(runs.first, runs.last)
         if run is None and runs.first == runs.last:
-            raise NotFoundError(f"run {runs.first} is not in the index")
+            raise NotFoundError(
+                told("RUN_NOT_FOUND", "run {run} is not in the index", run=runs.first)
+            )
         try:
             while run is not None:
                 found = partial(verify.collections_of_run, run_number=run)

@@ -10,6 +10,7 @@ from event_store.admin.tokens import Scope
 from event_store.model import NUMBER_MAX, DatasetState
 from event_store.select.criteria import Criterion
 from event_store.telescope.names import PREFIX
+from eventindex.told import told
 from eventindex.v1 import admin_pb2
 from ingest_service.decode.fields import describe
 from ingest_service.model import Reason
@@ -252,7 +253,13 @@ def line(field: str, value: str) -> str:
         0 < len(value) <= NAME_CHARACTERS_MAX and value.isprintable() and value == value.strip()
     ):
         raise InvalidRequestError(
-            f"{field}={describe(value)} is not 1 to {NAME_CHARACTERS_MAX} printable characters"
+            told(
+                "NOT_PRINTABLE",
+                "{field}={value} is not 1 to {limit} printable characters",
+                field=field,
+                value=describe(value),
+                limit=NAME_CHARACTERS_MAX,
+            )
         )
     return value
 

@@ -10,6 +10,7 @@ from event_store.admin.file_infos import NotedFiles
 from event_store.admin.tokens import AccessToken
 from event_store.admin.verify import Verified
 from event_store.select.criteria import Criterion
+from eventindex.told import reason_of
 from eventindex.v1 import admin_pb2, event_pb2
 from ingest_service.admin.plan import ActionsPlan, LettersPlan, actions_token, letters_token
 from ingest_service.detectors import Detector
@@ -73,6 +74,7 @@ def letters_response(
 
 def letter_message(row: LetterRow) -> admin_pb2.DeadLetter:
     """Return a dead letter; a payload that does not fit into a message beside it is cut."""
+    reason, parameters = reason_of(row.detail)
     letter = admin_pb2.DeadLetter(
         dead_letter_id=row.dead_letter_id,
         topic=row.topic,
@@ -82,6 +84,8 @@ def letter_message(row: LetterRow) -> admin_pb2.DeadLetter:
         reason=row.reason,
         detail=row.detail,
         source=row.source,
+        detail_reason=reason,
+        detail_parameters=parameters,
     )
     letter.received.FromDatetime(row.received)
     return letter

@@ -19,6 +19,7 @@ from event_store.model import (
     UInt64,
 )
 from eventindex.file_names import problem_of
+from eventindex.told import told
 from eventindex.v1 import event_pb2
 from eventindex.wire_counts import excess
 from ingest_service.decode.fields import describe, parse_fuid
@@ -47,7 +48,9 @@ def parse_batch(payload: bytes) -> event_pb2.EventBatch:
     try:
         return event_pb2.EventBatch.FromString(payload)
     except DecodeError:
-        raise MalformedBatchError("the payload is not an EventBatch") from None
+        raise MalformedBatchError(
+            told("NOT_AN_EVENT_BATCH", "the payload is not an EventBatch")
+        ) from None
 
 
 def decode_batch(batch: event_pb2.EventBatch) -> Decoded:
@@ -105,7 +108,13 @@ def _check_counts(batch: event_pb2.EventBatch) -> None:
     for name, count in (("event_numbers", n), ("files", len(batch.files))):
         if count > PAIRS_PER_MESSAGE_MAX:
             raise MalformedBatchError(
-                f"{name} has {count} elements; a message holds at most {PAIRS_PER_MESSAGE_MAX}",
+                told(
+                    "TOO_MANY_ELEMENTS",
+                    "{field} has {count} elements; a message holds at most {limit}",
+                    field=name,
+                    count=count,
+                    limit=PAIRS_PER_MESSAGE_MAX,
+                ),
                 Reason.TOO_LARGE,
             )
     if len(batch.run_numbers) not in {1, n}:
@@ -119,8 +128,16 @@ def _check_counts(batch: event_pb2.EventBatch) -> None:
 def _wrong_length(name: str, length: int, events: int, rule: str) -> MalformedBatchError:
     first_bad = min(length, events)
     return MalformedBatchError(
-        f"{name} has {length} elements for {events} events ({rule}): they differ from index "
-        f"{first_bad} on"
+        told(
+            "WRONG_LENGTH",
+            "{field} has {length} elements for {events} events ({rule}): they differ from "
+            "index {index} on",
+            field=name,
+            length=length,
+            events=events,
+            rule=rule,
+            index=first_bad,
+        )
     )
 
 
@@ -131,8 +148,12 @@ def _files(files: Sequence[event_pb2.RawFile]) -> tuple[list[RawFile], list[File
         fuid = parse_fuid(file.fuid_raw)
         if fuid is None:
             raise MalformedBatchError(
-                f"files[{index}].fuid_raw is {describe(file.fuid_raw)}, not a UUID in canonical "
-                "form"
+                told(
+                    "BATCH_FILE_NOT_A_UUID",
+                    "files[{index}].fuid_raw is {value}, not a UUID in canonical form",
+                    index=index,
+                    value=describe(file.fuid_raw),
+                )
             )
         found.append(RawFile(fuid, file.dsid_raw))
         if file.name or file.bytes or file.checksum:
@@ -162,8 +183,14 @@ def _file_index(batch: event_pb2.EventBatch, n_files: int) -> _Indexes:
     if len(offered) and not 1 <= offered.min() <= offered.max() <= n_files:
         first = int(np.flatnonzero((offered < 1) | (offered > n_files))[0])
         raise MalformedBatchError(
-            f"file_indexes[{first}] is {offered[first]}; it counts from 1 to the {n_files} files "
-            "of the batch"
+            told(
+                "BAD_FILE_INDEX",
+                "file_indexes[{index}] is {value}; it counts from 1 to the {files} files "
+                "of the batch",
+                index=first,
+                value=offered[first],
+                files=n_files,
+            )
         )
     return (offered - 1).astype(np.intp, copy=False)
 
@@ -196,7 +223,13 @@ def _problems(
         ("dsid_raw", files[int(file_index[position])].dsid, DSID_MAX),
     ):
         if value > high:
-            yield f"{name} is {value}, not from 0 to {high}"
+            yield told(
+                "OUT_OF_RANGE_TO",
+                "{field} is {value}, not from 0 to {high}",
+                field=name,
+                value=value,
+                high=high,
+            )
 
 
 def _keep(decoded: Decoded, good: Int64, rejections: list[Rejection]) -> Decoded:

@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime
 from typing import NamedTuple
 
 from event_store.model import UNIX_MAX_S, UNIX_MIN_S
+from eventindex.told import told
 from ingest_service.model import ClockProblem, Reason, RefusedError
 
 _DAY_S = 86_400
@@ -47,7 +48,12 @@ class Clocks:
         seconds = timestamp + self._epochs_s.get(detector_id, self._epoch_s)
         if not UNIX_MIN_S <= seconds <= UNIX_MAX_S:
             raise RefusedError(
-                Reason.OUT_OF_RANGE, f"Timestamp is {timestamp}, not in the years 1 to 9999"
+                Reason.OUT_OF_RANGE,
+                told(
+                    "TIMESTAMP_OUT_OF_RANGE",
+                    "Timestamp is {value}, not in the years 1 to 9999",
+                    value=timestamp,
+                ),
             )
         if 0 <= timestamp < _DAY_S:
             return Reading(seconds, ClockProblem.NEVER_SET)

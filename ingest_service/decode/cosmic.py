@@ -16,6 +16,7 @@ from event_store.telescope.names import (
     cosmic_fuid,
     is_detector_id,
 )
+from eventindex.told import sentence_of, told
 from ingest_service.decode.clocks import Clocks, Reading
 from ingest_service.decode.cosmic_fields import (
     detector_of,
@@ -52,7 +53,7 @@ def decode_cosmic(payload: bytes, detector_id: str, clocks: Clocks) -> Decoded:
     """
     whole = payload.strip()
     if not whole:
-        raise MalformedBatchError("no record in the payload")
+        raise MalformedBatchError(told("NO_RECORD", "no record in the payload"))
     elements = array_elements(whole)
     if elements is not None:
         return decode_records(elements, detector_id, clocks)
@@ -60,7 +61,12 @@ def decode_cosmic(payload: bytes, detector_id: str, clocks: Clocks) -> Decoded:
         return decode_records([whole], detector_id, clocks)
     if whole.count(b"\n") >= PAIRS_PER_MESSAGE_MAX:
         raise MalformedBatchError(
-            f"more than {PAIRS_PER_MESSAGE_MAX} lines in a message", Reason.TOO_LARGE
+            told(
+                "TOO_MANY_LINES",
+                "more than {limit} lines in a message",
+                limit=PAIRS_PER_MESSAGE_MAX,
+            ),
+            Reason.TOO_LARGE,
         )
     lines = [line for line in map(bytes.strip, whole.split(b"\n")) if line]
     return decode_records(lines, detector_id, clocks)
@@ -85,11 +91,20 @@ def decode_records(
     """
     if len(records) > PAIRS_PER_MESSAGE_MAX:
         raise MalformedBatchError(
-            f"{len(records)} records; a message holds at most {PAIRS_PER_MESSAGE_MAX}",
+            told(
+                "TOO_MANY_RECORDS",
+                "{records} records; a message holds at most {limit}",
+                records=len(records),
+                limit=PAIRS_PER_MESSAGE_MAX,
+            ),
             Reason.TOO_LARGE,
         )
     if detector_id and not is_detector_id(detector_id):
-        raise MalformedBatchError(f"{describe(detector_id)} cannot be a detector id")
+        raise MalformedBatchError(
+            told(
+                "NOT_A_DETECTOR_ID", "{value} cannot be a detector id", value=describe(detector_id)
+            )
+        )
     kept: list[_Event] = []
     positions: list[int] = []
     rejections: list[Rejection] = []
@@ -123,16 +138,27 @@ def _read(record: bytes) -> tuple[dict[str, object], bool]:
         text = text_of(record)
         value = single_value("{" + text[1:] if repaired else text)
     except StrictJsonError as error:
-        raise RefusedError(Reason.MALFORMED, str(error)) from None
+        raise RefusedError(Reason.MALFORMED, sentence_of(error)) from None
     if not isinstance(value, dict):
-        raise RefusedError(Reason.WRONG_TYPE, f"a record is an object, not {describe(value)}")
+        raise RefusedError(
+            Reason.WRONG_TYPE,
+            told(
+                "RECORD_NOT_AN_OBJECT", "a record is an object, not {value}", value=describe(value)
+            ),
+        )
     return value, repaired
 
 
 def _check_size(record: bytes, bytes_max: int) -> None:
     if len(record) > bytes_max:
         raise RefusedError(
-            Reason.TOO_LARGE, f"a record of {len(record)} bytes; the limit is {bytes_max}"
+            Reason.TOO_LARGE,
+            told(
+                "RECORD_TOO_LARGE",
+                "a record of {bytes} bytes; the limit is {limit}",
+                bytes=len(record),
+                limit=bytes_max,
+            ),
         )
 
 

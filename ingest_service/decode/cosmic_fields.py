@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from event_store.telescope.names import is_detector_id
+from eventindex.told import told
 from ingest_service.decode.fields import (
     INT64_MAX,
     INT64_MIN,
@@ -27,7 +28,9 @@ def required_number(fields: _Fields, name: str) -> int:
         RefusedError: it is missing, not an integer or out of range.
     """
     if name not in fields:
-        raise RefusedError(Reason.WRONG_FIELDS, f"{name} is missing")
+        raise RefusedError(
+            Reason.WRONG_FIELDS, told("FIELD_MISSING", "{field} is missing", field=name)
+        )
     return number(name, fields[name])
 
 
@@ -61,7 +64,8 @@ def detector_of(fields: _Fields, expected: str) -> str:
     if value is None:
         if not expected:
             raise RefusedError(
-                Reason.WRONG_DETECTOR, "DetectorId is null and nothing else names it"
+                Reason.WRONG_DETECTOR,
+                told("DETECTOR_UNNAMED", "DetectorId is null and nothing else names it"),
             )
         return expected
     if type(value) is int:
@@ -70,14 +74,27 @@ def detector_of(fields: _Fields, expected: str) -> str:
         found = value
     else:
         raise RefusedError(
-            Reason.WRONG_TYPE, f"DetectorId is {describe(value)}, not an integer or a text"
+            Reason.WRONG_TYPE,
+            told(
+                "NOT_A_DETECTOR_TYPE",
+                "DetectorId is {value}, not an integer or a text",
+                value=describe(value),
+            ),
         )
     if not is_detector_id(found):
-        raise RefusedError(Reason.OUT_OF_RANGE, f"{describe(found)} cannot be a DetectorId")
+        raise RefusedError(
+            Reason.OUT_OF_RANGE,
+            told("NOT_A_DETECTOR", "{value} cannot be a DetectorId", value=describe(found)),
+        )
     if expected and found != expected:
         raise RefusedError(
             Reason.WRONG_DETECTOR,
-            f"DetectorId is {describe(found)}, but the sender is detector {describe(expected)}",
+            told(
+                "WRONG_DETECTOR",
+                "DetectorId is {value}, but the sender is detector {expected}",
+                value=describe(found),
+                expected=describe(expected),
+            ),
         )
     return found
 
@@ -93,14 +110,23 @@ def tdc_of(fields: _Fields) -> dict[str, object] | None:
         return None
     if len(channels) > _CHANNELS_MAX:
         raise RefusedError(
-            Reason.OUT_OF_RANGE, f"TDC has {len(channels)} channels, more than {_CHANNELS_MAX}"
+            Reason.OUT_OF_RANGE,
+            told(
+                "TOO_MANY_CHANNELS",
+                "TDC has {channels} channels, more than {limit}",
+                channels=len(channels),
+                limit=_CHANNELS_MAX,
+            ),
         )
     return {name: _channel(name, value) for name, value in channels.items()}
 
 
 def _channel(name: str, value: object) -> dict[str, object] | None:
     if not _CHANNEL_NAME.fullmatch(name):
-        raise RefusedError(Reason.OUT_OF_RANGE, f"TDC has a channel named {describe(name)}")
+        raise RefusedError(
+            Reason.OUT_OF_RANGE,
+            told("BAD_CHANNEL", "TDC has a channel named {name}", name=describe(name)),
+        )
     path = f"TDC.{name}"
     channel = _object(value, path)
     if channel is None:
@@ -127,10 +153,25 @@ def _values(path: str, value: object) -> list[int | None] | None:
     if value is None:
         return None
     if not isinstance(value, list):
-        raise RefusedError(Reason.WRONG_TYPE, f"{path} is {describe(value)}, not an array")
+        raise RefusedError(
+            Reason.WRONG_TYPE,
+            told(
+                "NOT_AN_ARRAY",
+                "{field} is {value}, not an array",
+                field=path,
+                value=describe(value),
+            ),
+        )
     if len(value) > _VALUES_MAX:
         raise RefusedError(
-            Reason.OUT_OF_RANGE, f"{path} has {len(value)} values, more than {_VALUES_MAX}"
+            Reason.OUT_OF_RANGE,
+            told(
+                "TOO_MANY_VALUES",
+                "{field} has {values} values, more than {limit}",
+                field=path,
+                values=len(value),
+                limit=_VALUES_MAX,
+            ),
         )
     return [
         None if item is None else number(f"{path}[{index}]", item, INT64_MIN, INT64_MAX)
@@ -141,4 +182,9 @@ def _values(path: str, value: object) -> list[int | None] | None:
 def _object(value: object, path: str) -> _Fields | None:
     if value is None or isinstance(value, dict):
         return value
-    raise RefusedError(Reason.WRONG_TYPE, f"{path} is {describe(value)}, not an object")
+    raise RefusedError(
+        Reason.WRONG_TYPE,
+        told(
+            "NOT_AN_OBJECT", "{field} is {value}, not an object", field=path, value=describe(value)
+        ),
+    )

@@ -6,6 +6,7 @@ import uuid
 from functools import lru_cache
 
 from event_store.model import NUMBER_MAX
+from eventindex.told import told
 from eventindex.uuids import is_canonical_uuid, uuid_hint
 from ingest_service.model import Reason, RefusedError
 
@@ -36,10 +37,26 @@ def number(name: str, value: object, low: int = 0, high: int = NUMBER_MAX) -> in
         RefusedError: it is not; the text names the field and the value.
     """
     if type(value) is not int:
-        raise RefusedError(Reason.WRONG_TYPE, f"{name} is {describe(value)}, not an integer")
+        raise RefusedError(
+            Reason.WRONG_TYPE,
+            told(
+                "NOT_AN_INTEGER",
+                "{field} is {value}, not an integer",
+                field=name,
+                value=describe(value),
+            ),
+        )
     if not low <= value <= high:
         raise RefusedError(
-            Reason.OUT_OF_RANGE, f"{name} is {describe(value)}, not from {low} to {high}"
+            Reason.OUT_OF_RANGE,
+            told(
+                "OUT_OF_RANGE",
+                "{field} is {value}, not from {low} to {high}",
+                field=name,
+                value=describe(value),
+                low=low,
+                high=high,
+            ),
         )
     return value
 
@@ -61,6 +78,12 @@ def fuid(name: str, value: object) -> uuid.UUID:
     if found is None:
         raise RefusedError(
             Reason.WRONG_TYPE,
-            f"{name} is {describe(value)}, not a UUID in canonical form{uuid_hint(value)}",
+            told(
+                "FIELD_NOT_A_UUID",
+                "{field} is {value}, not a UUID in canonical form{hint}",
+                field=name,
+                value=describe(value),
+                hint=uuid_hint(value),
+            ),
         )
     return found

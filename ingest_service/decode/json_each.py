@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from event_store.model import DSID_MAX, NUMBER_MAX, RAW_NAME, FileInfo, RawFile
 from eventindex.file_names import problem_of
+from eventindex.told import sentence_of, told
 from ingest_service.decode.fields import UINT64_MAX, describe, fuid, number
 from ingest_service.decode.strict_json import (
     StrictJsonError,
@@ -39,7 +40,7 @@ def decode_each(payload: bytes) -> Decoded:
             return _decode_elements(text, list(_elements(text, start)))
         return _decode_single(text, start)
     except StrictJsonError as error:
-        raise MalformedBatchError(str(error)) from None
+        raise MalformedBatchError(sentence_of(error)) from None
 
 
 def _decode_single(text: str, start: int) -> Decoded:
@@ -113,10 +114,17 @@ def _elements(text: str, start: int) -> Iterator[tuple[_Span, JsonEvent | Refuse
             _expect_end(text, after + 1)
             return
         if not text.startswith(",", after):
-            raise StrictJsonError(f"expected ',' or ']' at character {after}")
+            raise StrictJsonError(
+                told(
+                    "EXPECTED_COMMA", "expected ',' or ']' at character {position}", position=after
+                )
+            )
         at = skip_blanks(text, after + 1)
     raise MalformedBatchError(
-        f"an array of more than {PAIRS_PER_MESSAGE_MAX} events", Reason.TOO_LARGE
+        told(
+            "TOO_MANY_EVENTS", "an array of more than {limit} events", limit=PAIRS_PER_MESSAGE_MAX
+        ),
+        Reason.TOO_LARGE,
     )
 
 
@@ -127,7 +135,7 @@ def _element(text: str, at: int) -> tuple[JsonEvent | RefusedError, int]:
         found = end_of_value(text, at)
         if found is None:
             raise
-        return RefusedError(Reason.MALFORMED, str(error)), found
+        return RefusedError(Reason.MALFORMED, sentence_of(error)), found
     try:
         return _event(value), end
     except RefusedError as refused:
@@ -136,7 +144,12 @@ def _element(text: str, at: int) -> tuple[JsonEvent | RefusedError, int]:
 
 def _event(value: object) -> JsonEvent:
     if not isinstance(value, dict):
-        raise RefusedError(Reason.WRONG_TYPE, f"an event is an object, not {describe(value)}")
+        raise RefusedError(
+            Reason.WRONG_TYPE,
+            told(
+                "EVENT_NOT_AN_OBJECT", "an event is an object, not {value}", value=describe(value)
+            ),
+        )
     if value.keys() - _OPTIONAL_FIELDS != _FIELDS:
         raise RefusedError(Reason.WRONG_FIELDS, _field_problem(value))
     run, event, olt, dsid = (
@@ -158,7 +171,12 @@ def _event(value: object) -> JsonEvent:
 
 def _collection(value: object) -> str:
     if not isinstance(value, str):
-        raise RefusedError(Reason.WRONG_TYPE, f"collection is {describe(value)}, not a text")
+        raise RefusedError(
+            Reason.WRONG_TYPE,
+            told(
+                "COLLECTION_NOT_A_TEXT", "collection is {value}, not a text", value=describe(value)
+            ),
+        )
     return value
 
 
@@ -174,19 +192,28 @@ def _info(value: dict[str, object], file: RawFile) -> FileInfo:
 def _text(field: str, value: dict[str, object]) -> str:
     text = value.get(field, "")
     if not isinstance(text, str):
-        raise RefusedError(Reason.WRONG_TYPE, f"{field} is {describe(text)}, not a text")
+        raise RefusedError(
+            Reason.WRONG_TYPE,
+            told("NOT_A_TEXT", "{field} is {value}, not a text", field=field, value=describe(text)),
+        )
     return text
 
 
 def _field_problem(value: dict[str, object]) -> str:
     missing = sorted(_FIELDS - value.keys())
     if missing:
-        return f"{missing[0]} is missing"
+        return told("FIELD_MISSING", "{field} is missing", field=missing[0])
     unknown = min(value.keys() - _FIELDS - _OPTIONAL_FIELDS)
-    return f"{describe(unknown)} is not a field of an event"
+    return told("FIELD_UNKNOWN", "{field} is not a field of an event", field=describe(unknown))
 
 
 def _expect_end(text: str, at: int) -> None:
     end = skip_blanks(text, at)
     if end != len(text):
-        raise StrictJsonError(f"more text after the value, at character {end}")
+        raise StrictJsonError(
+            told(
+                "TEXT_BEHIND_VALUE",
+                "more text after the value, at character {position}",
+                position=end,
+            )
+        )

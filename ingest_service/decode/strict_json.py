@@ -9,6 +9,7 @@ import json
 import re
 
 from eventindex.strict_json import STRICT, StrictJsonError
+from eventindex.told import told
 
 __all__ = [
     "StrictJsonError",
@@ -34,7 +35,9 @@ def text_of(payload: bytes) -> str:
     try:
         return payload.decode()
     except UnicodeDecodeError as error:
-        raise StrictJsonError(f"not UTF-8 at byte {error.start}") from None
+        raise StrictJsonError(
+            told("NOT_UTF8", "not UTF-8 at byte {position}", position=error.start)
+        ) from None
 
 
 def skip_blanks(text: str, at: int) -> int:
@@ -52,9 +55,16 @@ def value_at(text: str, at: int) -> tuple[object, int]:
     try:
         return STRICT.raw_decode(text, at)
     except json.JSONDecodeError as error:
-        raise StrictJsonError(f"{error.msg} at character {error.pos}") from None
+        raise StrictJsonError(
+            told(
+                "NOT_JSON",
+                "{problem} at character {position}",
+                problem=error.msg,
+                position=error.pos,
+            )
+        ) from None
     except RecursionError:
-        raise StrictJsonError("nested too deeply") from None
+        raise StrictJsonError(told("NESTED_TOO_DEEPLY", "nested too deeply")) from None
 
 
 def end_of_value(text: str, at: int) -> int | None:
@@ -74,7 +84,13 @@ def single_value(text: str) -> object:
     value, end = value_at(text, skip_blanks(text, 0))
     end = skip_blanks(text, end)
     if end != len(text):
-        raise StrictJsonError(f"more text after the value, at character {end}")
+        raise StrictJsonError(
+            told(
+                "TEXT_BEHIND_VALUE",
+                "more text after the value, at character {position}",
+                position=end,
+            )
+        )
     return value
 
 

@@ -10,6 +10,7 @@ from functools import partial
 from typing import NamedTuple
 
 from event_store.telescope.names import is_detector_id
+from eventindex.told import told
 from ingest_service.decode.batch import decode_payload
 from ingest_service.decode.clock_settings import clocks_of
 from ingest_service.decode.cosmic import decode_cosmic
@@ -73,7 +74,13 @@ class Route(NamedTuple):
             return Decoded(offered=0, runs=[], events=[], olt=[], file_index=[], files=[])
         if self.decoder is None:
             raise MalformedBatchError(
-                f"nothing is defined for topic {self.topic!a}{self.hint}", Reason.BAD_TOPIC
+                told(
+                    "BAD_TOPIC",
+                    "nothing is defined for topic {topic}{hint}",
+                    topic=f"{self.topic!a}",
+                    hint=self.hint,
+                ),
+                Reason.BAD_TOPIC,
             )
         return self.decoder(payload)
 

@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 from paho.mqtt.enums import MQTTProtocolVersion
 
+from eventindex.told import told
 from ingest_service.decode.topics import Route, Topics
 from ingest_service.metrics import Metrics
 from ingest_service.model import Decoded, Door, MalformedBatchError, Reason, Receipt, Submission
@@ -60,7 +61,12 @@ class MqttSubmission(Submission):
         """Return the events; the topic says what the payload is."""
         if self.size_bytes > MESSAGE_BYTES_MAX:
             raise MalformedBatchError(
-                f"a message of {self.size_bytes} bytes; the limit is {MESSAGE_BYTES_MAX}",
+                told(
+                    "MESSAGE_TOO_LARGE",
+                    "a message of {bytes} bytes; the limit is {limit}",
+                    bytes=self.size_bytes,
+                    limit=MESSAGE_BYTES_MAX,
+                ),
                 Reason.TOO_LARGE,
             )
         return self._route.decode(self._payload)

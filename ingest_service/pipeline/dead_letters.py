@@ -9,6 +9,7 @@ from collections import Counter as Tally
 from collections.abc import Iterable, Iterator
 
 from event_store.model import DeadLetter
+from eventindex.told import told
 from ingest_service.model import Decoded, Door, Reason, Receipt, Submission, Taken
 from service_kit.settings import MESSAGE_BYTES_MAX, REFUSED_ELEMENTS_MAX
 
@@ -37,8 +38,16 @@ def _summary(decoded: Decoded, receipt: Receipt) -> tuple[Reason, str]:
     counts = ", ".join(f"{reason} {count}" for reason, count in reasons)
     first = receipt.rejections[0]
     return reasons[0][0], (
-        f"{len(receipt.rejections)} of {decoded.offered} events are refused ({counts}), any others "
-        f"are stored; the first is event {first.position}: {first.detail}"
+        told(
+            "MANY_REFUSED",
+            "{refused} of {offered} events are refused ({counts}), any others are stored; "
+            "the first is event {position}: {detail}",
+            refused=len(receipt.rejections),
+            offered=decoded.offered,
+            counts=counts,
+            position=first.position,
+            detail=first.detail,
+        )
     )
 
 

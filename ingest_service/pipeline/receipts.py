@@ -8,12 +8,15 @@ import numpy as np
 import numpy.typing as npt
 
 from event_store.model import Outcome, UInt8
+from eventindex.told import told
 from ingest_service.decode.fields import describe
 from ingest_service.model import AnyFile, CosmicFile, Decoded, Reason, Receipt, Rejection, Taken
 from ingest_service.pipeline.search import CANNOT_STORE
 
 # The driver's own words go to the log only.
-_CANNOT_STORE = "the database does not take this event; the log of the service has the reason"
+_CANNOT_STORE = told(
+    "CANNOT_STORE", "the database does not take this event; the log of the service has the reason"
+)
 
 
 def receipts(items: Sequence[Taken], outcomes: UInt8) -> list[Receipt]:
@@ -48,20 +51,30 @@ def _closed(decoded: Decoded, outcomes: UInt8) -> list[Rejection]:
         Rejection(
             position,
             Reason.CLOSED_DATASET,
-            f"{_dataset(decoded.files[file])} is frozen or retired and takes no new events",
+            told(
+                "DATASET_CLOSED",
+                "{dataset} is frozen or retired and takes no new events",
+                dataset=_dataset(decoded.files[file]),
+            ),
         )
         for position, file in zip(_positions(decoded, rows), files.tolist(), strict=True)
     ]
 
 
 _COLLECTION_REASONS = {
-    Outcome.UNKNOWN_COLLECTION: (Reason.UNKNOWN_COLLECTION, "is not in the index"),
+    Outcome.UNKNOWN_COLLECTION: (
+        Reason.UNKNOWN_COLLECTION,
+        "COLLECTION_UNKNOWN",
+        "is not in the index",
+    ),
     Outcome.CLOSED_COLLECTION: (
         Reason.CLOSED_COLLECTION,
+        "COLLECTION_CLOSED",
         "is frozen or retired and takes no new events",
     ),
     Outcome.TOO_MANY_COLLECTIONS: (
         Reason.TOO_MANY_COLLECTIONS,
+        "COLLECTIONS_FULL",
         "cannot be made: there are as many as EVENTINDEX_COLLECTIONS_MAX allows",
     ),
 }
@@ -69,17 +82,20 @@ _COLLECTION_REASONS = {
 
 def _of_collections(decoded: Decoded, outcomes: UInt8) -> list[Rejection]:
     found = []
-    for outcome, (reason, what) in _COLLECTION_REASONS.items():
+    for outcome, (reason, name, what) in _COLLECTION_REASONS.items():
         rows = np.flatnonzero(outcomes == outcome)
         for position, row in zip(_positions(decoded, rows), rows.tolist(), strict=True):
-            detail = f"collection {describe(decoded.collection_of(row))} {what}"
+            collection = describe(decoded.collection_of(row))
+            detail = told(name, f"collection {{collection}} {what}", collection=collection)
             found.append(Rejection(position, reason, detail))
     rows = np.flatnonzero(outcomes == Outcome.OTHER_COLLECTION)
     files = np.asarray(decoded.file_index)[rows].tolist()
     for position, row, file in zip(_positions(decoded, rows), rows.tolist(), files, strict=True):
-        detail = (
-            f"{_dataset(decoded.files[file])} belongs to another collection than "
-            f"{describe(decoded.collection_of(row))}"
+        detail = told(
+            "OF_OTHER_COLLECTION",
+            "{dataset} belongs to another collection than {collection}",
+            dataset=_dataset(decoded.files[file]),
+            collection=describe(decoded.collection_of(row)),
         )
         found.append(Rejection(position, Reason.OTHER_COLLECTION, detail))
     return found

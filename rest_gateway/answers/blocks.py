@@ -1,4 +1,4 @@
-"""Answers to a list of pairs, and events, as blocks of bytes: JSON, NDJSON or CSV. Pure.
+"""Answers to a list of pairs, and events, as blocks of bytes in any form. Pure.
 
 What in the list was no pair is named in the same answer.
 """
@@ -13,8 +13,9 @@ from eventindex import text_rows as rows
 from eventindex.errors import EventIndexError
 from eventindex.results import LookupResult
 from eventindex.selection_results import Events
-from rest_gateway.lists.negotiate import Form
-from rest_gateway.lists.pair_lists import PairError
+from rest_gateway.answers.tables import answer_tables, event_tables
+from rest_gateway.lists.block import PairError
+from rest_gateway.lists.negotiate import TABLE_FORMS, Form
 
 Blocks = Generator[bytes, None, None]
 
@@ -36,13 +37,15 @@ def answer_blocks(
 
     Args:
         results: the answers, in order.
-        form: JSON, NDJSON or CSV.
+        form: any; tables have what was no pair in their metadata.
         pairs: how many pairs there are.
         errors: what in the list was no pair.
         olt: whether the results have `olt_result`.
         names: whether what is noted of the files is told too.
         unknown_runs: tells which of some runs the index does not have.
     """
+    if form in TABLE_FORMS:
+        return answer_tables(results, form, errors=errors, olt=olt, names=names)
     if form is Form.JSON:
         return _json(results, pairs, errors, names, unknown_runs)
     if form is Form.NDJSON:
@@ -67,9 +70,8 @@ def _json(
         others |= dict.fromkeys(result.other_collections)
         if result.not_found and len(lacking) < RUNS_ASKED_MAX:
             lacking.update(result.run_numbers[result.missing()].tolist())
-        objects = rows.answer_objects(result, names=names)
-        if objects:
-            yield (separator + ",\n".join(objects)).encode()
+        if objects := rows.answer_objects(result, end=",\n", names=names):
+            yield (separator + objects.removesuffix(",\n")).encode()
             separator = ",\n"
     unknown: list[int] | None = []
     if lacking:
@@ -86,7 +88,7 @@ def _json(
 
 def _ndjson(results: Iterable[LookupResult], errors: Sequence[PairError], names: bool) -> Blocks:
     for result in results:
-        yield "".join([f"{each}\n" for each in rows.answer_objects(result, names=names)]).encode()
+        yield rows.answer_objects(result, names=names).encode()
     for error in errors:
         yield (rows.compact({"error": error}) + "\n").encode()
 
@@ -109,7 +111,10 @@ def _csv(
 
 
 def event_blocks(batches: Iterable[Events], form: Form, *, names: bool = False) -> Blocks:
-    """Yield events as NDJSON or CSV, a block for each batch; with what is noted of their files."""
+    """Yield events, a block for each batch; with what is noted of their files."""
+    if form in TABLE_FORMS:
+        yield from event_tables(batches, form, names=names)
+        return
     if form is Form.CSV:
         yield rows.event_header(names=names).encode()
     for batch in batches:

@@ -18,6 +18,8 @@ class DeadLetter(Document):
     detail: str
     source: str
     received: Time | None
+    detail_reason: str = Field("", description="The code of `detail`; empty where it has none.")
+    detail_parameters: dict[str, str] = Field({}, description="What stands in `detail`, by name.")
 
 
 class DeadLetterWithPayload(DeadLetter):

@@ -115,7 +115,7 @@ def overlap(
             by_run=query.by_run,
         )
     except ValueError as error:
-        raise invalid(str(error), field="collection") from error
+        raise invalid(str(error), field="collection", value=query.collection) from error
     return json_answer(request, _overlap(found))
 
 

@@ -14,6 +14,7 @@ from pydantic import AwareDatetime, BeforeValidator, Field
 from eventindex.catalogue_results import CosmicEvent
 from eventindex.cosmic_queries import CosmicArguments
 from eventindex.pairs import NUMBER_MAX
+from eventindex.told import told
 from rest_gateway.answers import cosmic_schemas
 from rest_gateway.answers.documents import cosmic_document
 from rest_gateway.answers.streams import json_answer, primed, streamed
@@ -97,7 +98,11 @@ def _arguments(query: CosmicSelection) -> CosmicArguments:
     query.check()
     times = _checked(query.time_first, "time_first"), _checked(query.time_last, "time_last")
     if times[0] is not None and times[1] is not None and times[0] > times[1]:
-        raise invalid("time_first is after time_last", field="time_last", value=query.time_last)
+        raise invalid(
+            told("TIMES_REVERSED", "time_first is after time_last"),
+            field="time_last",
+            value=query.time_last,
+        )
     return {
         "run": query.run,
         "runs": query.run_bounds,

@@ -96,7 +96,7 @@ def get_status(request: Request, services: ServicesDep) -> Response:
     tags=["events"],
     summary="The events of a selection",
     responses={
-        **streams(EVENT_FORMS, "Events in ascending (run, event) order, one a line."),
+        **streams(EVENT_FORMS, "Events in ascending (run, event) order, one a line or row."),
         **problems_of(404, 406),
     },
 )

@@ -102,7 +102,7 @@ def _of_file(query: FileQuery) -> dict[str, Any]:
     tags=["files"],
     summary="The events of a RAW file",
     responses={
-        **streams(EVENT_FORMS, "Events in ascending (run, event) order, one a line."),
+        **streams(EVENT_FORMS, "Events in ascending (run, event) order, one a line or row."),
         **problems_of(404, 406),
     },
 )

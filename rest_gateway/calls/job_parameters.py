@@ -24,6 +24,6 @@ class JobQuery(InCollection):
 class ResultQuery(Parameters):
     """The form of a result."""
 
-    format: Literal["json", "ndjson", "csv", "parquet"] | None = Field(
+    format: Literal["json", "ndjson", "csv", "parquet", "arrow"] | None = Field(
         None, description="The form, instead of Accept."
     )

@@ -12,13 +12,14 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.sse import format_sse_event
 
 from eventindex.collection_names import RAW
+from eventindex.told import told
 from rest_gateway.answers import job_schemas
 from rest_gateway.answers.blocks import answer_blocks
 from rest_gateway.answers.streams import Stream, json_answer, primed, streamed
 from rest_gateway.calls.job_document import job_document
 from rest_gateway.calls.job_parameters import JobId, JobQuery, ResultQuery
 from rest_gateway.jobs import store as job_store
-from rest_gateway.jobs.chunks import collection_of, parquet_blocks, to_chunks, to_results
+from rest_gateway.jobs.chunks import collection_of, to_chunks, to_results
 from rest_gateway.jobs.store import JobRow
 from rest_gateway.lists.negotiate import MEDIA_TYPES, Form, answer_form, body_kind
 from rest_gateway.lists.pair_lists import list_columns, read_list
@@ -31,7 +32,7 @@ from rest_gateway.security import Caller, CallerDep, ChangesDep, StillMay, Still
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 
-_FORMS = (Form.JSON, Form.NDJSON, Form.CSV, Form.PARQUET)
+_FORMS = tuple(Form)
 _PROGRESS_INTERVAL_S = 0.5
 _SILENT_PROGRESSES_MAX = 30
 _EVENT = {
@@ -209,17 +210,14 @@ def _result(parts: Parts, job: JobRow, form: Form) -> Response:
     first = read(0)
     collection = RAW if first is None else collection_of(first[0])
     olt = job.with_olt_result
-    if form is Form.PARQUET:
-        blocks = parquet_blocks(results, olt=olt)
-    else:
-        blocks = answer_blocks(
-            results,
-            form,
-            pairs=job.pairs,
-            errors=job.errors,
-            olt=olt,
-            unknown_runs=partial(parts.services.unknown_runs, collection=collection),
-        )
+    blocks = answer_blocks(
+        results,
+        form,
+        pairs=job.pairs,
+        errors=job.errors,
+        olt=olt,
+        unknown_runs=partial(parts.services.unknown_runs, collection=collection),
+    )
     return streamed(blocks, MEDIA_TYPES[form], filename=f"job-{job.job_id}.{form}")
 
 
@@ -287,4 +285,8 @@ async def _find(parts: Parts, job_id: uuid.UUID, caller: Caller | None) -> JobRo
 
 
 def _gone(job_id: uuid.UUID) -> Problem:
-    return Problem(404, "not-found", f"there is no job {job_id}: unknown, cancelled or expired")
+    return Problem(
+        404,
+        "not-found",
+        told("JOB_NOT_FOUND", "there is no job {id}: unknown, cancelled or expired", id=job_id),
+    )

@@ -36,12 +36,12 @@ class LookupQuery(InCollection):
         False, description="Answer name, bytes, checksum and url of the files too."
     )
     columns: str | None = columns_field()
-    format: Literal["json", "ndjson", "csv"] | None = Field(
+    format: Literal["json", "ndjson", "csv", "parquet", "arrow"] | None = Field(
         None, description="The form of the answer, instead of Accept."
     )
 
 
-_FORMS = (Form.JSON, Form.NDJSON, Form.CSV)
+_FORMS = tuple(Form)
 # A service that restarts in the middle of an answer is waited for.
 _AWAY_IN_BETWEEN_S_MAX = 30.0
 
@@ -67,11 +67,11 @@ async def lookup(
 ) -> Response:
     """Answer every pair of the list; a pair that is not in the index is an answer with nulls.
 
-    Lines that are no pairs are named in `errors` (CSV: in the last lines, in the column `error`)
-    and the others are answered. Up to 1,000 such lines; more, or a list without any pair, are 400.
-    The answer begins when the whole list has come. Where nothing was found in the first 100,000
-    pairs and other collections hold their runs, `EventIndex-Other-Collections` names these, each
-    percent-encoded.
+    Lines that are no pairs are named in `errors` (CSV: in the last lines, in the column `error`;
+    Parquet and Arrow: in the metadata of the schema) and the others are answered. Up to 1,000 such
+    lines; more, or a list without any pair, are 400. The answer begins when the whole list has
+    come. Where nothing was found in the first 100,000 pairs and other collections hold their runs,
+    `EventIndex-Other-Collections` names these, each percent-encoded.
     """
     answer = answer_form(request.headers.get("accept"), query.format, _FORMS)
     kind = body_kind(request.headers.get("content-type"))

@@ -13,6 +13,7 @@ from eventindex.criteria import Criteria, mask_of_criteria, names_in
 from eventindex.pairs import NUMBER_MAX
 from eventindex.run_lists import parse_run_list
 from eventindex.selection import SelectionArguments
+from eventindex.told import Told, reason_of, sentence_of, told
 from eventindex.uuids import CANONICAL_UUID
 from rest_gateway.answers.schemas import Mask, Number
 from rest_gateway.answers.streams import link_to
@@ -66,7 +67,7 @@ class InCollection(Parameters):
         try:
             return chosen_name(self.collection, self.detector)
         except ValueError as error:
-            raise invalid(str(error), field="detector", value=self.detector) from error
+            raise invalid(sentence_of(error), field="detector", value=self.detector) from error
 
 
 class FileNamesQuery(Parameters):
@@ -77,8 +78,8 @@ class FileNamesQuery(Parameters):
     )
 
 
-EventForm = Literal["ndjson", "csv"]
-EVENT_FORMS = (Form.NDJSON, Form.CSV)
+EventForm = Literal["ndjson", "csv", "parquet", "arrow"]
+EVENT_FORMS = (Form.NDJSON, Form.CSV, Form.PARQUET, Form.ARROW)
 
 
 class PageQuery(Parameters):
@@ -173,7 +174,11 @@ def arguments(selection: Selection) -> SelectionArguments:
     """
     selection.check()
     if both := selection.olt_all & selection.olt_none:
-        raise invalid(f"olt_all and olt_none both have {both:#x}", field="olt_none", value=both)
+        raise invalid(
+            told("MASKS_OVERLAP", "olt_all and olt_none both have {mask}", mask=f"{both:#x}"),
+            field="olt_none",
+            value=both,
+        )
     return {
         "run_ranges": None if selection.runs is None else _run_ranges(selection.runs),
         "run": selection.run,
@@ -200,7 +205,17 @@ def _dataset(text: str | None) -> int | str | None:
     if text is None or not (text.isascii() and text.isdigit()):
         return text
     if len(text) > len(str(DSID_MAX)) or int(text) > DSID_MAX:
-        raise invalid(f"dataset is {short(text)}: above {DSID_MAX}", field="dataset", value=text)
+        raise invalid(
+            told(
+                "FIELD_ABOVE",
+                "{field} is {value}: above {bound}",
+                field="dataset",
+                value=short(text),
+                bound="2^31-1",
+            ),
+            field="dataset",
+            value=text,
+        )
     return int(text)
 
 
@@ -216,10 +231,26 @@ def _criteria(mask: int, text: str, field: str) -> Criteria:
     try:
         mask_of_criteria([each for each in given if not names_in([each])], {})
     except ValueError as error:
-        raise invalid(f"{field}: {error}", field=field, value=text) from error
+        raise invalid(_in_field(field, error), field=field, value=text) from error
     if any(not each.strip() for each in given):
-        raise invalid(f"{field} is {short(text)}: a criterion is empty", field=field, value=text)
+        raise invalid(
+            told(
+                "FIELD_EMPTY_CRITERION",
+                "{field} is {value}: a criterion is empty",
+                field=field,
+                value=short(text),
+            ),
+            field=field,
+            value=text,
+        )
     return [*([hex(mask)] if mask else []), *given]
+
+
+def _in_field(field: str, error: ValueError) -> str:
+    """Return what is wrong with one of the criteria of a field."""
+    reason, parameters = reason_of(sentence_of(error))
+    text = f"{field}: {error}"
+    return Told(text, reason, parameters) if reason else text
 
 
 def _run_ranges(text: str) -> tuple[tuple[int, int], ...]:
@@ -242,7 +273,14 @@ def check_range(first: int | None, last: int | None, first_name: str, last_name:
     """
     if first is not None and last is not None and first > last:
         raise invalid(
-            f"{first_name} is {first} and {last_name} is {last}: reversed",
+            told(
+                "RANGE_REVERSED",
+                "{first_field} is {first} and {last_field} is {last}: reversed",
+                first_field=first_name,
+                first=first,
+                last_field=last_name,
+                last=last,
+            ),
             field=last_name,
             value=last,
         )

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator
-from io import BytesIO
 
 import numpy as np
-import pyarrow as pa
-from pyarrow import parquet
 
 from eventindex.collection_names import RAW
 from eventindex.lookup_messages import Question, decode, encode
-from eventindex.pairs import Pairs, to_pairs
+from eventindex.pairs import Pairs
 from eventindex.results import LookupResult, to_result
 from eventindex.v1 import lookup_pb2
-from rest_gateway.lists.pair_lists import ListBlock
+from rest_gateway.lists.block import ListBlock
 from rest_gateway.lists.spool import ListCheck
 from rest_gateway.problems import Problem
 
@@ -71,18 +68,6 @@ def to_results(read: ReadChunk, chunks: int) -> Generator[LookupResult, None, No
         yield to_result(Pairs(runs, events), answer, with_olt_result=request.with_olt_result)
 
 
-def parquet_blocks(results: Iterable[LookupResult], *, olt: bool) -> Generator[bytes, None, None]:
-    """Yield a Parquet file in pieces, a row group for each result."""
-    empty = to_result(to_pairs([]), decode(b""), with_olt_result=False).to_arrow().schema
-    schema = empty.append(pa.field("olt_result", pa.uint64())) if olt else empty
-    buffer = BytesIO()
-    with parquet.ParquetWriter(buffer, schema, compression="zstd") as writer:
-        for result in results:
-            writer.write_table(result.to_arrow().select(schema.names).cast(schema))
-            yield _drained(buffer)
-    yield _drained(buffer)
-
-
 def _joined(parts: list[Pairs]) -> Pairs:
     return Pairs(
         np.concatenate([part.runs for part in parts]),
@@ -100,11 +85,3 @@ def _cut(pairs: Pairs) -> list[Pairs]:
 
 def _to_bytes(pairs: Pairs, olt: bool, collection: str) -> bytes:
     return encode(1, pairs, Question(olt, collection)).data
-
-
-def _drained(buffer: BytesIO) -> bytes:
-    """Return what was written since the last time; the writer counts on by itself."""
-    data = buffer.getvalue()
-    buffer.seek(0)
-    buffer.truncate()
-    return data

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from event_store.database.connection import Connection, fetch_one
-from rest_gateway.lists.pair_lists import PairError
+from rest_gateway.lists.block import PairError
 
 # An unfinished list is removed this long after its last chunk.
 RECEIVING_S_MAX = 3600

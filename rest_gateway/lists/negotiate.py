@@ -15,6 +15,7 @@ class Form(StrEnum):
     NDJSON = "ndjson"
     CSV = "csv"
     PARQUET = "parquet"
+    ARROW = "arrow"
 
 
 MEDIA_TYPES: Mapping[Form, str] = {
@@ -22,7 +23,12 @@ MEDIA_TYPES: Mapping[Form, str] = {
     Form.NDJSON: "application/x-ndjson",
     Form.CSV: "text/csv",
     Form.PARQUET: "application/vnd.apache.parquet",
+    Form.ARROW: "application/vnd.apache.arrow.stream",
 }
+
+
+# Those that are columns, not text.
+TABLE_FORMS = frozenset({Form.PARQUET, Form.ARROW})
 
 
 class BodyKind(StrEnum):

@@ -13,7 +13,7 @@ from typing import IO
 import numpy as np
 
 from eventindex.pairs import Pairs
-from rest_gateway.lists.pair_lists import ListBlock, PairError
+from rest_gateway.lists.block import ListBlock, PairError
 from rest_gateway.problems import Problem, too_large
 
 ERRORS_MAX = 1000

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from rest_gateway import problems
 from rest_gateway.answers.schemas import PairList
-from rest_gateway.lists.negotiate import MEDIA_TYPES, Form
+from rest_gateway.lists.negotiate import MEDIA_TYPES, TABLE_FORMS, Form
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -128,5 +128,5 @@ def list_body() -> dict[str, Any]:
 def _media(form: Form, schema: Any) -> dict[str, Any]:
     if schema is not None:
         return {"schema": schema}
-    kind = {"type": "string", "format": "binary"} if form is Form.PARQUET else {"type": "string"}
+    kind = {"type": "string", "format": "binary"} if form in TABLE_FORMS else {"type": "string"}
     return {"schema": kind, **({"example": _EXAMPLES[form]} if form in _EXAMPLES else {})}

@@ -9,7 +9,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 from starlette.routing import compile_path
 
-from rest_gateway.answers import cosmic_schemas, schemas
+from rest_gateway.answers import cosmic_schemas, problem_schemas, schemas
 
 DESCRIPTION = """\
 Lists of (run, event) pairs in, the RAW files that hold them out; selections, counts and lists of
@@ -36,7 +36,7 @@ _TAGS = [
     {"name": "dead letters (admin)", "description": "What was refused, and why."},
 ]
 # Models that only streams and problems refer to.
-_MODELS = (schemas.ProblemDocument, schemas.LookupAnswer, cosmic_schemas.CosmicEvent)
+_MODELS = (problem_schemas.ProblemDocument, schemas.LookupAnswer, cosmic_schemas.CosmicEvent)
 _REF = "#/components/schemas/{model}"
 
 

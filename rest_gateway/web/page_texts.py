@@ -1,7 +1,7 @@
 """The texts of the pages: a catalogue a language, and which language a reader gets.
 
-The catalogues are `web/texts/<language>.json`; templates and scripts use the same one. Pure but
-for reading them once.
+The catalogues are `web/texts/<language>.json`; `web/texts/told/` has sentences of the services by
+their reasons. Templates and scripts use the same one. Pure but for reading them once.
 """
 
 from __future__ import annotations
@@ -26,6 +26,11 @@ Catalogue = dict[str, str | Plural]
 def catalogue(language: str) -> Catalogue:
     """Return all texts of a language by their keys; plurals are objects by CLDR category."""
     found: Catalogue = json.loads((_FOLDER / f"{language}.json").read_text("utf-8"))
+    # The services' own sentences are English.
+    sentences = _FOLDER / "told" / f"{language}.json"
+    if sentences.exists():
+        told: dict[str, str] = json.loads(sentences.read_text("utf-8"))
+        found |= {f"told.{reason}": text for reason, text in told.items()}
     return found
 
 

@@ -220,7 +220,6 @@ def sign_in() -> HTMLResponse:
 
 
 @router.get("/docs")
-def docs() -> HTMLResponse:
+def docs(reader: ReaderDep) -> HTMLResponse:
     """Show the OpenAPI document to people, by Swagger UI from this machine."""
-    page = _templates.get_template("docs.html").render()
-    return HTMLResponse(page, headers={"Cache-Control": "no-cache"})
+    return _page(reader, "docs")

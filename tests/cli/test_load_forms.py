@@ -191,3 +191,19 @@ def test_forms_by_command():
     assert result.exit_code == 2
     assert "array.json: element 1: 1 is not an object" in result.stderr
     assert "array.json: the array does not end" in result.stderr
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet", "jsonl"])
+def test_an_option_beside_a_column_is_told(suffix: str):
+    """A file's own dataset counts, and whoever gave another one is told so once."""
+    rows = [(run_number, event, 1, *rest) for run_number, event, _, *rest in ROWS[:3]]
+    columns_of = dict(zip(FIELDS, zip(*rows, strict=True), strict=True))
+    if suffix == "parquet":
+        parquet.write_table(pa.table(columns_of), "a.parquet")
+    elif suffix == "csv":
+        Path("a.csv").write_text(csv_of(rows))
+    else:
+        lines = [json.dumps(dict(zip(FIELDS, row, strict=True))) for row in rows]
+        Path("a.jsonl").write_text("\n".join(lines))
+    told = run("load", f"a.{suffix}", "--dsid", 9, "--dry-run").stderr
+    assert told.count("has dsid_raw itself; the option is for files without") == 1

@@ -172,9 +172,14 @@ def test_commands(command, client, tmp_path):
 
     ingest(client, events("aod.v2", [7], 2, run=60))
     elsewhere = command("lookup", "60", "7")
-    assert "aod.v2" in elsewhere.stderr
+    assert (
+        "run 60 is not in raw\nruns of events that were not found are in aod.v2" in elsewhere.stderr
+    )
 
-    assert command("collections", "delete", "aod.v2", "--yes").exit_code == 1
+    for name, word in (("aod.v2", "is open"), ("raw", "cannot be deleted")):
+        # Without --yes: nobody is asked about what is refused anyway.
+        refused = command("collections", "delete", name)
+        assert (refused.exit_code, word in refused.stderr) == (1, True)
     assert command("collections", "change", "aod.v2", "--state", "retired").exit_code == 0
     deleted = command("collections", "delete", "aod.v2", "--yes")
     assert "aod.v2 removed: 3 events" in deleted.stderr

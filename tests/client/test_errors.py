@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import grpc
 import pytest
 
@@ -85,3 +87,16 @@ def test_a_taken_name_and_a_wrong_state():
     resolved = run("conflicts", "resolve", conflict, "--keep", "--by", "anna")
     assert resolved.exit_code == 3
     assert "kept by anna" in resolved.stderr
+
+
+def test_a_reason_comes_with_its_parameters(index_address: str):
+    """Programs get what a sentence says as a code and values, in another process too."""
+    with (
+        eventindex.connect(index_address) as client,
+        pytest.raises(errors.NotFoundError) as refused,
+    ):
+        client.get_event(424242, 7)
+    error = pickle.loads(pickle.dumps(refused.value))  # ours
+    assert str(error) == "run 424242 is not in the index"
+    assert (error.reason, error.parameters) == ("RUN_NOT_FOUND", {"run": "424242"})
+    assert errors.UnavailableError("nobody answers").reason == ""

@@ -98,7 +98,15 @@ def test_pages_are_not_for_nonsense(stack: Stack):
 
 def test_every_text_is_there_in_every_language():
     """The catalogues have the same keys, placeholders and the plurals that their language has."""
-    texts = {language: page_texts.catalogue(language) for language in page_texts.LANGUAGES}
+    texts = {
+        language: {
+            # English sentences of the services are as they send them.
+            key: text
+            for key, text in page_texts.catalogue(language).items()
+            if not key.startswith("told.")
+        }
+        for language in page_texts.LANGUAGES
+    }
     for language, found in texts.items():
         assert found.keys() == texts["en"].keys()
         for key, text in found.items():

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 
 import httpx
 import pytest
+from pyarrow import ipc, parquet
 
 from tests.support.gateway import (
     API,
@@ -75,6 +77,33 @@ def test_answers_come_in_every_form(http):
     rows = list(csv.DictReader(io.StringIO(table.text)))
     as_text = [{k: "" if v is None else str(v) for k, v in row.items()} for row in expected]
     assert rows == [row | {"error": ""} for row in as_text]
+
+
+@pytest.mark.parametrize(
+    ("form", "read"),
+    [("parquet", parquet.read_table), ("arrow", lambda file: ipc.open_stream(file).read_all())],
+)
+def test_answers_come_as_tables(http, form, read):
+    """Parquet and Arrow have a row a pair, and name the lines that are none; they go back in."""
+    expected = lookup(http, AS_TEXT, olt_result=True).json()["answers"]
+    answer = lookup(http, f"{AS_TEXT}\nmoon\n", olt_result=True, format=form)
+    table = read(io.BytesIO(answer.content))
+    rows = table.to_pylist()
+    for name in ("run_number", "event_number", "fuid_raw", "dsid_raw", "dataset_state"):
+        assert [row[name] for row in rows] == [row[name] for row in expected]
+    assert [row["olt_result"] for row in rows] == [row["olt_result"] or 0 for row in expected]
+    (error,) = json.loads(table.schema.metadata[b"errors"])
+    assert (error["line"], error["value"]) == (8, "moon")
+    headers = {"Content-Type": answer.headers["content-type"], "Accept": "application/json"}
+    again = http.post(f"{API}/lookup", content=answer.content, headers=headers).json()
+    assert [row["fuid_raw"] for row in again["answers"]] == [row["fuid_raw"] for row in expected]
+    events = http.get(f"{API}/events", params={"run": 1, "format": form, "with_file_names": True})
+    listed = read(io.BytesIO(events.content))
+    text = http.get(f"{API}/events", params={"run": 1, "format": "csv"}).text
+    assert [f"{r['run_number']},{r['event_number']}" for r in listed.to_pylist()] == [
+        ",".join(line.split(",")[:2]) for line in text.splitlines()[1:]
+    ]
+    assert "file_name" in listed.column_names
 
 
 def test_bad_lines_are_named_and_the_rest_is_answered(http):
@@ -206,7 +235,10 @@ def test_what_is_not_acceptable_is_refused_with_what_there_is(http):
     """406 lists the forms of the answer."""
     answer = http.get(f"{API}/events", headers={"Accept": "text/html"})
     assert answer.status_code == 406
-    assert answer.json()["supported"] == ["application/x-ndjson", "text/csv"]
+    assert answer.json()["supported"] == [
+        *("application/x-ndjson", "text/csv"),
+        *("application/vnd.apache.parquet", "application/vnd.apache.arrow.stream"),
+    ]
 
 
 def test_a_million_pairs_take_little_memory(stack, http):

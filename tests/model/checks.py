@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 
 import pytest
 from hypothesis import strategies as st
@@ -10,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 import eventindex
 from eventindex import DatasetState
+from eventindex.admin_results import RunCheck
 from tests.model.index import Conflict, Key, Model, Offer, Value
 from tests.model.system import NUMBER_MAX, System, from_dead_letter
 
@@ -25,6 +27,7 @@ class Checks(RuleBasedStateMachine):
     Attributes:
         sent: every batch of the example.
         bad: messages that were no events.
+        elsewhere: events that were sent to another collection.
     """
 
     system: System
@@ -35,18 +38,33 @@ class Checks(RuleBasedStateMachine):
         self.model = Model()
         self.sent: list[list[Offer]] = []
         self.bad: Counter[bytes] = Counter()
+        self.elsewhere: set[Key] = set()
         self.client = self.system.client
+
+    def block_offers(self, drawn, file_of: Callable[[int], tuple[str, int]]) -> list[Offer]:
+        """The events of drawn blocks, in the files that numbers stand for."""
+        offers = []
+        for run, start, shift, count, stride, file, in_turn, olt, step in drawn:
+            for i in range(count if stride < 8_192 else min(count, 40)):
+                event = start + shift + i * stride
+                if event > NUMBER_MAX:
+                    break
+                fuid, dsid = file_of((file + i % in_turn) % 12)
+                value = Value(fuid, dsid, (olt + i * step) % 2**64)
+                offers.append(Offer((self.example.runs[run], event), value))
+        return offers
 
     def some_dataset(self, number: int) -> int:
         return sorted(self.model.states)[number % len(self.model.states)]
 
     def look_up(self, keys: list[Key]) -> dict[Key, Value | None]:
-        return self.values(keys, self.client.lookup(keys, with_olt_result=True))
+        found = self.client.lookup(keys, with_olt_result=True)
+        return self.values(keys, found, self.model.states)
 
-    def values(self, keys: list[Key], result) -> dict[Key, Value | None]:
+    def values(self, keys: list[Key], result, states) -> dict[Key, Value | None]:
         """The value of each pair that was looked up; None where it was not found."""
         for file in result.files:
-            assert file.dataset_state == self.model.states.get(file.dsid_raw, DatasetState.OPEN)
+            assert file.dataset_state == states.get(file.dsid_raw, DatasetState.OPEN)
         assert result.olt_results is not None
         columns = zip(keys, result.file_indexes.tolist(), result.olt_results.tolist(), strict=True)
         return {
@@ -56,7 +74,7 @@ class Checks(RuleBasedStateMachine):
 
     def known_and_unknown(self) -> list[Key]:
         """Everything that was ever sent, and neighbours that may not be there."""
-        sent = {offer.key for offers in self.sent for offer in offers}
+        sent = {offer.key for offers in self.sent for offer in offers} | self.elsewhere
         near = {(run, min(event + 1, NUMBER_MAX)) for run, event in sent}
         return sorted(sent | near | {(run, 17) for run in self.example.runs})
 
@@ -77,7 +95,7 @@ class Checks(RuleBasedStateMachine):
             answers = list(self.client.lookup_stream(pieces, with_olt_result=True))
         for piece, answer in zip(pieces, answers, strict=True):
             expected = {key: self.model.events.get(key) for key in piece}
-            assert self.values(piece, answer) == expected
+            assert self.values(piece, answer, self.model.states) == expected
 
     @rule()
     def list_events(self) -> None:
@@ -154,7 +172,9 @@ class Checks(RuleBasedStateMachine):
                 (f.run_number, *f.file[:2]): (f.events, f.event_first, f.event_last)
                 for f in self.client.files(dataset=dsid)
             } == of_dataset
-            (dataset,) = self.client.datasets(name_contains=f"dsid-{dsid}")
+            name = f"dsid-{dsid}"
+            found = self.client.datasets(name_contains=name)
+            (dataset,) = (one for one in found if one.name == name)
             assert dataset.state == state
             assert dataset.events == sum(row[0] for row in of_dataset.values())
             assert dataset.files == len({key[1] for key in of_dataset})
@@ -202,11 +222,17 @@ class Checks(RuleBasedStateMachine):
     def verify(self) -> None:
         """The counts agree with the pages, and the pages hold what the model does."""
         runs, found = self.model.run_rows(), {}
-        for run in sorted(self.model.runs):
-            (check,) = self.client.verify(runs=(run, run))
+        for check in self.checks_of("raw", self.model.runs):
             assert check.differences == []
-            found[run] = check.events
-        assert found == {run: runs[run][0] if run in runs else 0 for run in found}
+            found[check.run_number] = check.events
+        assert found == {run: runs[run][0] if run in runs else 0 for run in self.model.runs}
+
+    def checks_of(self, collection: str, runs: Iterable[int]) -> Iterator[RunCheck]:
+        """What verification says of each of some runs of a collection."""
+        for run in sorted(runs):
+            checks = self.client.verify(runs=(run, run))
+            (check,) = (check for check in checks if check.collection == collection)
+            yield check
 
     def teardown(self) -> None:
         if not hasattr(self, "model"):

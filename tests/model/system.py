@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 
@@ -42,6 +43,15 @@ class Example:
     def file(self, index: int) -> tuple[str, int]:
         """One of twelve files: four ids, each with three datasets."""
         return self.fuids[index % 4], self.dsids[index // 4]
+
+    @property
+    def collection(self) -> str:
+        """The name of its second collection."""
+        return f"model.{self._number}"
+
+    def derived_file(self, index: int) -> tuple[str, int]:
+        """One of two files of the second collection, in a dataset of its own."""
+        return str(uuid.UUID(int=(self._number << 8) + 16 + index % 2)), 500_000_000 + self._number
 
     def sentinel(self) -> Offer:
         """An event of no interest, never sent before."""
@@ -95,9 +105,9 @@ class System:
             if server:
                 server.close()
 
-    def store(self, offers: Sequence[Offer]) -> eventindex.Ack:
+    def store(self, offers: Sequence[Offer], collection: str = "raw") -> eventindex.Ack:
         """Ingest one batch over gRPC."""
-        (ack,) = self.client.ingest([to_columns(offers)])
+        (ack,) = self.client.ingest([replace(to_columns(offers), collection=collection)])
         return ack
 
     def publish(

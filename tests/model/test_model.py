@@ -16,7 +16,9 @@ from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 import eventindex
 from eventindex import DatasetState
 from tests.conftest import GIVEN, LONG_PROFILE
-from tests.model.checks import STARTS, Checks, delays, key_of, numbers, value_of
+from tests.model.blocks import batches, crashes
+from tests.model.checks import delays, key_of, numbers, value_of
+from tests.model.derived import Derived
 from tests.model.index import Offer, Value
 from tests.model.system import NUMBER_MAX, System
 from tests.support.gateway import database
@@ -29,35 +31,13 @@ SHORT_SETTINGS = settings(
     phases=[Phase.generate],
 )
 
-blocks = st.tuples(
-    st.integers(0, 3),  # run
-    st.sampled_from(STARTS),
-    st.sampled_from((0, 1, 600)),  # added to the start
-    st.sampled_from((1, 2, 5, 40, 700)),  # events
-    st.sampled_from((0, 1, 3, 8_192)),  # between two of them; 0 repeats one
-    st.integers(0, 11),  # file
-    st.integers(1, 3),  # files in turn
-    st.sampled_from((0, 1, 6, 2**63, 2**64 - 1)),  # olt_result of the first
-    st.sampled_from((0, 1, 5)),  # added to the next one's
-)
-batches = st.lists(blocks, min_size=1, max_size=3)
-crashes = st.sampled_from(("ingest", "ingest by SIGTERM", "database"))
 
-
-class Machine(Checks):
+class Machine(Derived):
     """Adds the rules that write; each makes a call, and compares its answer with the model's."""
 
     def expand(self, drawn) -> list[Offer]:
         """The events of drawn blocks."""
-        example, offers = self.example, []
-        for run, start, shift, count, stride, file, in_turn, olt, step in drawn:
-            for i in range(count if stride < 8_192 else min(count, 40)):
-                event = start + shift + i * stride
-                if event > NUMBER_MAX:
-                    break
-                fuid, dsid = example.file((file + i % in_turn) % 12)
-                value = Value(fuid, dsid, (olt + i * step) % 2**64)
-                offers.append(Offer((example.runs[run], event), value))
+        offers = self.block_offers(drawn, self.example.file)
         self.sent.append(offers)
         return offers
 
@@ -259,6 +239,12 @@ def test_each_call_and_each_crash_once(machine):
     state.delete_dataset(0, close_it=True)
     state.check_catalogue()
     state.look_some_up(3)
+    state.derive_what_was_sent(0, 1)
+    state.ingest_derived([(1, 2**40, 0, 700, 1, 0, 2, 6, 1)])
+    state.offer_a_dataset_of_raw(1)
+    state.compare_derived()
+    state.delete_collection("database", 10)
+    state.derive_while_it_crashes(second, "ingest", 5)
     state.teardown()
 
 

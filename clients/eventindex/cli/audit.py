@@ -17,6 +17,7 @@ from eventindex.cli.shared.listing import (
     show_time,
     write_list,
 )
+from eventindex.cli.shared.ranges import whole
 from eventindex.client import Client
 
 _COLUMNS: list[Column[AdminAction]] = [
@@ -32,7 +33,7 @@ _COLUMNS: list[Column[AdminAction]] = [
 @click.command(short_help="Who changed what, the newest first.")
 @click.option("--subject", default="", help="Those of one subject alone.")
 @click.option("--method", default="", help="Those of one method alone, such as DeleteDataset.")
-@click.option("--limit", type=click.IntRange(1), help="At most so many.")
+@click.option("--limit", type=whole(1), help="At most so many.")
 @format_option
 @connection_options
 def audit(

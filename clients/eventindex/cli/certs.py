@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from eventindex.cli.shared.common import note
+from eventindex.cli.shared.ranges import whole
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -28,9 +29,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
     metavar="NAME",
     help="Name of a client, CN of its certificate; may be repeated.  [client]",
 )
-@click.option(
-    "--days", type=click.IntRange(1, 825), default=90, show_default=True, help="Days they last."
-)
+@click.option("--days", type=whole(1, 825), default=90, show_default=True, help="Days they last.")
 def certs(directory: Path, servers: tuple[str, ...], clients: tuple[str, ...], days: int) -> None:
     """Make a certificate authority and certificates in DIRECTORY, for development.
 

@@ -26,6 +26,7 @@ from eventindex.cli.shared.listing import (
 )
 from eventindex.cli.shared.progress import ProgressReport
 from eventindex.client import Client
+from eventindex.collection_names import RAW
 from eventindex.collection_results import Collection
 from eventindex.printing import printable
 from eventindex.results import DatasetState
@@ -108,7 +109,8 @@ def delete(connect: Callable[[], Client], name: str, yes: bool) -> None:
         known = next((one for one in client.collections() if one.name == name), None)
         if known is None:
             raise Failure(f"collection {name!r} is not in the index")
-        if not yes:
+        # Nobody is asked about what the service refuses.
+        if not yes and name != RAW and known.state is not DatasetState.OPEN:
             _confirm(known)
         with ProgressReport(f"delete {printable(name)}", known.events or None) as progress:
             removed = follow_removal(client.delete_collection(name), progress)

@@ -30,6 +30,7 @@ from eventindex.cli.load_options import column_names
 from eventindex.cli.shared.common import EXIT_NOT_ALL, both_services, counted, note
 from eventindex.cli.shared.listing import Column, Layout, format_option, on_terminal, write_list
 from eventindex.cli.shared.progress import ProgressReport
+from eventindex.cli.shared.ranges import whole
 from eventindex.cli.shared.selection_options import collection_option, number
 from eventindex.client import Client
 from eventindex.collection_names import RAW
@@ -65,7 +66,7 @@ def _check_columns(_: click.Context, __: click.Parameter, value: str | None) -> 
     help="What fields are called in the file; other columns are then passed over.",
 )
 @click.option("--run", type=number, help="This run; of FILE, for entries without.")
-@click.option("--dsid", type=click.IntRange(0, DSID_MAX), help="Dataset, for entries without.")
+@click.option("--dsid", type=whole(0, DSID_MAX), help="Dataset, for entries without.")
 @format_option
 @both_services
 def compare(

@@ -91,7 +91,6 @@ def compare_collections(
     tally = _Tally(with_complete=wanted.with_complete, form=form)
     with connect() as client, ProgressReport("comparing", None) as progress:
         options = SelectionOptions(SelectionArguments(), wanted.masks)
-        options.resolve(client)  # refuses what nothing can meet
         olt_all, olt_any, olt_none = options.resolve_masks(client)
         selection = ExpectedArguments(
             run=run, runs=runs, olt_all=olt_all, olt_any=olt_any, olt_none=olt_none

@@ -26,6 +26,7 @@ from eventindex.cli.shared.listing import (
     write_json,
     write_list,
 )
+from eventindex.cli.shared.ranges import whole
 from eventindex.cli.shared.selection_options import (
     collection_option,
     detector_option,
@@ -74,7 +75,7 @@ def conflicts() -> None:
 @detector_option
 @click.option("--resolved", is_flag=True, help="Those too that were decided on.")
 @collection_option
-@click.option("--limit", type=click.IntRange(1), help="At most so many conflicts.")
+@click.option("--limit", type=whole(1), help="At most so many conflicts.")
 @format_option
 @connection_options
 def list_conflicts(

@@ -11,6 +11,7 @@ from eventindex.cli.shared.bulk import confirm, yes_option
 from eventindex.cli.shared.common import connection_options, note
 from eventindex.cli.shared.groups import ListGroup
 from eventindex.cli.shared.listing import Column, Layout, format_option, record_of, write_list
+from eventindex.cli.shared.ranges import whole
 from eventindex.cli.shared.selection_options import CriterionNames, number
 from eventindex.client import Client
 from eventindex.printing import printable
@@ -37,7 +38,7 @@ def list_criteria(connect: Callable[[], Client], form: str) -> None:
 
 
 @criteria.command("set")
-@click.argument("bit", type=click.IntRange(0, 63))
+@click.argument("bit", type=whole(0, 63), metavar="BIT")
 @click.argument("name")
 @click.option("--from-run", type=number, default=0, show_default=True, help="First run.")
 @connection_options

@@ -27,6 +27,7 @@ from eventindex.cli.shared.listing import (
     write_fields,
     write_list,
 )
+from eventindex.cli.shared.ranges import whole
 from eventindex.cli.shared.selection_options import number
 from eventindex.client import Client
 from eventindex.printing import printable
@@ -96,7 +97,7 @@ def dead_letters() -> None:
 @dead_letters.command("list")
 @_reason
 @_topic
-@click.option("--limit", type=click.IntRange(1), help="At most so many.")
+@click.option("--limit", type=whole(1), help="At most so many.")
 @format_option
 @connection_options
 def list_dead_letters(

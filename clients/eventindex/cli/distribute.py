@@ -6,6 +6,7 @@ import click
 
 from eventindex.addresses import find_address
 from eventindex.cli.shared.common import Failure, missing_part
+from eventindex.cli.shared.ranges import whole
 
 _SHARDS_DEFAULT, _SHARDS_MAX = 32, 4096
 
@@ -19,7 +20,7 @@ _SHARDS_DEFAULT, _SHARDS_MAX = 32, 4096
 )
 @click.option(
     "--shards",
-    type=click.IntRange(1, _SHARDS_MAX),
+    type=whole(1, _SHARDS_MAX),
     default=_SHARDS_DEFAULT,
     show_default=True,
     help="Parts of each table: two to four for each core of all workers.",

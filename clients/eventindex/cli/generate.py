@@ -15,6 +15,7 @@ from eventindex.cli.event_files.writing import EventWriter, open_writer, output_
 from eventindex.cli.generate_derived import derivation, is_given, source_blocks
 from eventindex.cli.shared.common import connection_options, counted, note
 from eventindex.cli.shared.progress import ProgressReport
+from eventindex.cli.shared.ranges import decimal, whole
 from eventindex.columns import DSID_MAX, EventColumns
 from eventindex.derive import derive as derived_events
 from eventindex.generate import Plan
@@ -35,8 +36,8 @@ def _probabilities(_: click.Context, __: click.Parameter, value: str) -> tuple[f
         raise click.BadParameter(f"{value!r} is not a list of numbers") from None
 
 
-_COUNT = click.IntRange(min=1)
-_NUMBER = click.IntRange(0, 2**62)
+_COUNT = whole(1)
+_NUMBER = whole(0, 2**62)
 
 
 @click.command(short_help="Write pseudo-data to a file.")
@@ -55,7 +56,7 @@ _NUMBER = click.IntRange(0, 2**62)
 @click.option("--event-first", type=_NUMBER, default=1, show_default=True, help="First event.")
 @click.option(
     "--gaps",
-    type=click.FloatRange(0, 1),
+    type=decimal(0, 1),
     default=0.1,
     show_default=True,
     help="Chance that an event number is left out.",
@@ -74,9 +75,7 @@ _NUMBER = click.IntRange(0, 2**62)
     show_default=True,
     help="Chance of each bit of olt_result, lowest first.",
 )
-@click.option(
-    "--dsid", type=click.IntRange(0, DSID_MAX), default=1, show_default=True, help="Dataset."
-)
+@click.option("--dsid", type=whole(0, DSID_MAX), default=1, show_default=True, help="Dataset.")
 @click.option(
     "--datasets",
     type=_COUNT,
@@ -91,7 +90,7 @@ _NUMBER = click.IntRange(0, 2**62)
 @click.option("--derive", metavar="NAME", help="Events of this collection, out of those of --from.")
 @click.option(
     "--keep",
-    type=click.FloatRange(0, 1),
+    type=decimal(0, 1),
     default=0.1,
     show_default=True,
     help="With --derive: chance that an event is kept.",

@@ -36,6 +36,7 @@ from eventindex.cli.load_root import RootInputs
 from eventindex.cli.load_target import FileLoad, Refusals, ServiceTarget, Target, Totals
 from eventindex.cli.shared.common import EXIT_NOT_ALL, Failure, connection_options, note
 from eventindex.cli.shared.progress import ProgressReport
+from eventindex.cli.shared.ranges import decimal, whole
 from eventindex.client import Client
 from eventindex.collection_names import RAW
 from eventindex.columns import DSID_MAX
@@ -68,10 +69,8 @@ B = TypeVar("B", EventBlock, RecordBlock)
     metavar="CHARACTER",
     help="What separates the columns of CSV, or tab; default: , ; or tab, by the header.",
 )
-@click.option("--run", type=click.IntRange(0, NUMBER_MAX), help="Run, for files without.")
-@click.option(
-    "--dsid", type=click.IntRange(0, DSID_MAX), help="Dataset of all events, for files without."
-)
+@click.option("--run", type=whole(0, NUMBER_MAX), help="Run, for files without.")
+@click.option("--dsid", type=whole(0, DSID_MAX), help="Dataset of all events, for files without.")
 @click.option("--fuid", callback=check_fuid, help="RAW file of all events, for files without.")
 @click.option(
     "--fuid-per-run", is_flag=True, help="Make up a RAW file for each run, for files without."
@@ -94,7 +93,7 @@ B = TypeVar("B", EventBlock, RecordBlock)
 @click.option(
     "--storage-timeout",
     "storage_seconds_max",
-    type=click.FloatRange(min=0, min_open=True),
+    type=decimal(0, above=True),
     default=STORAGE_SECONDS_MAX,
     show_default=True,
     help="Longest wait for an answer of remote storage, seconds.",
@@ -213,11 +212,14 @@ def _load_file(
         if file.form == "dat":
             acks = target.records(_remember(read_telescope_records(opened), work, opened))
         else:
+            defaults.not_used.clear()
             blocks = read_events(file, opened, defaults, work.report)
             acks = target.events(_remember(blocks, work, opened))
         for ack in acks:
             work.acknowledge(ack)
             yield
+    for field in sorted(defaults.not_used):
+        work.refusals.tell(f"{file.path}: has {field} itself; the option is for files without")
 
 
 def _load_root_file(

@@ -70,8 +70,8 @@ class JsonWriter:
 
     def write(self, result: LookupResult) -> None:
         """Write the objects of a result."""
-        if objects := answer_objects(result, names=self._with_names):
-            self._out.write(self._separator + ",\n".join(objects))
+        if objects := answer_objects(result, end=",\n", names=self._with_names):
+            self._out.write(self._separator + objects.removesuffix(",\n"))
             self._separator = ",\n"
 
     def close(self) -> None:
@@ -88,8 +88,7 @@ class JsonLinesWriter:
 
     def write(self, result: LookupResult) -> None:
         """Write the objects of a result."""
-        objects = answer_objects(result, names=self._with_names)
-        self._out.write("".join(f"{one}\n" for one in objects))
+        self._out.write(answer_objects(result, names=self._with_names))
 
     def close(self) -> None:
         """Do nothing: all is written."""

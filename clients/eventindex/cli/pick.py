@@ -15,6 +15,7 @@ from eventindex.cli.lookup_input import open_pairs
 from eventindex.cli.shared.common import EXIT_NOT_ALL, Failure, connection_options, note
 from eventindex.cli.shared.listing import Column, Layout, record_of, write_list
 from eventindex.cli.shared.progress import ProgressReport
+from eventindex.cli.shared.ranges import decimal, whole
 from eventindex.client import Client
 from eventindex.collection_names import RAW
 from eventindex.limits import STORAGE_SECONDS_MAX
@@ -87,7 +88,7 @@ def _names(_: click.Context, __: click.Parameter, value: str | None) -> tuple[st
 )
 @click.option(
     "--together",
-    type=click.IntRange(1, 64),
+    type=whole(1, 64),
     default=FILES_TOGETHER,
     show_default=True,
     help="Input files that are read at a time.",
@@ -99,7 +100,7 @@ def _names(_: click.Context, __: click.Parameter, value: str | None) -> tuple[st
 )
 @click.option(
     "--storage-timeout",
-    type=click.FloatRange(min=0, min_open=True),
+    type=decimal(0, above=True),
     default=STORAGE_SECONDS_MAX,
     show_default=True,
     help="Longest wait for an answer of remote storage, seconds.",

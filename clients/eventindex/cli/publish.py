@@ -15,6 +15,7 @@ from eventindex.addresses import find_address
 from eventindex.cli.event_files.text import BadRow, Defaults, EventBlock, FileFormatError, read_csv
 from eventindex.cli.shared.common import EXIT_NOT_ALL, counted, missing_part, note, open_input
 from eventindex.cli.shared.progress import ProgressReport
+from eventindex.cli.shared.ranges import decimal
 from eventindex.text_rows import event_objects
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -48,10 +49,10 @@ def _check_topic(_: click.Context, __: click.Parameter, topic: str) -> str:
     help="mqtt://[user:password@]host[:port] or mqtts://… (default: EVENTINDEX_MQTT_URL, or what "
     "`up` runs).",
 )
-@click.option("--rate", type=click.FloatRange(min=0, min_open=True), help="Messages a second.")
+@click.option("--rate", type=decimal(0, above=True), help="Messages a second.")
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
+    type=decimal(0, above=True),
     default=30.0,
     show_default=True,
     help="Longest wait for an acknowledgement, seconds.",

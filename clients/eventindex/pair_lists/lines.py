@@ -10,12 +10,13 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 
 from eventindex.pair_lists import columns as pair_columns
 from eventindex.pair_lists.columns import Columns
+from eventindex.pair_lists.plain_tables import read_plain
 from eventindex.pairs import NUMBER_MAX, Pairs
 from eventindex.printing import printable
 from eventindex.stored_text import SEPARATOR_LINE
@@ -29,6 +30,7 @@ _NO_PAIR = ("not a run and an event number", "pair")
 _BETWEEN = rb"(?:[ \t]++|[ \t]*+[,:/][ \t]*+)"
 _LINE = re.compile(r"\s*([0-9]+)(?:\s+|\s*[,:/]\s*)([0-9]+)\s*", re.ASCII)
 _DIGITS = re.compile(r"[0-9]+")
+_LINE_END = re.compile(rb"\r\n|\n|\r")
 _SEPARATORS = bytes.maketrans(b",:/;", b"    ")
 
 
@@ -72,6 +74,10 @@ class LineReader:
 
     def read(self, text: bytes) -> PairBlock:
         """Return the pairs of the next lines; all of them end, but perhaps the last of the list."""
+        text = self._below_header(text)
+        if not self._json and (plain := read_plain(text, self._columns)):
+            self._line += _line_ends(text)
+            return PairBlock(plain)
         if not self._json and _regular(self._columns).fullmatch(text):
             return self._read_whole(text)
         if self._columns.delimiter and not self._columns.of_two:
@@ -88,12 +94,20 @@ class LineReader:
         table = np.array(found, np.int64).reshape(-1, 2)
         return PairBlock(Pairs(table[:, 0], table[:, 1]), bad)
 
+    def _below_header(self, text: bytes) -> bytes:
+        """Return what follows the header, and what may stand above one; takes what they say."""
+        at = 0
+        while self._header_allowed and (end := _LINE_END.search(text, at)):
+            if self._says_something(text[at : end.start()]):
+                break
+            self._line, at = self._line + 1, end.end()
+        return text[at:]
+
     def _read_whole(self, text: bytes) -> PairBlock:
         columns = self._columns
         # NumPy reads blank text as one zero.
         digits = b"" if text.isspace() else text.translate(_SEPARATORS)
         numbers = np.fromstring(digits, dtype=np.int64, sep=" ")
-        self._header_allowed = self._header_allowed and not len(numbers)
         self._line += _line_ends(text)
         runs = numbers[columns.run :: columns.width]
         return PairBlock(Pairs(runs, numbers[columns.event :: columns.width]))
@@ -248,13 +262,18 @@ def _trouble(content: str, columns: Columns) -> tuple[str, str]:
     return _NO_PAIR
 
 
+@lru_cache(maxsize=64)
+def _of_fields(names: tuple[str, ...]) -> Columns | None:
+    return pair_columns.of_names(names)
+
+
 def _of_json(line: str) -> tuple[str, str] | None:
     """Return the digits of the two numbers of a JSON object, by the names of its fields."""
     try:
         record = json.loads(line.strip().removeprefix("[").removesuffix(",").removesuffix("]"))
     except (ValueError, RecursionError):
         return None
-    columns = pair_columns.of_names(list(record)) if isinstance(record, dict) else None
+    columns = _of_fields(tuple(record)) if isinstance(record, dict) else None
     if columns is None:
         return None
     values = list(record.values())

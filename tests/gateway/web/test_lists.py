@@ -223,3 +223,21 @@ def test_the_page_reads_lists_as_the_gateway_does(page, columns):
         assert [each["line"] for each in shown["wrong"]] == [line.number for line in bad]
         for each, line in zip(shown["wrong"], bad, strict=True):
             assert REASONS[each["reason"]] in line.reason
+
+
+def test_a_long_list_has_numbers_and_marks_where_it_is_read(page):
+    """The number of a wrong line and its mark are there in a list of thousands of lines too."""
+    page.goto("/")
+    lines = [f"1 {number}" for number in range(6000)]
+    lines[5899] = "1 x"
+    area = page.get_by_label("Run and event numbers")
+    # As fast as from a file: typing thousands of lines takes a browser a minute.
+    put = "(area, text) => { area.value = text; area.dispatchEvent(new Event('input')); }"
+    area.evaluate(put, "\n".join(lines))
+    expect(page.locator(".numbers .wrong")).to_have_count(0)
+    page.locator("#wrong").get_by_role("button", name="Line 5900").click()
+    expect(page.locator(".numbers .wrong")).to_have_text("5900")
+    expect(page.locator(".marks mark")).to_have_text("1 x")
+    seen = page.locator(".numbers .wrong").bounding_box()
+    frame = page.locator(".editor").bounding_box()
+    assert frame["y"] < seen["y"] < frame["y"] + frame["height"]

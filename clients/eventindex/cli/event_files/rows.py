@@ -57,6 +57,7 @@ class Defaults:
             error when this is empty, and are passed over when it is not.
         ignore_extra: they are passed over all the same.
         delimiter: what separates the columns of CSV; None is what fits the header.
+        not_used: fields that are given here and that a file was found to have itself.
     """
 
     fuid_raw: str | None = None
@@ -66,6 +67,7 @@ class Defaults:
     names: Mapping[str, str] = field(default_factory=dict)
     ignore_extra: bool = False
     delimiter: str | None = None
+    not_used: set[str] = field(default_factory=set, compare=False)
 
     @property
     def passes_over(self) -> bool:
@@ -163,6 +165,7 @@ def places(header: Sequence[str], defaults: Defaults) -> dict[str, int]:
             continue
         hint = f"; give {_OPTIONS[name]}" if name in _OPTIONS else ""
         raise FileFormatError(f"no column {defaults.name(name)!r}{hint}")
+    defaults.not_used.update(name for name in _OPTIONS if name in found and defaults.has(name))
     return found
 
 
@@ -173,6 +176,8 @@ def checked_event(fields: Mapping[str, object], defaults: Defaults) -> EventRow:
         BadFieldError: a value of another type or out of range; names the field and the value.
     """
     run = checked_number("run_number", fields.get("run_number", defaults.run_number))
+    if defaults.dsid_raw is not None and "dsid_raw" in fields:
+        defaults.not_used.add("dsid_raw")
     return EventRow(
         run,
         checked_number("event_number", fields["event_number"]),

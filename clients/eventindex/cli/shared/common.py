@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 import click
 
+from eventindex.cli.shared.ranges import decimal
 from eventindex.errors import EventIndexError, InvalidRequestError, WrongStateError
 
 if TYPE_CHECKING:
@@ -104,14 +105,14 @@ def _call_options(function: F) -> F:
     for option in (
         click.option(
             "--retry",
-            type=click.FloatRange(min=0),
+            type=decimal(0),
             default=10.0,
             show_default=True,
             help="How long to try again while a service is away, seconds.",
         ),
         click.option(
             "--timeout",
-            type=click.FloatRange(min=0, min_open=True),
+            type=decimal(0, above=True),
             default=30.0,
             show_default=True,
             help="Longest wait for an answer, seconds.",

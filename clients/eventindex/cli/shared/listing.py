@@ -18,6 +18,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 import click
 
+from eventindex.cli.shared.ranges import whole
 from eventindex.printing import printable
 from eventindex.results import RawFile
 
@@ -47,7 +48,7 @@ def order_and_limit(*fields: str, noun: str) -> Callable[[F], F]:
 
     def add(command: F) -> F:
         for option in (
-            click.option("--limit", type=click.IntRange(1), help=f"At most so many {noun}."),
+            click.option("--limit", type=whole(1), help=f"At most so many {noun}."),
             click.option(
                 "--order-by",
                 type=click.Choice([f"{name}{turn}" for name in fields for turn in ("", " desc")]),

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from eventindex.cli.shared.common import note, open_input
+from eventindex.cli.shared.ranges import whole
 from eventindex.client import Client
 from eventindex.collection_names import chosen_name
 from eventindex.columns import DSID_MAX
@@ -99,17 +100,26 @@ class SelectionOptions:
     arguments: SelectionArguments
     masks: dict[str, tuple[str, ...]]
 
-    def resolve_masks(self, client: Client) -> tuple[int, ...]:
-        """Return the masks for all, any and none; raises as `resolve`."""
-        names = CriterionNames(client)
-        return tuple(names.mask(self.masks[name]) for name in MASKS)
-
-    def resolve(self, client: Client) -> SelectionArguments:
-        """Return the selection with masks in the place of names.
+    def resolve_masks(self, client: Client) -> tuple[int, int, int]:
+        """Return the masks for all, any and none.
 
         Raises:
             click.UsageError: a bit above 63, or bits that are asked for and ruled out.
             NotFoundError: no criterion has this name.
+        """
+        names = CriterionNames(client)
+        olt_all, olt_any, olt_none = (names.mask(self.masks[name]) for name in MASKS)
+        try:
+            to_selection({"olt_all": olt_all, "olt_any": olt_any, "olt_none": olt_none}, None)
+        except ValueError as error:
+            raise click.UsageError(str(error)) from error
+        return olt_all, olt_any, olt_none
+
+    def resolve(self, client: Client) -> SelectionArguments:
+        """Return the selection with masks in the place of names; raises as `resolve_masks`.
+
+        Raises:
+            click.UsageError: what is asked for contradicts itself.
         """
         found = self.arguments.copy()
         found["olt_all"], found["olt_any"], found["olt_none"] = self.resolve_masks(client)
@@ -186,9 +196,7 @@ def selection_options(function: F) -> F:
     return wrapped  # type: ignore[return-value]
 
 
-limit_option = click.option(
-    "--limit", type=click.IntRange(1, NUMBER_MAX), help="At most so many events."
-)
+limit_option = click.option("--limit", type=whole(1, NUMBER_MAX), help="At most so many events.")
 
 
 def checked_range(

@@ -3,8 +3,8 @@
 import { h } from "./dom.js";
 import { t } from "./texts.js";
 
-// Above, marks would cost more than they show; the list of wrong lines is still there.
-const MARKED_LINES_MAX = 5000;
+// Lines above and below those that are seen that have numbers and marks too, for scrolling.
+const BEYOND_LINES = 40;
 const LISTED_MAX = 10;
 
 /**
@@ -19,35 +19,49 @@ export function editor(area, wrongPlace, read, onchange) {
   const frame = h("div", { class: "editor" }, numbers, marks);
   area.replaceWith(frame);
   frame.append(area);
-  area.addEventListener("scroll", () => {
+  let lines = [""];
+  let wrong = new Map();
+  area.addEventListener("scroll", draw);
+  new ResizeObserver(draw).observe(area);
+
+  /** Number and mark the lines that are seen: a list may have any length. */
+  function draw() {
+    const height = lineHeight();
+    const first = Math.max(0, Math.floor(area.scrollTop / height) - BEYOND_LINES);
+    const last = Math.min(lines.length, Math.ceil((area.scrollTop + area.clientHeight) / height) + BEYOND_LINES);
+    const places = Array.from({ length: Math.max(0, last - first) }, (_, i) => first + i);
+    const around = (shown, width) => [space(first * height, width), ...shown, space((lines.length - last) * height, width)];
+    numbers.replaceChildren(...around(places.map((i) => h("div", { class: wrong.has(i + 1) ? "wrong" : null }, String(i + 1)))));
+    marks.replaceChildren(...around(places.map((i) => h("div", {}, wrong.has(i + 1) ? h("mark", {}, lines[i]) : lines[i])), area.scrollWidth));
+    numbers.style.minWidth = `calc(${String(lines.length).length}ch + 1rem)`;
     numbers.scrollTop = marks.scrollTop = area.scrollTop;
     marks.scrollLeft = area.scrollLeft;
-  });
+  }
+
+  const lineHeight = () => parseFloat(getComputedStyle(area).lineHeight);
+
+  function space(height, width = 0) {
+    const found = h("div");
+    found.style.height = `${height}px`;
+    if (width) found.style.width = `${width}px`;
+    return found;
+  }
 
   function check() {
     const found = read(area.value);
-    const lines = area.value.split("\n");
-    const wrong = new Map(found.wrong.map((each) => [each.line, each]));
-    const shown = lines.length <= MARKED_LINES_MAX ? lines : [];
-    numbers.replaceChildren(
-      ...shown.map((_, i) => h("div", { class: wrong.has(i + 1) ? "wrong" : null }, String(i + 1))),
-    );
-    marks.replaceChildren(
-      ...shown.map((line, i) => h("div", {}, wrong.has(i + 1) ? h("mark", {}, line) : line)),
-    );
-    area.dispatchEvent(new Event("scroll"));
+    lines = area.value.split("\n");
+    wrong = new Map(found.wrong.map((each) => [each.line, each]));
+    draw();
     area.setAttribute("aria-invalid", String(found.wrong.length > 0));
     listWrong(wrongPlace, found.wrong, select);
     onchange(found);
   }
 
   function select(line) {
-    const lines = area.value.split("\n");
     const start = lines.slice(0, line - 1).reduce((sum, each) => sum + each.length + 1, 0);
     area.focus();
     area.setSelectionRange(start, start + lines[line - 1].length);
-    const height = parseFloat(getComputedStyle(area).lineHeight);
-    area.scrollTop = Math.max(0, (line - 3) * height);
+    area.scrollTop = Math.max(0, (line - 3) * lineHeight());
   }
 
   area.addEventListener("input", check);

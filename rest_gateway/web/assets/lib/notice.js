@@ -2,7 +2,7 @@
 
 import { ApiError, NEEDS_TOKEN } from "./api.js";
 import { button, h } from "./dom.js";
-import { t } from "./texts.js";
+import { t, told } from "./texts.js";
 
 const RETRY_S = 5;
 const LOADING_MS = 200;
@@ -20,7 +20,7 @@ export function explain(error) {
   if (status === 502) return t("error.failed");
   if (status === 503) return t("error.away");
   if (status === 504) return t("error.late");
-  return problem.detail || t("error.status", { status });
+  return told(problem.detail, problem.reason, problem.parameters) || t("error.status", { status });
 }
 
 /**
@@ -54,7 +54,7 @@ export function failure(error, again) {
   for (const each of error.problem?.errors?.slice(0, 10) ?? []) {
     if (each.detail === error.problem.detail) continue;
     const place = each.line ? t("lookup.line", { line: each.line }) : each.field;
-    box.append(h("p", {}, `${place}: ${each.detail}: ${each.value}`));
+    box.append(h("p", {}, `${place}: ${told(each.detail, each.reason, each.parameters)}: ${each.value}`));
   }
   if (!again) return box;
   const retry = () => box.isConnected && again();

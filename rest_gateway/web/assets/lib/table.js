@@ -26,7 +26,8 @@ export function table(caption, columns, rows, options = {}) {
   return h("div", { class: options.narrow ? "scroll narrow" : "scroll", role: "region", tabindex: 0, "aria-label": caption }, element);
 }
 
-function append(body, columns, rows) {
+/** Add rows to the body of a table. */
+export function append(body, columns, rows) {
   for (const row of rows)
     body.append(
       h(

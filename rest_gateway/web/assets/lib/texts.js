@@ -26,6 +26,13 @@ export function known(key, fallback) {
   return typeof catalogue[key] === "string" ? catalogue[key] : fallback;
 }
 
+/** A sentence of the services in the reader's language, by its reason and what stands in it; else as it came. */
+export function told(sentence, reason, parameters) {
+  const text = catalogue[`told.${reason}`];
+  if (!text) return sentence;
+  return text.replace(/\{(\w+)\}/g, (_, name) => known(`value.${parameters[name]}`, parameters[name] ?? ""));
+}
+
 /** A whole number, or the digits of one, with thousands separators. */
 export function formatNumber(value) {
   return numbers.format(typeof value === "string" ? BigInt(value) : value);

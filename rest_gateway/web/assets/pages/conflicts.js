@@ -76,7 +76,7 @@ async function decide(conflict, resolution, place) {
 
 /** Decide all open conflicts that the filter finds in the same way; they are counted before. */
 async function decideAll(resolution) {
-  const found = await gather("/conflicts", { run: filter.elements.run.value }, "conflicts");
+  const found = await gather("/conflicts", { run: filter.elements.run.value, collection: collection() }, "conflicts");
   if (!found.length) return;
   await confirm({
     text: t(`conflicts.${resolution}_all_ask`, { n: found.length }),

@@ -6,11 +6,13 @@ import { telescopeCollection } from "../lib/catalogue.js";
 import { histogram, timeChart } from "../lib/chart.js";
 import { bits, button, byId, copyButton, fileLink, h, runLink, withShare } from "../lib/dom.js";
 import { empty, fill } from "../lib/notice.js";
-import { table } from "../lib/table.js";
+import { append, table } from "../lib/table.js";
 import { formatNumber, formatTime, t } from "../lib/texts.js";
 
-const EVENTS_FIRST = 500;
-const EVENTS_MAX = 8000;
+// Events behind the plots of one view; where there are more, it covers the last hours that hold as many.
+const EVENTS_MAX = 5000;
+const ROWS_FIRST = 100;
+const HOURS_MAX = 20_000;
 const CHANNELS_MAX = 4;
 const BINS = 60;
 const HOUR_MS = 3_600_000;
@@ -34,7 +36,7 @@ async function showDetectors() {
   return counts.length ? [] : empty(t("cosmic.none"));
 }
 
-function showDetector(limit = EVENTS_FIRST) {
+function showDetector() {
   return fill(byId("events"), async (current) => {
     const { detector, run } = Object.fromEntries(new FormData(filter));
     const between = { time_first: asked.get("time_first"), time_last: asked.get("time_last") };
@@ -44,20 +46,48 @@ function showDetector(limit = EVENTS_FIRST) {
       getJson("/cosmic/counts", { detector, run, ...between }),
     ]);
     const hours = counts.filter((each) => each.hour).map(({ hour, events }) => [Date.parse(hour), Number(events)]);
-    const some = hours.filter(([hour]) => isWithin(hour, between));
+    const some = hours.filter(([hour]) => isWithin(hour, between)).toSorted((one, other) => one[0] - other[0]);
     // A time leaves out the events without one: only where not all can be shown.
-    const since = Number(total) > limit ? latest(some, limit) : null;
+    const since = Number(total) > EVENTS_MAX ? latest(some, EVENTS_MAX) : null;
     const time = since === null ? between : { ...between, time_first: new Date(since).toISOString() };
-    const events = await getLines("/cosmic/events", { detector, run, limit, ...time });
+    const events = await getLines("/cosmic/events", { detector, run, limit: EVENTS_MAX, ...time });
     if (!current()) return [];
-    showHours(hours, between);
+    // All plots and the table cover the same hours.
+    const shown = withEmptyHours(some.filter(([hour]) => since === null || hour >= since));
+    const span = shown.length ? spanOf(shown, time) : null;
+    showTimes(shown, span, between, since);
+    showRates(shown, span, events);
     showTdc(events);
     showHits(events);
     if (!events.length) return empty(t("cosmic.none_of_run"));
     const note = t("cosmic.shown", { n: events.length, total: formatNumber(total) });
-    const more = events.length < Number(total) && limit < EVENTS_MAX ? button(t("common.more"), () => showDetector(limit * 4)) : null;
-    return [h("p", { class: "row quiet" }, note, " ", more), eventTable(events)];
+    return [h("p", { class: "quiet" }, note), ...eventTable(events)];
   });
+}
+
+/** The hours with those between that have no event; of clocks that went wild, as they are. */
+function withEmptyHours(hours) {
+  const count = hours.length && (hours.at(-1)[0] - hours[0][0]) / HOUR_MS + 1;
+  if (count > HOURS_MAX) return hours;
+  const known = new Map(hours);
+  return Array.from({ length: count }, (_, index) => hours[0][0] + index * HOUR_MS).map((hour) => [hour, known.get(hour) ?? 0]);
+}
+
+/** The time that the plots cover, in seconds: that of their hours, where no narrower one is asked for. */
+function spanOf(hours, { time_first: first, time_last: last }) {
+  const [from, to] = [hours[0][0], hours.at(-1)[0] + HOUR_MS];
+  return [Math.max(from, Date.parse(first) || from) / 1000, Math.min(to, Date.parse(last) || to) / 1000];
+}
+
+/** Which hours are shown, and the way to others. */
+function showTimes(hours, span, { time_first: first, time_last: last }, since) {
+  byId("times").hidden = !hours.length;
+  byId("all_hours").hidden = !first && !last;
+  byId("earlier_hours").hidden = since === null;
+  if (!span) return;
+  const [from, to] = span.map((seconds) => formatTime(seconds * 1000).replace(/:\d\d UTC/, ""));
+  byId("shown_hours").textContent = t("cosmic.from_to", { from, to });
+  byId("earlier_hours").onclick = () => chooseHours([null, span[0] - 1]);
 }
 
 /** Whether a part of an hour is between two times, either of which may be missing. */
@@ -77,22 +107,34 @@ function latest(hours, limit) {
   return since;
 }
 
-function showHours(hours, { time_first: first, time_last: last }) {
+/** Events an hour with their errors, and hits an hour of each channel, over the same time. */
+function showRates(hours, span, events) {
   byId("hours_section").hidden = !hours.length;
-  byId("all_hours").hidden = !first && !last;
+  const channels = channelsOf(events).slice(0, CHANNELS_MAX);
+  byId("channels_section").hidden = !hours.length || !channels.length;
   if (!hours.length) return;
-  const shown = hours.toSorted((one, other) => one[0] - other[0]);
   // A lone bar needs neighbours to have a width.
-  const around = [[shown[0][0] - HOUR_MS, null], ...shown, [shown.at(-1)[0] + HOUR_MS, null]];
-  const data = [around.map(([hour]) => hour / 1000), around.map(([, events]) => events)];
-  const chosen = first || last ? () => [(Date.parse(first) || shown[0][0]) / 1000, (Date.parse(last) || shown.at(-1)[0] + HOUR_MS) / 1000] : undefined;
-  timeChart(byId("hours"), t("cosmic.hours"), [{ label: t("field.events"), kind: "bars", errors: true }], data, chosen, chooseHours);
+  const around = [[hours[0][0] - HOUR_MS, null], ...hours, [hours.at(-1)[0] + HOUR_MS, null]];
+  const times = around.map(([hour]) => hour / 1000);
+  const bounds = () => span;
+  timeChart(byId("hours"), t("cosmic.hours"), [{ label: t("field.events"), kind: "bars", errors: true }], [times, around.map(([, count]) => count)], bounds, chooseHours);
+  if (!channels.length) return;
+  const series = channels.map((channel) => ({ label: t("cosmic.channel", { channel }), kind: "steps" }));
+  const counts = channels.map((channel) => {
+    const hits = new Map(hours.map(([hour]) => [hour, 0]));
+    for (const event of events) {
+      const hour = Math.floor(Date.parse(event.time) / HOUR_MS) * HOUR_MS;
+      if (hits.has(hour) && valuesOf(event, channel).length) hits.set(hour, hits.get(hour) + 1);
+    }
+    return around.map(([hour], index) => hits.get(hour) ?? (index ? hits.get(hours.at(-1)[0]) : null));
+  });
+  timeChart(byId("channels"), t("cosmic.channels"), series, [times, ...counts], bounds, chooseHours);
 }
 
 /** Plots and table show these times alone, null for all. */
 function chooseHours(between) {
   for (const [index, name] of ["time_first", "time_last"].entries()) {
-    if (between) asked.set(name, `${new Date(between[index] * 1000).toISOString().slice(0, 19)}Z`);
+    if (between && between[index] !== null) asked.set(name, `${new Date(between[index] * 1000).toISOString().slice(0, 19)}Z`);
     else asked.delete(name);
   }
   showDetector();
@@ -150,22 +192,27 @@ const tdcText = (event) =>
     .map(([channel, { data }]) => `${channel}: ${data.join(" ")}`)
     .join(" · ");
 
+/** The first rows, and a button for more of them. */
 function eventTable(events) {
-  return table(
-    t("cosmic.events"),
-    [
-      { title: `${t("field.time")} (UTC)`, cell: timeText },
-      { title: t("field.run"), id: true, cell: (event) => runLink(event.run_number, telescopeCollection(event.detector_id)) },
-      { title: t("field.event"), id: true, cell: (event) => event.event_number },
-      { title: t("field.block"), id: true, cell: (event) => event.cosmic_block ?? "–" },
-      { title: t("field.bits"), cell: (event) => bits(event.trigger_bits) },
-      { title: t("field.tdc"), cell: tdcText },
-      { title: t("field.file"), cell: (event) => h("span", { title: event.fuid_raw }, shortFile(event.fuid_raw)) },
-      { title: t("field.record"), cell: recordButton },
-    ],
-    events,
-    { stack: true },
-  );
+  const columns = [
+    { title: `${t("field.time")} (UTC)`, cell: timeText },
+    { title: t("field.run"), id: true, cell: (event) => runLink(event.run_number, telescopeCollection(event.detector_id)) },
+    { title: t("field.event"), id: true, cell: (event) => event.event_number },
+    { title: t("field.block"), id: true, cell: (event) => event.cosmic_block ?? "–" },
+    { title: t("field.bits"), cell: (event) => bits(event.trigger_bits) },
+    { title: t("field.tdc"), cell: tdcText },
+    { title: t("field.file"), cell: (event) => h("span", { title: event.fuid_raw }, shortFile(event.fuid_raw)) },
+    { title: t("field.record"), cell: recordButton },
+  ];
+  const shown = table(t("cosmic.events"), columns, events.slice(0, ROWS_FIRST), { stack: true });
+  let rows = ROWS_FIRST;
+  const more = button(t("common.more"), () => {
+    append(shown.querySelector("tbody"), columns, events.slice(rows, rows + ROWS_FIRST));
+    rows += ROWS_FIRST;
+    more.hidden = rows >= events.length;
+  });
+  more.hidden = rows >= events.length;
+  return [shown, more];
 }
 
 /** A time that the detector's clock cannot have known is shown with the reason to doubt it. */

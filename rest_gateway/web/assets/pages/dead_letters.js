@@ -7,7 +7,7 @@ import { confirm } from "../lib/confirm.js";
 import { badge, button, byId, copyButton, h, save, timeAgo } from "../lib/dom.js";
 import { failure, fill } from "../lib/notice.js";
 import { pagedTable } from "../lib/table.js";
-import { formatNumber, formatTime, known, t } from "../lib/texts.js";
+import { formatNumber, formatTime, known, t, told } from "../lib/texts.js";
 
 const filter = byId("filter");
 const SHOWN_BYTES_MAX = 20_000;
@@ -23,7 +23,7 @@ const columns = [
 
 function detail(letter) {
   const topic = letter.topic && h("div", { class: "quiet" }, h("code", {}, letter.topic));
-  return h("div", { class: "wide" }, h("div", {}, letter.detail), topic || null);
+  return h("div", { class: "wide" }, h("div", {}, told(letter.detail, letter.detail_reason, letter.detail_parameters)), topic || null);
 }
 
 function actions(letter) {
@@ -107,7 +107,7 @@ function read(id) {
     const bytes = Uint8Array.from(atob(letter.payload_base64), (char) => char.charCodeAt(0));
     const shown = readable(bytes.subarray(0, SHOWN_BYTES_MAX));
     return [
-      h("p", {}, letter.detail),
+      h("p", {}, told(letter.detail, letter.detail_reason, letter.detail_parameters)),
       h("p", { class: "quiet" }, `${letter.topic} · ${letter.source} · ${formatTime(letter.received)}`),
       h("pre", { tabindex: 0 }, shown + (bytes.length > SHOWN_BYTES_MAX ? "\n…" : "")),
       h("div", { class: "row" }, copyButton(t("dead_letters.copy"), () => shown), button(t("dead_letters.save"), () => save(`dead-letter-${id}.bin`, bytes, "application/octet-stream"))),

@@ -2,7 +2,7 @@
 
 import { fromAddress, toAddress } from "../lib/address.js";
 import { getJson } from "../lib/api.js";
-import { barChart } from "../lib/chart.js";
+import { barChart, timeChart } from "../lib/chart.js";
 import { chosenCollection } from "../lib/collection.js";
 import { byId, h, link, runLink, timeAgo } from "../lib/dom.js";
 import { pagedTable } from "../lib/table.js";
@@ -42,6 +42,8 @@ const runs = pagedTable(byId("runs"), {
     const collection = detector ? "" : chosenCollection();
     const parameters = { run_first, run_last, detector, collection, order_by: order, page_size: 100 };
     const page = await (next ? getJson(next) : getJson("/runs", parameters));
+    // The table says what goes wrong; more runs than it counts in time have no plot.
+    if (!next) drawTimes({ run_first, run_last, detector, collection }).catch(() => {});
     return { rows: page.runs, next: page.next };
   },
   onrows: draw,
@@ -57,6 +59,29 @@ function draw(rows) {
     shown.map((run) => String(run.run_number)),
     shown.map((run) => Number(run.events)),
   );
+}
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+// Longer times are shown by day.
+const BY_HOUR_MS_MAX = 4 * DAY_MS;
+
+/** When the events of all runs that the filter finds came in; a part of a day has a day around it. */
+async function drawTimes(parameters) {
+  const section = byId("times_section");
+  section.hidden = true;
+  let found = await getJson("/in-time", { ...parameters, by: "day" });
+  const days = found.counts.map(({ time }) => Date.parse(time));
+  if (!days.length) return;
+  const byHour = days.at(-1) + DAY_MS - days[0] <= BY_HOUR_MS_MAX;
+  if (byHour) found = await getJson("/in-time", { ...parameters, by: "hour" });
+  const width = byHour ? HOUR_MS : DAY_MS;
+  const known = new Map(found.counts.map(({ time, events }) => [Date.parse(time), Number(events)]));
+  const ends = byHour ? [days[0], days.at(-1) + DAY_MS] : [days[0] - 3 * DAY_MS, days.at(-1) + 4 * DAY_MS];
+  const times = Array.from({ length: (ends[1] - ends[0]) / width + 1 }, (_, index) => ends[0] + index * width);
+  const data = [times.map((time) => time / 1000), times.map((time, index) => (index + 1 < times.length ? (known.get(time) ?? 0) : null))];
+  section.hidden = false;
+  timeChart(byId("times"), t("runs.times"), [{ label: t("field.events"), kind: "bars" }], data, (low, high) => [low, high - 1]);
 }
 
 /** Before it is sent: the last run is not below the first. */

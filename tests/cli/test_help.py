@@ -1,0 +1,50 @@
+"""What commands say of their options."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import click
+import pytest
+
+from eventindex.cli import main
+from tests.support.command import run
+
+
+def commands(group: click.Group, *above: str) -> Iterator[tuple[str, ...]]:
+    """The words of every command."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if isinstance(command, click.Group):
+            yield from commands(command, *above, name)
+        else:
+            yield (*above, name)
+
+
+def test_help_has_no_words_of_programmers():
+    """Ranges are told as people write them, in the help of every command."""
+    for words in commands(main):
+        text = run(*words, "--help").stdout
+        assert "RANGE" not in text, words
+        assert "<=" not in text, words
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["runs", "--limit", "0"], "0 is no whole number from 1 on"),
+        (["criteria", "set", "64", "muon"], "64 is no whole number from 0 to 63"),
+        (
+            ["load", "x.csv", "--dsid", "2147483648"],
+            "is no whole number from 0 to 2^31-1",
+        ),
+        (["generate", "-o", "x", "--gaps", "1.5"], "1.5 is no number from 0 to 1"),
+        (["runs", "--timeout", "0"], "0 is no number above 0"),
+        (["runs", "--retry", "soon"], "'soon' is no number from 0 on"),
+    ],
+)
+def test_a_number_out_of_its_range_is_told_with_it(words: list[str], said: str):
+    """The message has the value and what it may be."""
+    result = run(*words)
+    assert (result.exit_code, said in result.stderr) == (2, True), result.stderr
