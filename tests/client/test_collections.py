@@ -172,7 +172,9 @@ def test_commands(command, client, tmp_path):
 
     ingest(client, events("aod.v2", [7], 2, run=60))
     elsewhere = command("lookup", "60", "7")
-    assert "aod.v2" in elsewhere.stderr
+    assert (
+        "run 60 is not in raw\nruns of events that were not found are in aod.v2" in elsewhere.stderr
+    )
 
     for name, word in (("aod.v2", "is open"), ("raw", "cannot be deleted")):
         # Without --yes: nobody is asked about what is refused anyway.

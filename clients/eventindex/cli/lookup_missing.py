@@ -50,19 +50,20 @@ class Missing:
     def explain(self, client: Client, asked: str) -> None:
         """Say which runs are not in the index, which lack events, and what holds them otherwise."""
         # The answer stands without it: a server of before does not tell.
+        others: list[Collection] = []
+        with suppress(EventIndexError):
+            if self._runs:
+                others = [one for one in client.collections_of(self._runs) if one.name != asked]
         with suppress(EventIndexError):
             unknown = set(client.unknown_runs(self._runs, collection=asked))
-            self._tell_unknown(sorted(unknown))
+            self._tell_unknown(sorted(unknown), printable(asked) if others else "the index")
             self._tell_known(sorted(self._runs.keys() - unknown))
-        with suppress(EventIndexError):
-            others = [one for one in client.collections_of(self._runs) if one.name != asked]
-            if self._runs and others:
-                words = names_of(others)
-                note(f"runs of events that were not found are in {words}: see --collection")
+        if others:
+            note(f"runs of events that were not found are in {names_of(others)}: see --collection")
 
-    def _tell_unknown(self, runs: Sequence[int]) -> None:
+    def _tell_unknown(self, runs: Sequence[int], where: str) -> None:
         for run in runs[:_LINES_SHOWN]:
-            note(f"run {run} is not in the index")
+            note(f"run {run} is not in {where}")
         if (more := len(runs) - _LINES_SHOWN) > 0:
             note(f"and {more:,} more runs are not")
 
