@@ -133,8 +133,9 @@ class DeadLetter:
 
     `reason` is a short code that is safe as a metric label, `detail` the sentence that names the
     field and the value. A payload longer than the message limit arrives cut, with `truncated`. One
-    to be kept `once` is of a retained message, which comes again at each subscription. In texts
-    escapes stand for what PostgreSQL does not take: NUL, and half of a surrogate pair.
+    to be kept `once` is of a retained message, which comes again at each subscription. The log has
+    the `request_id` too. In texts escapes stand for what PostgreSQL does not take: NUL, and half of
+    a surrogate pair.
     """
 
     topic: str
@@ -144,6 +145,7 @@ class DeadLetter:
     source: str
     truncated: bool = False
     once: bool = False
+    request_id: str = ""
 
     def __post_init__(self) -> None:
         for name in ("topic", "detail", "source"):

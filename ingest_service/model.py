@@ -180,6 +180,12 @@ class Receipt:
 # Different in each process; an instance that starts again counts from 1.
 _PROCESS = f"{random.getrandbits(48):012x}"
 _numbers = itertools.count(1)
+_commits = itertools.count(1)
+
+
+def new_commit_id() -> str:
+    """Return what the lines of the log about one more commit bear."""
+    return f"{_PROCESS}-commit-{next(_commits)}"
 
 
 class Submission(ABC):

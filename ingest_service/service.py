@@ -48,6 +48,8 @@ log = logging.getLogger(__name__)
 _CALLS_AT_ONCE_MAX = 1024
 # Connections for the administration, beside the writer's.
 _ADMIN_CONNECTIONS_MAX = 3
+# The writer's, its probe, the health probe, the tokens, two that cancel, the broker's session.
+_MORE_CONNECTIONS = 7
 
 
 async def serve(settings: Settings) -> int:
@@ -166,7 +168,8 @@ class IngestService:
         Raises:
             UnusableDatabaseError: it answers and cannot be used as it is.
         """
-        await asyncio.to_thread(check_at_start, self._store.check)
+        connections = _ADMIN_CONNECTIONS_MAX + _MORE_CONNECTIONS
+        await asyncio.to_thread(check_at_start, partial(self._store.check, connections))
 
     def live_checks(self) -> dict[str, Check]:
         """Return what tells that the threads make progress."""

@@ -96,6 +96,7 @@ def make_app(parts: Parts, observer: Metrics) -> FastAPI:
     app.add_middleware(
         LimitMiddleware,
         requests_max=settings.http_requests_at_once_max,
+        followers_max=settings.http_followers_max,
         per_address_max=settings.http_requests_per_address_max,
     )
     app.add_middleware(ObserveMiddleware, observer=observer, slow_call_s=settings.slow_call_s)

@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rest_gateway import problems
-from rest_gateway.parts import API_PREFIX
+from rest_gateway.parts import API_PREFIX, is_followed
 from rest_gateway.problems import Problem
 from service_kit.hosts import neighbourhood
 from service_kit.places import Places
@@ -24,14 +24,18 @@ class LimitMiddleware:
     """Refuses one request too many, of all and of one address, and a body that does not come.
 
     Pages and their files do not take the places of the API: what they cost is small, and who has
-    them all open can still be told what is wrong.
+    them all open can still be told what is wrong. Nor do event streams, which stay open for as long
+    as somebody looks: they have places of their own.
     """
 
-    def __init__(self, app: ASGIApp, requests_max: int, per_address_max: int) -> None:
+    def __init__(
+        self, app: ASGIApp, requests_max: int, followers_max: int, per_address_max: int
+    ) -> None:
         self._app = app
-        self._requests_max = requests_max
-        self._of_api = 0
-        self._addresses = Places(per_address_max)
+        # By whether it is an event stream.
+        self._places_max = {False: requests_max, True: followers_max}
+        self._taken = {False: 0, True: 0}
+        self._addresses = {kind: Places(per_address_max) for kind in self._taken}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand the request on."""
@@ -39,23 +43,27 @@ class LimitMiddleware:
             await self._app(scope, receive, send)
             return
         of_api = int(scope["path"].startswith(f"{API_PREFIX}/"))
+        follows = is_followed(scope["path"])
         address = neighbourhood(scope["client"][0] if scope.get("client") else "")
-        self._of_api += of_api
+        self._taken[follows] += of_api
         try:
-            with self._addresses.place(address) as place:
+            with self._addresses[follows].place(address) as place:
                 if not place:
                     await _TOO_MANY(scope, receive, send)
-                elif of_api and self._of_api > self._requests_max:
-                    await _BUSY(scope, receive, send)
+                elif of_api and self._taken[follows] > self._places_max[follows]:
+                    await _BUSY[follows](scope, receive, send)
                 else:
                     await self._app(scope, in_time(receive), _as_problem(scope, send))
         finally:
-            self._of_api -= of_api
+            self._taken[follows] -= of_api
 
 
-_BUSY = problems.unavailable(
-    "the gateway has too much to do (EVENTINDEX_HTTP_REQUESTS_AT_ONCE_MAX)", kind="busy"
-).response()
+_BUSY = {
+    follows: problems.unavailable(
+        f"the gateway has too much to do (EVENTINDEX_HTTP_{name}_MAX)", kind="busy"
+    ).response()
+    for follows, name in ((False, "REQUESTS_AT_ONCE"), (True, "FOLLOWERS"))
+}
 TOO_LARGE = Problem(
     413,
     "too-large",

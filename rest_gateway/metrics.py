@@ -20,13 +20,16 @@ class Metrics:
         gauge = instruments.gauge
         self._requests = instruments.histogram(
             "http_request_seconds",
-            "Time from the request to the end of the answer.",
+            "Time from the request to the end of the answer, of an event stream to its begin.",
             "method",
             "route",
             "status",
             buckets=_SECONDS_BUCKETS,
         )
-        self._running = gauge("http_requests_running", "Requests that are being answered.")
+        self._running = {
+            False: gauge("http_requests_running", "Requests that are being answered."),
+            True: gauge("http_followers", "Event streams that are open."),
+        }
         self._job_pairs = instruments.counter(
             "http_job_pairs", "Pairs of jobs looked up.", "outcome"
         )
@@ -44,9 +47,9 @@ class Metrics:
         for method, route in (*routes, ("none", "none")):
             self._requests.labels(method, route, "200")
 
-    def running(self, change: int) -> None:
-        """Note that a request began (1) or ended (-1)."""
-        self._running.inc(change)
+    def running(self, change: int, *, follows: bool) -> None:
+        """Note that a request or event stream began (1) or ended (-1)."""
+        self._running[follows].inc(change)
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
         """Note that a request of a route ended."""

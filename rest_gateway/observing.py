@@ -13,7 +13,7 @@ from http import HTTPStatus
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rest_gateway.metrics import Metrics
-from rest_gateway.parts import API_PREFIX
+from rest_gateway.parts import API_PREFIX, is_followed
 from service_kit import calls
 
 log = logging.getLogger(__name__)
@@ -37,29 +37,33 @@ class ObserveMiddleware:
             await self._app(scope, receive, send)
             return
         started = time.monotonic()
-        status = 500
+        status, answered = 500, 0.0
         headers = [
             (name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]
         ]
         request_id = calls.begin(headers).encode()
 
         async def send_and_note(message: Message) -> None:
-            nonlocal status
+            nonlocal status, answered
             if message["type"] == "http.response.start":
                 status = message["status"]
-                answered = [*message.get("headers", ()), (_REQUEST_ID, request_id)]
-                message = {**message, "headers": answered}
+                answered = time.monotonic()
+                with_id = [*message.get("headers", ()), (_REQUEST_ID, request_id)]
+                message = {**message, "headers": with_id}
             await send(message)
 
-        self._observer.running(1)
+        follows = is_followed(scope["path"])
+        self._observer.running(1, follows=follows)
         try:
             await self._app(scope, receive, send_and_note)
         finally:
-            self._observer.running(-1)
+            self._observer.running(-1, follows=follows)
             seconds = time.monotonic() - started
             method, route = _labels(scope, status)
-            self._observer.request(method, route, status, seconds)
-            slow = seconds >= self._slow_call_s
+            # Of an event stream: until it began. How long somebody looked tells nothing.
+            took = answered - started if follows and answered else seconds
+            self._observer.request(method, route, status, took)
+            slow = took >= self._slow_call_s
             # Pages and their files are worth a line where they are slow.
             if slow or scope["path"].startswith(API_PREFIX):
                 values = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,6 +22,12 @@ if TYPE_CHECKING:
     from rest_gateway.calls.live import Live
 
 API_PREFIX = "/api/v1"
+_FOLLOWED = re.compile(rf"{API_PREFIX}/(?:live|jobs/[^/]+/events)")
+
+
+def is_followed(path: str) -> bool:
+    """Return whether the answer is a stream of events, open until its reader goes. Pure."""
+    return _FOLLOWED.fullmatch(path) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +42,7 @@ class Parts:
         access: checks the token of each request; None where everybody may ask.
         live: what comes in, read once for all who follow it.
         heavy: how many of the calls that read many pages each caller has now.
-        callers: how many calls each subject has now.
+        callers, followers: how many calls, and how many event streams, each subject has now.
         stopping: set when the process is told to stop; streams without an end look at it.
         sign_in: where readers of the pages sign in.
     """
@@ -48,6 +55,7 @@ class Parts:
     live: Shared[Live]
     heavy: Places
     callers: Places
+    followers: Places
     stopping: asyncio.Event
     sign_in: SignIn
 

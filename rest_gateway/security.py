@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from event_store.admin import tokens
 from rest_gateway import problems
 from rest_gateway.clients import authorization
-from rest_gateway.parts import Parts, PartsDep
+from rest_gateway.parts import Parts, PartsDep, is_followed
 from rest_gateway.problems import Problem
 from service_kit.auth import Refusal, bearer_token
 from service_kit.hosts import NOT_OURS, OurHosts, neighbourhood
@@ -130,7 +130,8 @@ async def may_look_up(request: Request, parts: PartsDep) -> AsyncIterator[None]:
     """
     request.state.caller = caller = await _check(request, parts, _INDEX)
     # An address has a bound of its own, which pages count for as well.
-    with parts.callers.place(caller.subject) if caller.subject else nullcontext(True) as place:
+    places = parts.followers if is_followed(request.url.path) else parts.callers
+    with places.place(caller.subject) if caller.subject else nullcontext(True) as place:
         if not place:
             raise problems.too_many("EVENTINDEX_CALLS_PER_SUBJECT_MAX")
         yield

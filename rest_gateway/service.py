@@ -115,9 +115,10 @@ class Gateway:
             asked,
             follow,
             Places(HTTP_HEAVY_CALLS_MAX),
-            Places(settings.calls_per_subject_max),
-            stopping,
-            SignIn(settings),
+            callers=Places(settings.calls_per_subject_max),
+            followers=Places(settings.calls_per_subject_max),
+            stopping=stopping,
+            sign_in=SignIn(settings),
         )
         self._app = make_app(parts, observer)
 

@@ -28,14 +28,21 @@ class GatewaySettings(BaseSettings):
         ge=1,
         le=1000,
         description="Requests to the REST API that rest_gateway serves at once; one more is "
-        "refused with 503. Pages and their files do not count.",
+        "refused with 503. Pages, their files and event streams do not count.",
+    )
+    http_followers_max: int = Field(
+        256,
+        ge=1,
+        le=10_000,
+        description="Event streams that rest_gateway has open at once, one for each page that "
+        "follows what comes in or a job; one more is refused with 503.",
     )
     http_requests_per_address_max: int = Field(
         16,
         ge=1,
         le=1000,
-        description="Requests of one address that rest_gateway serves at once; one more is refused "
-        "with 429. The addresses of a /64 network of IPv6 are one.",
+        description="Requests of one address that rest_gateway serves at once, and as many event "
+        "streams; one more is refused with 429. The addresses of a /64 network of IPv6 are one.",
     )
     http_hosts: str = Field(
         "",

@@ -45,6 +45,7 @@ class DeadLetter(NamedTuple):
     received: datetime.datetime | None
     detail_reason: str = ""
     detail_parameters: Mapping[str, str] = MappingProxyType({})
+    request_id: str = ""
 
 
 class RunCheck(NamedTuple):
@@ -144,6 +145,7 @@ def to_dead_letter(message: admin_pb2.DeadLetter) -> DeadLetter:
         to_time(message, "received"),
         message.detail_reason,
         dict(message.detail_parameters),
+        message.request_id,
     )
 
 

@@ -43,6 +43,7 @@ class LetterRow:
     detail: str
     source: str
     received: datetime
+    request_id: str
     payload: bytes = b""
 
 
@@ -110,7 +111,7 @@ def delete_dead_letter(connection: Connection, dead_letter_id: int) -> bool:
 
 _LETTER_COLUMNS = (
     "dead_letter_id, topic, octet_length(payload), truncated, reason, detail, source, received, "
-    "detail_told"
+    "request_id, detail_told"
 )
 
 

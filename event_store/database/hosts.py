@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import itertools
 import logging
+import math
 import os
 import re
 import socket
 import threading
+import time
 import zlib
 from collections.abc import Callable
 from typing import TypeVar
@@ -23,6 +25,8 @@ from psycopg2.extensions import make_dsn, parse_dsn
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+_TOLD_EVERY_S = 60.0
 
 # A name, an address of either kind, or the directory of a socket.
 _HOST = re.compile(r"[\w.:%-]*|[/@][^@?#]*")
@@ -84,6 +88,30 @@ class Hosts:
                 return
             self.turn = turn + 1
         log.warning("a host of the database is left for the next one: %s", str(error).strip())
+
+
+class Turns:
+    """Notices servers that take turns behind one address. For one thread at a time.
+
+    A balancer does not show in the URL: each connection may be to another server.
+    """
+
+    def __init__(self) -> None:
+        self._left: set[str] = set()
+        self._server = ""
+        self._told = -math.inf
+
+    def note(self, server: str, now: float | None = None) -> None:
+        """Note the server of a connection; one that was left and is back is worth a warning."""
+        now = time.monotonic() if now is None else now
+        self._left.add(self._server)
+        self._server = server
+        if server in self._left and now - self._told > _TOLD_EVERY_S:
+            self._told = now
+            log.warning(
+                "connections lead to several servers by turns: the page cache is emptied at each. "
+                "Give every server its own place in the list of hosts in the URL of the database"
+            )
 
 
 def unreadable(url: str) -> str | None:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from event_store.errors import CorruptPageError
 from event_store.model import Int32, Int64, UInt8
+from event_store.pages.check import check_olt_planes, check_slots, is_empty
 from event_store.pages.copy import (
     SIGNATURE,
     TRAILER,
@@ -126,7 +127,7 @@ def block_of(fetched: Sequence[FetchedPage]) -> PageBlock:
     Raises:
         CorruptPageError: a page contradicts itself.
     """
-    pages = [one.page if one.page and one.page.n_events else None for one in fetched]
+    pages = [one.page if one.page and not is_empty(one.page) else None for one in fetched]
     entries, low, high, dense, many = [_NO_ENTRIES], [_NO_CELLS], [_NO_CELLS], [], []
     n_entries = np.zeros(len(pages), np.int64)
     for place, page in enumerate(pages):
@@ -134,6 +135,8 @@ def block_of(fetched: Sequence[FetchedPage]) -> PageBlock:
             continue
         if len(page.fuids) != len(page.dsids):
             raise CorruptPageError(f"page has {len(page.dsids)} dsids for {len(page.fuids)} files")
+        width = _PLANE_BYTES if page.slots is None else (page.n_events + 7) // 8
+        check_olt_planes(page.olt_planes, width)
         if page.slots is not None:
             entries.append(_entries(page))
             n_entries[place] = page.n_events
@@ -162,10 +165,12 @@ def block_of(fetched: Sequence[FetchedPage]) -> PageBlock:
 
 
 def _entries(page: PackedPage) -> Int32:
+    slots = page_slots(page)
+    check_slots(slots)
     index = unpack_file_index(page)
     if len(index) and int(index.max()) >= len(page.fuids):
         raise CorruptPageError(f"page has a file index of {index.max()} of {len(page.fuids)} files")
-    return (page_slots(page).astype(np.int32) << SLOT_BITS) | index.astype(np.int32)
+    return (slots.astype(np.int32) << SLOT_BITS) | index.astype(np.int32)
 
 
 def _cut(row: bytes, numbers: tuple[int, int, int, int, int]) -> _Row:
@@ -178,12 +183,14 @@ def _cut(row: bytes, numbers: tuple[int, int, int, int, int]) -> _Row:
     if dsids_bytes != _ARRAY_HEAD_BYTES + _DSID_ITEM_BYTES * n_files:
         raise CorruptPageError(f"page has dsids of {dsids_bytes} bytes for {n_files} files")
     end = planes + _SIZE.unpack_from(row, planes - 4)[0]
+    olt_planes = row[end + 4 :]
+    check_olt_planes(olt_planes, _PLANE_BYTES)
     return _Row(
         numbers,
         row[fuids : dsids - 4 - _ARRAY_HEAD_BYTES],
         row[dsids : planes - 4],
         row[planes:end],
-        row[end + 4 :],
+        olt_planes,
     )
 
 

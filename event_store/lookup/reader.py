@@ -16,6 +16,7 @@ import numpy as np
 from psycopg2.extensions import cursor as Cursor
 
 from event_store.database.connection import Connection, copy_rows
+from event_store.database.hosts import Turns
 from event_store.errors import StoreUnavailableError
 from event_store.lookup.answering import answer_rows
 from event_store.lookup.batch import (
@@ -76,6 +77,7 @@ class Reader(Generic[Reply]):
         self.cache = PageCache(cache_bytes_max, make_reply)
         self._lock = threading.Lock()
         self._server = ""
+        self._turns = Turns()
         self._dataset_version = -1
         # The number of each collection in the cache; there may be more in a database.
         self._offsets: dict[int, int] = {RAW: 0}
@@ -190,6 +192,7 @@ class Reader(Generic[Reply]):
                 # The states were not read: a moment ago those at hand were of this very server.
                 raise ServerChangedError("the database server changed during the lookup")
             if another:
+                self._turns.note(connection.server)
                 self.cache.clear()
                 self._server = connection.server
             # When two batches notice a change, the states that were read later win.

@@ -63,6 +63,35 @@ def count_page(page_no: int, page: PackedPage) -> PageCount:
     return PageCount(files, problems + _form(page, slots, len(files)))
 
 
+def is_empty(page: PackedPage) -> bool:
+    """Return whether a page holds no event, and says so.
+
+    Raises:
+        CorruptPageError: it says so, and names files.
+    """
+    if not page.n_events and len(page.fuids):
+        raise CorruptPageError(f"page has n_events=0 and {len(page.fuids)} files")
+    return not page.n_events
+
+
+def check_olt_planes(planes: bytes, width: int) -> None:
+    """See that these are whole planes of `width` bytes; raises CorruptPageError."""
+    if len(planes) % width:
+        raise CorruptPageError(f"olt_planes has {len(planes)} bytes, a plane {width}")
+
+
+def check_slots(slots: UInt16) -> None:
+    """See that the slots of a sparse page ascend and exist: they are searched in.
+
+    Raises:
+        CorruptPageError: they do not.
+    """
+    if len(slots) and int(slots[-1]) >= SLOTS_PER_PAGE:
+        raise CorruptPageError(f"page has slot {slots[-1]}; the last one is {SLOTS_PER_PAGE - 1}")
+    if (slots[1:] <= slots[:-1]).any():
+        raise CorruptPageError("the slots of a page do not ascend")
+
+
 def check_scanned(page: PackedPage, *, with_files: bool) -> None:
     """See that a page says what its planes hold, before events of it are told or counted.
 
@@ -76,20 +105,39 @@ def check_scanned(page: PackedPage, *, with_files: bool) -> None:
     dense = page.slots is None
     width = _PLANE_BYTES if dense else (page.n_events + 7) // 8
     if page.slots is None:
-        presence = int.from_bytes(page.file_planes[:_PLANE_BYTES], "little")
-        events = presence.bit_count()
+        present = int.from_bytes(page.file_planes[:_PLANE_BYTES], "little")
+        events = present.bit_count()
     else:
+        check_slots(page.slots)
         events = len(page.slots)
+        present = (1 << events) - 1
     if events != page.n_events:
         raise CorruptPageError(f"page has {events} slots for n_events={page.n_events}")
-    if len(page.olt_planes) % width:
-        raise CorruptPageError(f"olt_planes has {len(page.olt_planes)} bytes, a plane {width}")
+    if is_empty(page):
+        raise CorruptPageError("page names files and holds no event")
+    check_olt_planes(page.olt_planes, width)
     files = len(page.fuids)
     if files != len(page.dsids):
         raise CorruptPageError(f"page has {len(page.dsids)} dsids for {files} files")
     planes = (max(files, 1) - 1).bit_length() + dense
     if with_files and (not files or len(page.file_planes) != planes * width):
         raise CorruptPageError(f"file_planes has {len(page.file_planes)} bytes for {files} files")
+    if with_files and _beyond(page.file_planes[dense * width :], width, files - 1) & present:
+        raise CorruptPageError(f"page has a file index of {files} or more of {files} files")
+
+
+def _beyond(planes: bytes, width: int, last: int) -> int:
+    """Return at which positions the number in some planes is above `last`, a bit each."""
+    above, equal = 0, (1 << 8 * width) - 1
+    # All bits set: nothing can be above it.
+    for bit in reversed(range(last.bit_length() if last & (last + 1) else 0)):
+        plane = int.from_bytes(planes[bit * width : (bit + 1) * width], "little")
+        if last >> bit & 1:
+            equal &= plane
+        else:
+            above |= equal & plane
+            equal &= ~plane
+    return above
 
 
 def _slots(page: PackedPage) -> UInt16:

@@ -192,6 +192,8 @@ def _array_text(numbers: Sequence[int]) -> str:
     return f"'{{{','.join(map(str, numbers))}}}'::bigint[]"
 
 
+# A page that says it is empty and names files contradicts itself: whoever reads it is told.
+_NOT_EMPTY = "(p.n_events > 0 OR p.fuids <> '{}'::uuid[])"
 # The columns of a page without its files.
 _PRESENCE = (
     "'{}'::uuid[], '{}'::integer[], CASE WHEN p.slots IS NULL "
@@ -218,7 +220,7 @@ def scan_columns_sql(scan: ScanRange, columns: str) -> str:
     query = (
         f"SELECT p.run_number, p.page_no, {columns} FROM event_page p "
         f"WHERE {_behind(scan)} AND p.collection_id = {scan.collection} "
-        f"AND p.page_no BETWEEN {scan.page_first} AND {scan.page_last} AND p.n_events > 0 "
+        f"AND p.page_no BETWEEN {scan.page_first} AND {scan.page_last} AND {_NOT_EMPTY} "
         f"ORDER BY p.run_number, p.page_no LIMIT {scan.pages_max}"
     )
     return f"COPY ({query}) TO STDOUT (FORMAT BINARY)"
@@ -252,7 +254,7 @@ def presence_sql(
     source = (_join_of_shards if by_shard else _each_page)(columns, collection)
     return (
         f"COPY (SELECT p.run_number, p.page_no, p.n_events, p.slots, {_PRESENCE}, {olt} "
-        f"FROM {source} AND p.n_events > 0) TO STDOUT (FORMAT BINARY)"
+        f"FROM {source} AND {_NOT_EMPTY}) TO STDOUT (FORMAT BINARY)"
     )
 
 

@@ -224,7 +224,11 @@ def index_plane_rows(page: PackedPage) -> npt.NDArray[np.uint8]:
 
 
 def olt_plane_rows(page: PackedPage) -> npt.NDArray[np.uint8]:
-    """Return the planes of `olt_result`: uint8, shape (planes, bytes of a plane)."""
+    """Return the planes of `olt_result`: uint8, shape (planes, bytes of a plane).
+
+    Raises:
+        CorruptPageError: it is no whole number of planes.
+    """
     return _rows(page.olt_planes, _positions(page))
 
 
@@ -243,6 +247,8 @@ def narrow(values: UInt64 | UInt16, top: int) -> npt.NDArray[np.unsignedinteger]
 
 def _rows(buffer: bytes, positions: int) -> npt.NDArray[np.uint8]:
     width = max(1, (positions + 7) // 8)
+    if len(buffer) % width:
+        raise CorruptPageError(f"planes of {len(buffer)} bytes, a plane has {width}")
     return np.frombuffer(buffer, np.uint8).reshape(-1, width)
 
 

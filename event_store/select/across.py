@@ -16,6 +16,7 @@ from psycopg2.extensions import cursor as Cursor
 from event_store.database.connection import copy_out
 from event_store.model import UInt8
 from event_store.pages import copy as pagecopy
+from event_store.pages.check import check_scanned
 from event_store.pages.copy import ScannedPage
 from event_store.pages.format import (
     SLOTS_PER_PAGE,
@@ -85,8 +86,11 @@ def _read(
     if not keys:
         return {}
     sql = pagecopy.presence_sql(keys, collection, with_olt=with_olt, by_shard=by_shard)
-    pages = pagecopy.decode_scanned(copy_out(cursor, sql))
-    return {(run, page_no): page for run, page_no, page in pages}
+    found = {}
+    for run, page_no, page in pagecopy.decode_scanned(copy_out(cursor, sql)):
+        check_scanned(page, with_files=False)
+        found[run, page_no] = page
+    return found
 
 
 def _with_slots(page: PackedPage, mask: UInt8) -> PackedPage:

@@ -16,7 +16,13 @@ from psycopg2.extensions import cursor as Cursor
 from event_store.database.connection import Connection, copy_out, fetch_one
 from event_store.model import UInt8, fuid_text
 from event_store.pages import copy as pagecopy
-from event_store.pages.format import SLOTS_PER_PAGE, PackedPage, index_plane_rows, values_at
+from event_store.pages.check import check_scanned, is_empty
+from event_store.pages.format import (
+    SLOTS_PER_PAGE,
+    PackedPage,
+    index_plane_rows,
+    values_at,
+)
 from event_store.select.across import PageKey, slot_plane
 from event_store.select.scan import Scan
 from event_store.select.selection import Selection, select
@@ -117,8 +123,12 @@ def _pages(
 ) -> dict[PageKey, PackedPage]:
     wanted = pagecopy.WantedPages(*zip(*keys, strict=True))
     sql = pagecopy.fetch_sql(wanted, with_olt=False, collection=collection, by_shard=by_shard)
-    rows = pagecopy.decode_rows(copy_out(cursor, sql))
-    return {(row.run_number, row.page_no): row.page for row in rows if row.page is not None}
+    found = {}
+    for row in pagecopy.decode_rows(copy_out(cursor, sql)):
+        if row.page is not None and not is_empty(row.page):
+            check_scanned(row.page, with_files=True)
+            found[row.run_number, row.page_no] = row.page
+    return found
 
 
 def ancestors(cursor: Cursor, number: int) -> list[int]:

@@ -63,7 +63,7 @@ def insert_dead_letters(
     execute_rows(
         cursor,
         "INSERT INTO dead_letter "
-        "(topic, payload, truncated, reason, detail, detail_told, source) VALUES %s",
+        "(topic, payload, truncated, reason, detail, detail_told, source, request_id) VALUES %s",
         (
             (
                 letter.topic,
@@ -73,6 +73,7 @@ def insert_dead_letters(
                 str(letter.detail),
                 told_json(letter.detail),
                 letter.source,
+                letter.request_id,
             )
             for letter in letters
         ),

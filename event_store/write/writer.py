@@ -219,9 +219,9 @@ class Store:
         with self._connection.cursor() as cursor:
             return without_known(cursor, letters)
 
-    def check(self) -> list[str]:
+    def check(self, connections: int = 0) -> list[str]:
         """Ask whether the database can be used; see `startup.check`."""
-        return startup.check(self._connection, WRITER_RIGHTS)
+        return startup.check(self._connection, WRITER_RIGHTS, connections)
 
     def probe(self) -> None:
         """Ask, beside a request that failed, whether the database does everything else.

@@ -86,6 +86,7 @@ def letter_message(row: LetterRow) -> admin_pb2.DeadLetter:
         source=row.source,
         detail_reason=reason,
         detail_parameters=parameters,
+        request_id=row.request_id,
     )
     letter.received.FromDatetime(row.received)
     return letter

@@ -54,8 +54,17 @@ def decode_cosmic(payload: bytes, detector_id: str, clocks: Clocks) -> Decoded:
     whole = payload.strip()
     if not whole:
         raise MalformedBatchError(told("NO_RECORD", "no record in the payload"))
-    elements = array_elements(whole)
+    elements = array_elements(whole, PAIRS_PER_MESSAGE_MAX)
     if elements is not None:
+        if len(elements) > PAIRS_PER_MESSAGE_MAX:
+            raise MalformedBatchError(
+                told(
+                    "TOO_MANY_EVENTS",
+                    "an array of more than {limit} events",
+                    limit=PAIRS_PER_MESSAGE_MAX,
+                ),
+                Reason.TOO_LARGE,
+            )
         return decode_records(elements, detector_id, clocks)
     if b"\n" not in whole or _is_one_record(whole):
         return decode_records([whole], detector_id, clocks)

@@ -94,10 +94,11 @@ def single_value(text: str) -> object:
     return value
 
 
-def array_elements(payload: bytes) -> list[bytes] | None:
+def array_elements(payload: bytes, elements_max: int) -> list[bytes] | None:
     """Return the elements of an array as they came, strict JSON or not; None of what is no array.
 
-    Where an element ends has to be seen: one that is broken makes it no array.
+    Where an element ends has to be seen: one that is broken makes it no array. Of an array of more
+    than `elements_max` one more is returned, and what is behind it is not looked at.
     """
     if not (payload[:1] == b"[" and payload[-1:] == b"]"):
         return None
@@ -107,7 +108,7 @@ def array_elements(payload: bytes) -> list[bytes] | None:
         return None
     at = skip_blanks(text, 1)
     found: list[bytes] = []
-    while at < len(text) - 1:
+    while at < len(text) - 1 and len(found) <= elements_max:
         end = end_of_value(text, at)
         if end is None:
             return None

@@ -60,4 +60,5 @@ def _letter(submission: Submission, payload: bytes, reason: Reason, detail: str)
         source=submission.source,
         truncated=len(payload) > MESSAGE_BYTES_MAX,
         once=submission.retained,
+        request_id=submission.request_id,
     )

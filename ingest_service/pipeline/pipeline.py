@@ -14,7 +14,15 @@ from collections.abc import Callable, Collection, Sequence
 
 from ingest_service.decode.topics import COSMIC
 from ingest_service.metrics import Metrics
-from ingest_service.model import Decoded, Door, MalformedBatchError, Receipt, Submission, Taken
+from ingest_service.model import (
+    Decoded,
+    Door,
+    MalformedBatchError,
+    Receipt,
+    Submission,
+    Taken,
+    new_commit_id,
+)
 from ingest_service.pipeline.busy import BusyClock
 from ingest_service.pipeline.dead_letters import dead_letters
 from ingest_service.pipeline.intake import Intake
@@ -201,16 +209,7 @@ class Pipeline:
     def _say(self, taken: Sequence[Taken], receipts: Sequence[Receipt], seconds: float) -> None:
         """Let the log lead from each message to its commit, and to its dead letters."""
         slow = seconds >= self._slow_call_s
-        if slow or log.isEnabledFor(logging.DEBUG):
-            log.log(
-                logging.INFO if slow else logging.DEBUG,
-                "stored %d messages in %.3f s",
-                *(len(taken), seconds),
-                extra={
-                    "seconds": round(seconds, 6),
-                    "messages": [one.submission.request_id for one in taken],
-                },
-            )
+        commit = new_commit_id()
         refused = [
             {
                 "request_id": one.submission.request_id,
@@ -220,12 +219,19 @@ class Pipeline:
             for one, receipt in zip(taken, receipts, strict=True)
             if receipt.rejections and one.submission.door is Door.MQTT
         ]
+        told = slow or bool(refused)
+        extra: dict[str, object] = {"commit": commit, "seconds": round(seconds, 6)}
+        if slow or log.isEnabledFor(logging.DEBUG):
+            extra["messages"] = [one.submission.request_id for one in taken]
+        text = "commit %s: stored %d messages in %.3f s"
+        level = logging.INFO if told else logging.DEBUG
+        log.log(level, text, commit, len(taken), seconds, extra=extra)
         if refused:
             log.info(
-                "%d messages hold what is refused; the first: topic %r, %s [%s]",
-                *(len(refused), refused[0]["topic"], refused[0]["reason"]),
+                "commit %s: %d messages hold what is refused; the first: topic %r, %s [%s]",
+                *(commit, len(refused), refused[0]["topic"], refused[0]["reason"]),
                 refused[0]["request_id"],
-                extra={"messages": refused[:_REFUSED_TOLD_MAX]},
+                extra={"commit": commit, "messages": refused[:_REFUSED_TOLD_MAX]},
             )
 
     def _count(self, taken: Sequence[Taken]) -> None:

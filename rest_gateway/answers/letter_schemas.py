@@ -20,6 +20,10 @@ class DeadLetter(Document):
     received: Time | None
     detail_reason: str = Field("", description="The code of `detail`; empty where it has none.")
     detail_parameters: dict[str, str] = Field({}, description="What stands in `detail`, by name.")
+    request_id: str = Field(
+        description="In the log of ingest_service it leads to the message and to its commit; "
+        "empty where it was kept by an older release."
+    )
 
 
 class DeadLetterWithPayload(DeadLetter):

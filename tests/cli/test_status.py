@@ -108,3 +108,17 @@ def test_commands_import_what_they_need(arguments: list[str], heavy: list[str]):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.endswith("loaded: []\n")
+
+
+def test_users_of_the_broker_are_made_where_the_stack_is(tmp_path, monkeypatch):
+    """`mqtt-users` runs the script beside docker-compose.yml, and says where none is."""
+    refused = run("mqtt-users", "--directory", tmp_path, "list")
+    assert refused.exit_code == 1
+    assert f"there is no deploy/mqtt-users in {tmp_path}" in refused.stderr
+    script = tmp_path / "deploy/mqtt-users"
+    script.parent.mkdir()
+    script.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/asked\nexit 3\n')
+    script.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    assert run("mqtt-users", "add", "detector7").exit_code == 3
+    assert (tmp_path / "asked").read_text() == "add detector7\n"

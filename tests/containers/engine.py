@@ -17,11 +17,20 @@ from tests.support.processes import wait_until
 _FILES = Path(__file__).parent / "images"
 _PYTHON = "python:3.11.15-slim-trixie"
 _SERVERS = "eventindex-test/servers"
+# Exit code where no Docker can be had.
+NO_DOCKER = 77
+_START_S_MAX = 120
+# One that copies every layer whole would take hours and all of the disk.
+_DRIVERS = ("overlay2", "overlayfs", "btrfs", "zfs")
+
+
+class NoDockerError(Exception):
+    """No Docker runs here, for the reason that the text tells."""
 
 
 @contextlib.contextmanager
 def docker(work: Path) -> Iterator[None]:
-    """Run dockerd with everything in `work`, and the wheels where its builds find them."""
+    """Run dockerd with everything in `work`."""
     for command in (
         ["ip", "link", "set", "lo", "up"],
         # A mount of the whole machine, as node_exporter has it, wants to follow later ones.
@@ -30,6 +39,8 @@ def docker(work: Path) -> Iterator[None]:
         subprocess.run(command, check=True)
     state = work / "docker"
     state.mkdir(exist_ok=True)
+    # Of a run that was killed: here that number may be another process.
+    (state / "pid").unlink(missing_ok=True)
     address = f"unix://{state}/docker.sock"
     os.environ |= {"DOCKER_HOST": address, "DOCKER_CONFIG": str(work / "config")}
     with (work / "dockerd.log").open("wb") as log:
@@ -39,28 +50,58 @@ def docker(work: Path) -> Iterator[None]:
             stdout=log, stderr=log,
         )  # fmt: skip
         try:
-            wait_until(_answers, 60, f"dockerd: see {log.name}")
-            server = [sys.executable, "-m", "http.server", str(WHEELS_PORT), "--bind", BRIDGE]
-            wheels = subprocess.Popen(
-                server,
-                cwd=work / "wheels",
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
+            _wait_for(daemon, Path(log.name))
             yield
-            wheels.terminate()
         finally:
             daemon.terminate()
             daemon.wait(120)
 
 
-def _answers() -> bool:
-    return subprocess.run(["docker", "info"], capture_output=True, check=False).returncode == 0
+@contextlib.contextmanager
+def served_wheels(work: Path) -> Iterator[None]:
+    """Serve the wheels where builds find them; the bridge is there once dockerd runs."""
+    quiet = subprocess.DEVNULL
+    server = [sys.executable, "-m", "http.server", str(WHEELS_PORT), "--bind", BRIDGE]
+    process = subprocess.Popen(server, cwd=work / "wheels", stdout=quiet, stderr=quiet)
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _wait_for(daemon: subprocess.Popen[bytes], log: Path) -> None:
+    def answers() -> str:
+        if daemon.poll() is not None:
+            raise NoDockerError(f"dockerd ended: {log.read_text()[-2000:]}")
+        asked = ["docker", "info", "--format", "{{.Driver}}"]
+        return subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
+
+    try:
+        driver = wait_until(answers, _START_S_MAX, "answer of dockerd")
+    except TimeoutError as error:
+        raise NoDockerError(f"{error}: {log.read_text()[-2000:]}") from error
+    if driver not in _DRIVERS:
+        raise NoDockerError(f"its storage driver would be {driver}, none of {', '.join(_DRIVERS)}")
+
+
+def try_a_container() -> None:
+    """See that one can be started at all.
+
+    Raises:
+        NoDockerError: it cannot.
+    """
+    tried = subprocess.run(
+        ["docker", "run", "--rm", _PYTHON, "true"], capture_output=True, text=True, check=False
+    )
+    if tried.returncode:
+        raise NoDockerError(f"no container can be started: {tried.stderr[-2000:]}")
 
 
 def make_images(work: Path, tags: dict[str, str]) -> None:
     """Make what docker-compose.yml would fetch; `tags` are its images by service."""
     _import(work / "base", _PYTHON)
+    try_a_container()
     _import(work / "servers", _SERVERS)
     for name in ("postgres", "mosquitto", "prometheus", "alertmanager", "node_exporter", "grafana"):
         began = time.monotonic()

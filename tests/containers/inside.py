@@ -15,13 +15,15 @@ from pathlib import Path
 
 import yaml
 
-from tests.containers.engine import docker, make_images
+from tests.containers.engine import NO_DOCKER, NoDockerError, docker, make_images, served_wheels
 from tests.containers.prepare import ROOT
 from tests.support.processes import wait_until
 
 EVENTINDEX = Path(sys.executable).with_name("eventindex")
 COMPOSE = ("docker", "compose", "--env-file", "deploy/.env")
 RUN = 77
+# Of detector 7, which sends.
+COLLECTION = "cosmic.7"
 # As 1 MB is for Docker.
 MB = 1_000_000
 IMAGE_MB_MAX = {"index_service": 300, "ingest_service": 300, "rest_gateway": 470}
@@ -29,7 +31,8 @@ IMAGE_MB_MAX = {"index_service": 300, "ingest_service": 300, "rest_gateway": 470
 VICTIMS = ("ingest_service", "index_service", "rest_gateway", "mosquitto", "postgres", "prometheus",
            "alertmanager", "node_exporter", "grafana")  # fmt: skip
 MESSAGES = 100
-HEALTHY_S_MAX = 180.0
+# On a machine that does much else, too.
+HEALTHY_S_MAX = 600.0
 
 
 class Stack:
@@ -67,8 +70,13 @@ class Stack:
         return done.stdout
 
     def up(self) -> None:
-        """`make up`, as it is documented."""
-        self.run("make", "up")
+        """`make up`, as it is documented; on a busy machine health takes longer than it waits."""
+        try:
+            self.run("make", "up")
+        except RuntimeError as error:
+            if "is unhealthy" not in str(error):
+                raise
+            wait_until(self.healthy, HEALTHY_S_MAX, "health of all")
 
     def forget(self) -> None:
         """Remove what an earlier run in the same directory left."""
@@ -96,7 +104,7 @@ class Stack:
         )
         token = self.compose("run", "--rm", "-T", "migrate", "sh", "-c", make).strip()
         self.environment["EVENTINDEX_TOKEN"] = token
-        self._detector = self.run("deploy/mqtt-users", "add", "7").strip()
+        self._detector = self.run(str(EVENTINDEX), "mqtt-users", "add", "7").strip()
 
     def send(self, messages: int) -> None:
         """Telescope events over MQTT, as detector 7."""
@@ -116,7 +124,7 @@ class Stack:
         """Whether every event that was sent is found, over gRPC with the token."""
         pairs = "".join(f"{RUN} {number}\n" for number in range(1, self._sent + 1))
         answer = subprocess.run(
-            [EVENTINDEX, "lookup", "-", "--format", "csv"],
+            [EVENTINDEX, "lookup", "-", "--format", "csv", "--collection", COLLECTION],
             env=self.environment, input=pairs, capture_output=True, text=True, check=False,
         )  # fmt: skip
         self._answer = f"{answer.stdout[-500:]}\n{answer.stderr[-500:]}"
@@ -163,7 +171,7 @@ def events_go_through(stack: Stack) -> None:
     """In over MQTT, out over gRPC with a token and over REST; without a token not at all."""
     stack.send(MESSAGES)
     stack.wait_for_events("events")
-    path = f"/api/v1/events/{RUN}/1"
+    path = f"/api/v1/events/{RUN}/1?collection={COLLECTION}"
     assert stack.http(path) == 200
     assert stack.http(path, token=False) == 401
 
@@ -213,7 +221,7 @@ def more_instances_are_scraped(stack: Stack) -> None:
         with urllib.request.urlopen(url, timeout=10) as answer:
             return len(json.load(answer)["data"]["result"]) == 2
 
-    wait_until(scraped, 60, "two targets")
+    wait_until(scraped, HEALTHY_S_MAX, "two targets")
 
 
 def run(work: Path) -> None:
@@ -223,7 +231,7 @@ def run(work: Path) -> None:
     def say(what: str) -> None:
         print(f"[{time.monotonic() - began:4.0f} s] {what}", flush=True)
 
-    with docker(work):
+    with docker(work), served_wheels(work):
         stack = Stack(work)
         stack.forget()
         make_images(work, {name: one["image"] for name, one in stack.services.items()})
@@ -246,5 +254,19 @@ def run(work: Path) -> None:
         stack.compose("down")
 
 
+def main() -> int:
+    """Run, or only see whether Docker starts."""
+    work = Path(sys.argv[1])
+    try:
+        if "--probe" in sys.argv:
+            with docker(work):
+                return 0
+        run(work)
+    except NoDockerError as error:
+        print(error)
+        return NO_DOCKER
+    return 0
+
+
 if __name__ == "__main__":
-    run(Path(sys.argv[1]))
+    sys.exit(main())

@@ -19,7 +19,8 @@ from event_store.database.migrate import migrate
 from tests.conftest import execute
 from tests.faults.ledger import Key, Ledger, Verdict, check
 from tests.faults.proxy import Proxy
-from tests.faults.senders import GrpcSender, Lookups, MqttSender, Worker, keys
+from tests.faults.readers import Lookups, Requests
+from tests.faults.senders import GrpcSender, MqttSender, Worker, keys
 from tests.support.processes import Mosquitto, PostgresServer, Service, wait_until
 
 RECOVERY_MAX_S = 90.0
@@ -102,6 +103,11 @@ class Bench:
         """A running index service on the linked database."""
         return self._service("index_service", index_workers=1, **settings)
 
+    def gateway(self, index: Service, ingest: Service) -> Service:
+        """A running gateway before both."""
+        addresses = {"index_address": index.address, "ingest_address": ingest.address}
+        return self._service("rest_gateway", **addresses)
+
     def _service(
         self, module: str, *, environment: dict[str, str] | None = None, **settings: object
     ) -> Service:
@@ -127,6 +133,10 @@ class Bench:
         lookups = self.begin(Lookups(service.address, self.ledger, retry_s=retry_s))
         self._lookups.append(lookups)
         return lookups
+
+    def requests(self, gateway: Service) -> Requests:
+        """The same over HTTP, an event each."""
+        return self.begin(Requests(gateway.address, self.ledger))
 
     def begin(self, worker: _W) -> _W:
         """Start it, and stop it before the verdict."""

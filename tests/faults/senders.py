@@ -1,8 +1,7 @@
 """Load that writes a ledger: over MQTT until the broker acknowledges, over gRPC until a commit.
 
 Each sends from a thread of its own until it is told to stop, and goes on after every fault: what
-was not acknowledged is sent again, as a detector's buffer would. `Lookups` asks for what was
-committed, and tells what was answered wrongly.
+was not acknowledged is sent again, as a detector's buffer would.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from functools import cache
 from itertools import count, islice
 
@@ -25,10 +23,9 @@ import eventindex
 from tests.faults.ledger import Key, Ledger, Value
 
 IN_FLIGHT_MAX = 500
-PATIENCE_S = 120.0
+PATIENCE_S = 240.0  # longer than any fault that is waited out
 FILES = 8
 RUNS = 5
-LOOKUP_PAIRS = 200
 
 Sent = tuple[Key, Value]
 
@@ -74,6 +71,7 @@ class Worker:
 
     def __init__(self) -> None:
         self.stopping = threading.Event()
+        self.resting = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._error: BaseException | None = None
 
@@ -99,6 +97,11 @@ class Worker:
         self._thread.join(PATIENCE_S)
         assert not self._thread.is_alive(), f"{type(self).__name__} does not come to an end"
         self.check()
+
+    def rest(self) -> None:
+        """Wait while it is told to send nothing new."""
+        while self.resting.is_set() and not self.stopping.wait(0.05):
+            pass
 
     def check(self) -> None:
         """Raise what ended the thread."""
@@ -153,6 +156,8 @@ class MqttSender(Worker):
         self._seed = seed
         self._rate = rate
         self._bad_share = bad_share
+        # So many of the next ones are malformed.
+        self.bad_wanted = 0
         self._random = random.Random(seed)
         self._open: dict[int, Sent | bytes] = {}
         self._early: set[int] = set()
@@ -170,6 +175,7 @@ class MqttSender(Worker):
         pace = _Pace(self._rate, self.stopping)
         try:
             for key in self._keys:
+                self.rest()
                 if self.stopping.is_set():
                     break
                 self._publish((key, value_of(key, self._seed)))
@@ -183,7 +189,8 @@ class MqttSender(Worker):
         self._wait_for_room(IN_FLIGHT_MAX)
         sent: Sent | bytes = event
         payload = to_json(event)
-        if self._random.random() < self._bad_share:
+        if self.bad_wanted or self._random.random() < self._bad_share:
+            self.bad_wanted = max(0, self.bad_wanted - 1)
             sent = payload = payload[: self._random.randrange(1, len(payload))]
             self._ledger.send_bad()
         else:
@@ -227,10 +234,11 @@ class GrpcSender(Worker):
         rate: float,
         seed: int = 0,
         batch: int = 100,
+        patience_s: float = PATIENCE_S,
     ) -> None:
         super().__init__()
         self._client = eventindex.connect(
-            ingest_address=address, timeout=PATIENCE_S, retry_seconds_max=5 * PATIENCE_S
+            ingest_address=address, timeout=patience_s, retry_seconds_max=5 * PATIENCE_S
         )
         self._ledger = ledger
         self._keys = source
@@ -249,6 +257,7 @@ class GrpcSender(Worker):
     def _batches(self) -> Iterator[eventindex.EventColumns]:
         pace = _Pace(self._rate, self.stopping)
         while not self.stopping.is_set():
+            self.rest()
             events = [(key, value_of(key, self._seed)) for key in islice(self._keys, self._batch)]
             if not events:
                 return
@@ -256,40 +265,3 @@ class GrpcSender(Worker):
             self._open.append(events)
             yield to_columns(events)
             pace.wait(len(events))
-
-
-class Lookups(Worker):
-    """Asks for events that were committed before; failures are allowed, wrong answers are not."""
-
-    def __init__(self, address: str, ledger: Ledger, *, seed: int = 0, retry_s: float = 0) -> None:
-        super().__init__()
-        self._client = eventindex.connect(address, timeout=10, retry_seconds_max=retry_s)
-        self._ledger = ledger
-        self._random = random.Random(seed)
-        self.answered = 0
-        self.failed = 0
-        self.wrong: list[str] = []
-
-    def _work(self) -> None:
-        with self._client:
-            while not self.stopping.wait(0.02):
-                committed = self._ledger.committed
-                if not committed:
-                    continue
-                asked = [
-                    *self._random.choices(committed[-5_000:], k=LOOKUP_PAIRS // 2),
-                    *self._random.choices(committed, k=LOOKUP_PAIRS // 2),
-                ]
-                try:
-                    result = self._client.lookup(asked)
-                except (eventindex.UnavailableError, eventindex.DeadlineError):
-                    self.failed += 1
-                    continue
-                self.answered += 1
-                self._compare(asked, result)
-
-    def _compare(self, asked: list[Key], result: eventindex.LookupResult) -> None:
-        for key, index in zip(asked, result.file_indexes.tolist(), strict=True):
-            file = result.files[index - 1].fuid_raw if index else None
-            if file not in {value.fuid_raw for value in self._ledger.offers[key]}:
-                self.wrong.append(f"{datetime.now(UTC):%T}: lookup of {key} answered {file}")

@@ -1,8 +1,9 @@
-"""`python -m tests.faults.soak`: everything at work for long, with a fault every two minutes.
+"""`python -m tests.faults.soak`: everything at work for long, harmed and watched.
 
 What the processes and tables take goes into a CSV file every ten seconds and onto the screen every
-minute; the last line is what the checker says of the ledger. `--document` makes the table of
-docs/reliability.md from such a file.
+minute; the last line is what the checker says of the ledger. Each fault lasts until its alert
+fires; when it did and when it ended goes into another file, and every dashboard is drawn.
+`--document` makes the tables of docs/reliability.md from both files.
 """
 
 from __future__ import annotations
@@ -11,31 +12,31 @@ import argparse
 import csv
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
-from functools import partial
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from itertools import cycle
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil
 import psycopg2
 
 from tests.conftest import query
 from tests.faults import soak_table
-from tests.faults.bench import RECOVERY_MAX_S, Bench
+from tests.faults.bench import Bench
 from tests.faults.ledger import Verdict
-from tests.faults.senders import Lookups, Worker
+from tests.faults.senders import Worker
+from tests.faults.soak_faults import POSTGRES_SETTINGS, Fault, Soak
+from tests.faults.soak_watch import Happened, Watch, complete, missing, write
+from tests.support.monitoring import missing_programs
 from tests.support.processes import Mosquitto, PostgresServer, Service, wait_until
 
-MQTT_RATE = 1_000
-GRPC_RATE = 100  # lookups ask for what was committed, which only gRPC tells
-BAD_SHARE = 0.001
-FAULTS_APART_S = 120
-FAULTS_MIN = 10
+# Of quiet after each fault, so that one is told from the next.
+QUIET_S = 60.0
+# For which a fault goes on once its alert fires.
+SEEN_S = 15.0
 SAMPLE_S = 10
 SAMPLES_A_LINE = 6
-# As in docker-compose.yml.
-POSTGRES_SETTINGS = {"autovacuum_naptime": "10s", "shared_buffers": "512MB"}
 
 _TABLES = (
     "SELECT pg_total_relation_size('event_page'), "
@@ -46,62 +47,12 @@ _TABLES = (
 )
 
 
-class Soak:
-    """What runs, and the faults that are done to it in turn."""
+class Files(NamedTuple):
+    """What a soak leaves."""
 
-    def __init__(self, bench: Bench, server: PostgresServer) -> None:
-        bench.use_database(bench.database, f"127.0.0.1:{server.port}")
-        self.bench = bench
-        self.server = server
-        self.broker = bench.broker()
-        self.ingest = bench.ingest(self.broker.port)
-        self.index = bench.index()
-        bench.mqtt(self.broker.port, MQTT_RATE, bad_share=BAD_SHARE)
-        bench.grpc(self.ingest, GRPC_RATE)
-        self.lookups: Lookups = bench.lookups(self.index)
-
-    def faults(self) -> Iterator[str]:
-        """Do one fault after the other without end; what was done, and when things went on.
-
-        The services are killed seldom enough for their memory to tell something in between.
-        """
-        database = (
-            partial(self._database, "stopped", self.server.stop),
-            partial(self._database, "kill -9", self.server.kill),
-        )
-        turns: tuple[Callable[[], str], ...] = (
-            *(database[0], self._broker, self._kill_ingest, database[1], self._broker),
-            *(database[0], self._broker, self._kill_index, database[1], self._broker),
-        )
-        for turn in cycle(turns):
-            yield turn()
-
-    def _kill_ingest(self) -> str:
-        self.ingest.kill()
-        self.ingest.start()
-        return f"ingest_service kill -9, events stored after {self.bench.goes_on():.1f} s"
-
-    def _kill_index(self) -> str:
-        self.index.kill()
-        self.index.start()
-        return f"index_service kill -9, lookups answered after {self._answers():.1f} s"
-
-    def _database(self, name: str, end: Callable[[], None]) -> str:
-        end()
-        with suppress(TimeoutError):  # recovery may take longer; what follows waits for it
-            self.server.start(**POSTGRES_SETTINGS)
-        stored_s, answered_s = self.bench.goes_on(), self._answers()
-        return f"PostgreSQL {name}, events stored after {max(stored_s, answered_s):.1f} s"
-
-    def _broker(self) -> str:
-        self.broker.stop()
-        self.broker.start()
-        return f"broker stopped, events stored after {self.bench.goes_on():.1f} s"
-
-    def _answers(self) -> float:
-        began, known = time.monotonic(), self.lookups.answered
-        wait_until(lambda: self.lookups.answered > known, RECOVERY_MAX_S, "answer to a lookup")
-        return time.monotonic() - began
+    samples: Path
+    alerts: Path
+    pictures: Path
 
 
 class Sampler(Worker):
@@ -138,8 +89,11 @@ class Sampler(Worker):
             "acknowledged": soak.bench.ledger.acknowledged_offers,
             "lookups": soak.lookups.answered,
             "lookups_failed": soak.lookups.failed,
+            "requests": soak.requests.answered,
+            "requests_failed": soak.requests.failed,
             **_usage("ingest", soak.ingest),
             **_usage("index", soak.index),
+            **_usage("gateway", soak.gateway),
             **_usage("broker", soak.broker),
             **_usage("postgres", soak.server),
             "what": "; ".join(what),
@@ -174,14 +128,17 @@ def _usage(name: str, process: Service | Mosquitto | PostgresServer) -> dict[str
         return {}
 
 
-def run(minutes: float, path: Path, seed: int) -> Verdict:
+def run(minutes: float, files: Files, seed: int) -> Verdict:
     """Let everything run for so long."""
     server = PostgresServer(durable=True)
     try:
         server.start(**POSTGRES_SETTINGS)
         bench = Bench(server, seed)
         try:
-            return _run(Soak(bench, server), minutes, path)
+            with ExitStack() as end:
+                soak = Soak(bench, server)
+                watch = Watch(end, (soak.ingest, soak.index, soak.gateway))
+                return _run(soak, watch, minutes, files)
         except Exception:
             bench.tell()
             raise
@@ -191,12 +148,21 @@ def run(minutes: float, path: Path, seed: int) -> Verdict:
         server.close()
 
 
-def _run(soak: Soak, minutes: float, path: Path) -> Verdict:
-    sampler = soak.bench.begin(Sampler(soak, path))
-    for fault in _in_time(soak.faults(), minutes * 60):
-        sampler.tell(fault)
+def _run(soak: Soak, watch: Watch, minutes: float, files: Files) -> Verdict:
+    sampler = soak.bench.begin(Sampler(soak, files.samples))
+    end = time.monotonic() + minutes * 60
+    happened = []
+    for fault in _that_fit(soak.faults(), end):
+        happened.append(_do(fault, watch, sampler))
         soak.bench.check_workers()
+    time.sleep(max(0.0, end - time.monotonic()))
+    complete(happened, watch.alerts())
+    write(files.alerts, happened)
+    watch.draw(files.pictures, files.alerts)
+    fire, over = watch.told()
+    sampler.tell(f"{soak_table.CHAT} got {fire} messages of alerts that fire, {over} of ended ones")
     verdict = soak.bench.verdict()
+    verdict.problems += missing(happened)
     if verdict.problems:
         print("\n".join(verdict.problems), file=sys.stderr)
     sampler.tell(verdict.text())
@@ -204,17 +170,37 @@ def _run(soak: Soak, minutes: float, path: Path) -> Verdict:
     return verdict
 
 
-def _in_time(faults: Iterable[str], seconds: float) -> Iterator[str]:
-    """A fault now and then, with some quiet before the first and after the last."""
-    apart_s = min(FAULTS_APART_S, seconds / (FAULTS_MIN + 1))
-    end = time.monotonic() + seconds
-    following = time.monotonic() + apart_s
-    for_ever = iter(faults)
-    while following < end - apart_s / 2:
-        time.sleep(max(0.0, following - time.monotonic()))
-        yield next(for_ever)
-        following = max(following + apart_s, time.monotonic())
-    time.sleep(max(0.0, end - time.monotonic()))
+def _that_fit(faults: tuple[Fault, ...], end: float) -> Iterator[Fault]:
+    """One after the other, again and again, as long as their alerts can end in time."""
+    skipped = 0
+    for fault in cycle(faults):
+        if skipped == len(faults):
+            return
+        if time.monotonic() + QUIET_S + fault.takes_s > end:
+            skipped += 1
+            continue
+        skipped = 0
+        time.sleep(QUIET_S)
+        yield fault
+
+
+def _do(fault: Fault, watch: Watch, sampler: Sampler) -> Happened:
+    """Do harm until an operator is told, end it, and wait until things go on."""
+    now = time.time()
+    minute, job = (now - watch.began) / 60, fault.labels.get("job", "")
+    happened = Happened(minute, fault.name, fault.alert, job, now)
+    sampler.tell(f"{fault.name} begins")
+    before = watch.fires(fault.alert, fault.labels)
+    fault.begin()
+    with suppress(TimeoutError):  # `missing` tells in the end
+        if not before:
+            wait_until(lambda: watch.fires(fault.alert, fault.labels), fault.tells_s, fault.alert)
+            time.sleep(SEEN_S)
+    fault.end()
+    happened.ended = time.time()
+    took = fault.goes_on()
+    sampler.tell(f"{fault.name}, {fault.what} after {took:.1f} s")
+    return happened
 
 
 def main() -> int:
@@ -222,15 +208,23 @@ def main() -> int:
     parser = argparse.ArgumentParser("python -m tests.faults.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--csv", type=Path, default=Path("soak.csv"), metavar="FILE")
+    parser.add_argument("--alerts", type=Path, default=Path("soak-alerts.csv"), metavar="FILE")
+    parser.add_argument(
+        "--pictures", type=Path, default=Path("soak-pictures"), metavar="DIR", help="dashboards"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
-        "--document", action="store_true", help="put the file's figures into docs/reliability.md"
+        "--document", action="store_true", help="put the files' figures into docs/reliability.md"
     )
     arguments = parser.parse_args()
     if arguments.document:
-        soak_table.write(arguments.csv)
+        soak_table.write(arguments.csv, arguments.alerts)
         return 0
-    verdict = run(arguments.minutes, arguments.csv, arguments.seed)
+    if missing_programs():
+        print(f"missing: {', '.join(missing_programs())} (packages of Debian)", file=sys.stderr)
+        return 2
+    files = Files(arguments.csv, arguments.alerts, arguments.pictures)
+    verdict = run(arguments.minutes, files, arguments.seed)
     print(verdict.text())
     return 1 if verdict.problems else 0
 

@@ -90,11 +90,24 @@ def test_a_head_without_an_end_is_refused(door):
 
 
 def test_streams_of_one_address_leave_places_to_others(door):
-    """One address has 16 requests at once; the next one is 429, which says when to come back."""
+    """One address has 16 event streams at once; the next is 429, calls and others are served."""
     service, http = door
     with contextlib.ExitStack() as opened:
         for _ in range(16):
             follow(opened, service, "127.0.0.1")
+        refused = http.get(f"{API}/live")
+        assert (refused.status_code, refused.headers["retry-after"]) == (429, "2")
+        assert refused.json()["setting"] == "EVENTINDEX_HTTP_REQUESTS_PER_ADDRESS_MAX"
+        assert http.get(f"{API}/runs").status_code == 200
+        with stranger(service, "127.0.0.9") as other, other.stream("GET", f"{API}/live") as live:
+            assert live.status_code == 200
+
+
+def test_requests_of_one_address_leave_places_to_others(door):
+    """One address has 16 requests at once; the next one is 429, which says when to come back."""
+    service, http = door
+    with contextlib.ExitStack() as opened:
+        hold(opened, service, ["127.0.0.1"] * 16)
         refused = http.get("/")
         assert (refused.status_code, refused.headers["retry-after"]) == (429, "2")
         assert refused.json()["setting"] == "EVENTINDEX_HTTP_REQUESTS_PER_ADDRESS_MAX"
@@ -107,12 +120,22 @@ def test_pages_take_no_places_of_the_api(door):
     """With all 64 places taken the API answers 503, and pages and their files are there."""
     service, http = door
     with contextlib.ExitStack() as opened:
-        for number in range(64):
-            follow(opened, service, f"127.0.0.{2 + number % 4}")
+        hold(opened, service, [f"127.0.0.{2 + number % 4}" for number in range(64)])
         busy = http.get(f"{API}/runs")
         assert (busy.status_code, busy.json()["type"]) == (503, "urn:eventindex:problem:busy")
         assert [http.get(path).status_code for path in ("/", "/assets/main.js")] == [200, 200]
     wait_until(lambda: http.get(f"{API}/runs").status_code == 200, what="places given back")
+
+
+def hold(opened: contextlib.ExitStack, service, addresses: list[str]) -> None:
+    """Begin a request from each address, none of which ends before the context."""
+    begun = f"POST {API}/lookup HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\n"
+    for address in addresses:
+        waiting = opened.enter_context(connect(service, address=address))
+        waiting.sendall(f"{begun}Content-Length: 4\r\n\r\n1".encode())
+    held = len(addresses)
+    running = "eventindex_http_requests_running"
+    wait_until(lambda: service.metric(running) == held, what="requests")
 
 
 def test_readers_that_read_nothing_leave_the_service_to_others(door):
@@ -195,16 +218,19 @@ def test_a_proxy_says_whose_a_request_is(stack: Stack):
     settings = {"http_proxies": "127.0.0.1", "http_requests_per_address_max": 1}
     with gateway(stack.url, stack.index.address, stack.ingest.address, **settings) as (_, http):
 
-        def asked_by(client: str) -> int:
-            return http.get("/", headers={"X-Forwarded-For": client}).status_code
+        def followed_by(client: str) -> int:
+            headers = {"X-Forwarded-For": client}
+            with http.stream("GET", f"{API}/live", headers=headers) as answer:
+                return answer.status_code
 
         with http.stream("GET", f"{API}/live", headers={"X-Forwarded-For": "192.0.2.1"}) as live:
             assert live.status_code == 200
-            assert [asked_by("192.0.2.1"), asked_by("192.0.2.2")] == [429, 200]
+            assert [followed_by("192.0.2.1"), followed_by("192.0.2.2")] == [429, 200]
     with (
         gateway(
             stack.url, stack.index.address, stack.ingest.address, http_requests_per_address_max=1
         ) as (_, http),
         http.stream("GET", f"{API}/live", headers={"X-Forwarded-For": "192.0.2.1"}),
     ):
-        assert http.get("/", headers={"X-Forwarded-For": "192.0.2.2"}).status_code == 429
+        claimed = http.get(f"{API}/live", headers={"X-Forwarded-For": "192.0.2.2"})
+        assert claimed.status_code == 429

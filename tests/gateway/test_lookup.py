@@ -225,6 +225,23 @@ def test_one_request_too_many_is_told_to_come_back(stack):
         assert http.get(f"{API}/runs").status_code == 200
 
 
+def test_who_only_looks_takes_no_place_of_those_who_ask(stack):
+    """With every event stream open the API answers; one more stream is refused, and counted."""
+    limits = {"http_requests_at_once_max": 1, "http_followers_max": 2}
+    with (
+        gateway(stack.url, stack.index.address, **limits) as (service, http),
+        http.stream("GET", f"{API}/live") as one,
+        http.stream("GET", f"{API}/live") as two,
+    ):
+        assert (one.status_code, two.status_code) == (200, 200)
+        assert http.get(f"{API}/runs").status_code == 200
+        refused = http.get(f"{API}/live")
+        assert refused.status_code == 503
+        assert "EVENTINDEX_HTTP_FOLLOWERS_MAX" in refused.json()["detail"]
+        assert service.metric("eventindex_http_followers") == 2
+        assert service.metric("eventindex_http_requests_running") == 0
+
+
 def _connection(service):
     import socket
 

@@ -162,6 +162,9 @@ def test_too_many_lines_are_refused():
     with pytest.raises(MalformedBatchError, match="100000") as error:
         decode_cosmic(b"x\n" * 100_001, "0", CLOCKS)
     assert error.value.reason is Reason.TOO_LARGE
+    with pytest.raises(MalformedBatchError, match="an array of more than 100000 events") as error:
+        decode_cosmic(b"[" + b"{}," * 5_000_000 + b"{}]", "0", CLOCKS)
+    assert error.value.reason is Reason.TOO_LARGE
 
 
 def test_detector_is_needed_from_somewhere():

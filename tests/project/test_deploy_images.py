@@ -86,3 +86,13 @@ def closure(wanted: str) -> set[str]:
                 if needed.marker is None or needed.marker.evaluate({"extra": extra}):
                     waiting.append(needed)
     return {name for name, _ in found}
+
+
+def test_who_cannot_run_containers_is_told_why() -> None:
+    """`make test-containers` without Docker names what is missing, and is no failure."""
+    command = [sys.executable, "-m", "tests.containers"]
+    nothing = {"PATH": "/nonexistent"}
+    done = subprocess.run(
+        command, cwd=ROOT, env=nothing, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("make test-containers: skipped: ")

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import execute
+from tests.conftest import execute, query
 from tests.support.ingest import Publisher, Topics, json_event
+from tests.support.ports import free_port
 from tests.support.processes import Mosquitto, Service, run_python, wait_until
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -71,9 +72,9 @@ def test_the_id_of_a_request_leads_to_the_line_that_fails(start: Any, database_u
 
 
 def test_a_message_leads_to_its_commit_and_its_dead_letter(
-    start: Any, mosquitto: Mosquitto
+    start: Any, mosquitto: Mosquitto, database_url: str
 ) -> None:
-    """Of a refused message the log has topic, reason and an id, and the commit names that id."""
+    """A dead letter has the id of its message, and the log leads from that to its commit."""
     topics = Topics()
     ingest = start("ingest_service", mqtt_url=mosquitto.url, **topics.settings)
     publisher = Publisher(mosquitto.port)
@@ -88,6 +89,11 @@ def test_a_message_leads_to_its_commit_and_its_dead_letter(
 
     (letter,) = wait_until(refused, what="line of the refused message")
     assert (letter["topic"], letter["reason"]) == (topics.json, "malformed")
+    (kept,) = query(database_url, "SELECT request_id FROM dead_letter")
+    assert kept == (letter["request_id"],)
+    (named,) = [one for one in lines(ingest) if letter in one.get("messages", ())]
+    of_commit = [one for one in lines(ingest) if one.get("commit") == named["commit"]]
+    assert [one for one in of_commit if "stored" in one["message"]]
     stored = [line for line in lines(ingest) if "seconds" in line and "messages" in line]
     assert sum(letter["request_id"] in line["messages"] for line in stored) == 1
     assert sum(len(line["messages"]) for line in stored) == 2
@@ -104,7 +110,12 @@ def test_a_message_leads_to_its_commit_and_its_dead_letter(
 def test_what_keeps_a_service_from_starting_is_json_too(wrong: dict[str, str], said: str) -> None:
     """A collector of JSON lines is told why nothing runs."""
     program = "import runpy; runpy.run_module('index_service', run_name='__main__')"
-    given = {"EVENTINDEX_LOG_FORMAT": "json", "EVENTINDEX_INDEX_WORKERS": "1", **wrong}
+    given = {
+        "EVENTINDEX_LOG_FORMAT": "json",
+        "EVENTINDEX_INDEX_WORKERS": "1",
+        "EVENTINDEX_INDEX_METRICS_ADDRESS": f"127.0.0.1:{free_port()}",
+        **wrong,
+    }
     ended = run_python(program, **given)
     assert ended.returncode in {1, 2}
     last = [json.loads(line) for line in ended.stderr.splitlines()][-1]

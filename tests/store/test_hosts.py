@@ -7,7 +7,7 @@ import pytest
 from psycopg2.extensions import parse_dsn
 
 from event_store.database.commit_tokens import CommitToken, parse_token
-from event_store.database.hosts import Hosts, kept_hosts, split_hosts
+from event_store.database.hosts import Hosts, Turns, kept_hosts, split_hosts
 from event_store.database.replica import ReplicaLag
 
 
@@ -83,3 +83,17 @@ def test_a_token_is_a_position_of_a_database():
     )
     for text in ("", "1:2", "1:a/b", "1:A/B ", "x:A/B", "1:A/B\n", "1:" + "A" * 9 + "/B"):
         assert parse_token(text) is None
+
+
+def test_servers_behind_one_address_are_told_of(caplog: pytest.LogCaptureFixture):
+    """A balancer that spreads connections shows as a warning, a failover and a restart do not."""
+    turns = Turns()
+    for number, server in enumerate(("first", "first, restarted", "second")):
+        turns.note(server, number)
+    assert caplog.records == []
+    for number in range(3, 50):
+        turns.note(("first, restarted", "second")[number % 2], number)
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    turns.note("second", 99)
+    turns.note("first, restarted", 100)
+    assert len(caplog.records) == 2

@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import psycopg2
@@ -63,6 +64,12 @@ def tomorrow(monkeypatch):
         monkeypatch.setattr(migrating, "migrations", lambda: today | more)
 
     return add
+
+
+def test_the_documents_say_which_schemas_this_release_runs_on() -> None:
+    """The table of releases has this version, its schema and the oldest that it takes."""
+    row = f"| {version('eventindex')} | {NEWEST} | {OLDEST_SCHEMA}"
+    assert row in (DATA.parents[1] / "docs/operations.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize("dump", DUMPS, ids=lambda path: path.stem)

@@ -34,9 +34,18 @@ class Prometheus:
     """A Prometheus with the rules and jobs of deploy/, whose targets are on this machine."""
 
     def __init__(
-        self, folder: Path, targets: dict[str, int], alertmanager: int, quick: str = ""
+        self,
+        folder: Path,
+        targets: dict[str, int],
+        alertmanager: int,
+        *,
+        quick: str = "",
+        often: bool = True,
     ) -> None:
-        """`quick` names a rule that is there a second time, with seconds for its minutes."""
+        """`quick` names a rule that is there a second time, with seconds for its minutes.
+
+        It looks every second if `often`, else as often as deploy/ has it.
+        """
         self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
         self._config = folder / "prometheus.yml"
@@ -45,7 +54,8 @@ class Prometheus:
         if quick:
             (folder / "quick.yml").write_text(yaml.safe_dump(quick_rule(quick)), "utf-8")
             config["rule_files"].append("quick.yml")
-        config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
+        if often:
+            config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
         targets = {**targets, "alertmanager": alertmanager, "prometheus": self.port}
         config["scrape_configs"] = [
             {
@@ -75,6 +85,17 @@ class Prometheus:
         """The samples of an instant query."""
         asked = urllib.parse.urlencode({"query": expression})
         with urllib.request.urlopen(f"{self.address}/api/v1/query?{asked}", timeout=10) as answer:
+            return json.load(answer)["data"]["result"]
+
+    def query_range(
+        self, expression: str, begin: float, end: float, step_s: float
+    ) -> list[dict[str, Any]]:
+        """The lines of a query over time."""
+        asked = urllib.parse.urlencode(
+            {"query": expression, "start": begin, "end": end, "step": step_s}
+        )
+        url = f"{self.address}/api/v1/query_range?{asked}"
+        with urllib.request.urlopen(url, timeout=60) as answer:
             return json.load(answer)["data"]["result"]
 
     def rules(self) -> list[dict[str, Any]]:

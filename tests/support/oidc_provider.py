@@ -210,7 +210,7 @@ class OidcProvider:
 
             def authenticate_refresh_token(self, _: str) -> _Code:
                 provider.refreshed += 1
-                return _Code(scope="openid")
+                return _Code(scope=f"openid eventindex.{provider.scope}")
 
             def authenticate_user(self, _: _Code) -> str:
                 return "anna"

@@ -127,6 +127,7 @@ def show(connect: Callable[[], Client], dead_letter_id: int, raw: bool) -> None:
             ("received", show_time(letter.received)),
             ("topic", letter.topic),
             ("source", letter.source),
+            ("request id", letter.request_id),
             ("reason", letter.reason),
             ("detail", letter.detail),
             ("bytes", f"{letter.payload_bytes:,}{' (cut)' if letter.truncated else ''}"),

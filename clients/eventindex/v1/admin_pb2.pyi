@@ -165,7 +165,7 @@ class DeleteCriterionResponse(_message.Message):
     def __init__(self, criteria: _Optional[_Iterable[_Union[Criterion, _Mapping]]] = ...) -> None: ...
 
 class DeadLetter(_message.Message):
-    __slots__ = ("dead_letter_id", "topic", "payload", "payload_bytes", "truncated", "reason", "detail", "source", "received", "detail_reason", "detail_parameters")
+    __slots__ = ("dead_letter_id", "topic", "payload", "payload_bytes", "truncated", "reason", "detail", "source", "received", "detail_reason", "detail_parameters", "request_id")
     class DetailParametersEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -184,6 +184,7 @@ class DeadLetter(_message.Message):
     RECEIVED_FIELD_NUMBER: _ClassVar[int]
     DETAIL_REASON_FIELD_NUMBER: _ClassVar[int]
     DETAIL_PARAMETERS_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     dead_letter_id: int
     topic: str
     payload: bytes
@@ -195,7 +196,8 @@ class DeadLetter(_message.Message):
     received: _timestamp_pb2.Timestamp
     detail_reason: str
     detail_parameters: _containers.ScalarMap[str, str]
-    def __init__(self, dead_letter_id: _Optional[int] = ..., topic: _Optional[str] = ..., payload: _Optional[bytes] = ..., payload_bytes: _Optional[int] = ..., truncated: _Optional[bool] = ..., reason: _Optional[str] = ..., detail: _Optional[str] = ..., source: _Optional[str] = ..., received: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., detail_reason: _Optional[str] = ..., detail_parameters: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    request_id: str
+    def __init__(self, dead_letter_id: _Optional[int] = ..., topic: _Optional[str] = ..., payload: _Optional[bytes] = ..., payload_bytes: _Optional[int] = ..., truncated: _Optional[bool] = ..., reason: _Optional[str] = ..., detail: _Optional[str] = ..., source: _Optional[str] = ..., received: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., detail_reason: _Optional[str] = ..., detail_parameters: _Optional[_Mapping[str, str]] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class ListDeadLettersRequest(_message.Message):
     __slots__ = ("page_size", "page_token", "reason", "topic")

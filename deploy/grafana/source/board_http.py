@@ -45,8 +45,10 @@ def panels() -> list[Panel]:
             "Requests running",
             "short",
             8,
-            "EVENTINDEX_HTTP_REQUESTS_AT_ONCE_MAX of them, 64 by default, and more are refused.",
+            "EVENTINDEX_HTTP_REQUESTS_AT_ONCE_MAX of them, 64 by default, and more are refused; of "
+            "event streams EVENTINDEX_HTTP_FOLLOWERS_MAX, 256.",
             (of("eventindex_http_requests_running"), "{{instance}}"),
+            (of("eventindex_http_followers"), "streams {{instance}}"),
         ),
         stacked(
             graph(

@@ -8,22 +8,21 @@ from queries import of, or_zero, rate, ratio, summed
 
 def panels() -> list[Panel]:
     """Return the panels in the order of reading."""
-    return [*_cache(), *_contents()]
+    return [*_numbers(), *_cache(), *_contents()]
 
 
-def _cache() -> list[Panel]:
-    hits, misses = rate("eventindex_cache_hits_total"), rate("eventindex_cache_misses_total")
+def _numbers() -> list[Panel]:
     return [
         state(
             "Database",
-            8,
+            4,
             "PostgreSQL answered every worker last time.",
             (of("eventindex_database_up", 'job="index_service"'), "{{instance}}"),
         ),
         number(
             "Behind its primary",
             "s",
-            8,
+            4,
             "Of a read replica; 0 of a primary.",
             (of("eventindex_database_replica_lag_seconds"), "{{instance}}"),
             bad=60,
@@ -31,7 +30,7 @@ def _cache() -> list[Panel]:
         number(
             "Cache in use",
             "percentunit",
-            8,
+            4,
             "Full is normal: the pages that were not used for longest make room.",
             (
                 or_zero(
@@ -43,10 +42,39 @@ def _cache() -> list[Panel]:
         number(
             "Pages in the cache",
             "short",
-            8,
+            4,
             "Pages that are known to be absent included.",
             (or_zero(f"sum({of('eventindex_cache_pages')})"), "pages"),
         ),
+        number(
+            "Stored",
+            "short",
+            4,
+            "What the index holds, of all collections; asked once a minute.",
+            *(
+                (f"max({of(f'eventindex_stored_{what}')})", what)
+                for what in ("events", "runs", "files")
+            ),
+        ),
+        number(
+            "Bytes for an event",
+            "bytes",
+            4,
+            "All tables, indexes and TOAST, by the events in them.",
+            (
+                or_zero(
+                    f"sum(max by (table) ({of('eventindex_database_table_bytes')})) "
+                    f"/ (max({of('eventindex_stored_events')}) > 0)"
+                ),
+                "bytes",
+            ),
+        ),
+    ]
+
+
+def _cache() -> list[Panel]:
+    hits, misses = rate("eventindex_cache_hits_total"), rate("eventindex_cache_misses_total")
+    return [
         graph(
             "Cache hits",
             "percentunit",
@@ -82,29 +110,6 @@ def _cache() -> list[Panel]:
 
 def _contents() -> list[Panel]:
     return [
-        number(
-            "Stored",
-            "short",
-            12,
-            "What the index holds, of all collections; asked once a minute.",
-            *(
-                (f"max({of(f'eventindex_stored_{what}')})", what)
-                for what in ("events", "runs", "files")
-            ),
-        ),
-        number(
-            "Bytes for an event",
-            "bytes",
-            12,
-            "All tables, indexes and TOAST, by the events in them.",
-            (
-                or_zero(
-                    f"sum(max by (table) ({of('eventindex_database_table_bytes')})) "
-                    f"/ (max({of('eventindex_stored_events')}) > 0)"
-                ),
-                "bytes",
-            ),
-        ),
         graph(
             "Events by collection",
             "short",

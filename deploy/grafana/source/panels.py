@@ -7,6 +7,18 @@ from typing import Any
 # A provisioned dashboard cannot ask for a datasource: its uid is written out.
 DATASOURCE = {"type": "prometheus", "uid": "eventindex-prometheus"}
 
+# Marks on every panel where an alert fires.
+ALERTS = {
+    "name": "Alerts",
+    "datasource": DATASOURCE,
+    "enable": True,
+    "iconColor": "red",
+    "expr": 'max by (alertname, job) (ALERTS{alertstate="firing"})',
+    "step": "15s",
+    "titleFormat": "{{alertname}}",
+    "textFormat": "{{job}}",
+}
+
 Query = tuple[str, str]
 Panel = dict[str, Any]
 
@@ -116,7 +128,7 @@ def dashboard(name: str, title: str, instances: str, panels: list[Panel]) -> dic
         "time": {"from": "now-30m", "to": "now"},
         "timezone": "utc",
         "templating": {"list": [instance_variable(instances)]},
-        "annotations": {"list": []},
+        "annotations": {"list": [ALERTS]},
         "links": [
             {
                 "type": "dashboards",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.browser import WebStack, reader, web_stack
+from tests.support.browser import WebStack, make_token, reader, web_stack
 from tests.support.gateway import database
 from tests.support.jwt import AUDIENCE
 from tests.support.oidc_provider import CLIENT_ID, OidcProvider
@@ -104,6 +105,30 @@ def test_signing_in_in_other_languages(browser, signed, provider, locale, name, 
         page.goto("/runs")
         sign_in(page, name)
         expect(page.get_by_role("button", name=out, exact=True)).to_be_visible()
+
+
+def test_a_token_of_the_database_is_taken_beside_it(page, signed) -> None:
+    """Who was handed a token gives it to the page, as where there is no provider."""
+    page.goto("/runs")
+    page.get_by_label("Token", exact=True).fill(make_token(signed.database_url, "lookup"))
+    page.get_by_role("button", name="Use this token").click()
+    expect(page.locator("#runs")).not_to_contain_text(NEEDED)
+    page.goto("/datasets")
+    expect(page.locator("#datasets")).not_to_contain_text(NEEDED)
+
+
+def test_an_answer_that_nobody_asked_for_signs_nobody_in(page, signed) -> None:
+    """A link with somebody else's code does nothing; a refusal of the provider is told."""
+    page.goto("/sign-in?code=stolen&state=guessed")
+    expect(page).to_have_url(f"{signed.url}/")
+    expect(page.get_by_role("button", name="Sign in", exact=True)).to_be_visible()
+    page.goto("/runs")
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    state = re.search(r"state=([^&]+)", page.url)
+    assert state is not None
+    page.goto(f"/sign-in?error=access_denied&error_description=not+for+you&state={state[1]}")
+    expect(page.locator("#token_hint")).to_have_text("Signing in failed: not for you")
+    assert page.url == f"{signed.url}/runs"
 
 
 def test_the_page_may_ask_the_provider_and_nobody_else(signed, provider) -> None:

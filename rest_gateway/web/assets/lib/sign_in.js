@@ -46,6 +46,12 @@ function hold(user) {
   token.hold(user?.access_token ?? "");
 }
 
+/** The token ended and no other came. The tab remembers its reader: the next page asks again. */
+function lose() {
+  show(null);
+  token.hold("");
+}
+
 function take(key) {
   const value = sessionStorage.getItem(key);
   sessionStorage.removeItem(key);
@@ -100,12 +106,12 @@ export function offerSignIn(given) {
   const manager = managerOf(JSON.parse(given.textContent));
   let renewing = null;
   manager.events.addUserLoaded(hold);
-  manager.events.addAccessTokenExpired(() => hold(null));
+  manager.events.addAccessTokenExpired(lose);
   token.renew = () => {
     renewing ??= manager
       .signinSilent()
       .then(Boolean, () => {
-        hold(null);
+        lose();
         return false;
       })
       .finally(() => {

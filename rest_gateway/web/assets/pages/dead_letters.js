@@ -108,7 +108,7 @@ function read(id) {
     const shown = readable(bytes.subarray(0, SHOWN_BYTES_MAX));
     return [
       h("p", {}, told(letter.detail, letter.detail_reason, letter.detail_parameters)),
-      h("p", { class: "quiet" }, `${letter.topic} · ${letter.source} · ${formatTime(letter.received)}`),
+      h("p", { class: "quiet" }, `${letter.topic} · ${letter.source} · ${formatTime(letter.received)} · ${letter.request_id}`),
       h("pre", { tabindex: 0 }, shown + (bytes.length > SHOWN_BYTES_MAX ? "\n…" : "")),
       h("div", { class: "row" }, copyButton(t("dead_letters.copy"), () => shown), button(t("dead_letters.save"), () => save(`dead-letter-${id}.bin`, bytes, "application/octet-stream"))),
     ];
