@@ -40,11 +40,13 @@ def read_totals(connection: Connection) -> Totals:
     """
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT coalesce(sum(n_events), 0)::bigint, count(DISTINCT run_number), "
-            "(SELECT count(*) FROM dataset), (SELECT count(*) FROM collection), max(last_seen) "
+            "SELECT coalesce(sum(n_events), 0)::bigint, count(DISTINCT run_number), max(last_seen) "
             "FROM run WHERE n_events > 0"
         )
-        events, runs, datasets, collections, last_seen = fetch_one(cursor)
+        events, runs, last_seen = fetch_one(cursor)
+        # By itself: these tables lie on the coordinator of a cluster.
+        cursor.execute("SELECT (SELECT count(*) FROM dataset), (SELECT count(*) FROM collection)")
+        datasets, collections = fetch_one(cursor)
         distributed = connection.distributed
         size_bytes = sum(cluster.sizes(cursor, _TABLES, distributed=distributed).values())
         files = _files(cursor, distributed=distributed)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import glob
 from collections.abc import Iterator
+from itertools import count
 
 from tests.conftest import query
-from tests.faults.bench import Bench
+from tests.faults.bench import RECOVERY_MAX_S, Bench
 from tests.faults.ledger import Key
 from tests.faults.scenario import SkippedError, scenario
 from tests.faults.senders import RUNS
@@ -49,6 +50,42 @@ def two_writers(bench: Bench, times: int) -> None:
 def four_writers(bench: Bench, times: int) -> None:
     """Each event is stored once, without a conflict."""
     _writers(bench, 4, times)
+
+
+@scenario(
+    "a share group changes under load",
+    "three ingest services share a subscription, for the same runs; one is stopped or killed, "
+    "another joins, the one that left comes back",
+    times=6,
+    short=1,
+)
+def group_changes(bench: Bench, times: int) -> float:
+    """What a member was given and did not acknowledge is its own again, or another's."""
+    broker = bench.broker()
+    numbers = count(1)
+
+    def member() -> Service:
+        name = f"eventindex-ingest-{next(numbers)}"
+        return bench.ingest(broker.port, mqtt_share_group="faults", mqtt_client_id=name)
+
+    members = [member() for _ in range(3)]
+    bench.mqtt(broker.port)
+    bench.mqtt(broker.port)
+    bench.grpc(members[0])
+    longest = bench.goes_on()
+    for turn in range(times):
+        bench.between(0.3, 1.0)
+        leaves = members.pop(bench.random.randrange(len(members)))
+        if turn % 2:
+            leaves.kill()
+        else:
+            assert leaves.terminate(RECOVERY_MAX_S) == 0, leaves.tail()
+        members.append(member())
+        longest = max(longest, bench.goes_on())
+        members.append(leaves.start())
+    bench.conflicts_wanted = 0
+    bench.note = f"{len(members)} members in the end"
+    return longest
 
 
 @scenario(

@@ -6,6 +6,8 @@ import { pagedTable } from "./table.js";
 import { known, t } from "./texts.js";
 
 export const stateBadge = (state) => badge(known(`state.${state}`, state), state === "open" ? "good" : "");
+/** In tables only what is not open says something. */
+export const closedBadge = (state) => (state === "open" ? "" : stateBadge(state));
 
 const TELESCOPE = "cosmic.";
 export const telescopeCollection = (detector) => TELESCOPE + detector;

@@ -1,7 +1,7 @@
 // The page "Collections": which there are, and how many events those that are ticked have in common.
 
 import { address, getJson } from "../lib/api.js";
-import { collectionText, stateBadge } from "../lib/catalogue.js";
+import { closedBadge, collectionText } from "../lib/catalogue.js";
 import { byId, h } from "../lib/dom.js";
 import { heatTable } from "../lib/heat.js";
 import { empty, fill } from "../lib/notice.js";
@@ -17,7 +17,7 @@ const columns = [
   { title: t("collections.compare"), cell: tick },
   { title: t("field.name"), cell: (each) => collectionText(each.name) },
   { title: t("collections.made_from"), cell: (each) => each.made_from && collectionText(each.made_from) },
-  { title: t("field.state"), cell: (each) => stateBadge(each.state) },
+  { title: t("field.state"), cell: (each) => closedBadge(each.state) },
   { title: t("field.events"), number: true, cell: (each) => each.events },
   { title: t("menu.runs"), number: true, cell: (each) => each.runs },
   { title: t("field.created"), cell: (each) => formatTime(each.created) },

@@ -1,7 +1,7 @@
 // The answers to a list: by file and by pair, with what needs a look on top.
 
 import { badge, bits, button, copyButton, datasetLink, h, link, namedFile, runLink, save } from "../lib/dom.js";
-import { collectionText, stateBadge } from "../lib/catalogue.js";
+import { closedBadge, collectionText } from "../lib/catalogue.js";
 import { table } from "../lib/table.js";
 import { t } from "../lib/texts.js";
 
@@ -86,7 +86,7 @@ function fileTable(files) {
   const columns = [
     { title: t("field.file"), cell: (file) => namedFile(file.fuid, file) },
     { title: t("field.dataset"), id: true, cell: (file) => datasetLink(file.dsid) },
-    { title: t("field.state"), cell: (file) => stateBadge(file.state) },
+    ...(files.some((file) => file.state !== "open") ? [{ title: t("field.state"), cell: (file) => closedBadge(file.state) }] : []),
     { title: t("field.pairs"), number: true, cell: (file) => file.rows.length },
     { title: t("field.list"), cell: fileButtons },
   ];
