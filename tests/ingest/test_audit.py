@@ -67,6 +67,8 @@ def test_every_method_that_changes_something_leaves_a_record(admin, database_url
     """Also one that was refused; a new method is among them, or is named as one that reads."""
     reading = {"ListCriteria", "ListDeadLetters", "GetDeadLetter", "Verify", "ListTokens",
                "ListAdminActions", "IngestStatus"}  # fmt: skip
+    # Turned away at the door: whoever has no token makes none, on loopback neither.
+    strangers = {"CreateToken", "RevokeToken"}
     methods = {
         method.name for method in admin_pb2.DESCRIPTOR.services_by_name["AdminService"].methods
     }
@@ -76,4 +78,4 @@ def test_every_method_that_changes_something_leaves_a_record(admin, database_url
             answer = getattr(admin, name)()
             list(answer if hasattr(answer, "cancel") else ())
     recorded = {name for (name,) in query(database_url, "SELECT method FROM admin_action")}
-    assert recorded == methods - reading
+    assert recorded == methods - reading - strangers
