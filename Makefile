@@ -23,9 +23,9 @@ help: ## list the targets
 run: $(VENV)/.server ## start everything here, send sample events, look them up, serve until Ctrl-C
 	@exec $(BIN)/python -m local_stack.demo
 
-# Each worker has a quarter of the tests, file after file; who is done takes half of what another has left.
-# Four on two cores: many tests wait for a server, a signal or a limit.
-PYTEST := $(BIN)/python -m pytest -n 4 --dist worksteal
+# Each worker has a fifth of the tests, file after file; who is done takes half of what another has left.
+# Five on two cores: many tests wait for a server, a signal or a limit.
+PYTEST := $(BIN)/python -m pytest -n 5 --dist worksteal
 
 test: $(VENV)/.dev ## run the tests (PYTEST_ARGS="-k lookup" to choose)
 	@$(PYTEST) -m "not slow" $(PYTEST_ARGS)

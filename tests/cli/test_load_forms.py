@@ -143,7 +143,7 @@ def test_json_in_an_array(indent: int | None, end: str, encoding: str):
         ('[{"a": 1}, {"a"', "cut behind element 1"),
         ("[] x", "more behind the array: 'x'"),
         ("[1]}", "more behind the array"),
-        ('["' + "x" * 17 * 2**20, "longer than"),
+        pytest.param('["' + "x" * 17 * 2**20, "longer than", marks=pytest.mark.slow),
     ],
 )
 def test_an_array_that_is_broken_is_named(text: str, problem: str):

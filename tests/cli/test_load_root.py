@@ -62,6 +62,7 @@ def test_other_names_and_an_ntuple():
     assert set(ntuple.fuids()) == {"0162b0b6-68bc-11f0-a42c-535b110abeef"}
 
 
+@pytest.mark.slow
 def test_directories_patterns_and_repeats():
     """A directory stands for the ROOT files below it; a file that is named twice is loaded once."""
     assert "2,514 good" in dry_run(DATA).stderr

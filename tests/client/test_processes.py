@@ -59,10 +59,11 @@ def filled(message: Any) -> Any:
     for field in message.DESCRIPTOR.fields:
         if field.message_type is not None and field.message_type.GetOptions().map_entry:
             values = getattr(message, field.name)
-            if field.message_type.fields_by_name["value"].message_type:
+            value = field.message_type.fields_by_name["value"]
+            if value.message_type:
                 filled(values["BinIn0"])
             else:
-                values["x"] = 1
+                values["x"] = "x" if value.type == value.TYPE_STRING else 1
         elif field.is_repeated:
             values = getattr(message, field.name)
             if field.message_type:

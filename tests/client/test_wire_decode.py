@@ -98,6 +98,7 @@ def test_a_length_in_more_bytes_than_it_takes_is_read_as_protobuf_reads_it(paddi
         same(decode_batch(data), wanted)
 
 
+@pytest.mark.slow
 def test_a_message_of_very_many_files_is_refused_before_they_are_objects():
     """Two bytes may stand for a file: more of them than a batch has never become objects."""
     file = bytes([event_pb2.EventBatch.DESCRIPTOR.fields_by_name["files"].number << 3 | 2, 0])

@@ -17,7 +17,8 @@ from event_store.model import Outcome, RawFile
 from eventindex.cli import main
 from tests.conftest import GIVEN, query
 from tests.faults.ledger import Ledger, check
-from tests.faults.senders import GrpcSender, Lookups, keys
+from tests.faults.readers import Lookups
+from tests.faults.senders import GrpcSender, keys
 from tests.support.given_server import SHARDS
 from tests.support.processes import wait_until
 from tests.support.store import columns

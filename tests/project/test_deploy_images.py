@@ -34,6 +34,7 @@ def test_image_targets_probe_the_port_that_they_serve(compose: dict[str, Any]) -
             assert f"127.0.0.1:{port}:{port}" in service["ports"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("extra", "module"),
     [

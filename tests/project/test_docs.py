@@ -49,6 +49,7 @@ def test_decisions_are_all_listed() -> None:
     assert listed == sorted(path.name for path in folder.glob("[0-9]*.md"))
 
 
+@pytest.mark.slow
 def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     """`make docs` makes a page of each document, all in the navigation, and asks no other host."""
     # Not --quiet: with it mkdocs neither shows nor counts a warning.

@@ -162,6 +162,7 @@ def sparse_page(event: int) -> PackedPage:
     return PackedPage(1, np.array([event % 8192], np.uint16), fuid, np.zeros(1, np.int32), b"")
 
 
+@pytest.mark.slow
 def test_a_full_cache_of_sparse_pages_stays_nearly_full():
     """Eviction frees what is needed, not everything."""
     cache = PageCache(1 << 20, reply)

@@ -16,13 +16,20 @@ from tests.support.reader import check, columns
 from tests.support.store import reply
 
 
-@pytest.mark.parametrize("cache_bytes", [pytest.param(1 << 20, marks=pytest.mark.slow), 1 << 26])
-def test_lookups_follow_every_write(database_url, connection, cache_bytes):
+@pytest.mark.parametrize(
+    ("cache_bytes", "steps"),
+    [
+        (1 << 26, 5),
+        pytest.param(1 << 20, 12, marks=pytest.mark.slow),
+        pytest.param(1 << 26, 12, marks=pytest.mark.slow),
+    ],
+)
+def test_lookups_follow_every_write(database_url, connection, cache_bytes, steps):
     """Dense, sparse, many-file and absent pages, written and looked up in turn."""
     rng = np.random.default_rng(3)
     files = [RawFile(uuid.UUID(int=i + 1), i % 5) for i in range(3000)]
     store, reader, model = Store(database_url), Reader(cache_bytes, reply), {}
-    for step in range(12):
+    for step in range(steps):
         run = int(rng.integers(0, 3))
         n = int(rng.choice([1, 50, 3000, 10000]))
         span = int(rng.choice([8192, 200 * 8192, 2**40]))

@@ -16,6 +16,7 @@ from tests.conftest import execute, query
 from tests.support.store import columns, reply
 
 
+@pytest.mark.slow
 def test_a_run_of_a_batch_may_have_more_files_than_sixteen_bits_count(database_url):
     """70,000 files in one run of a batch: every event is found in its own file."""
     n = 70_000

@@ -78,7 +78,7 @@ batches = st.lists(
 
 @given(batches)
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_any_batches_give_the_dictionary(database_url, offered):
     """Any batches, with repeats and in any order, give first-value-wins in index and counts."""
@@ -122,6 +122,7 @@ def test_a_page_of_any_size_reads_back(database_url, size):
     assert stored_events(database_url) == model
 
 
+@pytest.mark.slow
 def test_a_large_batch_over_many_runs_and_pages(database_url):
     """A batch that needs several transactions is stored whole."""
     rng = np.random.default_rng(1)

@@ -41,7 +41,7 @@ _GROUPS: dict[str, dict[str, str]] = {
         "audit": "Who changed what, the newest first.",
         "token": "Access tokens: list, create, revoke.",
         "certs": "Make a CA and certificates for development.",
-        "mqtt-users": "Users of Compose's broker: add, remove, list.",
+        "mqtt-users": "Users of the broker of docker-compose.yml, one for each detector.",
         "psql": "Open psql on the database of the index.",
         "migrate": "Bring the tables of the index up to date.",
         "distribute": "Distribute the tables over a Citus cluster.",

@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from importlib.metadata import version
 from typing import NamedTuple
@@ -46,10 +47,15 @@ def status(connect: Callable[[], Client]) -> None:
             held.append(client.index_status())
             return held[0].version
 
-        rows = [
-            _ask("index", lambda: client.location("index"), index),
-            _ask("ingest", lambda: client.location("ingest"), client.ingest_version),
-        ]
+        # At once: one that is away is waited for.
+        with ThreadPoolExecutor() as threads:
+            asked = [
+                threads.submit(_ask, "index", lambda: client.location("index"), index),
+                threads.submit(
+                    _ask, "ingest", lambda: client.location("ingest"), client.ingest_version
+                ),
+            ]
+        rows = [one.result() for one in asked]
     fields = [field for row in [*rows, *_not_asked()] for field in _fields(row)]
     fields += [("client", f"version {version('eventindex')}"), ("token", _token(rows))]
     write_fields([*fields, *_contents(held)])
