@@ -140,6 +140,7 @@ finally:
 """
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_size():
     """Four times the events take no more memory."""
     peaks_mib = []

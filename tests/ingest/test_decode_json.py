@@ -151,6 +151,7 @@ def test_empty_array_is_valid():
     assert decode_json(b" [ ] ").offered == 0
 
 
+@pytest.mark.slow
 def test_array_of_too_many_events_is_refused():
     """A message holds at most 100,000 events, and says so."""
     with pytest.raises(MalformedBatchError, match="more than 100000") as error:

@@ -121,6 +121,7 @@ def test_records_and_their_conflicts_go_in_bounded_statements(recorder):
     assert recorder.fetchone() == (2 * n, 60_000, 60_000, 60_001 * n)
 
 
+@pytest.mark.slow
 def test_files_and_pages_go_in_bounded_statements(recorder):
     """A file for each event, and pages that are full of files."""
     n = 60_000
