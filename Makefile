@@ -23,8 +23,8 @@ help: ## list the targets
 run: $(VENV)/.server ## start everything here, send sample events, look them up, serve until Ctrl-C
 	@exec $(BIN)/python -m local_stack.demo
 
-# Five on two cores: many tests wait for a server, a signal or a limit.
-PYTEST := $(BIN)/python -m pytest -n 5
+# Four on two cores: many tests wait for a server, a signal or a limit.
+PYTEST := $(BIN)/python -m pytest -n 4
 
 # A file at a time goes to the worker that is free, those of most tests first.
 test: $(VENV)/.dev ## run the tests (PYTEST_ARGS="-k lookup" to choose)

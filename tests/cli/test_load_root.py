@@ -25,6 +25,7 @@ def dry_run(*arguments: object):
 
 
 @pytest.mark.usefixtures("services")
+@pytest.mark.slow
 def test_real_files_load_with_their_triggers():
     """A TTree is in the index by the file's own UUID, its trigger paths as named criteria."""
     paths = ["HLT_IsoMu20", "HLT_Ele105_CaloIdVT_GsfTrkIdT", "HLT_Ele23_WPLoose_Gsf"]

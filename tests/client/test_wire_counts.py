@@ -132,6 +132,7 @@ json.dump({"accepted": accepted, "mib": (kib() - before) / 1024}, sys.stdout)
 """
 
 
+@pytest.mark.slow
 def test_no_message_costs_much_more_than_a_legal_one_of_its_size():
     """16 MiB of the shortest elements: refused by every decoder within 64 MiB above the message."""
     answer = subprocess.run(

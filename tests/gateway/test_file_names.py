@@ -99,6 +99,7 @@ def test_one_file_is_asked_for_by_its_whole_name(stack: Stack):
     assert "name" in answer.json()["detail"]
 
 
+@pytest.mark.slow
 def test_the_page_shows_names_and_addresses(stack: Stack):
     """Who ticks names sees where each file is and copies the addresses; a file's page has them."""
     base = f"http://{stack.gateway.address}"

@@ -117,6 +117,7 @@ def test_a_killed_gateway_costs_a_job_nothing(database_url, index):
         assert http.get(f"{address}/result?format=csv").text == expected_csv()
 
 
+@pytest.mark.slow
 def test_two_gateways_work_on_one_job(database_url, index):
     """Both look up parts of the same list at the same time, and either gives the result."""
     both = threading.Barrier(2, timeout=20)

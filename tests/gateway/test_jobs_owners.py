@@ -51,6 +51,7 @@ def test_jobs_belong_to_a_subject(database_url, index):
             assert "event: end" not in list(lines)
 
 
+@pytest.mark.slow
 def test_all_kept_jobs_have_a_bound(database_url, index):
     """What jobs take is counted, lists and answers; beyond the bound 503 until some are gone."""
     with gateway(database_url, index.address, http_jobs_bytes_max=2**20) as (_, http):

@@ -106,7 +106,7 @@ blocks = st.tuples(st.integers(0, 3), st.integers(1, 900), st.integers(1, 300)).
 
 
 @given(st.lists(st.lists(events, max_size=30) | blocks, max_size=8), st.randoms())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_any_batches_merge_to_the_dictionary(batches, random):
     """Any batches, in any order, with repeats: the first value of an event stays."""
     pages: dict[int, PackedPage] = {}

@@ -31,7 +31,7 @@ FILES = [RawFile(uuid.UUID(int=i + 1), i % 3) for i in range(20)]
 
 
 @given(st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_masks_on_planes_select_as_arrays_do(data):
     """Any page and any selection: the planes give what comparing arrays gives."""
     n = data.draw(st.sampled_from([1, 7, 100, 511, 512, 5000, 8192]))
