@@ -23,15 +23,15 @@ help: ## list the targets
 run: $(VENV)/.server ## start everything here, send sample events, look them up, serve until Ctrl-C
 	@exec $(BIN)/python -m local_stack.demo
 
+# Each worker has a quarter of the tests, file after file; who is done takes half of what another has left.
 # Four on two cores: many tests wait for a server, a signal or a limit.
-PYTEST := $(BIN)/python -m pytest -n 4
+PYTEST := $(BIN)/python -m pytest -n 4 --dist worksteal
 
-# A file at a time goes to the worker that is free, those of most tests first.
 test: $(VENV)/.dev ## run the tests (PYTEST_ARGS="-k lookup" to choose)
-	@$(PYTEST) --dist loadfile -m "not slow" $(PYTEST_ARGS)
+	@$(PYTEST) -m "not slow" $(PYTEST_ARGS)
 
 test-slow: $(VENV)/.dev ## run the tests that take long: large files, Prometheus, a list of faults
-	@$(PYTEST) --dist worksteal -m slow $(PYTEST_ARGS)
+	@$(PYTEST) -m slow $(PYTEST_ARGS)
 
 test-faults: $(VENV)/.dev ## harm everything around the services, prove that nothing is lost (FAULTS_ARGS="--list")
 	@$(BIN)/python -m tests.faults --write $(FAULTS_ARGS)
