@@ -275,9 +275,11 @@ def test_a_million_pairs_take_little_memory(stack, http):
         with http.stream(
             "POST", f"{API}/lookup", content=pairs(count), headers=TEXT, params=query
         ) as answer:
+            rest = b""
             for block in answer.iter_bytes():
-                answers += block.count(b'"run_number":')
-                errors += block.count(b'"error":')
+                lines, _, rest = (rest + block).rpartition(b"\n")
+                answers += lines.count(b'"run_number":')
+                errors += lines.count(b'"error":')
         return answers, errors
 
     assert count_answers(100_000) == (99_999, 1)

@@ -95,6 +95,14 @@ def test_nobody_else_can_read_the_password_or_come_in_without_it(served):
     assert not [text for text in shown if password in text or of_broker in text]
 
 
+def connections_of(process: psutil.Process) -> list:
+    """The connections of a process; of one that is gone by now, none."""
+    try:
+        return process.net_connections("inet")
+    except (psutil.NoSuchProcess, FileNotFoundError):
+        return []
+
+
 def test_everything_listens_on_loopback_only(served):
     """No child accepts connections from other machines."""
     endpoints = served.endpoints()
@@ -104,7 +112,7 @@ def test_everything_listens_on_loopback_only(served):
         if name != "up"
         for child in [psutil.Process(pid)]
         for process in (child, *child.children(recursive=True))
-        for connection in process.net_connections("inet")
+        for connection in connections_of(process)
         if connection.status == psutil.CONN_LISTEN
     ]
     assert len(listening) >= 6
