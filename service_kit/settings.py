@@ -145,8 +145,9 @@ class _RunningSettings(BaseSettings):
         60.0,
         gt=0,
         le=3600,
-        description="After SIGTERM: the process ends at the latest after so many seconds, drained "
-        "or not. Whoever stops it waits for longer before a kill.",
+        description="After SIGTERM, or when a part of it ended by mistake: the process ends at the "
+        "latest after so many seconds, drained or not. Whoever stops it waits for longer "
+        "before a kill.",
     )
     connection_age_max_s: int = Field(
         1800,

@@ -74,7 +74,8 @@ def _problem(settings: Settings, service: str) -> str | None:
 def _sentence(error: Mapping[str, Any]) -> str:
     """Return one of pydantic's errors with the name of its variable."""
     variable = "_".join(str(part) for part in error["loc"]).upper()
-    return f"EVENTINDEX_{variable}: {error['msg']}" if variable else str(error["msg"])
+    text = str(error["msg"]).removeprefix("Value error, ")
+    return f"EVENTINDEX_{variable}: {text}" if variable else text
 
 
 def _complain(name: str, text: str, code: int) -> int:
