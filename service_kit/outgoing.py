@@ -6,6 +6,7 @@ Another machine's broker or database is asked over TLS, or with leave by name.
 from __future__ import annotations
 
 import ipaddress
+from urllib.parse import urlsplit
 
 import psycopg2
 from psycopg2.extensions import parse_dsn
@@ -43,6 +44,17 @@ def plain_broker(url: str) -> str | None:
     return (
         f"EVENTINDEX_MQTT_URL: {broker.host} is another machine, and mqtt:// sends events and the "
         f"password in clear: use mqtts://, {_LEAVE}"
+    )
+
+
+def plain_traces(url: str) -> str | None:
+    """Return what is wrong with how spans are sent; None where nothing is."""
+    parts = urlsplit(url)
+    if parts.scheme == "https" or _is_here(parts.hostname or ""):
+        return None
+    return (
+        f"EVENTINDEX_TRACES_URL: {parts.hostname} is another machine, and http:// sends what calls "
+        f"are about in clear: use https://, {_LEAVE}"
     )
 
 

@@ -169,6 +169,11 @@ class _RunningSettings(BaseSettings):
         description="A call, a batch within a stream, a commit or an HTTP request that takes so "
         "many seconds or more is a line in the log.",
     )
+    traces_url: str = Field(
+        "",
+        description="Where spans are sent, OTLP over HTTP: http://127.0.0.1:4318/v1/traces. Needs "
+        "the extra `tracing`; OTEL_… variables say the rest.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Log level."
     )

@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from event_store.errors import UnusableDatabaseError
-from service_kit import production
+from service_kit import production, tracing
 from service_kit.errors import IncompleteServiceError, WrongSettingError
 from service_kit.grpc_server import PortTakenError, UnsafeAddressError
 from service_kit.log import complain, set_up_logging
@@ -47,6 +47,7 @@ def run_service(
     if settings.mode == "development":
         log.info("%s", production.DEVELOPMENT)
     try:
+        tracing.set_up(settings, name)
         return asyncio.run(serve(settings))
     except (UnsafeAddressError, WrongSettingError) as error:
         return _complain(name, str(error), 2)
