@@ -23,7 +23,7 @@ with suppress(ImportError):  # the extra `tracing`
 
 from service_kit import calls
 from service_kit.errors import WrongSettingError
-from service_kit.outgoing import plain_traces
+from service_kit.outgoing import LEAVE, is_here
 from service_kit.settings import Settings
 
 # A commit has links to so many calls, the first ones.
@@ -45,10 +45,10 @@ def set_up(settings: Settings, service: str) -> None:
         return
     if "BatchSpanProcessor" not in globals():
         raise WrongSettingError("EVENTINDEX_TRACES_URL: pip install 'eventindex[tracing]' first")
-    if urlsplit(url).scheme not in {"http", "https"}:
-        raise WrongSettingError("EVENTINDEX_TRACES_URL is no http:// or https:// URL")
-    if (problem := plain_traces(url)) and not settings.allow_plaintext:
-        raise WrongSettingError(problem)
+    parts = urlsplit(url)
+    in_clear = settings.allow_plaintext or is_here(parts.hostname or "another")
+    if parts.scheme not in ({"http", "https"} if in_clear else {"https"}):
+        raise WrongSettingError(f"EVENTINDEX_TRACES_URL: https://… is needed, {LEAVE}")
     name, _, worker = service.partition(" worker ")
     which = {"service.name": name, "service.instance.id": worker}
     resource = Resource.create({**which, "service.version": version("eventindex")})
