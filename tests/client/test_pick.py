@@ -129,7 +129,7 @@ def test_an_event_of_several_entries_is_picked_with_all():
     assert same_branches(Path("out.root"), ZMUMU, wanted) == 20
 
 
-def test_several_files_into_one_in_the_order_of_the_list(server: Server):
+def test_several_files_into_one_in_the_order_of_the_list(server: Server, monkeypatch):
     """Events of several files alternate in the output as they do in the list; blocks are small."""
     for number in range(3):
         events = np.arange(number, 900, 3)
@@ -137,11 +137,9 @@ def test_several_files_into_one_in_the_order_of_the_list(server: Server):
         add(server, Path(f"f{number}.root"), "run", "event")
     order = np.random.default_rng(1).permutation(900)[:700]
     Path("list.txt").write_text("".join(f"77 {event}\n" for event in order))
-    picks_before, picks._EVENTS_PER_WRITE = picks._EVENTS_PER_WRITE, 100
-    try:
+    with monkeypatch.context() as patch:
+        patch.setattr(picks, "_EVENTS_PER_WRITE", 100)
         assert run("pick", "list.txt", "-o", "out.root", "--files", "f*.root").exit_code == 0
-    finally:
-        picks._EVENTS_PER_WRITE = picks_before
     found = read_branches(Path("out.root"), "event", "x")
     assert found["event"].tolist() == order.tolist()
     assert found["x"].tolist() == (order / 2).tolist()
@@ -153,8 +151,8 @@ def test_several_files_into_one_in_the_order_of_the_list(server: Server):
 def test_parquet():
     """A Parquet file has a column for each branch, lists as lists."""
     write_list(MUONS, ENTRIES, "run", "event")
-    options = ["--branches", "event,Muon_pt,HLT_IsoMu20"]
-    assert run("pick", "list.txt", "-o", "o.parquet", "--files", MUONS, *options).exit_code == 0
+    some = ["--branches", "event,Muon_pt,HLT_IsoMu20"]
+    assert run("pick", "list.txt", "-o", "o.parquet", "--files", MUONS, *some).exit_code == 0
     table = parquet.read_table("o.parquet")
     with uproot.open(MUONS) as file:
         wanted = file["Events"].arrays(["event", "Muon_pt", "HLT_IsoMu20"])[ENTRIES]
@@ -219,8 +217,7 @@ def test_uuids_are_remembered_as_long_as_a_file_is_the_same(monkeypatch: pytest.
     """With a work directory of one's own, files that did not change are not opened to be found."""
     shutil.copy(MUONS, "a.root")
     write_list(MUONS, ENTRIES, "run", "event")
-    work = ["--work-dir", "work", "--branches", "event"]
-    command = ["pick", "list.txt", "-o", "out.root", "--files", ".", *work]
+    command = ["pick", "list.txt", "-o", "out.root", "--files", ".", "--work-dir", "work"]
     assert run(*command).exit_code == 0
     assert [path.name for path in Path("work").iterdir()] == ["uuids.json"]
     Path("out.root").unlink()
