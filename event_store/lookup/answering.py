@@ -22,6 +22,28 @@ def answer_rows(
     Returns:
         What `batch.answer_olt` answers when others may use the cache again.
     """
-    files, places = cache.files.answer(cache.file_numbers(rows, of, batch.slots[where]))
-    batch.answer(where, files, places)
+    if cache.packed(rows).any():
+        _answer_some_packed(cache, batch, where, rows, of)
+    else:
+        batch.answer(where, *cache.files.answer(cache.file_numbers(rows, of, batch.slots[where])))
     return PendingOlt(where, rows.take(of), cache.olt_pages(rows)) if batch.with_olt else None
+
+
+def _answer_some_packed(
+    cache: PageCache[Reply],
+    batch: LookupBatch[Reply],
+    where: Pairs | slice,
+    rows: Int32,
+    of: npt.NDArray[np.intp],
+) -> None:
+    """Do as `answer_rows`, where some pages are held as planes."""
+    pairs = np.arange(len(of)) if isinstance(where, slice) else where
+    by_planes = cache.packed(rows).take(of)
+    others = ~by_planes
+    if others.any():
+        some = pairs[others]
+        numbers = cache.file_numbers(rows, of[others], batch.slots[some])
+        batch.answer(some, *cache.files.answer(numbers))
+    some = pairs[by_planes]
+    found, files = cache.packed_files(rows, of[by_planes], batch.slots[some])
+    batch.answer(some[found], *cache.files.answer_unnumbered(files))
