@@ -126,7 +126,7 @@ def _cells(data: Messages, pages: Columns) -> tuple[list[UInt8], npt.NDArray[np.
         bad |= np.bitwise_count(stored[:, 0]).sum(axis=1, dtype=np.int64) != pages.n_events[some]
         wrong[some] = bad
         good = planes[~bad] if bad.any() else planes
-        own = good.view(np.uint8).reshape(len(good), -1, PACKED_BYTES)
+        own = good.view(np.uint8).reshape(len(good), planes.shape[1] // PLANES_A_CELL, PACKED_BYTES)
         low.append(own[:, 0])
         high.append(own[:, 1:].reshape(-1, PACKED_BYTES))
     return low + high, wrong
