@@ -10,6 +10,21 @@ from event_store.lookup.cache import PageCache
 from event_store.model import Int32
 
 
+def answer_found(
+    cache: PageCache[Reply],
+    batch: LookupBatch[Reply],
+    where: Pairs | slice,
+    rows: Int32,
+    of: npt.NDArray[np.intp],
+) -> PendingOlt | None:
+    """Do as `answer_rows` with rows that were in the cache; those asked for often are unpacked."""
+    often = cache.often_asked(rows, of)
+    cache.found(rows)
+    olt = answer_rows(cache, batch, where, rows, of)
+    cache.unpack(often)
+    return olt
+
+
 def answer_rows(
     cache: PageCache[Reply],
     batch: LookupBatch[Reply],

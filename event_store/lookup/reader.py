@@ -18,7 +18,7 @@ from psycopg2.extensions import cursor as Cursor
 from event_store.database.connection import Connection, copy_rows
 from event_store.database.hosts import Turns
 from event_store.errors import StoreUnavailableError
-from event_store.lookup.answering import answer_rows
+from event_store.lookup.answering import answer_found
 from event_store.lookup.batch import (
     IN_RAW,
     Answer,
@@ -33,7 +33,7 @@ from event_store.lookup.batch import (
 from event_store.lookup.cache import PageCache
 from event_store.lookup.cached_files import MakeReply
 from event_store.lookup.loading import Loading
-from event_store.model import RAW, RAW_NAME, Int32, Int64
+from event_store.model import RAW, RAW_NAME, Int64
 from event_store.pages import copy as pagecopy
 from event_store.select.collections import collection_number
 from event_store.write import catalogue
@@ -210,25 +210,16 @@ class Reader(Generic[Reply]):
         n = len(batch.slots)
         if usable.all():
             self.cache.counts.hits += n
-            return None, self._answer_rows(batch, slice(None), rows, batch.page_of_pair)
+            return None, answer_found(self.cache, batch, slice(None), rows, batch.page_of_pair)
         olt = None
         where = np.flatnonzero(usable.take(batch.page_of_pair))
         if len(where):
             held = np.flatnonzero(usable)
             of = np.searchsorted(held, batch.page_of_pair.take(where))
-            olt = self._answer_rows(batch, where, rows.take(held), of)
+            olt = answer_found(self.cache, batch, where, rows.take(held), of)
         self.cache.counts.hits += len(where)
         self.cache.counts.misses += n - len(where)
         return batch.missing(~usable), olt
-
-    def _answer_rows(
-        self, batch: LookupBatch[Reply], where: Pairs | slice, rows: Int32, of: Pairs
-    ) -> PendingOlt | None:
-        often = self.cache.often_asked(rows, of)
-        self.cache.found(rows)
-        olt = answer_rows(self.cache, batch, where, rows, of)
-        self.cache.unpack(often)
-        return olt
 
     def _answer_from_database(
         self, connection: Connection, batch: LookupBatch[Reply], part: MissingPages
