@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from event_store.model import RAW, Int32
-from event_store.pages.format import FUID_DTYPE, Fuids, PackedPage
+from event_store.model import RAW
+from event_store.pages.format import FUID_DTYPE, PackedPage
 
 COLUMNS = (
     "run_number, collection_id, page_no, generation, n_events, slots, fuids, dsids, "
