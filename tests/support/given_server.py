@@ -13,7 +13,9 @@ from functools import partial
 
 import psycopg2
 import pytest
+from psycopg2.errors import ObjectInUse
 from psycopg2.extensions import make_dsn, parse_dsn
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from event_store.admin.distribute import distribute
 from tests.support.servers import wait_until
@@ -95,7 +97,15 @@ class GivenServer:
         if not _DATABASES.match(sql):
             return False
         for node in self.everywhere():
-            _run(node, sql)
+            # Citus' own process may have come back since FORCE ended it.
+            for attempt in Retrying(
+                retry=retry_if_exception_type(ObjectInUse),
+                stop=stop_after_delay(30),
+                wait=wait_fixed(0.2),
+                reraise=True,
+            ):
+                with attempt:
+                    _run(node, sql)
         return True
 
 
