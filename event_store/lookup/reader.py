@@ -38,7 +38,6 @@ from event_store.pages import copy as pagecopy
 from event_store.select.collections import collection_number
 from event_store.write import catalogue
 
-# Pages are taken as they arrive.
 _PAGES_PER_QUERY_MAX = 4096
 _NOT_HELD = -1
 _VERSION_KEY = -1
