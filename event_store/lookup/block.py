@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from event_store.errors import CorruptPageError
 from event_store.model import Int32, Int64, UInt8
-from event_store.pages.check import check_olt_planes, check_slots, is_empty
+from event_store.pages.check import check_slots, is_empty
 from event_store.pages.copy import (
     SIGNATURE,
     TRAILER,
@@ -31,6 +31,7 @@ from event_store.pages.format import (
     SLOTS_PER_PAGE,
     Fuids,
     PackedPage,
+    check_olt_planes,
     file_places,
     page_slots,
     unpack_file_index,
