@@ -9,7 +9,7 @@ from typing import Generic, NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from event_store.arrays import Places, distinct, numbered, ragged
+from event_store.arrays import Places, distinct, numbered, ragged, starts
 from event_store.database.commit_tokens import CommitToken
 from event_store.lookup.olt import olt_results
 from event_store.model import RAW, RAW_NAME, Int32, Int64, UInt64
@@ -74,15 +74,30 @@ class MissingPages(NamedTuple):
     pairs: Pairs
     cuts: Int64
 
-    def at(self, places: Pairs) -> MissingPages:
+    def places(self, runs: Int64, pages: Int64) -> Places:
+        """Return which pages these are, each of them one of the pages here."""
+        first = starts(self.runs)
+        ends = np.append(first, len(self.runs))
+        run = np.searchsorted(self.runs[first], runs)
+        # Ascending, as the pages here: as many numbers for each run as page numbers occur.
+        low = self.pages.min()
+        span = self.pages.max() - low + 1
+        keys = np.repeat(np.arange(len(first)), np.diff(ends)) * span + (self.pages - low)
+        places: Places = np.searchsorted(keys, run * span + (pages - low))
+        return places
+
+    def pairs_of(self, places: Places) -> tuple[Pairs, Places]:
+        """Return the pairs of some pages, and for each pair which of those pages is its own."""
+        counts = self.cuts[places + 1] - self.cuts[places]
+        of = np.arange(len(places)).repeat(counts)
+        return self.pairs[ragged(self.cuts[places], counts)], of
+
+    def at(self, places: Places) -> MissingPages:
         """Return some of the pages, with their pairs."""
-        counts = np.diff(self.cuts)[places]
+        pairs, of = self.pairs_of(places)
+        ends = np.searchsorted(of, np.arange(len(places) + 1))
         return MissingPages(
-            self.runs[places],
-            self.pages[places],
-            self.generations[places],
-            self.pairs[ragged(self.cuts[places], counts)],
-            np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)]),
+            self.runs[places], self.pages[places], self.generations[places], pairs, ends
         )
 
     def pieces(self, pages_max: int) -> Iterator[MissingPages]:

@@ -18,7 +18,7 @@ from psycopg2.extensions import cursor as Cursor
 from event_store.database.connection import Connection, copy_rows
 from event_store.database.hosts import Turns
 from event_store.errors import StoreUnavailableError
-from event_store.lookup.answering import answer_rows
+from event_store.lookup.answering import answer_found
 from event_store.lookup.batch import (
     IN_RAW,
     Answer,
@@ -209,16 +209,14 @@ class Reader(Generic[Reply]):
         usable = self.cache.usable(rows, batch.stamps, with_olt=batch.with_olt)
         n = len(batch.slots)
         if usable.all():
-            self.cache.found(rows)
             self.cache.counts.hits += n
-            return None, answer_rows(self.cache, batch, slice(None), rows, batch.page_of_pair)
+            return None, answer_found(self.cache, batch, slice(None), rows, batch.page_of_pair)
         olt = None
         where = np.flatnonzero(usable.take(batch.page_of_pair))
         if len(where):
             held = np.flatnonzero(usable)
-            self.cache.found(rows.take(held))
             of = np.searchsorted(held, batch.page_of_pair.take(where))
-            olt = answer_rows(self.cache, batch, where, rows.take(held), of)
+            olt = answer_found(self.cache, batch, where, rows.take(held), of)
         self.cache.counts.hits += len(where)
         self.cache.counts.misses += n - len(where)
         return batch.missing(~usable), olt

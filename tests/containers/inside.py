@@ -201,7 +201,7 @@ def data_outlives_down(stack: Stack) -> None:
     """`down` and `up`: the events, the token and the detector are there, nothing is left over."""
     before = stack.run("docker", "volume", "ls", "--quiet")
     stack.compose("down")
-    assert stack.run("docker", "ps", "--all", "--quiet") == ""
+    assert stack.compose("ps", "--all", "--quiet") == ""
     assert stack.run("docker", "volume", "ls", "--quiet") == before
     stack.up()
     stack.send(MESSAGES)
