@@ -98,11 +98,8 @@ class Stack:
 
     def make_users(self) -> None:
         """The first token and a detector, by the documented commands."""
-        make = (
-            'eventindex token create --database "$EVENTINDEX_DATABASE_URL" --subject anna '
-            "--scope admin"
-        )
-        token = self.compose("run", "--rm", "-T", "migrate", "sh", "-c", make).strip()
+        make = ("eventindex", "token", "create", "--database", "", "--subject", "anna")
+        token = self.compose("run", "--rm", "-T", "migrate", *make, "--scope", "admin").strip()
         self.environment["EVENTINDEX_TOKEN"] = token
         self._detector = self.run(str(EVENTINDEX), "mqtt-users", "add", "7").strip()
 
