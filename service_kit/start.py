@@ -21,6 +21,7 @@ from service_kit.grpc_server import PortTakenError, UnsafeAddressError
 from service_kit.log import complain, set_up_logging
 from service_kit.outgoing import plain_database
 from service_kit.settings import Settings
+from service_kit.tls_files import check_files
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +48,7 @@ def run_service(
     if settings.mode == "development":
         log.info("%s", production.DEVELOPMENT)
     try:
+        check_files(settings)
         tracing.set_up(settings, name)
         return asyncio.run(serve(settings))
     except (UnsafeAddressError, WrongSettingError) as error:

@@ -27,7 +27,7 @@ _ARGUMENTS = [
     "--disable-dev-shm-usage",
     "--disable-background-networking",
 ]
-_NAMES = ("chromium", "google-chrome")
+_NAMES = ("chromium-headless-shell", "chromium", "google-chrome")
 # What Chromium itself says of an answer that is a problem document; the page says it in words.
 _FAILED_ANSWER = re.compile(r"Failed to load resource: .*")
 
