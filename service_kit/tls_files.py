@@ -156,14 +156,36 @@ def grpc_credentials(files: TlsFiles) -> grpc.ServerCredentials:
     )
 
 
-async def keep_renewed(settings: Settings, context: ssl.SSLContext | None) -> None:
-    """Load the certificate into the context of an HTTP server whenever it is a new one."""
+class HttpTls:
+    """What an HTTP server makes its connections secure with.
+
+    Attributes:
+        context: for the next connection. Made anew with the files: one that is there keeps the CAs
+            that it was told of.
+    """
+
+    def __init__(self, settings: Settings, files: TlsFiles) -> None:
+        self._settings, self._files = settings, files
+        self.context = self._made()
+
+    async def keep_renewed(self) -> None:
+        """Look at the files until cancelled."""
+        while True:
+            await asyncio.sleep(LOOKED_AT_S)
+            if self._files.renewed() is not None:
+                self.context = self._made()
+
+    def _made(self) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        cert, key = self._settings.tls_cert, self._settings.tls_key
+        context.load_cert_chain(str(cert), key)
+        if self._settings.tls_client_ca is not None:
+            context.load_verify_locations(self._settings.tls_client_ca)
+            context.verify_mode = ssl.CERT_REQUIRED
+        return context
+
+
+def http_tls(settings: Settings) -> HttpTls | None:
+    """Return what the settings ask for; None without TLS, OSError where a file cannot be read."""
     files = tls_files(settings)
-    if files is None or context is None:
-        return
-    while True:
-        await asyncio.sleep(LOOKED_AT_S)
-        if files.renewed() is not None and settings.tls_cert is not None:
-            context.load_cert_chain(settings.tls_cert, settings.tls_key)
-            if settings.tls_client_ca is not None:
-                context.load_verify_locations(settings.tls_client_ca)
+    return None if files is None else HttpTls(settings, files)

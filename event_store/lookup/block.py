@@ -26,7 +26,7 @@ from event_store.lookup.packed import (
     unpack,
 )
 from event_store.model import Int32, Int64, UInt8
-from event_store.pages.check import check_olt_planes, check_slots, is_empty
+from event_store.pages.check import check_slots, is_empty
 from event_store.pages.copy import FetchedPage, decode_rows
 from event_store.pages.format import (
     NO_DSIDS,
@@ -34,6 +34,7 @@ from event_store.pages.format import (
     SLOT_BITS,
     SLOTS_PER_PAGE,
     PackedPage,
+    check_olt_planes,
     file_places,
     page_slots,
     unpack_file_index,
