@@ -172,7 +172,7 @@ def from_error(error: Exception) -> Problem:
         if isinstance(error, kind):
             headers = {"Retry-After": str(RETRY_AFTER_S)} if status in {429, 503} else None
             return Problem(status, name, detail, headers=headers)
-    return Problem(502, "bad-gateway", "the index failed to answer")
+    return Problem(502, "bad-gateway", told("INDEX_FAILED", "the index failed to answer"))
 
 
 def no_access(code: grpc.StatusCode | None, detail: str) -> Problem:
