@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import TypeAlias
 
-from eventindex.columns import OLT_MAX
 from eventindex.errors import InvalidRequestError, NotFoundError
+from eventindex.limits import OLT_MAX
 from eventindex.told import told
 
 BIT_MAX = 63

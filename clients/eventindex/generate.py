@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from eventindex.columns import DSID_MAX, EventColumns
-from eventindex.pairs import NUMBER_MAX
-from eventindex.results import RawFile
+from eventindex.columns import EventColumns
+from eventindex.limits import DSID_MAX, NUMBER_MAX
+from eventindex.values import RawFile
 
 # Part of what a seed means: another block size draws other events.
 _BLOCK_EVENT_NUMBERS = 100_000

@@ -15,8 +15,8 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from eventindex.limits import RUN_RANGES_MAX
-from eventindex.pairs import NUMBER_MAX, Int64
+from eventindex.limits import NUMBER_MAX, RUN_RANGES_MAX
+from eventindex.pairs import Int64
 from eventindex.strict_json import STRICT
 
 FILE_BYTES_MAX = 64 * 1024 * 1024

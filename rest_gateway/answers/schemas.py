@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from eventindex.pairs import NUMBER_MAX
+from eventindex.limits import NUMBER_MAX
 
 Number = Annotated[int, Field(ge=0, le=NUMBER_MAX)]
 Mask = Annotated[int, Field(ge=0, le=2**64 - 1, description="Bit mask of the online filter.")]

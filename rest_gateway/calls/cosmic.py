@@ -13,7 +13,7 @@ from pydantic import AwareDatetime, BeforeValidator, Field
 
 from eventindex.catalogue_results import CosmicEvent
 from eventindex.cosmic_queries import CosmicArguments
-from eventindex.pairs import NUMBER_MAX
+from eventindex.limits import NUMBER_MAX
 from eventindex.told import told
 from rest_gateway.answers import cosmic_schemas
 from rest_gateway.answers.documents import cosmic_document

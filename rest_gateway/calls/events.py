@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
 from eventindex.collection_names import RAW
-from eventindex.pairs import NUMBER_MAX
+from eventindex.limits import NUMBER_MAX
 from eventindex.told import told
 from rest_gateway.answers import schemas
 from rest_gateway.answers.blocks import event_blocks

@@ -8,9 +8,8 @@ from fastapi import Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from eventindex.collection_names import chosen_name
-from eventindex.columns import DSID_MAX
 from eventindex.criteria import Criteria, mask_of_criteria, names_in
-from eventindex.pairs import NUMBER_MAX
+from eventindex.limits import DSID_MAX, NUMBER_MAX
 from eventindex.run_lists import parse_run_list
 from eventindex.selection import SelectionArguments
 from eventindex.told import Told, reason_of, sentence_of, told

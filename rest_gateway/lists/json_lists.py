@@ -16,8 +16,9 @@ import ijson
 import msgspec
 import numpy as np
 
+from eventindex.limits import NUMBER_MAX
 from eventindex.pair_lists.text import Columns
-from eventindex.pairs import NUMBER_MAX, Pairs
+from eventindex.pairs import Pairs
 from eventindex.told import told
 from rest_gateway.lists.block import ListBlock, PairError
 from rest_gateway.lists.json_limits import Pieces, ShortNumbers

@@ -29,7 +29,7 @@ from eventindex.client import Client
 from eventindex.collection_names import RAW
 from eventindex.collection_results import Collection
 from eventindex.printing import printable
-from eventindex.results import DatasetState
+from eventindex.values import DatasetState
 
 
 def _about(row: Collection) -> str:

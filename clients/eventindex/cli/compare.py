@@ -24,7 +24,7 @@ from eventindex.cli.compare_differences import (
     compare_files,
 )
 from eventindex.cli.event_files.expected import FIELDS, Expected, Fallbacks, read_expected
-from eventindex.cli.event_files.opening import COMPRESSIONS, InputFile, open_file
+from eventindex.cli.event_files.opening import InputFile, open_file
 from eventindex.cli.event_files.rows import FileFormatError
 from eventindex.cli.load_options import column_names
 from eventindex.cli.shared.common import EXIT_NOT_ALL, both_services, counted, note
@@ -34,8 +34,8 @@ from eventindex.cli.shared.ranges import whole
 from eventindex.cli.shared.selection_options import collection_option, number
 from eventindex.client import Client
 from eventindex.collection_names import RAW
-from eventindex.columns import DSID_MAX
 from eventindex.errors import NotFoundError
+from eventindex.limits import COMPRESSIONS, DSID_MAX
 
 _BAD_ROWS_SHOWN = 20
 # Differences of one kind that a terminal shows.

@@ -36,7 +36,7 @@ from eventindex.cli.shared.selection_options import (
 from eventindex.client import Client
 from eventindex.collection_names import RAW
 from eventindex.errors import NotFoundError
-from eventindex.results import Event
+from eventindex.values import Event
 
 _COLUMNS: list[Column[Conflict]] = [
     Column("id", lambda row: str(row.conflict_id), right=True),

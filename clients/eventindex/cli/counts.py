@@ -7,12 +7,13 @@ from typing import Any
 
 import click
 
+from eventindex.choices import CountBy
 from eventindex.cli.counts_matrix import write_matrix
 from eventindex.cli.shared.common import both_services, counted
 from eventindex.cli.shared.listing import Column, Layout, format_option, record_of, write_list
 from eventindex.cli.shared.selection_options import SelectionOptions, selection_options
 from eventindex.client import Client
-from eventindex.selection_results import CountBy, EventCount, EventCounts
+from eventindex.selection_results import EventCount, EventCounts
 
 _FIELDS: dict[str | None, tuple[str, ...]] = {
     None: ("events",),

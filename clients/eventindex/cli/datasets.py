@@ -25,7 +25,7 @@ from eventindex.cli.shared.progress import ProgressReport
 from eventindex.cli.shared.selection_options import dataset
 from eventindex.client import Client
 from eventindex.printing import printable
-from eventindex.results import DatasetState
+from eventindex.values import DatasetState
 
 _COLUMNS: list[Column[Dataset]] = [
     Column("dataset", lambda row: str(row.dsid_raw), right=True),

@@ -12,7 +12,7 @@ from eventindex.cli.shared.listing import Column, Layout, format_option, record_
 from eventindex.cli.shared.selection_options import dataset, run_options
 from eventindex.client import Client
 from eventindex.collection_names import RAW
-from eventindex.duplicates import DatasetPair, DuplicateEvents
+from eventindex.duplicate_results import DatasetPair, DuplicateEvents
 from eventindex.selection import Range
 
 _PAIR: list[Column[DatasetPair]] = [

@@ -20,8 +20,8 @@ from eventindex.cli.shared.selection_options import (
 from eventindex.client import Client
 from eventindex.lookup_messages import NAMED_PAIRS_MAX
 from eventindex.pair_lists.text import parse_block
-from eventindex.results import DatasetState
 from eventindex.selection_results import Events
+from eventindex.values import DatasetState
 
 
 def position(text: str) -> tuple[int, int]:

@@ -30,8 +30,8 @@ from eventindex.cli.shared.selection_options import (
     one_collection,
 )
 from eventindex.client import Client
-from eventindex.results import DatasetState, RawFile
 from eventindex.uuids import is_canonical_uuid
+from eventindex.values import DatasetState, RawFile
 
 
 def _mark(file: RawFile) -> str:

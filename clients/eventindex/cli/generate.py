@@ -16,10 +16,11 @@ from eventindex.cli.generate_derived import derivation, is_given, source_blocks
 from eventindex.cli.shared.common import connection_options, counted, note
 from eventindex.cli.shared.progress import ProgressReport
 from eventindex.cli.shared.ranges import decimal, whole
-from eventindex.columns import DSID_MAX, EventColumns
+from eventindex.columns import EventColumns
 from eventindex.derive import derive as derived_events
 from eventindex.generate import Plan
 from eventindex.generate import generate as generate_events
+from eventindex.limits import DSID_MAX
 
 if TYPE_CHECKING:
     from eventindex.client import Client

@@ -39,9 +39,7 @@ from eventindex.cli.shared.progress import ProgressReport
 from eventindex.cli.shared.ranges import decimal, whole
 from eventindex.client import Client
 from eventindex.collection_names import RAW
-from eventindex.columns import DSID_MAX
-from eventindex.limits import STORAGE_SECONDS_MAX
-from eventindex.pairs import NUMBER_MAX
+from eventindex.limits import DSID_MAX, NUMBER_MAX, STORAGE_SECONDS_MAX
 from eventindex.root_files.errors import RootFileError
 
 B = TypeVar("B", EventBlock, RecordBlock)

@@ -9,7 +9,7 @@ import click
 
 from eventindex.cli.event_files.rows import EventBlock, RecordBlock
 from eventindex.cli.shared.common import missing_part
-from eventindex.results import Ack, Rejection
+from eventindex.values import Ack, Rejection
 
 _EPOCH = date(2000, 1, 1)
 

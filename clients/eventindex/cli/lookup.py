@@ -12,15 +12,10 @@ import numpy as np
 from eventindex import collection_names
 from eventindex.cli.event_files.writing import open_text
 from eventindex.cli.lookup_collections import CollectionsWriter, collections_of
+from eventindex.cli.lookup_forms import FORMS, NAMED_FORMS, PLAIN_FORMS, output_form
 from eventindex.cli.lookup_input import Source, open_pairs
 from eventindex.cli.lookup_missing import Missing, missing_file
-from eventindex.cli.lookup_output import (
-    FORMS,
-    NAMED_FORMS,
-    PLAIN_FORMS,
-    open_writer,
-    output_form,
-)
+from eventindex.cli.lookup_output import open_writer
 from eventindex.cli.shared.common import (
     EXIT_NOT_ALL,
     EXIT_USAGE,

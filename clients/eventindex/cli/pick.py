@@ -18,12 +18,12 @@ from eventindex.cli.shared.progress import ProgressReport
 from eventindex.cli.shared.ranges import decimal, whole
 from eventindex.client import Client
 from eventindex.collection_names import RAW
-from eventindex.limits import STORAGE_SECONDS_MAX
+from eventindex.limits import FILES_TOGETHER, STORAGE_SECONDS_MAX
 from eventindex.pair_lists.text import read_pairs
 from eventindex.pairs import Int64, Pairs
 from eventindex.root_files.opening import require_uproot
 from eventindex.root_files.output import is_parquet
-from eventindex.root_files.pick_report import FILES_TOGETHER, FileOutcome, PickReport
+from eventindex.root_files.pick_report import FileOutcome, PickReport
 
 _SHOWN = 20
 _COLUMNS: list[Column[FileOutcome]] = [

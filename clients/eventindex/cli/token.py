@@ -30,7 +30,7 @@ from eventindex.cli.shared.listing import (
     write_list,
 )
 from eventindex.client import Client
-from eventindex.operations import TOKEN_LIFETIME_SECONDS
+from eventindex.limits import TOKEN_LIFETIME_SECONDS
 from eventindex.printing import printable
 from eventindex.v1 import admin_pb2
 

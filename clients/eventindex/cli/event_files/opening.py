@@ -21,7 +21,7 @@ import click
 from eventindex.cli.event_files.rows import Defaults, EventBlock, RecordBlock, Report
 from eventindex.cli.event_files.text import check_header, read_csv, read_json_lines, read_records
 from eventindex.cli.shared.common import Failure, open_input
-from eventindex.limits import STORAGE_SECONDS_MAX
+from eventindex.limits import COMPRESSIONS, STORAGE_SECONDS_MAX
 from eventindex.root_files.errors import RootFileError
 from eventindex.root_files.names import files_of_address, files_of_directory
 from eventindex.root_files.opening import is_address
@@ -37,7 +37,6 @@ FORMATS = {
     ".dat": "dat",
     ".root": "root",
 }
-COMPRESSIONS = (".gz", ".zst")
 _BUFFER_BYTES = 1024 * 1024
 
 

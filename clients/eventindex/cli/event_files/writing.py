@@ -15,9 +15,10 @@ from typing import Any, BinaryIO, Protocol, TextIO
 
 import click
 
-from eventindex.cli.event_files.opening import COMPRESSIONS, FORMATS
+from eventindex.cli.event_files.opening import FORMATS
 from eventindex.cli.shared.common import Failure
 from eventindex.columns import EventColumns
+from eventindex.limits import COMPRESSIONS
 from eventindex.selection_results import Events
 from eventindex.stored_text import has_pyarrow, needs_pyarrow
 from eventindex.text_rows import event_header, event_lines, event_objects

@@ -20,7 +20,7 @@ import click
 
 from eventindex.cli.shared.ranges import whole
 from eventindex.printing import printable
-from eventindex.results import RawFile
+from eventindex.values import RawFile
 
 T = TypeVar("T")
 

@@ -13,10 +13,9 @@ from eventindex.cli.shared.common import note, open_input
 from eventindex.cli.shared.ranges import whole
 from eventindex.client import Client
 from eventindex.collection_names import chosen_name
-from eventindex.columns import DSID_MAX
 from eventindex.criteria import mask_of_criteria, names_in
 from eventindex.errors import InvalidRequestError, NotFoundError
-from eventindex.pairs import NUMBER_MAX
+from eventindex.limits import DSID_MAX, NUMBER_MAX
 from eventindex.run_lists import RunList, read_run_list
 from eventindex.selection import MASKS, SelectionArguments, to_selection
 
