@@ -10,6 +10,7 @@ from eventindex.errors import InvalidRequestError, NotFoundError
 from eventindex.limits import OLT_MAX
 from eventindex.told import told
 
+MASKS = ("olt_all", "olt_any", "olt_none")
 BIT_MAX = 63
 _TEXT_MAX = 60
 

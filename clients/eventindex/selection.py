@@ -7,7 +7,7 @@ from collections.abc import Set as AbstractSet
 from typing import Any, TypeAlias, TypedDict
 
 from eventindex.collection_names import chosen_name
-from eventindex.criteria import Criteria, mask_of_criteria
+from eventindex.criteria import MASKS, Criteria, mask_of_criteria
 from eventindex.limits import DSID_MAX, NUMBER_MAX, OLT_MAX, RUN_RANGES_MAX
 from eventindex.numbers import checked_integer
 from eventindex.uuids import is_canonical_uuid, uuid_hint
@@ -16,7 +16,6 @@ from eventindex.v1 import lookup_pb2
 Range: TypeAlias = tuple[int | None, int | None]
 # The bits that each name of a criterion is or was of.
 Bits: TypeAlias = Mapping[str, AbstractSet[int]]
-MASKS = ("olt_all", "olt_any", "olt_none")
 
 
 class SelectionArguments(TypedDict, total=False):

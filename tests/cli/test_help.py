@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import click
@@ -48,3 +50,45 @@ def test_a_number_out_of_its_range_is_told_with_it(words: list[str], said: str):
     """The message has the value and what it may be."""
     result = run(*words)
     assert (result.exit_code, said in result.stderr) == (2, True), result.stderr
+
+
+# What takes longer to import than all of the command line together.
+HEAVY = {"asyncio", "google.protobuf", "grpc", "numpy", "paho", "pandas", "psycopg2", "pyarrow"}
+HEAVY |= {"pydantic", "uproot"}
+RUN = """
+import sys
+from eventindex.cli import main
+try:
+    main(sys.argv[1:])
+finally:
+    print("imported", *sys.modules, file=sys.stderr)
+"""
+HELP = """
+import sys
+import click
+from eventindex.cli import main
+context = click.Context(main)
+for name in main.list_commands(context):
+    main.get_command(context, name).get_help(context)
+print("imported", *sys.modules, file=sys.stderr)
+"""
+
+
+def imported(code: str, *words: str) -> set[str]:
+    """Which heavy modules a program imports."""
+    command = [sys.executable, "-c", code, *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    (line,) = [each for each in done.stderr.splitlines() if each.startswith("imported ")]
+    return HEAVY.intersection(line.split())
+
+
+def test_help_imports_nothing_that_takes_time():
+    """Help, and a wrong option, are there at once: what a command needs is imported when it runs."""
+    assert imported(HELP) == set()
+    assert imported(RUN, "lookup", "--nonsense") == set()
+
+
+def test_a_lookup_imports_what_it_asks_with(index_address):
+    """gRPC and NumPy, which carry the columns; nothing for tables of others, ROOT files or MQTT."""
+    wanted = {"asyncio", "google.protobuf", "grpc", "numpy"}
+    assert imported(RUN, "lookup", "1:1", "--address", index_address) == wanted

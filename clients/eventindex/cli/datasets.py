@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import click
 
@@ -23,9 +24,11 @@ from eventindex.cli.shared.listing import (
 )
 from eventindex.cli.shared.progress import ProgressReport
 from eventindex.cli.shared.selection_options import dataset
-from eventindex.client import Client
 from eventindex.printing import printable
 from eventindex.values import DatasetState
+
+if TYPE_CHECKING:
+    from eventindex.client import Client
 
 _COLUMNS: list[Column[Dataset]] = [
     Column("dataset", lambda row: str(row.dsid_raw), right=True),

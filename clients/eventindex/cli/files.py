@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import click
 
@@ -29,9 +30,11 @@ from eventindex.cli.shared.selection_options import (
     number,
     one_collection,
 )
-from eventindex.client import Client
 from eventindex.uuids import is_canonical_uuid
 from eventindex.values import DatasetState, RawFile
+
+if TYPE_CHECKING:
+    from eventindex.client import Client
 
 
 def _mark(file: RawFile) -> str:

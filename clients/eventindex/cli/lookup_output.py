@@ -185,7 +185,7 @@ def open_writer(
     if form == "parquet":
         if not has_pyarrow():
             raise Failure(needs_pyarrow(f"{output or 'the answer'}: Parquet"))
-        from eventindex.cli.lookup_parquet import ParquetWriter  # noqa: PLC0415  # may be missing
+        from eventindex.cli.lookup_parquet import ParquetWriter  # may be missing
 
         with open_bytes(output or "-") as stream:
             writer: Writer = ParquetWriter(stream, with_olt=with_olt, with_names=with_names)

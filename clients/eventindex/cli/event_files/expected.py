@@ -131,7 +131,7 @@ def _text_records(
 def _table_records(
     source: Readable, kind: Kind, fallbacks: Fallbacks
 ) -> Iterator[tuple[int, dict[str, object]]]:
-    from eventindex.pair_lists.tables import read_rows  # noqa: PLC0415  # needs pyarrow
+    from eventindex.pair_lists.tables import read_rows  # needs pyarrow
 
     for place, row in enumerate(read_rows(source, kind), 1):
         record = {_canonical(name, fallbacks): value for name, value in row.items()}

@@ -141,12 +141,12 @@ def read_events(
     if file.form == "parquet":
         if not has_pyarrow():
             raise Failure(needs_pyarrow(f"{file.path}: Parquet"))
-        from eventindex.cli.event_files.parquet_in import read_parquet  # noqa: PLC0415  # may be missing
+        from eventindex.cli.event_files.parquet_in import read_parquet  # may be missing
 
         return read_parquet(opened.stream, defaults, report, opened.at)
     if not has_pyarrow():
         return read_csv(opened.stream, defaults, report)
-    from eventindex.cli.event_files.arrow_csv import read_csv_fast  # noqa: PLC0415  # may be missing
+    from eventindex.cli.event_files.arrow_csv import read_csv_fast  # may be missing
 
     return read_csv_fast(opened.stream, defaults, report)
 
