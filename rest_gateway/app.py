@@ -39,7 +39,7 @@ from rest_gateway.metrics import Metrics
 from rest_gateway.observing import ObserveMiddleware
 from rest_gateway.openapi import document
 from rest_gateway.parts import API_PREFIX, Parts
-from rest_gateway.problems import Problem
+from rest_gateway.problems import JsonLine, Problem
 from rest_gateway.security import SecurityMiddleware, may_look_up, refuse_other_sites
 from rest_gateway.web import pages
 from rest_gateway.wrong_fields import wrong_fields
@@ -81,6 +81,7 @@ def make_app(parts: Parts, observer: Metrics) -> FastAPI:
         openapi_url=f"{API_PREFIX}/openapi.json",
         docs_url=None,
         redoc_url=None,
+        default_response_class=JsonLine,
         separate_input_output_schemas=False,
     )
     app.state.parts = parts

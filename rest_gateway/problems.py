@@ -54,6 +54,14 @@ _OF_SERVICES: Mapping[type[Exception], tuple[int, str, str]] = {
 }
 
 
+class JsonLine(JSONResponse):
+    """JSON that ends its line, so that a shell's prompt stands on the next one."""
+
+    def render(self, content: Any) -> bytes:
+        """Return the bytes of the body."""
+        return super().render(content) + b"\n"
+
+
 class Problem(Exception):  # noqa: N818  # the name that RFC 9457 gives it
     """An answer that says what is wrong.
 
@@ -99,7 +107,7 @@ class Problem(Exception):  # noqa: N818  # the name that RFC 9457 gives it
     def response(self) -> Response:
         """Return the answer."""
         headers = {"Cache-Control": "no-store", **self.headers}
-        return JSONResponse(self.document(), self.status, headers, MEDIA_TYPE)
+        return JsonLine(self.document(), self.status, headers, MEDIA_TYPE)
 
 
 def _with_reason(members: Mapping[str, Any], detail: object) -> dict[str, Any]:

@@ -19,12 +19,11 @@ from eventindex.event_tables import EventsLike, to_batches
 from eventindex.lookup_messages import Question, encode, pairs_max, slices, to_requests
 from eventindex.pairs import Pairs, PairsLike, to_numbers, to_pairs
 from eventindex.picking import Picking
-from eventindex.results import LookupResult, join, to_ack, to_event, to_result
+from eventindex.results import Ack, Event, LookupResult, join, to_ack, to_event, to_result
 from eventindex.stream import Exchange
 from eventindex.stream_results import StreamResults
 from eventindex.token import Token
 from eventindex.v1 import ingest_pb2, lookup_pb2
-from eventindex.values import Ack, Event
 
 
 class Client(CompletenessQueries, DuplicateQueries, Administration, Picking):

@@ -52,6 +52,17 @@ def test_a_number_out_of_its_range_is_told_with_it(words: list[str], said: str):
     assert (result.exit_code, said in result.stderr) == (2, True), result.stderr
 
 
+def test_the_list_of_commands_names_those_of_each_group():
+    """What the first page of the help says of a group is what the group has."""
+    context = click.Context(main)
+    for line in run("--help").stdout.splitlines():
+        name, _, words = line.strip().partition("  ")
+        group = main.get_command(context, name) if name in main.list_commands(context) else None
+        if isinstance(group, click.Group):
+            told = words.rpartition(":")[2].strip(" .").split(", ")
+            assert sorted(told) == sorted(group.commands), name
+
+
 # What takes longer to import than all of the command line together.
 HEAVY = {"asyncio", "google.protobuf", "grpc", "numpy", "paho", "pandas", "psycopg2", "pyarrow"}
 HEAVY |= {"pydantic", "uproot"}
@@ -83,7 +94,7 @@ def imported(code: str, *words: str) -> set[str]:
 
 
 def test_help_imports_nothing_that_takes_time():
-    """Help, and a wrong option, are there at once: what a command needs is imported when it runs."""
+    """Help and wrong options are told at once: what a command needs is imported when it runs."""
     assert imported(HELP) == set()
     assert imported(RUN, "lookup", "--nonsense") == set()
 

@@ -109,7 +109,7 @@ WIDER = "document.documentElement.scrollWidth - document.documentElement.clientW
 @pytest.mark.slow
 @pytest.mark.parametrize(("locale", "width", "scheme"), VIEWS)
 def test_every_page_is_open_to_everyone(browser, stack, locale, width, scheme):
-    """No serious violation in any language, on a desk or a phone; nothing is wider than the screen."""
+    """No serious violation in any language, on a desk or a phone; nothing wider than the screen."""
     size = {"width": width, "height": 900}
     with reader(browser, stack.url, locale=locale, viewport=size, color_scheme=scheme) as page:
         troubles = []

@@ -20,7 +20,7 @@ window.ui = window.SwaggerUIBundle({
 function amend() {
   // The button around it opens the call; the link would be a second stop that does the same.
   for (const link of document.querySelectorAll("#docs button a[href]")) link.removeAttribute("href");
-  for (const sample of document.querySelectorAll("#docs pre:not([tabindex])")) sample.tabIndex = 0;
+  for (const wide of document.querySelectorAll("#docs :is(pre, .table-container):not([tabindex])")) wide.tabIndex = 0;
   for (const field of document.querySelectorAll("#docs :is(select, input, textarea):not([aria-label])")) {
     if (field.labels?.length) continue;
     field.setAttribute("aria-label", field.closest("[data-param-name]")?.dataset.paramName ?? "Media type");
