@@ -58,6 +58,6 @@ def plan_count(by: int) -> str:
     """
     if by not in _COUNTS:
         raise InvalidRequestError(
-            told("NOT_COUNTED_BY", "by={by} is no way to count telescope events", by=by)
+            told("NOT_COUNTED_BY", "by={by} is not a way to count telescope events", by=by)
         )
     return _COUNTS[by]

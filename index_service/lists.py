@@ -190,7 +190,9 @@ class Catalogue:
         fuids = await self._fetch(lambda cursor: lists.fuids_of_name(cursor, name, 3))
         if not fuids:
             raise NotFoundError(
-                told("FILE_NAME_NOT_FOUND", "name={name} is no file's", name=f"{name!r}")
+                told(
+                    "FILE_NAME_NOT_FOUND", "name={name} is not the name of a file", name=f"{name!r}"
+                )
             )
         if len(fuids) > 1:
             raise lists_plan.several_files(name, fuids)

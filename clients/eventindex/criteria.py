@@ -95,6 +95,10 @@ def _hexadecimal(text: str) -> int:
         mask = 0
     if not 0 < mask <= OLT_MAX:
         raise ValueError(
-            told("NOT_A_MASK", "{mask} is no mask of 64 bits with a bit set", mask=text[:_TEXT_MAX])
+            told(
+                "NOT_A_MASK",
+                "{mask} is not a mask of 64 bits with a bit set",
+                mask=text[:_TEXT_MAX],
+            )
         )
     return mask

@@ -71,7 +71,7 @@ class Plan:
             raise ValueError("olt_result has 64 bits")
         for chance in (self.gap_fraction, *self.trigger_probabilities):
             if not 0 <= chance <= 1:
-                raise ValueError(f"{chance} is no probability")
+                raise ValueError(f"{chance} is not a probability")
 
 
 def generate(plan: Plan) -> Iterator[EventColumns]:

@@ -227,7 +227,7 @@ def olt_plane_rows(page: PackedPage) -> npt.NDArray[np.uint8]:
     """Return the planes of `olt_result`: uint8, shape (planes, bytes of a plane).
 
     Raises:
-        CorruptPageError: it is no whole number of planes.
+        CorruptPageError: it is not a whole number of planes.
     """
     return _rows(page.olt_planes, _positions(page))
 

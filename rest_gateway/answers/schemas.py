@@ -51,7 +51,7 @@ class LookupAnswer(Document):
     """The answers to a list, in its order, and what in the list was no pair."""
 
     pairs: Count = Field(description="Pairs in the list.")
-    errors: list[dict[str, Any]] = Field(description="Lines or elements that are no pairs.")
+    errors: list[dict[str, Any]] = Field(description="Lines or elements that are not pairs.")
     answers: list[Answer]
     found: Count
     not_found: Count

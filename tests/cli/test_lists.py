@@ -92,7 +92,7 @@ def test_a_file_is_complete_or_not_there(server: CatalogueServer, tmp_path: Path
         (["events", "--all", "0x0"], "0x0 is no mask"),
         (["events", "--all", "0x1ffffffffffffffff"], "is no mask"),
         (["counts", "--all", "3", "--none", "0x8"], "both have 0x8"),
-        (["events", "--run", "-1"], "no number from 0 to 2^63-1"),
+        (["events", "--run", "-1"], "not a number from 0 to 2^63-1"),
         (["events", "--run", "1", "--run-first", "1"], "--run excludes"),
         (["counts", "--event-first", "2", "--event-last", "1"], "above --event-last 1"),
         (["events", "--file", "x"], "'x' is not a valid UUID"),

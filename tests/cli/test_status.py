@@ -15,6 +15,7 @@ import pytest
 
 from eventindex.cli import _COMMANDS, main
 from tests.support.command import DATA, run
+from tests.support.ports import free_port
 
 
 def test_status_tells_where_and_how(services: None, monkeypatch: pytest.MonkeyPatch):
@@ -58,6 +59,12 @@ def test_a_port_of_something_else_is_told(index_address: str, tmp_path: Path):
         page.shutdown()
     assert "no gRPC service: a web page, metrics or something else" in found.stderr
     assert (found.exit_code, time.monotonic() - started < 5) == (1, True)
+
+
+def test_a_port_where_nothing_listens_is_told():
+    """Not in the words of a library."""
+    away = run("runs", "--address", f"127.0.0.1:{free_port()}", "--retry", "0")
+    assert (away.exit_code, "nothing listens at this address" in away.stderr) == (1, True)
 
 
 def test_psql_runs_on_the_database(database_url: str):

@@ -81,7 +81,7 @@ def time(text: str) -> datetime.datetime:
     try:
         found = datetime.datetime.fromisoformat(text)
     except ValueError:
-        raise click.BadParameter(f"{text[:60]!r} is no time such as 2026-11-21T01:00") from None
+        raise click.BadParameter(f"{text[:60]!r} is not a time such as 2026-11-21T01:00") from None
     return found if found.tzinfo else found.replace(tzinfo=datetime.UTC)
 
 

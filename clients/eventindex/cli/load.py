@@ -53,7 +53,7 @@ B = TypeVar("B", "EventBlock", "RecordBlock")
     metavar="FIELD=COLUMN,...",
     help="What fields are called in the files; other columns are then passed over.",
 )
-@click.option("--ignore-extra", is_flag=True, help="Pass over columns that are no fields.")
+@click.option("--ignore-extra", is_flag=True, help="Pass over columns that are not fields.")
 @click.option(
     "--delimiter",
     callback=check_delimiter,

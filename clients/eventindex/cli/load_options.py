@@ -35,7 +35,7 @@ def column_names(value: str | None, fields: Collection[str]) -> dict[str, str]:
         if not equals or not column:
             raise click.BadParameter(f"{part!r} is not FIELD=COLUMN")
         if name not in fields:
-            raise click.BadParameter(f"{name!r} is no field (fields: {', '.join(fields)})")
+            raise click.BadParameter(f"{name!r} is not a field (fields: {', '.join(fields)})")
         if name in names or column in names.values():
             raise click.BadParameter(f"{name if name in names else column!r} is there twice")
         names[name] = column
@@ -85,7 +85,7 @@ def check_root_options(
     forms = {file.form for file in inputs}
     alias = next((name for name in names if name in ALIASES), None)
     if alias is not None and forms != {ROOT}:
-        raise click.UsageError(f"{alias!r} is no field (fields: {', '.join(ALL_FIELDS)})")
+        raise click.UsageError(f"{alias!r} is not a field (fields: {', '.join(ALL_FIELDS)})")
     if ROOT in forms and with_fuid:
         raise click.UsageError("--fuid and --fuid-per-run are not for ROOT files: each has its own")
     if ROOT in forms and {"fuid_raw", "dsid_raw", *FILE_FIELDS} & set(names):

@@ -30,7 +30,7 @@ def number(text: str | int) -> int:
         return text
     if text.isascii() and text.isdigit() and len(text) <= 1000 and int(text) <= NUMBER_MAX:
         return int(text)
-    raise click.BadParameter(f"{text[:60]!r} is no number from 0 to 2^63-1")
+    raise click.BadParameter(f"{text[:60]!r} is not a number from 0 to 2^63-1")
 
 
 def dataset(text: str) -> int | str:
