@@ -68,7 +68,7 @@ def test_the_list_of_commands_names_those_of_each_group():
 
 # What takes longer to import than all of the command line together.
 HEAVY = {"asyncio", "google.protobuf", "grpc", "numpy", "paho", "pandas", "psycopg2", "pyarrow"}
-HEAVY |= {"pydantic", "uproot"}
+HEAVY |= {"pydantic", "rich", "tenacity", "uproot", "xml.etree"}
 RUN = """
 import sys
 from eventindex.cli import main
@@ -99,10 +99,11 @@ def imported(code: str, *words: str) -> set[str]:
 def test_help_imports_nothing_that_takes_time():
     """Help and wrong options are told at once: what a command needs is imported when it runs."""
     assert imported(HELP) == set()
+    assert imported(RUN, "--version") == set()
     assert imported(RUN, "lookup", "--nonsense") == set()
 
 
 def test_a_lookup_imports_what_it_asks_with(index_address):
     """gRPC and NumPy, which carry the columns; nothing for tables of others, ROOT files or MQTT."""
-    wanted = {"asyncio", "google.protobuf", "grpc", "numpy"}
+    wanted = {"asyncio", "google.protobuf", "grpc", "numpy", "tenacity"}
     assert imported(RUN, "lookup", "1:1", "--address", index_address) == wanted

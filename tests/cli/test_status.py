@@ -95,28 +95,6 @@ def test_the_list_of_commands_says_what_they_say():
     assert all(f"  {name} " in shown for name in _COMMANDS)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "heavy"),
-    [
-        (["--help"], ["grpc", "numpy", "google.protobuf", "rich", "tenacity"]),
-        (["--version"], ["grpc", "numpy", "google.protobuf", "rich", "tenacity"]),
-        (["psql", "--help"], ["grpc", "numpy", "rich"]),
-        (["lookup", "--help"], ["rich", "pyarrow", "pandas", "xml.etree", "uproot", "psycopg2"]),
-        (["runs", "--help"], ["rich", "pyarrow", "pandas", "xml.etree", "uproot", "psycopg2"]),
-        (["status", "--help"], ["rich", "pyarrow", "pandas", "uproot", "psycopg2", "paho"]),
-    ],
-)
-def test_commands_import_what_they_need(arguments: list[str], heavy: list[str]):
-    """A command starts at once: what it does not use is not imported."""
-    code = (
-        "import sys\nfrom eventindex.cli import main\n"
-        f"main({arguments!r}, standalone_mode=False)\n"
-        f"print('loaded:', [name for name in {heavy!r} if name in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.endswith("loaded: []\n")
-
-
 def test_users_of_the_broker_are_made_where_the_stack_is(tmp_path, monkeypatch):
     """`mqtt-users` runs the script beside docker-compose.yml, and says where none is."""
     refused = run("mqtt-users", "--directory", tmp_path, "list")

@@ -44,7 +44,9 @@ _STATES = {state.name.lower(): state for state in DatasetState if state}
 _ORDERS = ("dsid_raw", "name", "events", "created")
 
 
-@click.group(cls=ListGroup, short_help="Datasets: list, show, freeze, retire, name, delete.")
+@click.group(
+    cls=ListGroup, short_help="Datasets: list, show, rename, comment, freeze, retire, open, delete."
+)
 def datasets() -> None:
     """Datasets: list (when nothing else is said), show, freeze, retire, name, delete.
 

@@ -87,7 +87,7 @@ _RUNS_LAYOUT = Layout(_NUMBERS, _FIELDS, record_of)
 _ORDERS = ("run_number", "fuid_raw", "events")
 
 
-@click.group(cls=ListGroup, short_help="RAW files: list, show, parents, import, cat.")
+@click.group(cls=ListGroup, short_help="RAW files: list, show, parents, children, import, cat.")
 def files() -> None:
     """RAW files: list (when nothing else is said), show, parents, children, import, cat."""
 
