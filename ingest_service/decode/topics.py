@@ -85,7 +85,7 @@ class Route(NamedTuple):
             "BAD_TOPIC_BESIDE",
             "nothing is defined for topic {topic}; there is {topics}",
             topic=topic,
-            topics=" and ".join(self.meant),
+            topics=", ".join(self.meant),
         )
 
 
