@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 Int64: TypeAlias = npt.NDArray[np.int64]
+Int32: TypeAlias = npt.NDArray[np.int32]
 # NumPy's own type of an index.
 Places: TypeAlias = npt.NDArray[np.intp]
 Column = TypeVar("Column", bound=npt.NDArray[Any])
@@ -17,6 +18,7 @@ Column = TypeVar("Column", bound=npt.NDArray[Any])
 _STEP = 1 << 14
 # Up to so many possible values it is faster to mark those that occur than to sort.
 _MARKED_MAX = 1 << 14
+_NUMBERS_MIN = 64
 
 
 def mapped(size: int) -> mmap.mmap:
@@ -91,9 +93,37 @@ def distinct(values: Int64) -> tuple[Int64, Places]:
     return found + low, place
 
 
-def take_last(values: list[int], n: int) -> list[int]:
-    """Take up to n values from the end of a list."""
-    first = max(0, len(values) - max(0, n))
-    taken = values[first:]
-    del values[first:]
-    return taken
+class Numbers:
+    """Numbers from `first` on, to give out: those that came back last, then new ones.
+
+    Attributes:
+        end: no number from here on was given out yet.
+        free: how many came back and wait.
+    """
+
+    def __init__(self, first: int) -> None:
+        self.end = first
+        self.free = 0
+        self._back: Int32 = np.empty(_NUMBERS_MIN, np.int32)
+
+    def take(self, n: int) -> Int32:
+        """Take n numbers."""
+        again = min(n, self.free)
+        numbers = np.arange(self.end - again, self.end - again + n, dtype=np.int32)
+        self.free -= again
+        numbers[:again] = self._back[self.free : self.free + again]
+        self.end += n - again
+        return numbers
+
+    def give(self, numbers: Int32) -> None:
+        """Give numbers back."""
+        free = self.free + len(numbers)
+        if free > len(self._back):
+            more = np.empty(2 * free - len(self._back), np.int32)
+            self._back = np.concatenate([self._back, more])
+        self._back[self.free : free] = numbers
+        self.free = free
+
+    def withdraw(self, n: int) -> Int32:
+        """Take up to n numbers that came back, and no new one."""
+        return self.take(min(max(0, n), self.free))

@@ -4,9 +4,20 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import NoReturn
 
+from service_kit.log import complain
 from service_kit.settings import Settings
 from service_kit.start import run_service
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in the form of the log."""
+
+    def error(self, message: str) -> NoReturn:
+        """End as with wrong settings."""
+        complain("index_service", message)
+        sys.exit(2)
 
 
 async def _serve(settings: Settings) -> int:
@@ -22,7 +33,7 @@ async def _serve(settings: Settings) -> int:
 
 def main() -> int:
     """Serve until told to stop; the exit code."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         "index_service",
         description="Answers lookups over gRPC. Settings are EVENTINDEX_* variables.",
     )

@@ -28,7 +28,7 @@ from index_service.file_names import Names
 from index_service.lookup_groups import LookupGroups
 from index_service.replica import not_reached, when_reached
 from index_service.stream_files import Answered, StreamFiles
-from service_kit import calls
+from service_kit import calls, tracing
 from service_kit.errors import InvalidRequestError
 from service_kit.in_order import InOrder
 from service_kit.quotas import Quotas
@@ -119,6 +119,7 @@ class Lookups:
             pairs, seconds = answer.result().pairs, time.perf_counter() - began
             self._observer.batch(method, pairs, seconds)
             tally.pairs += pairs
+            tracing.note("batch", seconds, pairs=pairs)
             if seconds >= self._slow_call_s:
                 values = {"method": method, "pairs": pairs, "seconds": round(seconds, 6)}
                 log.info("%s: a batch of %d pairs took %.3f s", *values.values(), extra=values)

@@ -17,6 +17,8 @@ from event_store.database.hosts import first_host, kept_hosts
 from event_store.database.rights import READER_RIGHTS
 from event_store.database.threads import DatabaseThreads
 from event_store.lookup.reader import Reader
+from event_store.model import RAW
+from event_store.pages.format import SLOT_BITS
 from eventindex.v1 import lookup_pb2
 from index_service import metrics
 from index_service.cosmic import Cosmic
@@ -44,6 +46,11 @@ log = logging.getLogger(__name__)
 
 _WARM_UP_S = 5.0
 _WARM_UP_CACHE_BYTES = 1 << 20
+_WARM_UP_RUNS, _WARM_UP_PAGES = 4, 16
+_SOME_PAGES = (
+    f"SELECT run_number, page_no FROM event_page WHERE run_number = %s AND collection_id = {RAW} "
+    "LIMIT %s"
+)
 # Their columns are decoded by NumPy.
 _UNDECODED = frozenset({"Lookup", "LookupStream"})
 # Of a process beside those of queries: the probe, the tokens, two that cancel.
@@ -189,12 +196,20 @@ class IndexService:
 
 
 def _look_up_once(connection: Connection) -> None:
-    """Prepare on a connection what a lookup needs; neither the cache nor the metrics see it."""
+    """Prepare on a connection what a lookup needs; neither the cache nor the metrics see it.
+
+    Some pages of several runs, so that both processes have done all that a cold batch does.
+    """
     with connection.cursor() as cursor:
-        cursor.execute("SELECT run_number FROM run LIMIT 1")
-        run = cursor.fetchone() or (0,)
+        cursor.execute("SELECT run_number FROM run LIMIT %s", (_WARM_UP_RUNS,))
+        pages = []
+        for (run,) in cursor.fetchall():
+            cursor.execute(_SOME_PAGES, (run, _WARM_UP_PAGES))
+            pages += cursor.fetchall()
+    runs, numbers = np.array(pages or [(0, 0)], np.int64).T.copy()
     reader = Reader(_WARM_UP_CACHE_BYTES, encode_file)
-    reader.lookup(connection, np.array(run, np.int64), np.zeros(1, np.int64))
+    reader.lookup(connection, runs[:1], numbers[:1] << SLOT_BITS)
+    reader.lookup(connection, runs, numbers << SLOT_BITS)
 
 
 def _handlers(

@@ -197,6 +197,8 @@ class Submission(ABC):
 
     __slots__ = ("_number", "kind", "size_bytes", "source", "topic")
     door: Door
+    # Of the call that brought it.
+    traceparent = ""
     # A retained message: the broker sends it again at each subscription.
     retained = False
 

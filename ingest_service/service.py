@@ -34,6 +34,7 @@ from service_kit.grpc_server import (
     ManagedServer,
     UnsafeAddressError,
     check_exposure,
+    end_after,
     probe_port,
     stop_signal,
 )
@@ -233,10 +234,13 @@ class _Stop:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, settings: Settings) -> None:
         self._loop = loop
+        self._end_after_s = settings.shutdown_max_s
         self.requested = stop_signal(loop, settings.shutdown_max_s)
         self.crashed = False
 
     def __call__(self) -> None:
         """Stop the service because one of its threads has ended."""
+        if not self.crashed:
+            end_after(self._end_after_s)
         self.crashed = True
         self._loop.call_soon_threadsafe(self.requested.set)

@@ -9,23 +9,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import ssl
-from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from service_kit.hosts import Network, is_in, neighbourhood, parse_networks
+from rest_gateway.connections import Connections, address_of
+from rest_gateway.handshakes import Handshake
+from service_kit.hosts import parse_networks
 from service_kit.settings import Settings, split_address
 from service_kit.settings_gateway import (
-    HTTP_CONNECTIONS_PER_ADDRESS_MAX,
     HTTP_HEAD_BYTES_MAX,
     HTTP_HEAD_S_MAX,
     HTTP_HEADERS_MAX,
     HTTP_UNREAD_S_MAX,
 )
+from service_kit.tls_files import HttpTls
 
 log = logging.getLogger(__name__)
 
@@ -41,14 +42,11 @@ _ENDINGS = {
     431: b"HTTP/1.1 431 Request Header Fields Too Large\r\n",
 }
 
-# Connections by address, over all servers of the process.
-_connections: Counter[str] = Counter()
-
 
 class Protocol(HttpToolsProtocol):
     """A connection: its head, what is written to it, and its end."""
 
-    proxies: tuple[Network, ...] = ()
+    counted = Connections()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin, unless the address has too many connections."""
@@ -56,10 +54,8 @@ class Protocol(HttpToolsProtocol):
         self._head_open, self._head_bytes, self._refused = True, 0, False
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._unread_bytes = 0
-        self._address = neighbourhood(self.client[0] if self.client else "")
-        _connections[self._address] += 1
-        many = _connections[self._address] > HTTP_CONNECTIONS_PER_ADDRESS_MAX
-        if many and not is_in(self._address, self.proxies):
+        self._address = address_of(transport)
+        if not self.counted.take(self._address):
             transport.abort()
             return
         self._in(HTTP_HEAD_S_MAX, "head", self._head_is_late)
@@ -69,9 +65,7 @@ class Protocol(HttpToolsProtocol):
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
-        _connections[self._address] -= 1
-        if not _connections[self._address]:
-            del _connections[self._address]
+        self.counted.give_back(self._address)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -174,16 +168,27 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
-def configure(settings: Settings, app: Any) -> uvicorn.Config:
-    """Return how uvicorn serves the application."""
+def _secured(tls: HttpTls, protocol: type[Protocol], **given: Any) -> Handshake:
+    return Handshake(tls.context, protocol.counted, partial(protocol, **given))
+
+
+def configure(settings: Settings, app: Any, tls: HttpTls | None = None) -> uvicorn.Config:
+    """Return how uvicorn serves the application.
+
+    It knows nothing of TLS: its server would wait too long for a handshake.
+    """
     host, port = split_address(settings.http_address)
     proxies = parse_networks(settings.http_proxies)
+    counted = {"counted": Connections(proxies)}
+    protocol: Any = type("ProtocolBehindProxies", (Protocol,), counted)
+    if tls is not None:
+        protocol = partial(_secured, tls, protocol)
     return uvicorn.Config(
         app,
         host=host,
         port=port,
         loop="asyncio",
-        http=type("ProtocolBehindProxies", (Protocol,), {"proxies": proxies}),
+        http=protocol,
         ws="none",
         lifespan="off",
         log_config=None,
@@ -192,8 +197,4 @@ def configure(settings: Settings, app: Any) -> uvicorn.Config:
         proxy_headers=bool(proxies),
         forwarded_allow_ips=[str(network) for network in proxies],
         timeout_graceful_shutdown=max(int(settings.shutdown_grace_s), 1),
-        ssl_certfile=settings.tls_cert,
-        ssl_keyfile=settings.tls_key,
-        ssl_ca_certs=None if settings.tls_client_ca is None else str(settings.tls_client_ca),
-        ssl_cert_reqs=ssl.CERT_NONE if settings.tls_client_ca is None else ssl.CERT_REQUIRED,
     )

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rest_gateway.metrics import Metrics
 from rest_gateway.parts import API_PREFIX, is_followed
-from service_kit import calls
+from service_kit import calls, tracing
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +42,7 @@ class ObserveMiddleware:
             (name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]
         ]
         request_id = calls.begin(headers).encode()
+        span = tracing.CallSpan(scope["method"])
 
         async def send_and_note(message: Message) -> None:
             nonlocal status, answered
@@ -63,6 +64,11 @@ class ObserveMiddleware:
             # Of an event stream: until it began. How long somebody looked tells nothing.
             took = answered - started if follows and answered else seconds
             self._observer.request(method, route, status, took)
+            span.end(
+                f"{method} {route}",
+                failed=status >= HTTPStatus.INTERNAL_SERVER_ERROR,
+                status=status,
+            )
             slow = took >= self._slow_call_s
             # Pages and their files are worth a line where they are slow.
             if slow or scope["path"].startswith(API_PREFIX):

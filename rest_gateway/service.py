@@ -31,7 +31,7 @@ from service_kit.monitoring import Check, MonitoringServer
 from service_kit.places import Places
 from service_kit.settings import Settings, is_loopback
 from service_kit.settings_gateway import HTTP_HEAVY_CALLS_MAX
-from service_kit.tls_files import keep_renewed
+from service_kit.tls_files import http_tls
 
 log = logging.getLogger(__name__)
 
@@ -145,15 +145,14 @@ class Gateway:
             self._settings.http_requests_at_once_max + _PAGE_THREADS
         )
         self._worker.start()
-        config = http_server.configure(self._settings, self._app)
-        config.load()
-        server = http_server.Server(config)
+        tls = http_tls(self._settings)
+        server = http_server.Server(http_server.configure(self._settings, self._app, tls))
         log.info("serving HTTP on %s", self._settings.http_address)
         async with beside(
             self._index.run(),
             self._database.run(),
             server.stop_after(stopping),
-            keep_renewed(self._settings, config.ssl),
+            *([tls.keep_renewed()] if tls else []),
         ):
             await server.serve()
         await self._close()

@@ -57,6 +57,16 @@ def request_id() -> str:
     return _request_id.get()
 
 
+def traceparent() -> str:
+    """Return what a call to another service brings as its parent, "" where nobody traces."""
+    return _traceparent.get()
+
+
+def set_traceparent(value: str) -> None:
+    """Let calls to other services belong to a span of this process."""
+    _traceparent.set(value)
+
+
 def peer() -> str:
     """Return the address of who makes the current call, as gRPC writes it."""
     return _peer.get()

@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 _OPTIONS = [
     ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
     ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
+    # gRPC itself waits two minutes.
+    ("grpc.server_handshake_timeout_ms", 10_000),
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.keepalive_permit_without_calls", 1),
@@ -127,14 +129,19 @@ def stop_signal(loop: asyncio.AbstractEventLoop, end_after_s: float | None = Non
 
     def stop() -> None:
         if end_after_s is not None and not stopping.is_set():
-            last = threading.Timer(end_after_s, _end_undrained, [end_after_s])
-            last.daemon = True
-            last.start()
+            end_after(end_after_s)
         stopping.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
     return stopping
+
+
+def end_after(seconds: float) -> None:
+    """Let the process end after so many seconds, whatever it still waits for."""
+    last = threading.Timer(seconds, _end_undrained, [seconds])
+    last.daemon = True
+    last.start()
 
 
 def _end_undrained(after_s: float) -> None:

@@ -12,7 +12,7 @@ from psycopg2.extensions import parse_dsn
 
 from eventindex.hosts import split_mqtt_url
 
-_LEAVE = "or EVENTINDEX_ALLOW_PLAINTEXT=true on a network that nobody else reaches"
+LEAVE = "or EVENTINDEX_ALLOW_PLAINTEXT=true on a network that nobody else reaches"
 
 
 def plain_database(url: str) -> str | None:
@@ -25,28 +25,28 @@ def plain_database(url: str) -> str | None:
     except psycopg2.Error:
         return None
     hosts = (parts.get("hostaddr") or parts.get("host") or "").split(",")
-    others = [host for host in hosts if not _is_here(host)]
+    others = [host for host in hosts if not is_here(host)]
     if not others or parts.get("sslmode") == "verify-full":
         return None
     return (
         f"EVENTINDEX_DATABASE_URL: {others[0]} is another machine, and sslmode="
         f"{parts.get('sslmode', 'prefer')} does not see that it is the one that is meant: add "
-        f"sslmode=verify-full (and sslrootcert=), {_LEAVE}"
+        f"sslmode=verify-full (and sslrootcert=), {LEAVE}"
     )
 
 
 def plain_broker(url: str) -> str | None:
     """Return what is wrong with how a broker is asked; None where nothing is."""
     broker = split_mqtt_url(url)
-    if broker.tls or _is_here(broker.host):
+    if broker.tls or is_here(broker.host):
         return None
     return (
         f"EVENTINDEX_MQTT_URL: {broker.host} is another machine, and mqtt:// sends events and the "
-        f"password in clear: use mqtts://, {_LEAVE}"
+        f"password in clear: use mqtts://, {LEAVE}"
     )
 
 
-def _is_here(host: str) -> bool:
+def is_here(host: str) -> bool:
     """Return whether a host is this machine: a socket, or a loopback address."""
     if not host or host.startswith(("/", "@")) or host == "localhost":
         return True

@@ -21,7 +21,7 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 from grpc import aio
 
-from service_kit import calls
+from service_kit import calls, tracing
 from service_kit.auth import caller_subject
 from service_kit.errors import IncompleteServiceError
 from service_kit.quotas import Quotas
@@ -30,6 +30,10 @@ from service_kit.statuses import Status, status_of
 from service_kit.stream_access import check_stream, checked
 
 log = logging.getLogger(__name__)
+
+
+# How calls end by no fault of the caller.
+_FAULTS = frozenset({"UNKNOWN", "INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNIMPLEMENTED"})
 
 
 class Observer(Protocol):
@@ -176,6 +180,7 @@ class _Call:
             context.invocation_metadata() or (), str(context.peer()), context.time_remaining()
         )
         self._tally = calls.tally()
+        self._span = tracing.CallSpan(name)
         self._subject = caller_subject()
         self._held = ExitStack()
         watch.observer.running(name, 1)
@@ -211,5 +216,7 @@ class _Call:
             "seconds": round(seconds, 6),
             "code": self.code.name,
         }
+        failed = self.code.name in _FAULTS
+        self._span.end(self._name, failed=failed, code=self.code.name, pairs=self._tally.pairs)
         slow = " (slow)" if seconds >= self._watch.slow_call_s else ""
         log.info("%s by %s: %d pairs, took %.3f s: %s%s", *values.values(), slow, extra=values)

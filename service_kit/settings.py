@@ -145,8 +145,9 @@ class _RunningSettings(BaseSettings):
         60.0,
         gt=0,
         le=3600,
-        description="After SIGTERM: the process ends at the latest after so many seconds, drained "
-        "or not. Whoever stops it waits for longer before a kill.",
+        description="After SIGTERM, or when a part of it ended by mistake: the process ends at the "
+        "latest after so many seconds, drained or not. Whoever stops it waits for longer "
+        "before a kill.",
     )
     connection_age_max_s: int = Field(
         1800,
@@ -167,6 +168,11 @@ class _RunningSettings(BaseSettings):
         le=86_400,
         description="A call, a batch within a stream, a commit or an HTTP request that takes so "
         "many seconds or more is a line in the log.",
+    )
+    traces_url: str = Field(
+        "",
+        description="Where spans are sent, OTLP over HTTP: http://127.0.0.1:4318/v1/traces. Needs "
+        "the extra `tracing`; OTEL_… variables say the rest.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Log level."

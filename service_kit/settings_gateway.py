@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings
 
 from service_kit.hosts import parse_hosts, parse_networks
 
+HTTP_HANDSHAKE_S_MAX = 10.0
 HTTP_HEAD_BYTES_MAX = 64 * 1024
 HTTP_HEAD_S_MAX = 10.0
 HTTP_HEADERS_MAX = 128

@@ -15,12 +15,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from event_store.errors import UnusableDatabaseError
-from service_kit import production
+from service_kit import production, tracing
 from service_kit.errors import IncompleteServiceError, WrongSettingError
 from service_kit.grpc_server import PortTakenError, UnsafeAddressError
 from service_kit.log import complain, set_up_logging
 from service_kit.outgoing import plain_database
 from service_kit.settings import Settings
+from service_kit.tls_files import check_files
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +48,8 @@ def run_service(
     if settings.mode == "development":
         log.info("%s", production.DEVELOPMENT)
     try:
+        check_files(settings)
+        tracing.set_up(settings, name)
         return asyncio.run(serve(settings))
     except (UnsafeAddressError, WrongSettingError) as error:
         return _complain(name, str(error), 2)
@@ -74,7 +77,8 @@ def _problem(settings: Settings, service: str) -> str | None:
 def _sentence(error: Mapping[str, Any]) -> str:
     """Return one of pydantic's errors with the name of its variable."""
     variable = "_".join(str(part) for part in error["loc"]).upper()
-    return f"EVENTINDEX_{variable}: {error['msg']}" if variable else str(error["msg"])
+    text = str(error["msg"]).removeprefix("Value error, ")
+    return f"EVENTINDEX_{variable}: {text}" if variable else text
 
 
 def _complain(name: str, text: str, code: int) -> int:

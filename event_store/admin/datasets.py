@@ -75,7 +75,7 @@ def list_dead_letters(
     """
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT {_LETTER_COLUMNS} FROM dead_letter WHERE dead_letter_id < %s "
+            f"SELECT {_LETTER_COLUMNS} FROM {_LETTERS} WHERE dead_letter_id < %s "
             "AND (%s = '' OR reason = %s) AND (%s = '' OR topic = %s) "
             "ORDER BY dead_letter_id DESC LIMIT %s",
             (before, reason, reason, topic, topic, limit),
@@ -91,7 +91,7 @@ def get_dead_letter(connection: Connection, dead_letter_id: int) -> LetterRow:
     """
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT {_LETTER_COLUMNS}, payload FROM dead_letter WHERE dead_letter_id = %s",
+            f"SELECT {_LETTER_COLUMNS}, payload FROM {_LETTERS} WHERE dead_letter_id = %s",
             (dead_letter_id,),
         )
         row = cursor.fetchone()
@@ -109,9 +109,15 @@ def delete_dead_letter(connection: Connection, dead_letter_id: int) -> bool:
         return bool(cursor.rowcount)
 
 
+# A schema of before 0019 lacks two columns: where the table has none of that name, the subqueries
+# find the one beside it.
+_LETTERS = "(SELECT '' AS request_id, NULL::jsonb AS detail_told) AS missing CROSS JOIN dead_letter"
 _LETTER_COLUMNS = (
     "dead_letter_id, topic, octet_length(payload), truncated, reason, detail, source, received, "
-    "request_id, detail_told"
+    + ", ".join(
+        f"(SELECT {name} FROM dead_letter AS d WHERE d.dead_letter_id = dead_letter.dead_letter_id)"
+        for name in ("request_id", "detail_told")
+    )
 )
 
 

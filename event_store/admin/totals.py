@@ -10,15 +10,26 @@ from psycopg2.extensions import cursor as Cursor
 from event_store.database import cluster
 from event_store.database.connection import Connection, fetch_one
 
+# All of them but the list of migrations.
 TABLES = (
     "event_page",
     "run",
     "raw_file",
     "dataset",
+    "dataset_version",
+    "collection",
     "event_conflict",
     "dead_letter",
+    "dead_letter_size",
     "cosmic_event",
+    "olt_criterion",
     "file_info",
+    "file_info_version",
+    "file_info_replaced",
+    "access_token",
+    "admin_action",
+    "broker_session",
+    "detector_heard",
     "http_job",
     "http_job_chunk",
 )

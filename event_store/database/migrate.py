@@ -38,7 +38,7 @@ from event_store.errors import StoreError, UnusableDatabaseError
 log = logging.getLogger(__name__)
 
 # Services of this release also run with the schema of this migration, and with all later ones.
-OLDEST_SCHEMA = 19
+OLDEST_SCHEMA = 16
 # Any fixed number that no other program uses on this database.
 _LOCK = 0x45764964
 _NAME = "eventindex migrate"

@@ -1,7 +1,8 @@
-"""Pages in memory, unpacked into pooled arrays, so that a batch is a few NumPy gathers.
+"""Pages in memory, in pooled arrays, so that a batch is a few NumPy gathers.
 
-A dense page of up to 255 files is one byte a slot (0: no event, i: the page's file i); with more
-files it has a second row for the high byte. A sparse page stays packed: one int32 an event, in
+A dense page comes as planes, see `packed`, with the ids of its files. One that is asked for often
+is unpacked to a byte a slot (0: no event, i: the page's file i), and its files are numbered; one of
+more than 255 files has a second cell for the high byte. A sparse page is one int32 an event, in
 ascending order, searched by bisection. Pages that do not exist are held as absent.
 
 Bounded in bytes. Pages are evicted by the clock algorithm, no more than the room asks for: a page
@@ -19,13 +20,20 @@ from typing import Any, Generic
 import numpy as np
 import numpy.typing as npt
 
-from event_store.arrays import moved, ragged, take_last, zeros
+from event_store.arrays import Numbers, Places, moved, ragged, zeros
 from event_store.lookup.batch import Reply
-from event_store.lookup.block import PageBlock
-from event_store.lookup.cached_files import FILE_BYTES, CachedFiles, MakeReply
+from event_store.lookup.block import PageBlock, unpacked
+from event_store.lookup.cached_files import (
+    FILE_BYTES,
+    FILE_KEY_VALUES,
+    CachedFiles,
+    MakeReply,
+)
 from event_store.lookup.cells import Cells
 from event_store.lookup.extents import Extents
 from event_store.lookup.hash_table import PageTable
+from event_store.lookup.packed import PACKED_BYTES, PLANES_A_CELL, take_places
+from event_store.lookup.run_views import PAGES_MAX, RunView, RunViews, places
 from event_store.model import Int32, Int64
 from event_store.pages.format import (
     NO_DSIDS,
@@ -50,11 +58,15 @@ _ROW_ARRAYS = (
     "_cell",
     "_high_cell",
     "_sparse",
+    "_packed",
     "_has_olt",
     "_asked",
 )
 _SEARCHED_ONE_BY_ONE_MAX = 8  # sparse pages; bisection of all at once takes as long
 _BISECTION_STEPS = 10  # sparse pages hold fewer than 2**9 events
+# A batch that wants so many slots of a page has it unpacked, if need be in the place of others; one
+# that wants fewer where there is room, and the page answered one before. So many for one batch.
+OFTEN_SLOTS, _UNPACKED_MAX = 16, 256
 
 
 @dataclass(slots=True)
@@ -86,11 +98,13 @@ class PageCache(Generic[Reply]):
         self._cell: Int32 = zeros(rows, np.int32)
         self._high_cell: Int32 = zeros(rows, np.int32)
         self._sparse = zeros(rows, bool)
+        self._packed = zeros(rows, bool)
         self._has_olt = zeros(rows, bool)
         self._asked = zeros(rows, bool)
-        self._free_rows: list[int] = []
-        self._rows_end = 0
-        self._cells = Cells(self.bytes_max // SLOTS_PER_PAGE + 2)
+        self._numbers = Numbers(0)
+        self._cells = Cells(self.bytes_max, SLOTS_PER_PAGE)
+        self._planes = Cells(self.bytes_max, PACKED_BYTES)
+        self._views = RunViews(self.bytes_max // SLOTS_PER_PAGE)
         self._olt: dict[int, PackedPage] = {}
         self._olt_bytes = 0
         self._hand = 0
@@ -107,7 +121,8 @@ class PageCache(Generic[Reply]):
     def nbytes(self) -> int:
         """Bytes of memory that the held pages take."""
         return (
-            self._cells.used * SLOTS_PER_PAGE
+            self._cells.nbytes
+            + self._planes.nbytes
             + self._extents.nbytes
             + len(self._table) * ROW_BYTES
             + self._table.cells * 4
@@ -132,6 +147,102 @@ class PageCache(Generic[Reply]):
     def found(self, rows: Int32) -> None:
         """Note that these rows answered a lookup: they are kept rather than others."""
         self._asked[rows] = True
+
+    def run_numbers(self, run: int, offset: int, stamp: int, events: Int64) -> Int32 | None:
+        """Return the number of the RAW file of each event of a run, 0 where there is no event.
+
+        None unless all of its pages are known to lie unpacked, see `view_run`.
+        """
+        view = self._views.get((run, offset), stamp)
+        found = None if view is None else places(view, events)
+        if view is None or found is None:
+            return None
+        pages, cells, files = found
+        files += self._cells.values.take(cells)
+        for page in view.sparse:
+            own = np.flatnonzero(pages == page)
+            files[own] += self._search_one(int(view.rows[page]), events[own] & SLOT_MASK)
+        self.found(view.rows)
+        self.counts.hits += len(events)
+        numbers: Int32 = self._extents.values.take(files)
+        return numbers
+
+    def view_run(self, run: int, offset: int, stamp: int, pages: Int64) -> None:
+        """Note where all pages from the first to the last of a run lie, if they are unpacked."""
+        first, last = int(pages.min()), int(pages.max())
+        if last - first >= PAGES_MAX or not self._views.may_add((run, offset), stamp):
+            return
+        numbers = np.arange(first, last + 1)
+        rows = self.find(run, numbers)
+        good = (rows >= 0) & (self.stamp[rows] == stamp)
+        good &= ~self._packed[rows] & (self._high_cell[rows] == 0)
+        sparse = np.flatnonzero(self._sparse[rows]).tolist()
+        view = None
+        if good.all() and len(sparse) <= _SEARCHED_ONE_BY_ONE_MAX:
+            begin = self._cell[rows].astype(np.int64) * SLOTS_PER_PAGE
+            begin -= (numbers - offset) << SLOT_BITS
+            view = RunView(stamp, first - offset, rows, begin, self._extents.offset[rows], sparse)
+        self._views.add((run, offset), view)
+
+    def packed(self, rows: Int32) -> npt.NDArray[np.bool_]:
+        """Return which rows are held as planes: `packed_files` answers for them."""
+        return self._packed.take(rows)
+
+    def packed_files(
+        self, rows: Int32, of: Places, slots: npt.NDArray[np.int64]
+    ) -> tuple[Places, Int32]:
+        """Return which of (rows[of], slots) hold an event, and the file of those.
+
+        Args, all of packed rows: as in `file_numbers`. Files are as `file_keys` has them.
+        """
+        at, bits = slots >> 3, (slots & 7).astype(np.uint8)
+        values = self._planes.values
+        first = (self._cell[rows].astype(np.int64) * PACKED_BYTES).take(of)
+        places = take_places(values, first + at, bits)
+        high = self._high_cell[rows]
+        if high.any():
+            first = (high.astype(np.int64) * PACKED_BYTES).take(of)
+            places |= take_places(values, first + at, bits) << PLANES_A_CELL
+        found = np.flatnonzero(places)
+        key = self._extents.offset[rows].take(of.take(found)) + 1
+        key += (places.take(found).astype(np.int64) - 1) * FILE_KEY_VALUES
+        return found, self._extents.values[key[:, np.newaxis] + np.arange(FILE_KEY_VALUES)]
+
+    def often_asked(self, rows: Int32, of: Places) -> Int32:
+        """Return the packed rows that `rows[of]` ask for so often that unpacking pays."""
+        if not self._planes.used:
+            return rows[:0]
+        slots = np.bincount(of, minlength=len(rows))
+        packed = self._packed.take(rows)
+        often = rows[packed & (slots >= OFTEN_SLOTS)]
+        room = max(0, self.bytes_max - self.nbytes) // SLOTS_PER_PAGE
+        again = rows[packed & (slots > 0) & self._asked.take(rows)][:room]
+        most = min(_UNPACKED_MAX, max(1, self.bytes_max // SLOTS_PER_PAGE // 8))
+        return np.unique(np.concatenate([often, again])[:most])
+
+    def unpack(self, rows: Int32) -> None:
+        """Hold packed rows as a byte a slot; others may be evicted, and rows renumbered."""
+        if not len(rows):
+            return
+        with_olt = bool(self._has_olt[rows[0]])
+        rows = rows[self._has_olt[rows] == with_olt]
+        many = np.flatnonzero(self._high_cell[rows])
+        cells = np.concatenate([self._cell[rows], self._high_cell[rows[many]]])
+        block = PageBlock(
+            self._table.runs[rows],
+            self._table.pages[rows],
+            self.generation[rows],
+            self._n_files[rows].astype(np.int64),
+            self._extent_files(rows, FILE_KEY_VALUES).reshape(-1, FILE_KEY_VALUES),
+            np.zeros(len(rows), np.int64),
+            np.empty(0, np.int32),
+            np.arange(len(rows)),
+            many,
+            self._planes.cells[cells],
+            [self._olt.get(row) for row in rows.tolist()],
+        )
+        block = unpacked(block)
+        self._asked[self.put(block, self.stamp[rows], with_olt=with_olt)] = True
 
     def file_numbers(
         self, rows: Int32, of: npt.NDArray[np.intp], slots: npt.NDArray[np.int64]
@@ -180,8 +291,10 @@ class PageCache(Generic[Reply]):
             with_olt: whether their `olt_planes` were read.
         """
         held = self.find(block.runs, block.pages)
+        held = held[held >= 0]
         try:
-            self._remove(held[held >= 0])
+            if len(held):
+                self._remove(held)
             return self._put(block, stamps, with_olt=with_olt)
         except BaseException:
             # A half-stored page would look like one with fewer events.
@@ -189,38 +302,32 @@ class PageCache(Generic[Reply]):
             raise
 
     def _put(self, block: PageBlock, stamps: Int64, *, with_olt: bool) -> Int32:
+        # A view says where values lie that may be moved, and knows pages that come now as absent.
+        self._views.clear()
         n = len(block.runs)
-        numbers = self.files.acquire(block.fuids, block.dsids)
+        packed = block.is_packed
+        files = block.files if packed else self.files.acquire(block.files)
         some = np.flatnonzero(block.n_files)
-        values, lengths = _values(block, numbers, some)
-        olt_bytes = sum(_olt_size(page) for page in block.packed if page) if with_olt else 0
+        values, lengths = _values(block, files, some)
+        olt_bytes = sum(_olt_size(page) for page in block.olt if page) if with_olt else 0
         self._make_room(block.cells.nbytes + values.nbytes + n * (ROW_BYTES + 16) + olt_bytes)
-        rows = self._take_rows(n)
+        rows = self._numbers.take(n)
         self.stamp[rows], self.generation[rows] = stamps, block.generations
         self._n_files[rows], self._sparse[rows] = block.n_files, block.n_entries > 0
-        self._has_olt[rows], self._asked[rows] = with_olt, False
-        cells = self._cells.put(block.cells)
+        self._has_olt[rows], self._asked[rows], self._packed[rows] = with_olt, False, packed
+        cells = (self._planes if packed else self._cells).put(block.cells)
         self._cell[rows[block.dense]] = cells[: len(block.dense)]
         self._high_cell[rows[block.many]] = cells[len(block.dense) :]
         self._extents.put(rows[some], values, lengths)
         if with_olt:
-            for row, page in zip(rows.tolist(), block.packed, strict=True):
+            for row, page in zip(rows.tolist(), block.olt, strict=True):
                 if page is not None:
                     self._olt[row] = PackedPage(
                         page.n_events, page.slots, NO_FUIDS, NO_DSIDS, b"", page.olt_planes
                     )
             self._olt_bytes += olt_bytes
         self._table.add(rows, block.runs, block.pages)
-        self._trim()
-        # `_trim` may have renumbered the rows.
-        return self.find(block.runs, block.pages)
-
-    def _take_rows(self, n: int) -> Int32:
-        rows = take_last(self._free_rows, n)
-        fresh = n - len(rows)
-        rows += range(self._rows_end, self._rows_end + fresh)
-        self._rows_end += fresh
-        return np.array(rows, np.int32)
+        return self.find(block.runs, block.pages) if self._trim() else rows
 
     def _search_one(self, row: int, slots: npt.NDArray[np.int64]) -> Int64:
         """Do as `_search`, in one sparse page."""
@@ -251,8 +358,8 @@ class PageCache(Generic[Reply]):
 
     def _evict_some(self, nbytes: int) -> None:
         """Move the hand on; evict rows that nobody asked for since, for so many bytes."""
-        first = self._hand if self._hand < self._rows_end else 0
-        last = min(first + _ROWS_A_STEP, self._rows_end)
+        first = self._hand if self._hand < self._numbers.end else 0
+        last = min(first + _ROWS_A_STEP, self._numbers.end)
         rows = np.arange(first, last, dtype=np.int32)
         rows = rows[self._table.live[first:last] & ~self._asked[first:last]]
         freed = np.cumsum(self._sizes(rows))
@@ -267,27 +374,32 @@ class PageCache(Generic[Reply]):
     def _sizes(self, rows: Int32) -> Int64:
         """Return bytes of memory that rows take, with their share of files that others use too."""
         cells = (self._cell[rows] > 0).astype(np.int64) + (self._high_cell[rows] > 0)
-        sizes: Int64 = ROW_BYTES + 4 * self._extents.length[rows] + SLOTS_PER_PAGE * cells
-        shares = FILE_BYTES / self.files.uses(self._files_of(rows))
-        of = np.repeat(np.arange(len(rows)), self._n_files[rows])
+        packed = self._packed[rows]
+        cells *= np.where(packed, PACKED_BYTES, SLOTS_PER_PAGE)
+        sizes: Int64 = ROW_BYTES + 4 * self._extents.length[rows] + cells
+        shares = FILE_BYTES / self.files.uses(self._extent_files(rows[~packed], 1))
+        of = np.repeat(np.arange(len(rows)), np.where(packed, 0, self._n_files[rows]))
         sizes += np.bincount(of, shares, len(rows)).astype(np.int64)
         for place in np.flatnonzero(self._has_olt[rows]).tolist():
             page = self._olt.get(int(rows[place]))
             sizes[place] += 0 if page is None else _olt_size(page)
         return sizes
 
-    def _files_of(self, rows: Int32) -> Int32:
-        """Return the numbers of the files of rows, one row after the other."""
-        files = ragged(self._extents.offset[rows] + 1, self._n_files[rows].astype(np.int64))
-        return self._extents.values[files]
+    def _extent_files(self, rows: Int32, values: int) -> Int32:
+        """Return what extents have of the files of rows in turn: so many values of each."""
+        lengths = values * self._n_files[rows].astype(np.int64)
+        return self._extents.values[ragged(self._extents.offset[rows] + 1, lengths)]
 
-    def _trim(self) -> None:
-        """Give memory back to the system that is free and more than a small share."""
+    def _trim(self) -> bool:
+        """Give back memory that is free, but for a small share; whether rows were renumbered."""
         spare = self.bytes_max // _SPARE_SHARE
         self._cells.trim(spare)
+        self._planes.trim(spare)
         self._extents.trim(spare)
-        if len(self._free_rows) * ROW_BYTES > spare:
+        renumbered = self._numbers.free * ROW_BYTES > spare
+        if renumbered:
             self._renumber()
+        return renumbered
 
     def _renumber(self) -> None:
         """Move the rows in use to the front; the arrays' memory behind them is given back."""
@@ -300,14 +412,17 @@ class PageCache(Generic[Reply]):
             setattr(self, name, moved(getattr(self, name), keep))
         self._extents.renumber(keep)
         self._table.renumber()
-        self._free_rows, self._rows_end = [], len(self._table)
+        self._numbers = Numbers(len(self._table))
 
     def _remove(self, rows: Int32) -> None:
-        self.files.release(self._files_of(rows))
+        self._views.clear()
+        packed = self._packed[rows]
+        self.files.release(self._extent_files(rows[~packed], 1))
         self._extents.drop(rows)
         for column in (self._cell, self._high_cell):
             cells = column[rows]
-            self._cells.drop(cells[cells > 0])
+            self._cells.drop(cells[(cells > 0) & ~packed])
+            self._planes.drop(cells[(cells > 0) & packed])
             column[rows] = 0
         for row in rows[self._has_olt[rows]].tolist():
             planes = self._olt.pop(row, None)
@@ -315,18 +430,18 @@ class PageCache(Generic[Reply]):
                 self._olt_bytes -= _olt_size(planes)
         self._table.remove(rows)
         self._n_files[rows] = 0
-        self._sparse[rows] = self._has_olt[rows] = False
-        self._free_rows += rows.tolist()
+        self._sparse[rows] = self._has_olt[rows] = self._packed[rows] = False
+        self._numbers.give(rows)
 
 
-def _values(block: PageBlock, numbers: Int32, some: Int64) -> tuple[Int32, Int64]:
+def _values(block: PageBlock, files: Int32, some: Places) -> tuple[Int32, Int64]:
     """Return what `Extents` holds of some pages, and the length of each: 0, files, entries."""
-    n_files, n_entries = block.n_files[some], block.n_entries[some]
-    lengths = 1 + n_files + n_entries
+    of_files, n_entries = block.n_files[some] * files[:1].size, block.n_entries[some]
+    lengths = 1 + of_files + n_entries
     first = np.cumsum(lengths) - lengths + 1
     values = np.zeros(int(lengths.sum()), np.int32)
-    values[ragged(first, n_files)] = numbers
-    values[ragged(first + n_files, n_entries)] = block.entries
+    values[ragged(first, of_files)] = files.ravel()
+    values[ragged(first + of_files, n_entries)] = block.entries
     return values, lengths
 
 

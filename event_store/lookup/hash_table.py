@@ -14,6 +14,9 @@ import numpy.typing as npt
 from event_store.arrays import moved, zeros
 from event_store.model import Int32, Int64
 
+_CELLS_MIN = 1 << 12
+# With fewer cells a row the searches become long; a new table has more.
+_CELLS_A_ROW_MIN, _CELLS_A_ROW = 4, 8
 _EMPTY, _REMOVED = -1, -2
 _ROWS_A_STEP = 1 << 14
 # Odd, and drawn at the start: who knew them could ask for pages that share a cell, each of which
@@ -31,7 +34,7 @@ class PageTable:
         self._count = 0
         # No row from here on was ever entered.
         self._end = 0
-        self._allocate(1024)
+        self._allocate(_CELLS_MIN)
 
     def __len__(self) -> int:
         return self._count
@@ -70,8 +73,8 @@ class PageTable:
 
     def add(self, rows: Int32, runs: Int64, pages: Int64) -> None:
         """Enter rows; no (run, page) may be in the table already, or come twice."""
-        if (self._used + len(rows)) * 2 > len(self._cells):
-            self._allocate(max(1024, 4 * (self._count + len(rows))))
+        if (self._used + len(rows)) * _CELLS_A_ROW_MIN > len(self._cells):
+            self._allocate(_CELLS_A_ROW * (self._count + len(rows)))
         self._end = max(self._end, int(rows.max(initial=-1)) + 1)
         self.runs[rows], self.pages[rows] = runs, pages
         self._enter(rows)
@@ -94,7 +97,7 @@ class PageTable:
         self.runs, self.pages = moved(self.runs, self.live), moved(self.pages, self.live)
         self.live = moved(self.live, self.live)
         self._end = self._count
-        self._allocate(max(1024, 4 * self._count))
+        self._allocate(_CELLS_A_ROW * self._count)
 
     def _slot(self, runs: Int64 | int, pages: Int64) -> npt.NDArray[np.int64]:
         # NumPy warns when a scalar overflows, and not for an array of one element.
@@ -111,7 +114,7 @@ class PageTable:
 
     def _allocate(self, cells: int) -> None:
         """Make a new table of a power of two cells, and enter the live rows again."""
-        bits = (cells - 1).bit_length()
+        bits = (max(_CELLS_MIN, cells) - 1).bit_length()
         self._cells: Int32 = zeros(1 << bits, np.int32)
         self._cells[:] = _EMPTY
         self._mask = np.int64((1 << bits) - 1)

@@ -11,18 +11,17 @@ from typing import Generic
 
 import numpy as np
 
-from event_store.arrays import ragged
 from event_store.lookup.answering import answer_rows
 from event_store.lookup.batch import LookupBatch, MissingPages, Pairs, PendingOlt, Reply
-from event_store.lookup.block import PageBlock, block_of, decode_block
-from event_store.lookup.cache import ROW_BYTES, PageCache
+from event_store.lookup.block import PageBlock, block_of, decode_block, unpacked
+from event_store.lookup.cache import OFTEN_SLOTS, ROW_BYTES, PageCache
 from event_store.lookup.cached_files import FILE_BYTES
-from event_store.model import Int32
+from event_store.model import Int32, Int64
 from event_store.pages.copy import FetchedPage
 from event_store.pages.format import SLOTS_PER_PAGE
 
 # Pages at a time: their arrays stay in a core's cache.
-_PAGES_MAX = 128
+_PAGES_MAX = 256
 _NO_GENERATION = -1
 
 
@@ -41,8 +40,6 @@ class Loading(Generic[Reply]):
         self._batch = batch
         self._part = part
         self._locked = locked
-        keys = zip(part.runs.tolist(), part.pages.tolist(), strict=True)
-        self._places = {key: place for place, key in enumerate(keys)}
         self._done = np.zeros(len(part.pages), bool)
         self._evicted: list[int] = []
         self._messages: list[bytes] = []
@@ -74,15 +71,18 @@ class Loading(Generic[Reply]):
     def _hold_messages(self) -> None:
         messages, self._messages = self._messages, []
         arrived = decode_block(messages)
-        if arrived.stacked is not None:
-            self._hold(arrived.stacked)
+        if arrived.plain is not None:
+            self._hold(arrived.plain)
         for pages in _loads(arrived.others, self._cache.bytes_max // 2):
             self._hold(block_of(pages))
-        if arrived.unchanged:
+        if len(arrived.unchanged):
             self._keep(arrived.unchanged)
 
     def _hold(self, block: PageBlock) -> None:
-        places = self._take_places(block.runs.tolist(), block.pages.tolist())
+        places = self._take_places(block.runs, block.pages)
+        pairs = int((self._part.cuts[places + 1] - self._part.cuts[places]).sum())
+        if block.is_packed and pairs >= OFTEN_SLOTS * len(places):
+            block = unpacked(block)
         with self._locked():
             rows = self._cache.put(
                 block, self._part.generations[places], with_olt=self._batch.with_olt
@@ -90,12 +90,12 @@ class Loading(Generic[Reply]):
             olt = self._answer(places, rows)
         self._batch.answer_olt(olt)
 
-    def _keep(self, unchanged: Sequence[FetchedPage]) -> None:
+    def _keep(self, unchanged: Int64) -> None:
         """Answer from held pages that are still the same."""
-        runs, pages, generations = np.array([page[:3] for page in unchanged], np.int64).T
-        places = self._take_places(runs.tolist(), pages.tolist())
+        runs, pages, generations = np.ascontiguousarray(unchanged.T)
+        places = self._take_places(runs, pages)
         with self._locked():
-            rows = self._cache.find(runs, np.ascontiguousarray(pages))
+            rows = self._cache.find(runs, pages)
             held = self._cache.held(rows, with_olt=self._batch.with_olt)
             held &= self._cache.generation[rows] == generations
             self._cache.stamp[rows[held]] = self._part.generations[places[held]]
@@ -104,18 +104,15 @@ class Loading(Generic[Reply]):
         self._batch.answer_olt(olt)
         self._evicted += places[~held].tolist()
 
-    def _take_places(self, runs: list[int], pages: list[int]) -> Pairs:
-        keys = zip(runs, pages, strict=True)
-        places = np.array([self._places[key] for key in keys], np.intp)
+    def _take_places(self, runs: Int64, pages: Int64) -> Pairs:
+        places = self._part.places(runs, pages)
         self._done[places] = True
         return places
 
     def _answer(self, places: Pairs, rows: Int32) -> PendingOlt | None:
-        counts = np.diff(self._part.cuts)[places]
-        pairs = self._part.pairs[ragged(self._part.cuts[places], counts)]
+        pairs, of = self._part.pairs_of(places)
         if not len(pairs):
             return None
-        of = np.repeat(np.arange(len(places)), counts)
         return answer_rows(self._cache, self._batch, pairs, rows, of)
 
 

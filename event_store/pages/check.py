@@ -17,6 +17,7 @@ from event_store.pages.format import (
     SLOTS_PER_PAGE,
     PackedPage,
     UInt16,
+    check_olt_planes,
     presence_bits,
     unpack,
 )
@@ -72,12 +73,6 @@ def is_empty(page: PackedPage) -> bool:
     if not page.n_events and len(page.fuids):
         raise CorruptPageError(f"page has n_events=0 and {len(page.fuids)} files")
     return not page.n_events
-
-
-def check_olt_planes(planes: bytes, width: int) -> None:
-    """See that these are whole planes of `width` bytes; raises CorruptPageError."""
-    if len(planes) % width:
-        raise CorruptPageError(f"olt_planes has {len(planes)} bytes, a plane {width}")
 
 
 def check_slots(slots: UInt16) -> None:

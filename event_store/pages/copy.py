@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from event_store.model import RAW, Int32
-from event_store.pages.format import FUID_DTYPE, Fuids, PackedPage
+from event_store.model import RAW
+from event_store.pages.format import FUID_DTYPE, PackedPage
 
 COLUMNS = (
     "run_number, collection_id, page_no, generation, n_events, slots, fuids, dsids, "
@@ -304,20 +304,9 @@ def _page(fields: list[memoryview | None]) -> PackedPage | None:
     )
 
 
-def uuid_values(items: bytes) -> Fuids:
-    """Return the values of elements of uuid arrays, without the arrays' heads."""
-    values: Fuids = np.frombuffer(items, _UUID_ITEM)["value"]
-    return values
-
-
 def int2_values(items: bytes) -> npt.NDArray[np.int16]:
     """Return the values of elements of smallint arrays, without the arrays' heads."""
     return np.frombuffer(items, _INT2_ITEM)["value"].astype(np.int16)
-
-
-def int4_values(items: bytes) -> Int32:
-    """Return the values of elements of integer arrays, without the arrays' heads."""
-    return np.frombuffer(items, _INT4_ITEM)["value"].astype(np.int32)
 
 
 def _items(field: memoryview, dtype: np.dtype[np.void]) -> npt.NDArray[Any]:

@@ -29,6 +29,7 @@ SLOTS_PER_PAGE = 1 << SLOT_BITS
 SLOT_MASK = SLOTS_PER_PAGE - 1
 DENSE_EVENTS_MIN = 512
 _DENSE_PLANE_BYTES = SLOTS_PER_PAGE // 8
+_OLT_PLANES_MAX = 64
 
 UInt16 = npt.NDArray[np.uint16]
 Fuids = npt.NDArray[np.void]  # dtype V16, one RAW file id an element
@@ -191,12 +192,17 @@ def unpack_olt(page: PackedPage) -> UInt64:
     """Return `olt_result` at each position: uint64, shape (8192,) dense or (n_events,) sparse.
 
     Raises:
-        CorruptPageError: `olt_planes` is not a whole number of planes.
+        CorruptPageError: `olt_planes` is not a whole number of planes, up to 64.
     """
     positions = _positions(page)
-    if positions and len(page.olt_planes) % ((positions + 7) // 8):
-        raise CorruptPageError(f"olt_planes has {len(page.olt_planes)} bytes")
+    check_olt_planes(page.olt_planes, (positions + 7) // 8)
     return _unpack_planes(page.olt_planes, positions, np.dtype(np.uint64))
+
+
+def check_olt_planes(planes: bytes, width: int) -> None:
+    """See that these are whole planes of a width, 64 at most; raises CorruptPageError."""
+    if len(planes) > _OLT_PLANES_MAX * width or len(planes) % max(width, 1):
+        raise CorruptPageError(f"olt_planes has {len(planes)} bytes, a plane {width}")
 
 
 def presence_plane(page: PackedPage) -> npt.NDArray[np.uint8]:
@@ -227,9 +233,11 @@ def olt_plane_rows(page: PackedPage) -> npt.NDArray[np.uint8]:
     """Return the planes of `olt_result`: uint8, shape (planes, bytes of a plane).
 
     Raises:
-        CorruptPageError: it is not a whole number of planes.
+        CorruptPageError: it is no whole number of planes, up to 64.
     """
-    return _rows(page.olt_planes, _positions(page))
+    positions = _positions(page)
+    check_olt_planes(page.olt_planes, (positions + 7) // 8)
+    return _rows(page.olt_planes, positions)
 
 
 def values_at(planes: npt.NDArray[np.uint8], at: npt.NDArray[np.integer[Any]]) -> UInt64:

@@ -6,7 +6,7 @@ Works on the cursor of a transaction of the writer. Never decides what is refuse
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from psycopg2.extensions import cursor as Cursor
 
@@ -60,10 +60,10 @@ def insert_dead_letters(
     cursor: Cursor, letters: Sequence[DeadLetter], step: Callable[[], None] = lambda: None
 ) -> None:
     """Store refused messages; `step` is called after each statement."""
+    later = _later_columns(cursor) if letters else []
     execute_rows(
         cursor,
-        "INSERT INTO dead_letter "
-        "(topic, payload, truncated, reason, detail, detail_told, source, request_id) VALUES %s",
+        f"INSERT INTO dead_letter ({', '.join([*_COLUMNS, *later])}) VALUES %s",
         (
             (
                 letter.topic,
@@ -71,11 +71,27 @@ def insert_dead_letters(
                 letter.truncated,
                 letter.reason,
                 str(letter.detail),
-                told_json(letter.detail),
                 letter.source,
-                letter.request_id,
+                *(_LATER_COLUMNS[name](letter) for name in later),
             )
             for letter in letters
         ),
         step=step,
     )
+
+
+_COLUMNS = ("topic", "payload", "truncated", "reason", "detail", "source")
+# Which a schema of before 0019 lacks; whoever migrates it meanwhile need not restart the service.
+_LATER_COLUMNS: Mapping[str, Callable[[DeadLetter], str | None]] = {
+    "detail_told": lambda letter: told_json(letter.detail),
+    "request_id": lambda letter: letter.request_id,
+}
+
+
+def _later_columns(cursor: Cursor) -> list[str]:
+    cursor.execute(
+        "SELECT attname FROM pg_attribute WHERE attrelid = 'dead_letter'::regclass "
+        "AND attname = ANY(%s) AND NOT attisdropped",
+        (list(_LATER_COLUMNS),),
+    )
+    return [name for (name,) in cursor.fetchall()]

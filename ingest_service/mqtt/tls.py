@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from service_kit.settings import Settings
+from service_kit.tls_files import no_password
 
 _T = TypeVar("_T")
 
@@ -50,7 +51,7 @@ def tls_context(settings: Settings) -> ssl.SSLContext:
     cert, key = settings.mqtt_tls_cert, settings.mqtt_tls_key
     if cert and key:
         _used("CERT", cert, cert.read_bytes)
-        _used("KEY", key, lambda: context.load_cert_chain(cert, key, _no_password))
+        _used("KEY", key, lambda: context.load_cert_chain(cert, key, no_password))
     if settings.mqtt_alpn:
         context.set_alpn_protocols([settings.mqtt_alpn])
     return context
@@ -86,8 +87,3 @@ def _used(name: str, path: Path, use: Callable[[], _T]) -> _T:
         reason = error.reason if isinstance(error, ssl.SSLError) else None
         why = reason or getattr(error, "strerror", None) or str(error)
         raise OSError(f"EVENTINDEX_MQTT_TLS_{name}={path}: {why}") from error
-
-
-def _no_password() -> str:
-    # Without this OpenSSL asks for the passphrase on the terminal and waits.
-    raise ValueError("the key is encrypted, and a service has nobody to ask for its password")

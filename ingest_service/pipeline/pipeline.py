@@ -29,7 +29,7 @@ from ingest_service.pipeline.intake import Intake
 from ingest_service.pipeline.patience import AbandonedError, Patience
 from ingest_service.pipeline.storing import EventStore, Storing
 from ingest_service.pipeline.wrong_topics import WrongTopics
-from service_kit import calls
+from service_kit import calls, tracing
 from service_kit.health import Pulse
 from service_kit.settings import Settings
 
@@ -208,6 +208,8 @@ class Pipeline:
 
     def _say(self, taken: Sequence[Taken], receipts: Sequence[Receipt], seconds: float) -> None:
         """Let the log lead from each message to its commit, and to its dead letters."""
+        traced = (one.submission.traceparent for one in taken)
+        tracing.note("commit", seconds, traced, messages=len(taken))
         slow = seconds >= self._slow_call_s
         commit = new_commit_id()
         refused = [

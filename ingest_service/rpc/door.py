@@ -43,13 +43,14 @@ _STOPPING = "the service is stopping: send what was not acknowledged again"
 class GrpcSubmission(Submission):
     """A batch of a stream with the future of its acknowledgement: None when the service stops."""
 
-    __slots__ = ("_loop", "_request", "_request_id", "acknowledgement")
+    __slots__ = ("_loop", "_request", "_request_id", "acknowledgement", "traceparent")
     door = Door.GRPC
 
     def __init__(self, kind: str, source: str, request: Request, size_bytes: int) -> None:
         super().__init__(kind, "", source, size_bytes)
         self._request = request
         self._request_id = calls.request_id()
+        self.traceparent = calls.traceparent()
         self._loop = asyncio.get_running_loop()
         self.acknowledgement: asyncio.Future[ingest_pb2.IngestAck | None] = (
             self._loop.create_future()

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import httpx
 import pytest
+from click.testing import CliRunner
 
+from eventindex.cli import main
 from eventindex.v1 import admin_pb2
 from ingest_service.admin.tokens import create_without_service
 from tests.conftest import execute
@@ -129,3 +132,10 @@ def bad_tokens(doors: Doors, scope: str, tmp_path) -> dict[str, str | None]:
             for claim in ("exp", "iat", "iss", "aud", "sub")
         },
     }
+
+
+def make(directory: Path, *clients: str) -> None:
+    """Certificates as `eventindex certs` makes them."""
+    options = [word for name in clients for word in ("--client", name)]
+    done = CliRunner().invoke(main, ["certs", str(directory), *options])
+    assert done.exit_code == 0, done.output

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import datetime
+import contextlib
 import queue
 import socket
 import ssl
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,13 +14,12 @@ from typing import Any, NamedTuple
 import grpc
 import httpx
 import pytest
-from click.testing import CliRunner
 
 from eventindex import certificates
-from eventindex.cli import main
 from eventindex.v1 import admin_pb2, lookup_pb2, lookup_pb2_grpc
 from ingest_service.admin.tokens import create_without_service
-from service_kit.client_subjects import parse_client_subjects, scopes_of_subject
+from service_kit.settings_gateway import HTTP_CONNECTIONS_PER_ADDRESS_MAX
+from tests.access.conftest import make
 from tests.support.processes import Service, wait_until
 
 LOOKUP = lookup_pb2.LookupRequest(run_numbers=[1], event_numbers=[1])
@@ -79,11 +79,29 @@ class Behind(NamedTuple):
         return int(certificates.x509.load_der_x509_certificate(shown).serial_number)
 
 
-def make(directory: Path, *clients: str) -> None:
-    """Certificates as `eventindex certs` makes them."""
-    options = [word for name in clients for word in ("--client", name)]
-    done = CliRunner().invoke(main, ["certs", str(directory), *options])
-    assert done.exit_code == 0, done.output
+def https(
+    behind: Behind, pair: str | Path | None = "reco-1", ca: Path | None = None
+) -> httpx.Client:
+    """A client of the gateway with a certificate, or none."""
+    context = ssl.create_default_context(cafile=(ca or behind.files) / "ca.pem")
+    if pair is not None:
+        names = [(behind.files / pair).with_suffix(kind) for kind in (".pem", ".key")]
+        context.load_cert_chain(*names)
+    return httpx.Client(verify=context, base_url=f"https://{behind.gateway.address}", timeout=20)
+
+
+def lookup_token(behind: Behind) -> str:
+    wanted = admin_pb2.CreateTokenRequest(subject="x", scopes=["lookup"], lifetime_seconds=600)
+    return create_without_service(behind.database_url, wanted).secret
+
+
+def status(behind: Behind, pair: Path | None, ca: Path | None = None) -> int | None:
+    """The status of a page; None without a connection."""
+    try:
+        with https(behind, pair, ca) as http:
+            return http.get("/").status_code
+    except httpx.TransportError:
+        return None
 
 
 def listens(address: str) -> bool:
@@ -142,14 +160,31 @@ def test_a_handshake_needs_a_certificate_of_our_ca_that_is_valid(behind, tmp_pat
     assert behind.ask("reco-1") is grpc.StatusCode.OK
 
 
+def test_https_needs_a_certificate_of_our_ca_that_is_valid(behind, tmp_path) -> None:
+    """The same over HTTP: who has no certificate that counts gets no answer, not even a refusal."""
+    make(tmp_path, "foreign")
+    authority = certificates.certificate_authority(behind.files)
+    certificates.write_pair(
+        tmp_path, "expired", certificates.client_certificate(authority, "reco-9", 0)
+    )
+
+    ours = behind.files / "reco-1"
+    assert status(behind, None) is None
+    assert status(behind, tmp_path / "foreign") is None
+    assert status(behind, tmp_path / "expired") is None
+    assert status(behind, ours, ca=tmp_path) is None
+    with https(behind) as http, pytest.raises(httpx.ConnectError):
+        http.get("/", extensions={"sni_hostname": "index.example.org"})
+    assert status(behind, ours) == 200
+
+
 def test_a_subject_may_do_what_its_pattern_says(behind) -> None:
     """A certificate without a pattern, or of other scopes, is denied; a token decides by itself."""
     assert behind.ask("reco-1") is grpc.StatusCode.OK
     assert behind.ask("boss") is grpc.StatusCode.OK
     assert behind.ask("daq") is DENIED
     assert behind.ask("stranger") is DENIED
-    wanted = admin_pb2.CreateTokenRequest(subject="x", scopes=["lookup"], lifetime_seconds=60)
-    token = create_without_service(behind.database_url, wanted).secret
+    token = lookup_token(behind)
     assert behind.ask("stranger", token=token) is grpc.StatusCode.OK
     assert behind.ask("boss", token=token[:-4] + "AAAA") is grpc.StatusCode.UNAUTHENTICATED
     # Streams are held by the same rule.
@@ -163,77 +198,88 @@ def test_a_subject_may_do_what_its_pattern_says(behind) -> None:
                 list(call)
             assert refused.value.code() is DENIED
     # Over HTTP the subject is not looked at: calls need a token, whoever connects.
-    context = ssl.create_default_context(cafile=behind.files / "ca.pem")
-    context.load_cert_chain(behind.files / "boss.pem", behind.files / "boss.key")
-    with httpx.Client(verify=context, base_url=f"https://{behind.gateway.address}") as http:
+    with https(behind, "boss") as http:
         assert http.get("/api/v1/runs").status_code == 401
 
 
-def test_certificates_are_renewed_while_a_stream_runs(behind) -> None:
+def test_certificates_are_renewed_while_streams_run(behind) -> None:
     """New connections see the new certificate, gRPC and HTTP alike; what is open goes on."""
     before = [behind.serial(service.address) for service in (behind.index, behind.gateway)]
     requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
-    with behind.channel("reco-1") as channel:
+    headers = {"Authorization": f"Bearer {lookup_token(behind)}", "Content-Type": "text/plain"}
+    with behind.channel("reco-1") as channel, https(behind) as http:
         stub = lookup_pb2_grpc.IndexServiceStub(channel)
         stream = stub.LookupStream(iter(requests.get, None), timeout=120)
         requests.put(LOOKUP)
         assert next(stream).not_found == 1
-        # A half that does not fit to the other is not taken.
-        pem = behind.files / "server.pem"
-        pem.write_bytes(b"-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n")
-        assert behind.serial(behind.index.address) == before[0]
-        make(behind.files, "reco-1", "daq", "boss", "stranger")
-        for service, old in zip((behind.index, behind.gateway), before, strict=True):
-            assert wait_until(lambda s=service, o=old: behind.serial(s.address) != o)
+
+        def upload() -> Iterator[bytes]:
+            yield b"1 1\n"
+            # A half that does not fit to the other is not taken.
+            pem = behind.files / "server.pem"
+            pem.write_bytes(b"-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n")
+            assert behind.serial(behind.index.address) == before[0]
+            make(behind.files, "reco-1", "daq", "boss", "stranger")
+            for service, old in zip((behind.index, behind.gateway), before, strict=True):
+                assert wait_until(lambda s=service, o=old: behind.serial(s.address) != o)
+            yield b"1 2\n"
+
+        answer = http.post("/api/v1/lookup", content=upload(), headers=headers)
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["not_found"] == 2
         requests.put(LOOKUP)
         assert next(stream).not_found == 1
         requests.put(None)
     assert behind.ask("reco-1") is grpc.StatusCode.OK
 
 
-@pytest.mark.parametrize(
-    ("text", "subject", "scopes"),
-    [
-        ("CN=reco-*=lookup", "CN=reco-7", ["lookup"]),
-        ("CN=reco-*=lookup", "CN=reco-7,O=SPD,C=CH", ["lookup"]),
-        ("CN=reco-*=lookup", "CN=xreco-7", []),
-        ("CN=reco-*=lookup", "O=reco-7", []),
-        ("CN=reco-*=lookup", "CN=x\\,CN=reco-7", []),
-        ("CN=a=lookup+ingest", "CN=a", ["lookup", "ingest"]),
-        ("CN=a=lookup,ingest, CN=b=admin", "CN=b", ["admin"]),
-        ("CN=a=lookup;CN=*=ingest", "CN=a", ["lookup", "ingest"]),
-        ("CN=a,O=SPD=lookup", "CN=a,O=SPD", ["lookup"]),
-        ("CN=a,O=SPD=lookup", "CN=a,O=other", []),
-        ("CN=*=lookup", "", []),
-        ("", "CN=a", []),
-    ],
-)
-def test_patterns_of_subjects(text: str, subject: str, scopes: list[str]) -> None:
-    """A pattern is one attribute or the whole subject, and scopes of several add up."""
-    if text == "CN=a=lookup,ingest, CN=b=admin":
-        text = "CN=a=lookup+ingest, CN=b=admin"
-    assert scopes_of_subject(subject, parse_client_subjects(text)) == scopes
+def test_a_ca_that_is_replaced_is_trusted_no_more(behind, tmp_path) -> None:
+    """Certificates of the old one open nothing once the file names another."""
+    make(tmp_path, "reco-1")
+    old, ours = (behind.files / "ca.pem").read_bytes(), behind.files / "reco-1"
+    assert status(behind, ours) == 200
+    (behind.files / "ca.pem").write_bytes((tmp_path / "ca.pem").read_bytes())
+    ours_trusted = tmp_path / "ours"
+    ours_trusted.mkdir()
+    (ours_trusted / "ca.pem").write_bytes(old)
+    try:
+        assert wait_until(lambda: status(behind, ours, ours_trusted) is None, what="a refusal")
+        assert status(behind, tmp_path / "reco-1", ours_trusted) == 200
+        assert behind.ask("reco-1", ca=ours_trusted / "ca.pem") is UNAVAILABLE
+    finally:
+        (behind.files / "ca.pem").write_bytes(old)
+    assert wait_until(lambda: status(behind, ours) == 200, what="trust again")
 
 
-@pytest.mark.parametrize("text", ["CN=a", "CN=a=root", "lookup", "CN=a=lookup,CN=b", "=lookup"])
-def test_a_wrong_pattern_is_named(text: str) -> None:
-    """A scope that does not exist is no part of a name."""
-    with pytest.raises(ValueError, match="is not <pattern>=<scope>"):
-        parse_client_subjects(text)
+@pytest.mark.slow
+def test_a_handshake_that_does_not_end_is_cut(behind) -> None:
+    """Who is silent, or stops in the middle, is let go in ten seconds; others are answered."""
+    hello = bytes.fromhex("1603010200010001fc0303")
+    silent = []
+    for service in (behind.index, behind.gateway):
+        host, _, port = service.address.rpartition(":")
+        for first in (b"", hello):
+            silent.append(socket.create_connection((host, int(port)), timeout=25))
+            silent[-1].sendall(first)
+    began = time.monotonic()
+    assert behind.ask("reco-1") is grpc.StatusCode.OK
+    with https(behind) as http:
+        assert http.get("/").status_code == 200
+    for one in silent:
+        with one, contextlib.suppress(ConnectionResetError):
+            while one.recv(4096):
+                pass
+    assert 5 < time.monotonic() - began < 20
 
 
-def test_certificates_for_development(tmp_path) -> None:
-    """The authority stays when others are made anew; keys are for their owner alone."""
-    make(tmp_path, "a")
-    authority = (tmp_path / "ca.pem").read_bytes()
-    make(tmp_path, "b")
-    assert (tmp_path / "ca.pem").read_bytes() == authority
-    assert {path.name for path in tmp_path.glob("*.pem")} == {
-        *("ca.pem", "server.pem", "a.pem", "b.pem")
-    }
-    assert all(path.stat().st_mode & 0o77 == 0 for path in tmp_path.glob("*.key"))
-    loaded = certificates.x509.load_pem_x509_certificate((tmp_path / "b.pem").read_bytes())
-    left = loaded.not_valid_after_utc - datetime.datetime.now(datetime.UTC)
-    assert 89 <= left.days <= 90
-    wrong = CliRunner().invoke(main, ["certs", str(tmp_path), "--client", "../x"])
-    assert (wrong.exit_code, "cannot be the name of a client" in wrong.output) == (2, True)
+def test_an_address_has_some_handshakes(behind) -> None:
+    """They count as its connections do: one more is cut at once."""
+    host, _, port = behind.gateway.address.rpartition(":")
+    with contextlib.ExitStack() as stack:
+        for _ in range(HTTP_CONNECTIONS_PER_ADDRESS_MAX):
+            stack.enter_context(socket.create_connection((host, int(port)), timeout=20))
+        more = stack.enter_context(socket.create_connection((host, int(port)), timeout=5))
+        with contextlib.suppress(ConnectionResetError):
+            assert more.recv(1) == b""
+    ours = behind.files / "reco-1"
+    assert wait_until(lambda: status(behind, ours) == 200, what="an answer after they left")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import queue
 import re
 import time
@@ -125,6 +126,7 @@ def test_an_rpc_answers_the_scopes_of_its_rule_and_no_other(doors: Doors, door: 
                     assert (code is not DENIED) == allowed, (name, scope, code)
 
 
+@functools.cache
 def routes() -> list[tuple[str, str]]:
     """Each method and path of the gateway."""
 

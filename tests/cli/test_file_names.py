@@ -15,7 +15,7 @@ import uproot
 import eventindex
 from tests.support.command import run
 from tests.support.processes import Service
-from tests.support.root import DATA, NANOAOD, NANOAOD_UUID, ZMUMU, read_branches
+from tests.support.root import MUONS, MUONS_UUID, ZMUMU, read_branches
 
 FUID = str(uuid.UUID(int=77))
 
@@ -25,7 +25,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A storage with the real files, one of them in a directory."""
     place = tmp_path_factory.mktemp("store")
     (place / "cms").mkdir()
-    shutil.copy(NANOAOD, place / "cms" / "nano 1.root")
+    shutil.copy(MUONS, place / "cms" / "nano 1.root")
     shutil.copy(ZMUMU, place / "zmumu.root")
     return place
 
@@ -61,7 +61,7 @@ def loaded(_services, store: Path) -> list[tuple[int, int]]:
         patch.setenv("EVENTINDEX_INDEX_ADDRESS", index.address)
         result = run("load", store, "--dsid", 7)
     assert result.exit_code == 0, (result.stderr, options)
-    columns = read_branches(NANOAOD, "run", "event").values()
+    columns = read_branches(MUONS, "run", "event").values()
     pairs = list(zip(*(column.tolist() for column in columns), strict=True))
     return [pairs[entry] for entry in (150, 3, 199)]
 
@@ -74,10 +74,10 @@ def test_load_notes_the_names_and_sizes_of_root_files(loaded, store: Path):
     """A file below a directory that was loaded is called by its path from there, with its size."""
     with eventindex.connect() as client:
         (file,) = client.lookup(loaded, with_file_names=True).files
-    assert (file.fuid_raw, file.name) == (NANOAOD_UUID, "cms/nano 1.root")
-    assert file.bytes == NANOAOD.stat().st_size
+    assert (file.fuid_raw, file.name) == (MUONS_UUID, "cms/nano 1.root")
+    assert file.bytes == MUONS.stat().st_size
     assert file.url == f"{store}/cms/nano 1.root"
-    again = run("load", NANOAOD, "--dsid", 7)
+    again = run("load", MUONS, "--dsid", 7)
     assert again.exit_code == 0
     assert "another name or size is noted of it, which stays" in again.stderr
 
@@ -97,7 +97,7 @@ def test_lookup_prints_what_jobs_read(loaded, store: Path):
     )
     assert item["file"] == item["url"] == address
     assert item["events"] == [f"{run}:{event}" for run, event in sorted(loaded)]
-    columns = read_branches(NANOAOD, "run", "event").values()
+    columns = read_branches(MUONS, "run", "event").values()
     whole = sorted(zip(*(column.tolist() for column in columns), strict=True))
     ranges = run("lookup", "--format", "ranges", "-", text=as_text(whole)).stdout.splitlines()
     told = []
@@ -126,10 +126,10 @@ def test_lookup_tells_names_where_they_are_asked_for(loaded):
 def test_files_are_listed_shown_and_imported(loaded, tmp_path: Path):
     """Files are found by a pattern or a name; another catalogue's list is noted once."""
     listed = json.loads(run("files", "--name", "cms/*", "--format", "json").stdout)
-    assert {row["fuid_raw"] for row in listed} == {NANOAOD_UUID}
+    assert {row["fuid_raw"] for row in listed} == {MUONS_UUID}
     assert listed[0]["name"] == "cms/nano 1.root"
     assert "name" not in json.loads(run("files", "--format", "json").stdout)[0]
-    assert NANOAOD_UUID in run("files", "show", "cms/nano 1.root").stdout
+    assert MUONS_UUID in run("files", "show", "cms/nano 1.root").stdout
     unknown = run("files", "show", "nobody.root")
     assert unknown.exit_code == 1
     assert "name='nobody.root' is no file's" in unknown.stderr
@@ -139,9 +139,9 @@ def test_files_are_listed_shown_and_imported(loaded, tmp_path: Path):
     assert first.exit_code == 3
     assert "row 3: file id is 'xyz'" in first.stderr
     assert "1 noted, 0 unchanged, 0 replaced, 0 refused" in first.stderr
-    table.write_text(f"{FUID} user:other.root\n{NANOAOD_UUID} zmumu 2.root\n")
+    table.write_text(f"{FUID} user:other.root\n{MUONS_UUID} zmumu 2.root\n")
     assert "row 2: '2.root' is one value too many" in run("files", "import", table).stderr
-    table.write_text(f"{FUID},user:other.root\n{NANOAOD_UUID},cms/nano 1.root\n")
+    table.write_text(f"{FUID},user:other.root\n{MUONS_UUID},cms/nano 1.root\n")
     assert "2 files, nothing noted" in run("files", "import", table, "--dry-run").stderr
     second = run("files", "import", table)
     assert second.exit_code == 3
@@ -173,15 +173,13 @@ def test_events_are_picked_from_the_addresses_of_their_files(loaded):
 def test_events_are_picked_from_the_files_of_a_collection(loaded):
     """A list goes to the files of the collection that is asked for, as events with names do."""
     assert run("collections", "create", "aod.v9", "--from", "raw").exit_code == 0
-    load = run("load", NANOAOD, "--dsid", 8, "--collection", "aod.v9")
+    load = run("load", MUONS, "--dsid", 8, "--collection", "aod.v9")
     assert load.exit_code == 0, load.stderr
     listed = run("events", "--collection", "aod.v9", "--limit", 2, "--names", "-o", "list.csv")
     assert listed.exit_code == 0, listed.stderr
     header, *lines = Path("list.csv").read_text().splitlines()
     assert header.endswith(",fuid_raw,file_name,file_bytes,file_checksum")
-    assert all(
-        f"{NANOAOD_UUID},cms/nano 1.root,{NANOAOD.stat().st_size}," in each for each in lines
-    )
+    assert all(f"{MUONS_UUID},cms/nano 1.root,{MUONS.stat().st_size}," in each for each in lines)
     options = ["-o", "two.root", "--branches", "run,event"]
     picked = run("pick", "list.csv", "--collection", "aod.v9", *options)
     assert picked.exit_code == 0, picked.stderr
@@ -200,7 +198,6 @@ def test_a_file_without_an_address_is_named(loaded):
     assert result.exit_code == 3
     assert "the index has no address of it" in result.stdout
     assert not Path("nothing.root").exists()
-    assert DATA.exists()
 
 
 def test_a_generated_file_brings_the_names_of_its_raw_files():

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
+from eventindex.cli.event_files import json_array
 from eventindex.cli.event_files.arrow_csv import read_csv_fast
 from eventindex.cli.event_files.fields import FIELDS
 from eventindex.cli.event_files.parquet_in import read_parquet
@@ -150,6 +151,17 @@ def test_an_array_that_is_broken_is_named(text: str, problem: str):
     """A cut file is an error that says where, never a short load."""
     with pytest.raises(FileFormatError, match=problem):
         read(read_json_lines, text.encode())
+
+
+@pytest.mark.parametrize("piece_bytes", [1, 2, 3, 7])
+def test_an_array_is_cut_the_same_wherever_a_piece_ends(piece_bytes: int, monkeypatch):
+    """In the middle of a string, behind a backslash, between brackets."""
+    monkeypatch.setattr(json_array, "_PIECE_BYTES", piece_bytes)
+    values = ["\\", '\\",[{', {"a,]": [["}"], []]}, [[[]]], 12345, None, "é"]
+    for ascii_only in (True, False):
+        text = json.dumps(values, ensure_ascii=ascii_only).encode()
+        found = [json.loads(each) for _, each in json_array.elements(io.BytesIO(text[1:]))]
+        assert found == values
 
 
 def test_odd_elements_of_an_array():

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.containers.prepare import BRIDGE, WHEELS_PORT
+from tests.containers.prepare import BRIDGE, ROOT, WHEELS_PORT
 from tests.support.processes import wait_until
 
 # What upstream images run; a folder for each Dockerfile.
 _FILES = Path(__file__).parent / "images"
-_PYTHON = "python:3.11.15-slim-trixie"
+_BASE = "eventindex-test/base"
 _SERVERS = "eventindex-test/servers"
 # Exit code where no Docker can be had.
 NO_DOCKER = 77
@@ -92,7 +93,7 @@ def try_a_container() -> None:
         NoDockerError: it cannot.
     """
     tried = subprocess.run(
-        ["docker", "run", "--rm", _PYTHON, "true"], capture_output=True, text=True, check=False
+        ["docker", "run", "--rm", _BASE, "true"], capture_output=True, text=True, check=False
     )
     if tried.returncode:
         raise NoDockerError(f"no container can be started: {tried.stderr[-2000:]}")
@@ -100,7 +101,8 @@ def try_a_container() -> None:
 
 def make_images(work: Path, tags: dict[str, str]) -> None:
     """Make what docker-compose.yml would fetch; `tags` are its images by service."""
-    _import(work / "base", _PYTHON)
+    _import(work / "base", _BASE)
+    subprocess.run(["docker", "tag", _BASE, _python_image()], check=True)
     try_a_container()
     _import(work / "servers", _SERVERS)
     for name in ("postgres", "mosquitto", "prometheus", "alertmanager", "node_exporter", "grafana"):
@@ -113,6 +115,14 @@ def make_images(work: Path, tags: dict[str, str]) -> None:
             env=os.environ | {"DOCKER_BUILDKIT": "0"},
         )
         print(f"  {tags[name]}: a substitute, {time.monotonic() - began:.0f} s", flush=True)
+
+
+def _python_image() -> str:
+    """What our images are built on, without its digest."""
+    (image,) = re.findall(
+        "^ARG PYTHON_IMAGE=([^@\n]+)", (ROOT / "deploy/Dockerfile").read_text(), re.MULTILINE
+    )
+    return str(image)
 
 
 def _import(tree: Path, tag: str) -> None:

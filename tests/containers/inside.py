@@ -98,11 +98,8 @@ class Stack:
 
     def make_users(self) -> None:
         """The first token and a detector, by the documented commands."""
-        make = (
-            'eventindex token create --database "$EVENTINDEX_DATABASE_URL" --subject anna '
-            "--scope admin"
-        )
-        token = self.compose("run", "--rm", "-T", "migrate", "sh", "-c", make).strip()
+        make = ("eventindex", "token", "create", "--database", "", "--subject", "anna")
+        token = self.compose("run", "--rm", "-T", "migrate", *make, "--scope", "admin").strip()
         self.environment["EVENTINDEX_TOKEN"] = token
         self._detector = self.run(str(EVENTINDEX), "mqtt-users", "add", "7").strip()
 
@@ -201,7 +198,7 @@ def data_outlives_down(stack: Stack) -> None:
     """`down` and `up`: the events, the token and the detector are there, nothing is left over."""
     before = stack.run("docker", "volume", "ls", "--quiet")
     stack.compose("down")
-    assert stack.run("docker", "ps", "--all", "--quiet") == ""
+    assert stack.compose("ps", "--all", "--quiet") == ""
     assert stack.run("docker", "volume", "ls", "--quiet") == before
     stack.up()
     stack.send(MESSAGES)

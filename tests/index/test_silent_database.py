@@ -10,6 +10,7 @@ import psycopg2
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+import eventindex
 from eventindex.v1 import lookup_pb2, lookup_pb2_grpc
 from tests.conftest import query
 from tests.faults.proxy import Proxy
@@ -66,6 +67,39 @@ def test_clients_are_asked_to_connect_again(database_url, request):
         wait_until(has_a_new_connection, what="the third connection")
         more.put(None)
         assert list(stream) == []
+
+
+def test_what_outlives_the_grace_is_cut_and_our_client_goes_on(database_url, request):
+    """A stream may go on for the grace and no longer; `lookup_stream` then connects again."""
+    service = Service(
+        "index_service", database_url=database_url, connection_age_max_s=1, connection_age_grace_s=2
+    )
+    request.addfinalizer(service.close)
+    service.start()
+    proxy = Proxy(service.port)
+    request.addfinalizer(proxy.close)
+    address = f"127.0.0.1:{proxy.port}"
+    more: queue.Queue[lookup_pb2.LookupRequest] = queue.Queue()
+    pair = lookup_pb2.LookupRequest(run_numbers=[1], event_numbers=[1])
+    with grpc.insecure_channel(address) as channel:
+        began = time.monotonic()
+        stream = lookup_pb2_grpc.IndexServiceStub(channel).LookupStream(iter(more.get, None))
+        more.put(pair)
+        assert next(stream).not_found == 1
+        with pytest.raises(grpc.RpcError) as cut:
+            next(stream)  # nothing is asked any more
+        more.put(None)
+    assert cut.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert 2 < time.monotonic() - began < 10
+
+    def batches():
+        before = proxy.accepted
+        while proxy.accepted < before + 2:
+            yield [(1, 1), (1, 2)]
+            time.sleep(0.05)
+
+    with eventindex.connect(address) as client:
+        assert {answer.not_found for answer in client.lookup_stream(batches())} == {2}
 
 
 def test_a_cancelled_query_is_gone_within_a_second(database_url, index_address):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import numpy as np
@@ -9,6 +10,7 @@ import psycopg2
 
 import eventindex
 from eventindex import EventColumns, RawFile
+from tests.conftest import query
 from tests.support.ingest import FUID, json_event, wait_for_events
 from tests.support.lookups import store_events
 from tests.support.processes import Service, wait_until
@@ -57,6 +59,15 @@ def test_calls_and_the_index_are_counted(database_url):
         assert service.metric('eventindex_collection_events{collection="raw"}') == 20
         assert service.metric('eventindex_collection_runs{collection="raw"}') == 1
         assert service.metric('eventindex_database_table_bytes{table="event_page"}') > 8192
+        tables = query(
+            database_url,
+            "SELECT relname FROM pg_stat_user_tables WHERE schemaname = 'public' "
+            "AND relname <> 'schema_migration'",
+        )
+        page = service.page("/metrics")[1]
+        for name in ("table_bytes", "dead_rows"):
+            told = re.findall(rf'eventindex_database_{name}{{table="(\w+)"}}', page)
+            assert sorted(told) == sorted(table for (table,) in tables)
         assert service.metric("eventindex_database_wal_bytes_total") > 0
         with eventindex.connect(ingest_address=service.address) as client:
             batch = EventColumns([RawFile(FUID, 4)], 5, np.arange(100), np.ones(100, int))

@@ -108,12 +108,21 @@ def test_a_message_leads_to_its_commit_and_its_dead_letter(
             {"EVENTINDEX_DATABASE_URL": "postgresql://?x=y"},
             "EVENTINDEX_DATABASE_URL has a parameter 'x'",
         ),
+        (
+            {"EVENTINDEX_TLS_CERT": "/absent.pem", "EVENTINDEX_TLS_KEY": __file__},
+            "EVENTINDEX_TLS_CERT=/absent.pem: No such file or directory",
+        ),
+        ({"ARGUMENT": "--worker=x"}, "argument --workers: invalid int value: 'x'"),
     ],
 )
 def test_what_keeps_a_service_from_starting_is_json_too(wrong: dict[str, str], said: str) -> None:
     """A collector of JSON lines is told why nothing runs."""
-    program = "import runpy; runpy.run_module('index_service', run_name='__main__')"
+    program = (
+        "import os, runpy, sys; sys.argv[1:] = os.environ.get('ARGUMENT', '').split(); "
+        "runpy.run_module('index_service', run_name='__main__')"
+    )
     given = {
+        "EVENTINDEX_DATABASE_URL": "" if not wrong else "postgresql://nobody@127.0.0.1:1/x",
         "EVENTINDEX_LOG_FORMAT": "json",
         "EVENTINDEX_INDEX_WORKERS": "1",
         "EVENTINDEX_INDEX_METRICS_ADDRESS": f"127.0.0.1:{free_port()}",

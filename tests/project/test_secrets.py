@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from eventindex.addresses import find_address
 from eventindex.errors import ConfigError
 from service_kit.settings import Settings
+from tests.support import command
 from tests.support.processes import Service
 
 ROOT = Path(__file__).parents[2]
@@ -148,20 +149,12 @@ def test_settings_that_are_printed_show_no_secret() -> None:
     assert "zzsecret" not in settings.model_dump_json()
 
 
-def run(*arguments: str, **variables: str) -> str:
-    """What the command line says, whatever its exit code."""
-    done = subprocess.run(
-        [Path(sys.executable).with_name("eventindex"), *arguments],
-        env={**os.environ, **variables},
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    return done.stdout + done.stderr
+def test_the_command_line_shows_no_password(tmp_path, monkeypatch) -> None:
+    """Bad URLs are named, `status` leaves passwords out, files are read."""
 
+    def run(*arguments: str) -> str:
+        return command.run(*arguments).output
 
-def test_the_command_line_shows_no_password(tmp_path) -> None:
-    """Bad URLs are named, `status` and `psql` leave passwords out, files are read."""
     for said in (
         run("publish", os.devnull, "--topic", "t", "--url", NO_BROKER[0]),
         run("migrate", "--database", UNREADABLE[0]),
@@ -172,14 +165,15 @@ def test_the_command_line_shows_no_password(tmp_path) -> None:
         assert "zzsecret" not in said
     file = tmp_path / "url"
     file.write_text(f"{URL}\n")
-    variables = {"EVENTINDEX_DATABASE_URL_FILE": str(file), "EVENTINDEX_MQTT_URL": BROKER}
-    said = run("status", "--retry", "0", **variables)
+    monkeypatch.setenv("EVENTINDEX_DATABASE_URL_FILE", str(file))
+    monkeypatch.setenv("EVENTINDEX_MQTT_URL", BROKER)
+    said = run("status", "--retry", "0")
     assert "postgresql://anna@127.0.0.1:5999/x" in said
     assert "mqtt://anna@127.0.0.1:1999" in said
     assert "zzsecret" not in said
-    assert "zzsecret" not in run(
-        "status", "--retry", "0", EVENTINDEX_DATABASE_URL="host=h password=zzsecret"
-    )
+    monkeypatch.delenv("EVENTINDEX_DATABASE_URL_FILE")
+    monkeypatch.setenv("EVENTINDEX_DATABASE_URL", "host=h password=zzsecret")
+    assert "zzsecret" not in run("status", "--retry", "0")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a directory of another user")

@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 
 from tests.support.deploy import ROOT, dockerfile
 
-EXTRAS = ("index", "ingest", "gateway", "server", "dev", "bench")
+EXTRAS = ("index", "ingest", "gateway", "tracing", "server", "dev", "bench")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 # A requirement with what stands below it.
 ONE = re.compile(r"^([A-Za-z0-9][\w.-]*)==(\S+)(.*(?:\n .*)*)", re.MULTILINE)

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from event_store.lookup import cached_files
-from event_store.lookup.cached_files import CachedFiles
+from event_store.lookup.cached_files import CachedFiles, file_keys
 from event_store.pages.format import FUID_DTYPE
 
 
 def acquire(files, first, n):
     """Use n files with the ids from `first` on; their reply is their id as a number."""
     ids = b"".join(number.to_bytes(16, "big") for number in range(first, first + n))
-    return files.acquire(np.frombuffer(ids, FUID_DTYPE), np.ones(n, np.int32))
+    return files.acquire(file_keys(np.frombuffer(ids, FUID_DTYPE), np.ones(n, np.int32)))
 
 
 def reply(fuid, _dsid, _state):

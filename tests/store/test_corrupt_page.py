@@ -67,6 +67,8 @@ def test_a_corrupt_page_has_no_overlap(database_url, n, change) -> None:
         "file_planes = file_planes || '\\x00'",
         "dsids = dsids || 1",
         "olt_planes = olt_planes || '\\x00'",
+        # 65 planes, sparse and dense.
+        "olt_planes = decode(repeat('00', CASE WHEN slots IS NULL THEN 66560 ELSE 195 END), 'hex')",
     ],
 )
 def test_a_corrupt_page_is_neither_listed_nor_counted(database_url, n, change) -> None:

@@ -72,7 +72,7 @@ def test_moving_values_takes_no_second_copy_of_them():
 
 def test_where_pages_of_memory_are_larger_than_rows_they_are_kept(monkeypatch):
     """A kernel with pages of 64 KiB gives back none of which a part may be in use."""
-    cells = Cells(40)
+    cells = Cells(40 * 8192, 8192)
     numbers = cells.put(np.ones((32, 8192), np.uint8))
     monkeypatch.setattr(mmap, "PAGESIZE", 1 << 16)
     cells.drop(numbers)

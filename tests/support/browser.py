@@ -27,7 +27,7 @@ _ARGUMENTS = [
     "--disable-dev-shm-usage",
     "--disable-background-networking",
 ]
-_NAMES = ("chromium", "google-chrome")
+_NAMES = ("chromium-headless-shell", "chromium", "google-chrome")
 # What Chromium itself says of an answer that is a problem document; the page says it in words.
 _FAILED_ANSWER = re.compile(r"Failed to load resource: .*")
 
@@ -43,14 +43,19 @@ class WebStack:
     index: Service
 
 
-@contextmanager
-def chromium() -> Iterator[Browser]:
-    """The Chromium of this system."""
+def _found() -> str:
+    """Where the Chromium of this system is."""
     found = next(filter(None, map(shutil.which, _NAMES)), None)
     if found is None:
         raise FileNotFoundError("chromium is not on the PATH: install the package chromium")
+    return found
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """The Chromium of this system."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=_ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=_found(), args=_ARGUMENTS)
         yield browser
         browser.close()
 
@@ -97,6 +102,22 @@ def make_token(database_url: str, *scopes: str) -> str:
 def reader(browser: Browser, url: str, **options: Any) -> Iterator[Page]:
     """A page of a new reader; what it logs as an error, or throws, fails the test."""
     context = browser.new_context(base_url=url, **{"locale": "en-GB", **options})
+    yield from _used(context)
+
+
+@contextmanager
+def cookies_for_frames(browser: Browser, profile: Path, url: str, **options: Any) -> Iterator[Page]:
+    """The same in a browser whose reader lets frames of other sites have cookies."""
+    preferences = profile / "Default" / "Preferences"
+    preferences.parent.mkdir()
+    preferences.write_text('{"profile": {"cookie_controls_mode": 0}}')
+    context = browser.browser_type.launch_persistent_context(
+        profile, executable_path=_found(), args=_ARGUMENTS, base_url=url, locale="en-GB", **options
+    )
+    yield from _used(context)
+
+
+def _used(context: BrowserContext) -> Iterator[Page]:
     context.set_default_timeout(15_000)
     troubles = watch(context)
     yield context.new_page()

@@ -87,6 +87,11 @@ def open_root(address: str, seconds_max: float = STORAGE_SECONDS_MAX) -> Iterato
         with guarded():
             own = str(directory.file.uuid)
             size_bytes = int(within(limit, lambda: directory.file.source.num_bytes))
+            whole_bytes = int(directory.file.fEND)
+        if size_bytes < whole_bytes:
+            raise RootFileError(
+                f"cannot be read: it ends after {size_bytes:,} of its {whole_bytes:,} bytes"
+            )
         if uuid.UUID(own).int == 0:
             raise RootFileError("holds no UUID")
         yield RootFile(address, own, size_bytes, limit, directory)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from panels import Panel, graph, number, state
-from queries import of, quantile, rate, ratio, summed, total
+from panels import UNSET, Panel, graph, number, state
+from queries import of, or_zero, quantile, rate, ratio, summed, total
 
 _INGEST = "eventindex_ingest"
 
@@ -18,8 +18,8 @@ def _numbers() -> list[Panel]:
         state(
             "Broker",
             4,
-            "Connected and subscribed; down without a broker.",
-            (of("eventindex_broker_up"), "{{instance}}"),
+            "Connected and subscribed.",
+            (or_zero(of("eventindex_broker_up"), "instance", zero=UNSET), "{{instance}}"),
         ),
         state(
             "Database",
@@ -40,7 +40,7 @@ def _numbers() -> list[Panel]:
             "short",
             4,
             "Since it started, for any of its clients.",
-            (of("eventindex_broker_dropped_messages"), "{{instance}}"),
+            (or_zero(of("eventindex_broker_dropped_messages"), "instance"), "{{instance}}"),
             bad=1,
         ),
         number(
@@ -163,6 +163,9 @@ def _trouble() -> list[Panel]:
             (summed(f"{_INGEST}_dropped_acks_total"), "acknowledgements dropped"),
             (summed("eventindex_broker_connections_total"), "connections to the broker"),
             (summed(f"{_INGEST}_repaired_events_total"), "repaired telescope lines"),
+            (summed(f"{_INGEST}_clock_problem_events_total", "problem"), "clock: {{problem}}"),
+            (summed(f"{_INGEST}_refused_files_total"), "files with another name, size, checksum"),
+            (summed(f"{_INGEST}_dead_letters_left_total"), "dead letters without room"),
         ),
         graph(
             "Calls of ingest and administration",

@@ -98,6 +98,7 @@ def _failures() -> list[Panel]:
             12,
             "Faults of the service or of the database.",
             (summed(f"{CALLS}_count", "method", "code", where=failed), "{{method}} {{code}}"),
+            (summed("eventindex_corrupt_page_answers_total"), "pages that contradict themselves"),
         ),
         graph(
             "Refused calls",

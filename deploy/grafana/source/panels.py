@@ -19,6 +19,9 @@ ALERTS = {
     "textFormat": "{{job}}",
 }
 
+# The state of what nobody has set up.
+UNSET = "vector(-1)"
+
 Query = tuple[str, str]
 Panel = dict[str, Any]
 
@@ -79,13 +82,14 @@ def number(title: str, unit: str, width: int, text: str, *queries: Query, bad: f
 
 
 def state(title: str, width: int, text: str, *queries: Query) -> Panel:
-    """Return a panel that says up or down."""
+    """Return a panel that says up or down, or that nobody has set it up."""
     made = number(title, "short", width, text, *queries)
     made["fieldConfig"]["defaults"] |= {
         "mappings": [
             {
                 "type": "value",
                 "options": {
+                    "-1": {"text": "not set", "color": "text", "index": 2},
                     "0": {"text": "down", "color": "red", "index": 0},
                     "1": {"text": "up", "color": "green", "index": 1},
                 },

@@ -16,9 +16,8 @@ def rate(metric: str, *labels: str) -> str:
     return f"rate({of(metric, *labels)}{RATE})"
 
 
-def or_zero(expression: str, *labels: str) -> str:
+def or_zero(expression: str, *labels: str, zero: str = "vector(0)") -> str:
     """Return the query with 0, named `none`, where nothing was counted yet."""
-    zero = "vector(0)"
     for label in labels:
         zero = f'label_replace({zero}, "{label}", "none", "", "")'
     return f"({expression}) or on() {zero}"

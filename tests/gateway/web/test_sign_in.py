@@ -9,13 +9,19 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.browser import WebStack, make_token, reader, web_stack
+from tests.support.browser import WebStack, cookies_for_frames, make_token, reader, web_stack
 from tests.support.gateway import database
 from tests.support.jwt import AUDIENCE
 from tests.support.oidc_provider import CLIENT_ID, OidcProvider
+from tests.support.processes import wait_until
 
 NEEDED = "A valid token is needed."
 STORED = "JSON.stringify([{...sessionStorage}, {...localStorage}, document.cookie])"
+HELD = "import('/assets/lib/api.js').then(({ token }) => token.held)"
+ASK_WITH = """(given) => import("/assets/lib/api.js").then(async ({ ask, token }) => {
+    token.held = given;
+    return (await ask("/runs")).status;
+})"""
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +99,45 @@ def test_a_browser_that_keeps_frames_from_cookies_goes_there_itself(page, provid
     expect(page.locator("#runs")).to_contain_text(NEEDED)
     expect(page.get_by_role("button", name="Sign in", exact=True)).to_be_visible()
     assert page.url == f"{signed.url}/runs"
+
+
+def renew(page: Page, provider: OidcProvider) -> None:
+    """Stay on a page until its token is nearly over, and once more with one that is."""
+    provider.lifetime_s = 62  # the next one is asked for a minute before the end
+    page.goto("/runs")
+    sign_in(page)
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+    first = page.evaluate(HELD)
+    assert first in provider.issued
+    provider.lifetime_s = 600
+    wait_until(lambda: page.evaluate(HELD) not in {"", first}, what="a newer token")
+    assert page.evaluate(HELD) == provider.issued[-1]
+    expired = provider.issuer.token("lookup", exp=1)
+    assert page.evaluate(ASK_WITH, expired) == 200
+    assert page.evaluate(HELD) == provider.issued[-1]
+    # One that was given up comes back with the next call.
+    assert page.evaluate(ASK_WITH, "") == 200
+    assert page.evaluate(HELD) == provider.issued[-1]
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+    assert not any(token[:40] in page.evaluate(STORED) for token in provider.issued)
+
+
+def test_a_token_is_renewed_before_it_ends_and_when_it_is_refused(page, provider) -> None:
+    """Who leaves a page open goes on with the next token; one that ended while the machine slept is
+    replaced, and the call made again.
+    """
+    provider.refreshes = True
+    refreshed = provider.refreshed
+    renew(page, provider)
+    assert provider.refreshed == refreshed + 3
+
+
+@pytest.mark.slow
+def test_a_token_is_renewed_in_a_frame(browser, signed, provider, page, tmp_path) -> None:
+    """The same without refresh tokens, where the browser gives the provider's frame its cookie."""
+    with cookies_for_frames(browser, tmp_path, signed.url, ignore_https_errors=True) as own:
+        renew(own, provider)
+        assert own.url == f"{signed.url}/runs"
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,11 @@ from eventindex.cli.event_files.rows import FileFormatError
 
 _PIECE_BYTES = 256 * 1024
 ELEMENT_BYTES_MAX = 16 * 1024 * 1024
-# A string (group 1 is its closing quote, if it has come), or punctuation outside strings.
-_TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*("?)|[\[\]{},]', re.DOTALL)
+# A string (group 1 is its closing quote, if it has come), or punctuation outside strings, that
+# which opens in one.
+_TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*("?)|[\[{]+|[\]},]', re.DOTALL)
+# What is left of a string that a piece ended in: none is read twice, however long.
+_STRING_REST = re.compile(rb'[^"\\]*(?:\\.[^"\\]*)*("?)', re.DOTALL)
 
 
 class _Elements:
@@ -22,6 +25,7 @@ class _Elements:
         self._text = b""
         self._scanned = 0
         self._depth = 0
+        self._in_string = False
         self.ended = False
 
     def more(self) -> bool:
@@ -33,33 +37,39 @@ class _Elements:
     def take(self) -> Iterator[tuple[bytes, bool]]:
         """Yield the elements that are whole and whether each is the last; keep the rest."""
         start = 0
+        if self._in_string:
+            self._end_string()
         for token in _TOKEN.finditer(self._text, self._scanned):
-            if token.group().startswith(b'"'):
-                if not token.group(1):
-                    self._scanned = token.start()
-                    break
-            elif token.group() in b"[{":
-                self._depth += 1
-            elif self._depth and token.group() in b"]}":
-                self._depth -= 1
-            elif not self._depth:
-                last = token.group() != b","
+            found = token.group()
+            if found.startswith(b'"'):
+                self._in_string = not token.group(1)
+            elif found.startswith((b"[", b"{")):
+                self._depth += len(found)
+            elif self._depth:
+                self._depth -= found != b","
+            else:
+                last = found != b","
                 yield self._text[start : token.start()].strip(), last
                 start = token.end()
                 if last:
                     self.ended = True
                     break
             self._scanned = token.end()
-        else:
-            self._scanned = max(self._scanned, len(self._text))
         if self.ended:
             self._scanned = start
+        elif not self._in_string:
+            self._scanned = len(self._text)
         self._text = self._text[start:]
         self._scanned -= start
         if len(self._text) > ELEMENT_BYTES_MAX:
             raise FileFormatError(
                 f"an element is longer than {ELEMENT_BYTES_MAX:,} bytes, or its text does not end"
             )
+
+    def _end_string(self) -> None:
+        if rest := _STRING_REST.match(self._text, self._scanned):
+            self._in_string = not rest.group(1)
+            self._scanned = rest.end()
 
     def rest(self) -> bytes:
         """Return what stands behind the array, up to a piece."""

@@ -66,7 +66,7 @@ export async function ask(path, { parameters, ...options } = {}) {
   await token.ready;
   const where = address(path, parameters);
   let answer = await send(where, options);
-  if (answer.status === 401 && token.held && (await token.renew())) answer = await send(where, options);
+  if (answer.status === 401 && (await token.renew())) answer = await send(where, options);
   if (answer.ok) return answer;
   if (NEEDS_TOKEN.has(answer.status)) dispatchEvent(new Event("tokenwanted"));
   const problem = await answer.json().catch(() => ({}));

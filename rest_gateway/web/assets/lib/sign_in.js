@@ -8,6 +8,8 @@ import { ANSWER, BACK, SIGNED_IN } from "./sign_in_keys.js";
 
 const FRAME_S_MAX = 5;
 const RENEWED_BEFORE_S = 60;
+// One that failed is not tried with each call.
+const FAILED_AGAIN_MS = 30_000;
 // A provider that wants to ask its user something: who did not click is not signed in, that is all.
 const QUIET = new Set([
   "login_required",
@@ -30,6 +32,7 @@ function managerOf(settings) {
     stateStore: new oidc.WebStorageStateStore({ store: sessionStorage }),
     accessTokenExpiringNotificationTimeInSeconds: RENEWED_BEFORE_S,
     silentRequestTimeoutInSeconds: FRAME_S_MAX,
+    automaticSilentRenew: false, // a refresh token is good once: below, one renewal at a time
   });
 }
 
@@ -100,25 +103,41 @@ async function begin(manager) {
   }
 }
 
-/** Offer to sign in, where the gateway says at whom. */
-export function offerSignIn(given) {
-  if (!given || !window.isSecureContext) return;
-  const manager = managerOf(JSON.parse(given.textContent));
+/** What gets the next token of a reader who is signed in, and says whether it did; one at a time. */
+function renewalBy(manager) {
   let renewing = null;
-  manager.events.addUserLoaded(hold);
-  manager.events.addAccessTokenExpired(lose);
-  token.renew = () => {
+  let notBefore = 0;
+  const failed = () => {
+    notBefore = Date.now() + FAILED_AGAIN_MS;
+    return false;
+  };
+  return async () => {
+    if (!sessionStorage.getItem(SIGNED_IN)) return false;
+    if (!renewing && Date.now() < notBefore) return false;
     renewing ??= manager
       .signinSilent()
-      .then(Boolean, () => {
-        lose();
-        return false;
-      })
+      .then(Boolean, failed)
       .finally(() => {
         renewing = null;
       });
     return renewing;
   };
+}
+
+/** Offer to sign in, where the gateway says at whom. */
+export function offerSignIn(given) {
+  if (!given || !window.isSecureContext) return;
+  const manager = managerOf(JSON.parse(given.textContent));
+  const renew = renewalBy(manager);
+  const renewOrLose = async () => {
+    const renewed = await renew();
+    if (!renewed) lose();
+    return renewed;
+  };
+  manager.events.addUserLoaded(hold);
+  manager.events.addAccessTokenExpiring(renew);
+  manager.events.addAccessTokenExpired(renewOrLose);
+  token.renew = renewOrLose;
   addEventListener("tokengiven", () => {
     manager.removeUser();
     hold(null);
