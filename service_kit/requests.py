@@ -41,7 +41,7 @@ def parse(kind: type[M], data: bytes) -> M:
         return kind.FromString(data)
     except DecodeError:
         raise MalformedRequestError(
-            told("NOT_THE_REQUEST", "the request is not a {kind}", kind=kind.DESCRIPTOR.name)
+            told("NOT_THE_REQUEST", "the request is not a valid {kind}", kind=kind.DESCRIPTOR.name)
         ) from None
 
 
