@@ -64,6 +64,8 @@ class _Server(ThreadingWSGIServer):
     """One thread a request: a slow scrape does not hold a probe."""
 
     daemon_threads = True
+    # Of 5, the usual one, some hurried clients make a probe wait for seconds.
+    request_queue_size = 128
 
     def __init__(self, *args: Any, **more: Any) -> None:
         # Since when, in a list of one; infinite for one that is cut.

@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-
-import httpx
+from urllib.request import urlopen
 
 from service_kit.monitoring import MonitoringServer
 from tests.support.ports import free_port
@@ -18,9 +17,9 @@ def test_silent_connections_keep_no_probe_out() -> None:
     threads = threading.active_count()
     with MonitoringServer(address, live={}, ready={}), contextlib.ExitStack() as opened:
         host, _, port = address.partition(":")
-        for _ in range(10):
+        for _ in range(4):
             for _ in range(30):
                 silent = socket.create_connection((host, int(port)), timeout=20)
                 opened.enter_context(silent)
-            assert httpx.get(f"http://{address}/healthz", timeout=5).status_code == 200
+            assert urlopen(f"http://{address}/healthz", timeout=10).status == 200
             assert threading.active_count() < threads + 70
