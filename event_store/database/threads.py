@@ -10,8 +10,8 @@ import contextvars
 import logging
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Generic, TypeVar
 
 from event_store.database.connection import Connection, StoreOptions
 from event_store.database.hosts import Hosts
@@ -55,6 +55,19 @@ class _Job:
             log.debug("a query could not be cancelled: %s", error)
 
 
+class Begun(Generic[T]):
+    """Work that was handed to a thread."""
+
+    def __init__(self, job: _Job, future: Future[T], stop: Callable[[_Job], object]) -> None:
+        self._job, self._stop = job, stop
+        self.future = future
+
+    def cancel(self) -> None:
+        """Cancel the query that runs, or the whole of it where no thread has it yet."""
+        self.future.cancel()
+        self._stop(self._job)
+
+
 class DatabaseThreads:
     """Runs functions of a connection; at most `connections_max` at a time, the others wait."""
 
@@ -87,17 +100,23 @@ class DatabaseThreads:
         Raises:
             StoreUnavailableError: the database does not answer.
         """
-        job = _Job()
-        loop = asyncio.get_running_loop()
+        begun = self.begin(work, repeatable=repeatable)
         try:
-            # What the log says in the thread is about the call that waits for it.
-            context = contextvars.copy_context()
-            return await loop.run_in_executor(
-                self._pool, context.run, self._call, job, work, repeatable
-            )
+            return await asyncio.wrap_future(begun.future)
         except asyncio.CancelledError:
-            self._cancels.submit(job.cancel, self._canceller)
+            begun.cancel()
             raise
+
+    def begin(self, work: Callable[[Connection], T], *, repeatable: bool = True) -> Begun[T]:
+        """Do as `run` without waiting for it: whoever wants to know asks the future."""
+        job = _Job()
+        # What the log says in the thread is about the call that waits for it.
+        context = contextvars.copy_context()
+        future = self._pool.submit(context.run, self._call, job, work, repeatable)
+        return Begun(job, future, self._cancel)
+
+    def _cancel(self, job: _Job) -> None:
+        self._cancels.submit(job.cancel, self._canceller)
 
     def close(self) -> None:
         """Let running work end."""

@@ -10,6 +10,18 @@ from event_store.lookup.cache import PageCache
 from event_store.model import Int32
 
 
+def answer_by_view(cache: PageCache[Reply], batch: LookupBatch[Reply]) -> bool:
+    """Answer a batch of one run whose pages all lie unpacked; whether that was so."""
+    if batch.with_olt or not isinstance(batch.runs, int):
+        return False
+    stamp = int(batch.run_stamps[0])
+    numbers = cache.run_numbers(batch.runs, batch.place.offset, stamp, batch.events)
+    if numbers is None:
+        return False
+    batch.answer(slice(None), *cache.files.answer(numbers))
+    return True
+
+
 def answer_found(
     cache: PageCache[Reply],
     batch: LookupBatch[Reply],
@@ -22,6 +34,8 @@ def answer_found(
     cache.found(rows)
     olt = answer_rows(cache, batch, where, rows, of)
     cache.unpack(often)
+    if isinstance(batch.runs, int) and isinstance(where, slice) and not len(often):
+        cache.view_run(batch.runs, batch.place.offset, int(batch.run_stamps[0]), batch.pages)
     return olt
 
 

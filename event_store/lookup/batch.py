@@ -120,37 +120,48 @@ IN_RAW = CollectionPlace(RAW, 0, 0)
 class LookupBatch(Generic[Reply]):
     """n pairs of one collection, the generations of their runs, and what is answered so far.
 
-    The pairs lie in pages: pair i in the page `page_of_pair[i]` of the batch.
+    The pairs lie in pages: pair i in the page `page_of_pair[i]` of the batch, once `find_pages` has
+    found them; a batch of one run may be answered without.
 
     Attributes:
+        events: int64, shape (n,), the event numbers.
         runs: the run of all pages, or int64 of shape (p,).
         pages: int64, shape (p,), with the offset of the collection added.
         page_of_pair: intp, shape (n,).
         slots: int64, shape (n,).
         distinct_runs: int64, the runs that occur.
-        stamps: int64, shape (p,), the generation of each page's run, -1 where there is none.
+        run_stamps: int64, the generation of each of them, -1 where there is none.
+        stamps: int64, shape (p,), that of each page's run.
     """
 
     def __init__(
         self, runs: Int64, events: Int64, *, with_olt: bool, place: CollectionPlace
     ) -> None:
         self.place = place
-        self.slots = events & SLOT_MASK
+        self.events = events
         self.with_olt = with_olt
-        self.distinct_runs, run_of_pair = (runs, None) if len(runs) == 1 else distinct(runs)
-        pages = events >> SLOT_BITS
-        # The plain collection is not even added to.
-        self._find_pages(run_of_pair, pages + place.offset if place.offset else pages)
-        self.runs: Int64 | int = (
-            int(runs[0]) if len(runs) == 1 else self.distinct_runs.take(self._run_of_page)
-        )
-        self._file_indexes = np.zeros(len(events), np.uint32)
+        self.distinct_runs, self.runs = runs, int(runs[0]) if len(runs) == 1 else runs
+        self._run_of_pair: Pairs | None = None
+        if len(runs) > 1:
+            self.distinct_runs, self._run_of_pair = distinct(runs)
         self._olt = np.zeros(len(events), np.uint64) if with_olt else None
         self._files: dict[Reply, int] = {}
         self._whole: Sequence[Reply] | None = None
 
-    def _find_pages(self, run_of_pair: Pairs | None, pages: Int64) -> None:
+    def find_pages(self) -> None:
         """Find the pages of the batch: each once where they lie close together, else one a pair."""
+        self.slots = self.events & SLOT_MASK
+        self._file_indexes = np.zeros(len(self.events), np.uint32)
+        pages = self.events >> SLOT_BITS
+        # The plain collection is not even added to.
+        self._number_pages(
+            self._run_of_pair, pages + self.place.offset if self.place.offset else pages
+        )
+        self.stamps = self.run_stamps.take(self._run_of_page)
+        if not isinstance(self.runs, int):
+            self.runs = self.distinct_runs.take(self._run_of_page)
+
+    def _number_pages(self, run_of_pair: Pairs | None, pages: Int64) -> None:
         low = int(pages.min())
         span = int(pages.max()) - low + 1
         if span * len(self.distinct_runs) > len(pages) + _PAGES_FEW:
@@ -171,7 +182,7 @@ class LookupBatch(Generic[Reply]):
     def set_generations(self, generations: Mapping[int, int]) -> None:
         """Take the generation of each run; a run that does not exist has none."""
         by_run = [generations.get(run, -1) for run in self.distinct_runs.tolist()]
-        self.stamps = np.array(by_run, np.int64).take(self._run_of_page)
+        self.run_stamps: Int64 = np.array(by_run, np.int64)
 
     def answer(
         self,

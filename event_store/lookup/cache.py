@@ -33,6 +33,7 @@ from event_store.lookup.cells import Cells
 from event_store.lookup.extents import Extents
 from event_store.lookup.hash_table import PageTable
 from event_store.lookup.packed import PACKED_BYTES, PLANES_A_CELL, take_places
+from event_store.lookup.run_views import PAGES_MAX, RunView, RunViews, places
 from event_store.model import Int32, Int64
 from event_store.pages.format import (
     NO_DSIDS,
@@ -103,6 +104,7 @@ class PageCache(Generic[Reply]):
         self._numbers = Numbers(0)
         self._cells = Cells(self.bytes_max, SLOTS_PER_PAGE)
         self._planes = Cells(self.bytes_max, PACKED_BYTES)
+        self._views = RunViews(self.bytes_max // SLOTS_PER_PAGE)
         self._olt: dict[int, PackedPage] = {}
         self._olt_bytes = 0
         self._hand = 0
@@ -145,6 +147,42 @@ class PageCache(Generic[Reply]):
     def found(self, rows: Int32) -> None:
         """Note that these rows answered a lookup: they are kept rather than others."""
         self._asked[rows] = True
+
+    def run_numbers(self, run: int, offset: int, stamp: int, events: Int64) -> Int32 | None:
+        """Return the number of the RAW file of each event of a run, 0 where there is no event.
+
+        None unless all of its pages are known to lie unpacked, see `view_run`.
+        """
+        view = self._views.get((run, offset), stamp)
+        found = None if view is None else places(view, events)
+        if view is None or found is None:
+            return None
+        pages, cells, files = found
+        files += self._cells.values.take(cells)
+        for page in view.sparse:
+            own = np.flatnonzero(pages == page)
+            files[own] += self._search_one(int(view.rows[page]), events[own] & SLOT_MASK)
+        self.found(view.rows)
+        self.counts.hits += len(events)
+        numbers: Int32 = self._extents.values.take(files)
+        return numbers
+
+    def view_run(self, run: int, offset: int, stamp: int, pages: Int64) -> None:
+        """Note where all pages from the first to the last of a run lie, if they are unpacked."""
+        first, last = int(pages.min()), int(pages.max())
+        if last - first >= PAGES_MAX or not self._views.may_add((run, offset), stamp):
+            return
+        numbers = np.arange(first, last + 1)
+        rows = self.find(run, numbers)
+        good = (rows >= 0) & (self.stamp[rows] == stamp)
+        good &= ~self._packed[rows] & (self._high_cell[rows] == 0)
+        sparse = np.flatnonzero(self._sparse[rows]).tolist()
+        view = None
+        if good.all() and len(sparse) <= _SEARCHED_ONE_BY_ONE_MAX:
+            begin = self._cell[rows].astype(np.int64) * SLOTS_PER_PAGE
+            begin -= (numbers - offset) << SLOT_BITS
+            view = RunView(stamp, first - offset, rows, begin, self._extents.offset[rows], sparse)
+        self._views.add((run, offset), view)
 
     def packed(self, rows: Int32) -> npt.NDArray[np.bool_]:
         """Return which rows are held as planes: `packed_files` answers for them."""
@@ -264,6 +302,8 @@ class PageCache(Generic[Reply]):
             raise
 
     def _put(self, block: PageBlock, stamps: Int64, *, with_olt: bool) -> Int32:
+        # A view says where values lie that may be moved, and knows pages that come now as absent.
+        self._views.clear()
         n = len(block.runs)
         packed = block.is_packed
         files = block.files if packed else self.files.acquire(block.files)
@@ -375,6 +415,7 @@ class PageCache(Generic[Reply]):
         self._numbers = Numbers(len(self._table))
 
     def _remove(self, rows: Int32) -> None:
+        self._views.clear()
         packed = self._packed[rows]
         self.files.release(self._extent_files(rows[~packed], 1))
         self._extents.drop(rows)

@@ -18,7 +18,7 @@ from psycopg2.extensions import cursor as Cursor
 from event_store.database.connection import Connection, copy_rows
 from event_store.database.hosts import Turns
 from event_store.errors import StoreUnavailableError
-from event_store.lookup.answering import answer_found
+from event_store.lookup.answering import answer_by_view, answer_found
 from event_store.lookup.batch import (
     IN_RAW,
     Answer,
@@ -38,7 +38,6 @@ from event_store.pages import copy as pagecopy
 from event_store.select.collections import collection_number
 from event_store.write import catalogue
 
-# Pages are taken as they arrive.
 _PAGES_PER_QUERY_MAX = 4096
 _NOT_HELD = -1
 _VERSION_KEY = -1
@@ -159,6 +158,10 @@ class Reader(Generic[Reply]):
 
     def _answer(self, connection: Connection, batch: LookupBatch[Reply]) -> None:
         with self._for(connection, batch):
+            if answer_by_view(self.cache, batch):
+                return
+        batch.find_pages()
+        with self._for(connection, batch):
             missing, olt = self._answer_from_cache(batch)
         batch.answer_olt(olt)
         if missing is not None:
@@ -207,9 +210,8 @@ class Reader(Generic[Reply]):
         """Answer what the cache can; the rest comes back as pages to read."""
         rows = self.cache.find(batch.runs, batch.pages)
         usable = self.cache.usable(rows, batch.stamps, with_olt=batch.with_olt)
-        n = len(batch.slots)
         if usable.all():
-            self.cache.counts.hits += n
+            self.cache.counts.hits += len(batch.events)
             return None, answer_found(self.cache, batch, slice(None), rows, batch.page_of_pair)
         olt = None
         where = np.flatnonzero(usable.take(batch.page_of_pair))
@@ -218,7 +220,7 @@ class Reader(Generic[Reply]):
             of = np.searchsorted(held, batch.page_of_pair.take(where))
             olt = answer_found(self.cache, batch, where, rows.take(held), of)
         self.cache.counts.hits += len(where)
-        self.cache.counts.misses += n - len(where)
+        self.cache.counts.misses += len(batch.events) - len(where)
         return batch.missing(~usable), olt
 
     def _answer_from_database(

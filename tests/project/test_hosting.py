@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import textwrap
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -68,6 +69,41 @@ def test_kubernetes_takes_the_base() -> None:
     checked = [BASE / name for name in sorted(files - {MONITORING})]
     program = Path(sys.executable).with_name("kubernetes-validate")
     subprocess.run([program, "--strict", "--quiet", *checked], check=True)
+
+
+@pytest.mark.skipif(not shutil.which("kubectl"), reason="kubectl is not installed")
+def test_the_documented_overlay_makes_what_kubernetes_takes(tmp_path: Path) -> None:
+    """kustomize puts images and secrets of an overlay into every pod."""
+    page = (ROOT / "docs/hosting.md").read_text("utf-8")
+    shown = textwrap.dedent(re.search(r"^    resources: \[.*?(?=^$)", page, re.M | re.S)[0])
+    given = yaml.safe_load(shown)
+    assert given["resources"] == ["../eventindex/deploy/kubernetes"]
+    names = ("migrate", "ingest", "index", "gateway")
+    given["secretGenerator"] = [
+        {"name": f"eventindex-{name}", "envs": ["ingest.env"]} for name in names
+    ]
+    overlay = tmp_path / "overlay"
+    overlay.mkdir()
+    shutil.copytree(BASE, tmp_path / "eventindex/deploy/kubernetes")
+    (overlay / "kustomization.yaml").write_text(yaml.safe_dump(given))
+    (overlay / "ingest.env").write_text("EVENTINDEX_DATABASE_URL=postgresql://x\n")
+    made = subprocess.run(["kubectl", "kustomize", overlay], check=True, capture_output=True)
+    found = [one for one in yaml.safe_load_all(made.stdout) if one["kind"] != "ServiceMonitor"]
+    assert {one["metadata"]["namespace"] for one in found} == {"eventindex"}
+    (tmp_path / "made.yaml").write_text(yaml.safe_dump_all(found))
+    program = Path(sys.executable).with_name("kubernetes-validate")
+    subprocess.run([program, "--strict", "--quiet", tmp_path / "made.yaml"], check=True)
+    secrets = {one["metadata"]["name"] for one in found if one["kind"] == "Secret"}
+    pods = [one["spec"]["template"]["spec"] for one in found if "template" in one.get("spec", {})]
+    read = {
+        source["secretRef"]["name"]
+        for pod in pods
+        for source in pod["containers"][0]["envFrom"]
+        if "secretRef" in source
+    }
+    assert (len(secrets), read) == (len(names), secrets)
+    images = [pod["containers"][0]["image"] for pod in pods]
+    assert sum(image.startswith("registry.example/") for image in images) == 1
 
 
 def test_pods_are_given_settings_that_exist_and_images_of_this_release() -> None:
