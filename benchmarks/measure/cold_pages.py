@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -47,8 +48,8 @@ def measure(bench: Bench) -> Iterator[Figure]:
             batches = dataset.population.draw(case, bench.sizes.repeats + _WARM_UP, random)
             spent: dict[str, list[_Spent]] = {OURS: [], ALONE: []}
             for batch in batches:
-                spent[OURS].append(_timed(connection, lambda: _look_up(connection, batch)))  # noqa: B023
-                spent[ALONE].append(_timed(connection, lambda: _read(connection, batch)))  # noqa: B023
+                for system, work in ((OURS, _look_up), (ALONE, _read)):
+                    spent[system].append(_timed(connection, partial(work, connection, batch)))
             for system, samples in spent.items():
                 later = samples[_WARM_UP:]
                 rates = [case.size / one.seconds for one in later]
