@@ -59,6 +59,7 @@ class Echo:
             text=True,
         )
         assert self._server.stdout is not None
+        self.pid = self._server.pid
         self.address = f"127.0.0.1:{int(self._server.stdout.readline())}"
         self._channel = grpc.insecure_channel(self.address, OPTIONS)
         self._stub = lookup_pb2_grpc.IndexServiceStub(self._channel)

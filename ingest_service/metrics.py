@@ -80,6 +80,7 @@ class Metrics(BrokerMetrics):
             "ingest_dead_letters_left", "Dead letters that were not stored for lack of room."
         )
         self._letters_bytes = gauge("ingest_dead_letters_bytes", "What the dead letters take.")
+        self._letters_bytes_max = gauge("ingest_dead_letters_bytes_max", "What they may take.")
         self._files_refused = counter(
             "ingest_refused_files",
             "Files that came with another name, size or checksum than was noted before.",
@@ -196,9 +197,10 @@ class Metrics(BrokerMetrics):
         """Note that there was no room for dead letters."""
         self._letters_left.inc(letters)
 
-    def dead_letters_size(self, size_bytes: int) -> None:
-        """Note how much all dead letters take."""
+    def dead_letters_size(self, size_bytes: int, bytes_max: int) -> None:
+        """Note how much all dead letters take, and may take."""
         self._letters_bytes.set(size_bytes)
+        self._letters_bytes_max.set(bytes_max)
 
     def committed(self, events: int, seconds: float) -> None:
         """Note that a batch was committed."""

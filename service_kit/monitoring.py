@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import socket
 import threading
 import time
@@ -63,18 +64,27 @@ class _Server(ThreadingWSGIServer):
     """One thread a request: a slow scrape does not hold a probe."""
 
     daemon_threads = True
+    # Of 5, the usual one, some hurried clients make a probe wait for seconds.
+    request_queue_size = 128
 
     def __init__(self, *args: Any, **more: Any) -> None:
-        self._began: dict[socket.socket, float] = {}
+        # Since when, in a list of one; infinite for one that is cut.
+        self._began: dict[socket.socket, list[float]] = {}
         super().__init__(*args, **more)
 
     def verify_request(self, *_: Any) -> bool:
-        """Refuse one connection too many."""
-        return len(self._began) < _CONNECTIONS_MAX
+        """Make room for one connection too many: the one that has lasted longest ends.
+
+        Who opens many and says nothing must not keep a probe out, which would end the service.
+        """
+        lasting = {one: at for one, (at,) in list(self._began.items()) if at < math.inf}
+        if len(lasting) >= _CONNECTIONS_MAX:
+            self._cut(min(lasting, key=lasting.__getitem__))
+        return len(self._began) < 2 * _CONNECTIONS_MAX
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Note when a connection began."""
-        self._began[request] = time.monotonic()
+        self._began[request] = [time.monotonic()]
         super().process_request(request, client_address)
 
     def shutdown_request(self, request: Any) -> None:
@@ -85,10 +95,15 @@ class _Server(ThreadingWSGIServer):
     def service_actions(self) -> None:
         """Cut what takes too long; its thread then ends."""
         latest = time.monotonic() - _CONNECTION_S_MAX
-        for request, began in list(self._began.items()):
+        for request, (began,) in list(self._began.items()):
             if began < latest:
-                with contextlib.suppress(OSError):
-                    request.shutdown(socket.SHUT_RDWR)
+                self._cut(request)
+
+    def _cut(self, request: socket.socket) -> None:
+        # Its thread may have forgotten it meanwhile.
+        self._began.get(request, [0.0])[0] = math.inf
+        with contextlib.suppress(OSError):
+            request.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, _: Any, client_address: Any) -> None:
         """Say nothing of clients that went away or said nothing."""

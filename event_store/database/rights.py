@@ -17,13 +17,18 @@ _ALL = (*_CHANGE, "DELETE")
 TOKENS = "access_token"
 TOKEN_FUNCTIONS = ("find_access_tokens(bytea[])", "note_access_tokens_used(bigint[])")
 
-# What AdminService may do with single columns of it: make, list and revoke.
-TOKEN_COLUMNS: Mapping[str, Collection[str]] = {
-    "SELECT": (
-        "token_id", "subject", "scopes", "created", "expires", "revoked", "created_by", "last_used",
-    ),
-    "INSERT": ("digest", "subject", "scopes", "expires", "created_by"),
-    "UPDATE": ("revoked",),
+# What AdminService may do with single columns, of tables that are listed below as well: make, list
+# and revoke tokens; say how an action ended, and change nothing else of the record.
+COLUMN_RIGHTS: Mapping[str, Mapping[str, Collection[str]]] = {
+    TOKENS: {
+        "SELECT": (
+            "token_id", "subject", "scopes", "created", "expires", "revoked", "created_by",
+            "last_used",
+        ),
+        "INSERT": ("digest", "subject", "scopes", "expires", "created_by"),
+        "UPDATE": ("revoked",),
+    },
+    "admin_action": {"UPDATE": ("outcome", "ended")},
 }  # fmt: skip
 
 # For people with `psql`: whoever may look up may select from them.

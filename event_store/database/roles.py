@@ -16,13 +16,12 @@ from psycopg2.extensions import cursor as Cursor
 
 from event_store.database.connection import fetch_one
 from event_store.database.rights import (
+    COLUMN_RIGHTS,
     GATEWAY_RIGHTS,
     MIGRATIONS,
     READ,
     READER_RIGHTS,
-    TOKEN_COLUMNS,
     TOKEN_FUNCTIONS,
-    TOKENS,
     VIEWS,
     WRITER_RIGHTS,
     Rights,
@@ -84,10 +83,11 @@ def _grants(role: str, rights: Rights, schema: str) -> Iterator[sql.Composable]:
     yield _statement("GRANT USAGE ON SCHEMA {} TO {}", schema, role)
     yield _statement("REVOKE ALL ON ALL TABLES IN SCHEMA {} FROM {}", schema, role)
     for table, names in {MIGRATIONS: READ, **rights}.items():
-        if table != TOKENS:
-            yield _grant(sql.SQL(", ").join(map(sql.SQL, names)), table, role)
-            continue
-        for name, columns in TOKEN_COLUMNS.items():
+        columns_of = COLUMN_RIGHTS.get(table, {})
+        whole = [name for name in names if name not in columns_of]
+        if whole:
+            yield _grant(sql.SQL(", ").join(map(sql.SQL, whole)), table, role)
+        for name, columns in columns_of.items():
             listed = sql.SQL(", ").join(map(sql.Identifier, columns))
             yield _grant(sql.SQL(name + " ({})").format(listed), table, role)
     if rights is READER_RIGHTS:

@@ -16,10 +16,10 @@ from event_store.database import pooler
 from event_store.database.connection import Connection, fetch_one
 from event_store.database.migrate import applied_migrations, migrations
 from event_store.database.rights import (
+    COLUMN_RIGHTS,
     MIGRATIONS,
     READ,
     TOKEN_FUNCTIONS,
-    TOKENS,
     WRITER_RIGHTS,
     Rights,
 )
@@ -52,11 +52,12 @@ _POWERS = (
     "SELECT rolname, rolsuper, rolbypassrls FROM pg_catalog.pg_roles WHERE rolname = current_user"
 )
 # NULL where there is no such table or function. Of the tokens a role may have single columns.
+_OF_COLUMNS = ", ".join(f"'{table}'" for table in COLUMN_RIGHTS)
 _RIGHTS = (
     "SELECT asked.privilege, asked.name, "
     "CASE WHEN asked.privilege = 'EXECUTE' "
     "THEN has_function_privilege(to_regprocedure(asked.name), 'EXECUTE') "
-    f"WHEN asked.name = '{TOKENS}' "
+    f"WHEN asked.name IN ({_OF_COLUMNS}) "
     "THEN has_any_column_privilege(to_regclass(asked.name), asked.privilege) "
     "ELSE has_table_privilege(to_regclass(asked.name), asked.privilege) END, "
     "CASE WHEN asked.privilege <> 'EXECUTE' "

@@ -16,7 +16,7 @@ from event_store.lookup.cached_files import file_keys
 from event_store.lookup.packed import PACKED_FILES_MAX, PLANE_BYTES
 from event_store.model import Int32, Int64
 from event_store.pages.copy import SIGNATURE, TRAILER
-from event_store.pages.format import FUID_DTYPE
+from event_store.pages.format import FUID_DTYPE, OLT_PLANES_MAX
 
 _SIZE_BYTES, _ARRAY_HEAD_BYTES, _FUID_ITEM_BYTES, _DSID_ITEM_BYTES = 4, 20, 20, 8
 _INT = np.dtype(">i4")
@@ -107,7 +107,8 @@ class Messages:
         plain &= heads["fuids_size"] == _ARRAY_HEAD_BYTES + n_files * _FUID_ITEM_BYTES
         plain &= self._sizes(dsids) == _ARRAY_HEAD_BYTES + n_files * _DSID_ITEM_BYTES
         plain &= planes_bytes == (1 + columns.index_planes) * PLANE_BYTES
-        plain &= (olt_bytes >= 0) & (olt_bytes % PLANE_BYTES == 0) & (olt + olt_bytes == ends)
+        plain &= (olt_bytes >= 0) & (olt_bytes <= OLT_PLANES_MAX * PLANE_BYTES)
+        plain &= (olt_bytes % PLANE_BYTES == 0) & (olt + olt_bytes == ends)
         return columns, plain
 
     def _sizes(self, values: Int64) -> Int64:

@@ -29,7 +29,7 @@ SLOTS_PER_PAGE = 1 << SLOT_BITS
 SLOT_MASK = SLOTS_PER_PAGE - 1
 DENSE_EVENTS_MIN = 512
 _DENSE_PLANE_BYTES = SLOTS_PER_PAGE // 8
-_OLT_PLANES_MAX = 64
+OLT_PLANES_MAX = 64
 
 UInt16 = npt.NDArray[np.uint16]
 Fuids = npt.NDArray[np.void]  # dtype V16, one RAW file id an element
@@ -201,7 +201,7 @@ def unpack_olt(page: PackedPage) -> UInt64:
 
 def check_olt_planes(planes: bytes, width: int) -> None:
     """See that these are whole planes of a width, 64 at most; raises CorruptPageError."""
-    if len(planes) > _OLT_PLANES_MAX * width or len(planes) % max(width, 1):
+    if len(planes) > OLT_PLANES_MAX * width or len(planes) % max(width, 1):
         raise CorruptPageError(f"olt_planes has {len(planes)} bytes, a plane {width}")
 
 

@@ -228,7 +228,7 @@ class Storing:
 
     def _note_letters(self, kept_bytes: int, *, full: bool) -> None:
         full = full or kept_bytes >= self._letters_bytes_max
-        self._metrics.dead_letters_size(kept_bytes)
+        self._metrics.dead_letters_size(kept_bytes, self._letters_bytes_max)
         self.dead_letters_problem = (
             f"no room for new ones: {kept_bytes} bytes are kept, the limit is "
             f"{self._letters_bytes_max}; replay or discard some"

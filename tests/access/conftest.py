@@ -19,6 +19,8 @@ from tests.support.jwt import AUDIENCE, ISSUER, Issuer
 from tests.support.processes import Service
 
 CACHE_S = 0.5
+# Of one subject over HTTP.
+CALLS_MAX = 4
 
 
 class Doors(NamedTuple):
@@ -42,6 +44,14 @@ class Doors(NamedTuple):
         secret = self.opaque(*scopes, subject="revoked")
         execute(
             self.database_url, "UPDATE access_token SET revoked = now() WHERE subject = 'revoked'"
+        )
+        return secret
+
+    def expired(self, *scopes: str) -> str:
+        """One that nobody has used and that has ended."""
+        secret = self.opaque(*scopes, subject="ended")
+        execute(
+            self.database_url, "UPDATE access_token SET expires = now() WHERE subject = 'ended'"
         )
         return secret
 
@@ -79,7 +89,10 @@ def doors(postgres, _template, issuer) -> Iterator[Doors]:
     index = Service("index_service", **settings)
     ingest = Service("ingest_service", **settings)
     gateway = Service(
-        "rest_gateway", index_address=index.address, ingest_address=ingest.address, **settings
+        "rest_gateway",
+        index_address=index.address,
+        ingest_address=ingest.address,
+        **settings | {"calls_per_subject_max": CALLS_MAX},
     )
     opened = Doors(url, issuer, index, ingest, gateway)
     gateway.settings["EVENTINDEX_TOKEN"] = opened.opaque("lookup", lifetime_s=3600)
@@ -112,6 +125,7 @@ def bad_tokens(doors: Doors, scope: str, tmp_path) -> dict[str, str | None]:
         "no known form": "x" * 40,
         "unknown": "eix_" + "A" * 43,
         "revoked": doors.revoked(scope),
+        "expired, of the database": doors.expired(scope),
         "expired": issuer.token(scope, **old),
         "expired, ES256": issuer.token(scope, algorithm="ES256", **old),
         "not yet valid": issuer.token(scope, nbf=now + 300),
@@ -121,7 +135,7 @@ def bad_tokens(doors: Doors, scope: str, tmp_path) -> dict[str, str | None]:
         "wrong audience": issuer.token(scope, aud="https://storage.example.org"),
         "alg none": issuer.forged({"alg": "none"}, scope) + "AA",
         "HMAC of the public key": issuer.forged({"alg": "HS256"}, scope),
-        "RS256, in truth an HMAC": issuer.forged({"alg": "HS256"}, scope),
+        "RS256, in truth an HMAC": issuer.forged({"alg": "RS256"}, scope),
         "unknown key": stranger.token(scope),
         "another's key of the same id": stranger.token(
             scope, headers={"kid": issuer.key_id("RS256")}

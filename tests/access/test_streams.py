@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from eventindex.v1 import event_pb2, ingest_pb2_grpc, lookup_pb2, lookup_pb2_grpc
-from tests.access.conftest import Doors, bad_tokens
+from tests.access.conftest import CACHE_S, Doors, bad_tokens
 from tests.conftest import execute
 from tests.support.processes import wait_until
 from tests.support.tokens import bearer
@@ -109,6 +109,32 @@ def test_a_token_that_turns_bad_ends_its_stream_and_no_other(doors: Doors, door,
         for stream in staying:
             assert stream.ask() is grpc.StatusCode.OK
             stream.end()
+
+
+def test_a_long_answer_ends_with_its_token(doors: Doors) -> None:
+    """What a service sends by itself is held too: a listing stops once its token is revoked."""
+    token, events = doors.opaque("lookup", subject="lister"), 100_000
+    batch = event_pb2.EventBatch(
+        files=BATCH.files, run_numbers=[2], event_numbers=range(events), file_indexes=[1]
+    )
+    batch.run_numbers[:] = [2] * events
+    batch.file_indexes[:] = [1] * events
+    with grpc.insecure_channel(doors.ingest.address) as channel:
+        stub = ingest_pb2_grpc.IngestServiceStub(channel)
+        (stored,) = stub.Ingest(iter([batch]), metadata=bearer(doors.opaque("ingest")), timeout=60)
+        assert stored.inserted == events
+    one_each = lookup_pb2.ListEventsRequest(batch_events_max=1)
+    with grpc.insecure_channel(doors.index.address) as channel:
+        stub = lookup_pb2_grpc.IndexServiceStub(channel)
+        listing = stub.ListEvents(one_each, metadata=bearer(token), timeout=120)
+        next(listing)
+        execute(
+            doors.database_url, "UPDATE access_token SET revoked = now() WHERE subject = 'lister'"
+        )
+        time.sleep(2 * CACHE_S)  # nothing tells when the service has forgotten the token
+        with pytest.raises(grpc.RpcError) as ended:
+            assert sum(1 for _ in listing) < events - 1
+        assert ended.value.code() is UNAUTHENTICATED
 
 
 def test_events_over_http_end_with_their_token(doors: Doors) -> None:

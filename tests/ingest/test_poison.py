@@ -171,6 +171,7 @@ def test_room_for_dead_letters_is_bounded(service, publisher, topics, database_u
     assert status == 503
     assert "dead_letters: no room" in text
     assert service.metric("eventindex_ingest_dead_letters_bytes") < ROOM_BYTES
+    assert service.metric("eventindex_ingest_dead_letters_bytes_max") == ROOM_BYTES
     check_balance(service)
     execute(database_url, "DELETE FROM dead_letter WHERE dead_letter_id < 10")
     wait_until(lambda: service.page("/readyz")[0] == 200, what="room")

@@ -14,6 +14,7 @@ from service_kit.errors import WrongSettingError
 from service_kit.settings import Settings
 from service_kit.tls_files import check_files
 from tests.support.ingest import make_certificates
+from tests.support.processes import run_python
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +59,33 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run(encrypt.split(), check=True, cwd=folder, capture_output=True)
     (folder / "text").write_text("no certificate\n")
     return folder
+
+
+# A server as gRPC makes it, and somebody who speaks no TLS to it.
+HANDSHAKE = """
+import service_kit, grpc, socket, sys
+from concurrent import futures
+from pathlib import Path
+key, cert = (Path(sys.argv[1], f"server.{kind}").read_bytes() for kind in ("key", "pem"))
+server = grpc.server(futures.ThreadPoolExecutor(1))
+port = server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([(key, cert)]))
+server.start()
+with socket.create_connection(("127.0.0.1", port)) as client:
+    client.sendall(b"GET / HTTP/1.0\\r\\n\\r\\n")
+    while client.recv(100):
+        pass
+server.stop(0).wait()
+"""
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_a_handshake_that_fails_leaves_no_line_that_is_no_json(
+    log_format: str, files: Path
+) -> None:
+    """What gRPC's core says by itself is text; a collector of JSON lines would stumble over it."""
+    program = HANDSHAKE.replace("sys.argv[1]", repr(str(files)))
+    said = run_python(program, EVENTINDEX_LOG_FORMAT=log_format).stderr
+    assert ("Handshake failed" in said, bool(said)) == ((log_format == "text"),) * 2
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.conftest import query
 from tests.support.monitoring import DASHBOARDS, DEPLOY, panels
 
 
@@ -32,3 +33,23 @@ def test_panels_say_what_they_show() -> None:
                 assert "or on()" in target["expr"], what
         grid = panel["gridPos"]
         assert grid["x"] + grid["w"] <= 24, what
+
+
+RUNBOOKS = re.sub(r"\s*\n\s*", " ", (DEPLOY.parent / "docs/runbooks.md").read_text("utf-8"))
+
+
+def test_runbooks_name_panels_that_are_there() -> None:
+    """Who is told to look at a panel finds it, by its title or as a page of the web."""
+    titles = {panel["title"] for _, panel in panels()}
+    boards = {file.stem for file in DASHBOARDS}
+    others = {"critical", "warning", "alerts", "live", "conflicts", "dead letters"}
+    for name in re.findall(r"(?<!\*)\*([A-Z][^*.]+)\.?\*(?!\*)", RUNBOOKS):
+        assert name in titles or name.lower() in boards | others, name
+
+
+def test_runbooks_ask_postgresql_what_it_understands(database_url: str) -> None:
+    """Nobody mends a query in the middle of the night."""
+    queries = re.findall(r'sql -c "([^"]+)"|`((?:SELECT|SHOW) [^`]+)`', RUNBOOKS)
+    assert len(queries) > 8
+    for command, text in queries:
+        query(database_url, (command or text).replace("(pid)", "(NULL)"))

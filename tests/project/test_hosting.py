@@ -118,7 +118,8 @@ def test_pods_are_given_settings_that_exist_and_images_of_this_release() -> None
         for container in template["spec"]["containers"] if template else ():
             assert container["image"] in images
             env = {one["name"]: one.get("value") for one in container.get("env", [])}
-            assert set(env) <= SETTINGS
+            # Two that others are made of.
+            assert set(env) <= SETTINGS | {"POD_NAME", "MQTT_CLIENT_ID"}
             listened = {v.rpartition(":")[2] for v in env.values() if v and "0.0.0.0:" in v}
             assert {str(port["containerPort"]) for port in container.get("ports", [])} == listened
             assert template["spec"]["enableServiceLinks"] is False

@@ -183,6 +183,20 @@ def _trouble() -> list[Panel]:
             (of("eventindex_requests_running", 'job="ingest_service"'), "{{instance}} {{method}}"),
         ),
         number(
+            "Room for dead letters, in use",
+            "percentunit",
+            8,
+            "Of EVENTINDEX_DEAD_LETTERS_BYTES_MAX; beyond it refused messages are gone.",
+            (
+                or_zero(
+                    f"max({of(f'{_INGEST}_dead_letters_bytes')} "
+                    f"/ ({of(f'{_INGEST}_dead_letters_bytes_max')} > 0))"
+                ),
+                "in use",
+            ),
+            bad=0.8,
+        ),
+        number(
             "Since the last message",
             "s",
             8,

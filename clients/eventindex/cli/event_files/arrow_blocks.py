@@ -8,6 +8,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -36,9 +37,11 @@ from eventindex.cli.event_files.rows import (
     checked_event,
 )
 from eventindex.columns import EventColumns
-from eventindex.results import RawFile
 from eventindex.text_rows import FILE_FIELDS
 from eventindex.uuids import is_canonical_uuid
+from eventindex.values import RawFile
+
+_FILE_IDS_MAX = 4096
 
 _Bools = npt.NDArray[np.bool_]
 _UInt64 = npt.NDArray[np.uint64]
@@ -190,6 +193,8 @@ def _file_ids(
     return [text or "" for text in texts], found
 
 
+# The files of many blocks are in one dictionary of the column.
+@lru_cache(maxsize=_FILE_IDS_MAX)
 def _file_id(value: object) -> str | None:
     """Return the file id that a value stands for, None for one that it is not."""
     if isinstance(value, uuid.UUID):
