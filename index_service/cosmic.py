@@ -64,7 +64,12 @@ class Cosmic:
         counts = await self._threads.run(fetch)
         if len(counts) > _GROUPS_MAX:
             raise InvalidRequestError(
-                f"more than {_GROUPS_MAX:,} counts by {by}: narrow the run or time range"
+                told(
+                    "TOO_MANY_COUNTS_BY",
+                    "more than {limit} counts by {by}: narrow the run or time range",
+                    limit=f"{_GROUPS_MAX:,}",
+                    by=by,
+                )
             )
         return cosmic_reply.count_response(by, counts)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from event_store.telescope.read import CosmicSelection
+from eventindex.told import told
 from eventindex.v1 import lookup_pb2
 from service_kit import checks
 from service_kit.errors import InvalidRequestError
@@ -33,12 +34,19 @@ def plan_selection(request: lookup_pb2.GetCosmicEventsRequest) -> CosmicSelectio
         begin, end = request.time_first, request.time_last
         if (begin.seconds, begin.nanos) > (end.seconds, end.nanos):
             raise InvalidRequestError(
-                f"time_first={begin.ToJsonString()} is after time_last={end.ToJsonString()}"
+                told(
+                    "TIMES_REVERSED_AT",
+                    "time_first={first} is after time_last={last}",
+                    first=begin.ToJsonString(),
+                    last=end.ToJsonString(),
+                )
             )
     if request.HasField("detector_id"):
         detector = checks.text("detector_id", request.detector_id)
         if not detector:
-            raise InvalidRequestError("detector_id='' is no detector; leave it out to take all")
+            raise InvalidRequestError(
+                told("DETECTOR_EMPTY", "detector_id='' is no detector; leave it out to take all")
+            )
     return CosmicSelection(*runs, *events, first, last, detector)
 
 
@@ -49,5 +57,7 @@ def plan_count(by: int) -> str:
         InvalidRequestError: there is none with this number.
     """
     if by not in _COUNTS:
-        raise InvalidRequestError(f"by={by} is no way to count telescope events")
+        raise InvalidRequestError(
+            told("NOT_COUNTED_BY", "by={by} is not a way to count telescope events", by=by)
+        )
     return _COUNTS[by]

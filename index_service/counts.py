@@ -63,7 +63,9 @@ class EventCounts:
         """Return numbers of events of a selection."""
         planned = plan_selection(request.selection)
         if request.by not in lookup_pb2.CountBy.values():
-            raise InvalidRequestError(f"by={request.by} is not a CountBy")
+            raise InvalidRequestError(
+                told("NOT_A_COUNT_BY", "by={by} is not a CountBy", by=request.by)
+            )
         selection = await self._threads.run(
             lambda connection: resolve(connection, planned, request.selection)
         )

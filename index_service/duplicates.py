@@ -12,6 +12,7 @@ from event_store.model import RAW_NAME
 from event_store.select.collections import collection_number
 from event_store.select.duplicates import BetweenCollections, Pair, Shared, WithinCollection
 from event_store.select.existence import require_dataset
+from eventindex.told import told
 from eventindex.v1 import lookup_pb2
 from index_service.events_plan import plan_names
 from index_service.overlap import COLLECTIONS_MAX
@@ -67,9 +68,17 @@ def plan_datasets(dsids: Sequence[int]) -> set[int]:
     """
     wanted = {checks.dsid(dsid) for dsid in dsids}
     if len(dsids) > 2:
-        raise InvalidRequestError(f"datasets has {len(dsids)} elements: a pair has two")
+        raise InvalidRequestError(
+            told(
+                "NOT_A_PAIR_OF_DATASETS",
+                "datasets has {count} elements: a pair has two",
+                count=len(dsids),
+            )
+        )
     if len(wanted) < len(dsids):
-        raise InvalidRequestError(f"datasets[1]={dsids[1]} is there twice")
+        raise InvalidRequestError(
+            told("DATASET_TWICE", "datasets[1]={dataset} is there twice", dataset=dsids[1])
+        )
     return wanted
 
 
@@ -111,5 +120,9 @@ def _place(pair: Pair, numbers: Sequence[int]) -> tuple[int, int, int, int]:
 def _check_size(pairs: int) -> None:
     if pairs > PAIRS_MAX:
         raise InvalidRequestError(
-            f"there are more than {PAIRS_MAX:,} pairs of datasets: narrow the range of runs"
+            told(
+                "TOO_MANY_DATASET_PAIRS",
+                "there are more than {limit} pairs of datasets: narrow the range of runs",
+                limit=f"{PAIRS_MAX:,}",
+            )
         )

@@ -47,7 +47,9 @@ def plan_list(request: lookup_pb2.ListEventsRequest) -> ListPlan:
     """
     resumes = [request.HasField(name) for name in ("after_run_number", "after_event_number")]
     if any(resumes) and not all(resumes):
-        raise InvalidRequestError("after_run_number and after_event_number go together")
+        raise InvalidRequestError(
+            told("AFTER_INCOMPLETE", "after_run_number and after_event_number go together")
+        )
     for name in ("after_run_number", "after_event_number"):
         checks.number(name, getattr(request, name))
     batch_events = checks.at_most(
@@ -101,10 +103,26 @@ def plan_names(field: str, names: Sequence[str], names_max: int) -> list[str]:
     """
     found = [name or RAW_NAME for name in names]
     if len(found) > names_max:
-        raise InvalidRequestError(f"{field} has {len(found)} names: the limit is {names_max}")
+        raise InvalidRequestError(
+            told(
+                "TOO_MANY_NAMES",
+                "{field} has {names} names: the limit is {limit}",
+                field=field,
+                names=len(found),
+                limit=names_max,
+            )
+        )
     for place, name in enumerate(found):
         if name in found[:place]:
-            raise InvalidRequestError(f"{field}[{place}]={name[:80]!r} is there twice")
+            raise InvalidRequestError(
+                told(
+                    "NAME_TWICE",
+                    "{field}[{index}]={name} is there twice",
+                    field=field,
+                    index=place,
+                    name=repr(name[:80]),
+                )
+            )
     return found
 
 
@@ -115,12 +133,25 @@ def run_ranges(messages: Sequence[lookup_pb2.RunRange]) -> tuple[tuple[int, int]
         InvalidRequestError: too many, a number out of range, or a reversed range; names its index.
     """
     if len(messages) > RUN_RANGES_MAX:
-        raise InvalidRequestError(f"runs has {len(messages)} ranges, above {RUN_RANGES_MAX}")
+        raise InvalidRequestError(
+            told(
+                "TOO_MANY_RUN_RANGES",
+                "runs has {ranges} ranges, above {limit}",
+                ranges=len(messages),
+                limit=RUN_RANGES_MAX,
+            )
+        )
     for index, message in enumerate(messages):
         checks.number(f"runs[{index}].first", message.first)
         checks.number(f"runs[{index}].last", message.last)
         if message.first > message.last:
             raise InvalidRequestError(
-                f"runs[{index}]: first={message.first} is above last={message.last}"
+                told(
+                    "RUN_RANGE_REVERSED",
+                    "runs[{index}]: first={first} is above last={last}",
+                    index=index,
+                    first=message.first,
+                    last=message.last,
+                )
             )
     return merged((message.first, message.last) for message in messages)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from event_store.database.connection import Connection
 from event_store.lookup.file_names import FileNames, KnownFile
 from event_store.select.lists import DatasetNames, dataset_names
+from eventindex.told import told
 from eventindex.v1 import event_pb2, lookup_pb2
 from service_kit.errors import InvalidRequestError
 from service_kit.file_urls import FileUrl
@@ -75,8 +76,13 @@ class Names:
         size = response.ByteSize()
         if size > MESSAGE_BYTES_MAX - _ROOM_BYTES:
             raise InvalidRequestError(
-                f"the names of {len(response.files):,} files take {size:,} bytes, more than a "
-                "message holds: ask for fewer pairs at once"
+                told(
+                    "NAMES_TOO_LONG",
+                    "the names of {files} files take {bytes} bytes, more than a message holds: "
+                    "ask for fewer pairs at once",
+                    files=f"{len(response.files):,}",
+                    bytes=f"{size:,}",
+                )
             )
         # An answer without files is one of no fields: nothing was found.
         return [response.SerializeToString()] if response.files else []

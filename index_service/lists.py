@@ -164,9 +164,7 @@ class Catalogue:
                 told("FILE_NOT_FOUND", "fuid_raw={file} is not in the index", file=fuid)
             )
         if len(rows) > _FILE_ROWS_MAX:
-            raise InvalidRequestError(
-                f"fuid_raw={fuid} has events in more than {_FILE_ROWS_MAX:,} runs: use ListFiles"
-            )
+            raise lists_plan.too_many_runs(fuid, _FILE_ROWS_MAX)
         files = [lists_reply.raw_file(row) for row in rows]
         if request.with_file_names:
             await self._fill_names(files, [row.run_number for row in rows])
@@ -192,13 +190,12 @@ class Catalogue:
         fuids = await self._fetch(lambda cursor: lists.fuids_of_name(cursor, name, 3))
         if not fuids:
             raise NotFoundError(
-                told("FILE_NAME_NOT_FOUND", "name={name} is no file's", name=f"{name!r}")
+                told(
+                    "FILE_NAME_NOT_FOUND", "name={name} is not the name of a file", name=f"{name!r}"
+                )
             )
         if len(fuids) > 1:
-            raise InvalidRequestError(
-                f"name={name!r} is the name of several files: ask for one of fuid_raw="
-                f"{', '.join(fuids[:2])}{', …' if len(fuids) > 2 else ''}"
-            )
+            raise lists_plan.several_files(name, fuids)
         return fuids[0]
 
     async def _fill_names(self, files: list[event_pb2.RawFile], runs: list[int | None]) -> None:
@@ -240,7 +237,11 @@ def _collections_of_runs(cursor: Cursor, request: lookup_pb2.ListRunsRequest) ->
     if request.all_collections:
         if request.collection:
             raise InvalidRequestError(
-                f"collection={request.collection[:80]!r} and all_collections: give one"
+                told(
+                    "COLLECTION_AND_ALL",
+                    "collection={collection} and all_collections: give one",
+                    collection=repr(request.collection[:80]),
+                )
             )
         return None
     if request.collection or not request.detector_id:
@@ -281,16 +282,9 @@ def _file_events(connection: Connection, fuid: str, collections: Sequence[int]) 
     try:
         return read_file_events(connection, fuid, PAIRS_PER_MESSAGE_MAX, collections)
     except TooManyEventsError:
-        raise _too_many(fuid, f"more than {PAIRS_PER_MESSAGE_MAX:,}") from None
+        raise lists_plan.too_many_events(fuid, f"more than {PAIRS_PER_MESSAGE_MAX:,}") from None
 
 
 def _check_size(fuid: str, events: int) -> None:
     if events > PAIRS_PER_MESSAGE_MAX:
-        raise _too_many(fuid, f"{events:,}")
-
-
-def _too_many(fuid: str, events: str) -> InvalidRequestError:
-    return InvalidRequestError(
-        f"fuid_raw={fuid} has {events} events, with_events answers up to "
-        f"{PAIRS_PER_MESSAGE_MAX:,}: use ListEvents with the same fuid_raw"
-    )
+        raise lists_plan.too_many_events(fuid, f"{events:,}")

@@ -9,6 +9,7 @@ from event_store.model import DatasetState
 from event_store.select.lists import CONFLICT_ORDER, DATASET_ORDERS, FILE_ORDERS
 from event_store.select.paging import PageOf
 from event_store.select.run_list import RUN_ORDERS
+from eventindex.told import told
 from eventindex.v1 import lookup_pb2
 from index_service import page_token
 from service_kit import checks
@@ -17,6 +18,8 @@ from service_kit.settings import PAIRS_PER_MESSAGE_MAX
 
 PAGE_SIZE_MAX = 10_000
 PAGE_SIZE_DEFAULT = 1000
+# Ids that a message names.
+_FILES_NAMED = 2
 
 _ListRequest: TypeAlias = (
     lookup_pb2.ListRunsRequest
@@ -83,7 +86,12 @@ def plan_runs(request: lookup_pb2.ListRunsRequest) -> RunsPlan:
 def _numbers(request: lookup_pb2.ListRunsRequest) -> tuple[int, ...]:
     if len(request.run_numbers) > PAGE_SIZE_MAX:
         raise InvalidRequestError(
-            f"run_numbers has {len(request.run_numbers):,} runs, above {PAGE_SIZE_MAX:,}"
+            told(
+                "TOO_MANY_RUN_NUMBERS",
+                "run_numbers has {count} runs, above {limit}",
+                count=f"{len(request.run_numbers):,}",
+                limit=f"{PAGE_SIZE_MAX:,}",
+            )
         )
     return tuple(checks.number("run_numbers", number) for number in request.run_numbers)
 
@@ -99,7 +107,11 @@ def plan_datasets(request: lookup_pb2.ListDatasetsRequest) -> DatasetsPlan:
         state = int(request.state)
         if state not in set(DatasetState):
             known = ", ".join(f"{one.value} ({one.name})" for one in DatasetState)
-            raise InvalidRequestError(f"state={state} is none of {known}")
+            raise InvalidRequestError(
+                told(
+                    "NOT_A_STATE", "state={state} is none of {choices}", state=state, choices=known
+                )
+            )
     return DatasetsPlan(
         _page(request, *_order(request.order_by, DATASET_ORDERS)),
         state,
@@ -116,7 +128,7 @@ def plan_dataset(request: lookup_pb2.GetDatasetRequest) -> tuple[int | None, str
     if request.HasField("dsid_raw"):
         return checks.dsid(request.dsid_raw), None
     if not request.name:
-        raise InvalidRequestError("dsid_raw or name must be given")
+        raise InvalidRequestError(told("DATASET_UNNAMED", "dsid_raw or name must be given"))
     return None, checks.text("name", request.name)
 
 
@@ -144,7 +156,12 @@ def plan_file_name(request: lookup_pb2.GetFileRequest) -> str | None:
         return None
     if request.fuid_raw:
         raise InvalidRequestError(
-            f"fuid_raw={request.fuid_raw[:60]!r} and name={request.name[:60]!r}: give one"
+            told(
+                "FILE_AND_NAME",
+                "fuid_raw={file} and name={name}: give one",
+                file=repr(request.fuid_raw[:60]),
+                name=repr(request.name[:60]),
+            )
         )
     return checks.text("name", request.name)
 
@@ -170,8 +187,13 @@ def plan_collections(request: lookup_pb2.ListCollectionsRequest) -> Sequence[int
     """
     if len(request.run_numbers) > PAIRS_PER_MESSAGE_MAX:
         raise InvalidRequestError(
-            f"run_numbers has {len(request.run_numbers)} elements: the limit is "
-            f"{PAIRS_PER_MESSAGE_MAX}"
+            told(
+                "TOO_MANY_ELEMENTS_OF",
+                "{field} has {count} elements: the limit is {limit}",
+                field="run_numbers",
+                count=len(request.run_numbers),
+                limit=PAIRS_PER_MESSAGE_MAX,
+            )
         )
     return [
         checks.number(f"run_numbers[{index}]", run) for index, run in enumerate(request.run_numbers)
@@ -191,7 +213,12 @@ def _order(order_by: str, orders: Mapping[str, Sequence[str]]) -> tuple[Sequence
     name, _, direction = (order_by or next(iter(orders))).partition(" ")
     if name not in orders or direction not in {"", "desc"} or order_by.endswith(" "):
         raise InvalidRequestError(
-            f"order_by={order_by[:60]!r} is none of {', '.join(orders)}, nor one with ' desc'"
+            told(
+                "NOT_AN_ORDER",
+                "order_by={order} is none of {choices}, nor one with ' desc'",
+                order=repr(order_by[:60]),
+                choices=", ".join(orders),
+            )
         )
     return orders[name], direction == "desc"
 
@@ -202,4 +229,43 @@ def _page(request: _ListRequest, columns: Sequence[str], descending: bool) -> Pa
         descending,
         page_token.decode(request, request.page_token, columns),
         checks.at_most("page_size", request.page_size, PAGE_SIZE_MAX) or PAGE_SIZE_DEFAULT,
+    )
+
+
+def several_files(name: str, fuids: Sequence[str]) -> InvalidRequestError:
+    """Return the error of a name that is not one file's."""
+    more = ["…"] if len(fuids) > _FILES_NAMED else []
+    return InvalidRequestError(
+        told(
+            "NAME_OF_SEVERAL_FILES",
+            "name={name} is the name of several files: ask for one of fuid_raw={choices}",
+            name=repr(name),
+            choices=", ".join([*fuids[:_FILES_NAMED], *more]),
+        )
+    )
+
+
+def too_many_runs(fuid: object, runs_max: int) -> InvalidRequestError:
+    """Return the error of a file of more runs than one answer holds."""
+    return InvalidRequestError(
+        told(
+            "FILE_OF_MANY_RUNS",
+            "fuid_raw={file} has events in more than {limit} runs: use ListFiles",
+            file=fuid,
+            limit=f"{runs_max:,}",
+        )
+    )
+
+
+def too_many_events(fuid: str, events: str) -> InvalidRequestError:
+    """Return the error of a file of more events than one answer holds."""
+    return InvalidRequestError(
+        told(
+            "FILE_OF_MANY_EVENTS",
+            "fuid_raw={file} has {events} events, with_events answers up to {limit}: "
+            "use ListEvents with the same fuid_raw",
+            file=fuid,
+            events=events,
+            limit=f"{PAIRS_PER_MESSAGE_MAX:,}",
+        )
     )

@@ -13,6 +13,7 @@ from google.protobuf.internal.containers import RepeatedScalarFieldContainer
 from event_store.database.commit_tokens import CommitToken, parse_token
 from event_store.lookup.batch import Asked
 from event_store.model import NUMBER_MAX, RAW_NAME, Int64
+from eventindex.told import told
 from eventindex.v1 import lookup_pb2
 from eventindex.wire import count_varints, fields, varint_values
 from service_kit import checks
@@ -133,7 +134,13 @@ def _token(text: str) -> CommitToken | None:
         return None
     token = parse_token(text)
     if token is None:
-        raise InvalidRequestError(f"commit_token is {text[:64]!r}, not that of an acknowledgement")
+        raise InvalidRequestError(
+            told(
+                "NOT_A_COMMIT_TOKEN",
+                "commit_token is {value}, not that of an acknowledgement",
+                value=repr(text[:64]),
+            )
+        )
     return token
 
 
@@ -141,11 +148,22 @@ def _check_lengths(runs: int, pairs: int) -> None:
     # Counted before any element is touched: a small message can claim millions.
     if max(pairs, runs) > PAIRS_PER_MESSAGE_MAX:
         raise InvalidRequestError(
-            f"{max(pairs, runs):,} pairs in a message: the limit is {PAIRS_PER_MESSAGE_MAX:,}"
+            told(
+                "TOO_MANY_PAIRS",
+                "{pairs} pairs in a message: the limit is {limit}",
+                pairs=f"{max(pairs, runs):,}",
+                limit=f"{PAIRS_PER_MESSAGE_MAX:,}",
+            )
         )
     if runs not in {1, pairs}:
         raise InvalidRequestError(
-            f"run_numbers has {runs} elements for {pairs} event_numbers: one for all or one each"
+            told(
+                "RUNS_DO_NOT_FIT",
+                "run_numbers has {runs} elements for {pairs} event_numbers: one for all "
+                "or one each",
+                runs=runs,
+                pairs=pairs,
+            )
         )
 
 
@@ -154,5 +172,13 @@ def _numbers(name: str, field: RepeatedScalarFieldContainer[int]) -> Int64:
     too_large = values > np.uint64(NUMBER_MAX)
     if too_large.any():
         index = int(too_large.argmax())
-        raise InvalidRequestError(f"{name}[{index}]={int(values[index])} is above 2^63-1")
+        raise InvalidRequestError(
+            told(
+                "ELEMENT_ABOVE",
+                "{field}[{index}]={value} is above 2^63-1",
+                field=name,
+                index=index,
+                value=int(values[index]),
+            )
+        )
     return values.astype(np.int64)

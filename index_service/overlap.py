@@ -12,6 +12,7 @@ from event_store.database.threads import DatabaseThreads
 from event_store.model import Int64
 from event_store.select.collections import collection_number
 from event_store.select.overlap import Overlap
+from eventindex.told import told
 from eventindex.v1 import lookup_pb2
 from index_service.events_plan import plan_names
 from service_kit import checks
@@ -34,7 +35,9 @@ class Overlaps:
         """Return the matrix of events in both of two collections, and on request that of runs."""
         names = plan_names("collections", request.collections, COLLECTIONS_MAX)
         if not names:
-            raise InvalidRequestError("collections is empty: name at least one")
+            raise InvalidRequestError(
+                told("NO_COLLECTIONS", "collections is empty: name at least one")
+            )
         runs = checks.number_range(request, "run")
         numbers = await self._threads.run(partial(_numbers, names=names))
         overlap = Overlap(numbers, runs.first, runs.last)
@@ -47,7 +50,11 @@ class Overlaps:
                     by_run[run] = by_run[run] + matrix if run in by_run else matrix
             if len(by_run) * total.size > COUNTS_MAX:
                 raise InvalidRequestError(
-                    f"by_run has more than {COUNTS_MAX:,} counts: narrow the range of runs"
+                    told(
+                        "TOO_MANY_COUNTS_BY_RUN",
+                        "by_run has more than {limit} counts: narrow the range of runs",
+                        limit=f"{COUNTS_MAX:,}",
+                    )
                 )
         return lookup_pb2.OverlapCollectionsResponse(
             collections=names,

@@ -16,6 +16,7 @@ from datetime import datetime
 from google.protobuf.message import Message
 
 from event_store.select.paging import KEY_TYPES
+from eventindex.told import told
 from service_kit.errors import InvalidRequestError
 
 TOKEN_CHARACTERS_MAX = 4096
@@ -41,9 +42,20 @@ def decode(request: Message, token: str, columns: Sequence[str]) -> tuple[object
         return None
     if len(token) > TOKEN_CHARACTERS_MAX:
         raise InvalidRequestError(
-            f"page_token has {len(token):,} characters: the limit is {TOKEN_CHARACTERS_MAX:,}"
+            told(
+                "PAGE_TOKEN_TOO_LONG",
+                "page_token has {characters} characters: the limit is {limit}",
+                characters=f"{len(token):,}",
+                limit=f"{TOKEN_CHARACTERS_MAX:,}",
+            )
         )
-    foreign = InvalidRequestError(f"page_token={token[:40]!r} is not one of this service")
+    foreign = InvalidRequestError(
+        told(
+            "PAGE_TOKEN_NOT_OURS",
+            "page_token={token} is not one of this service",
+            token=repr(token[:40]),
+        )
+    )
     try:
         padded = token + "=" * (-len(token) % 4)
         found = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
@@ -53,7 +65,11 @@ def decode(request: Message, token: str, columns: Sequence[str]) -> tuple[object
         raise foreign
     if found[0] != _digest(request):
         raise InvalidRequestError(
-            f"page_token={token[:40]!r} is of a request with another order or other filters"
+            told(
+                "PAGE_TOKEN_OF_OTHER_REQUEST",
+                "page_token={token} is of a request with another order or other filters",
+                token=repr(token[:40]),
+            )
         )
     if len(found) != len(columns) + 1:
         raise foreign

@@ -15,6 +15,7 @@ from event_store.model import DatasetState
 from event_store.select import provenance
 from event_store.select.collections import collection_number, collections_of_file
 from event_store.select.provenance import RelatedFile, Relations
+from eventindex.told import told
 from eventindex.v1 import event_pb2, lookup_pb2
 from index_service.events_plan import plan_names
 from service_kit.errors import InvalidRequestError
@@ -49,7 +50,12 @@ def plan(request: lookup_pb2.GetFileRequest) -> list[str]:
     """
     names = plan_names("related_collections", request.related_collections, NAMES_MAX)
     if names and not (request.with_parents or request.with_children):
-        raise InvalidRequestError("related_collections goes with with_parents or with_children")
+        raise InvalidRequestError(
+            told(
+                "RELATED_WITHOUT_KIND",
+                "related_collections goes with with_parents or with_children",
+            )
+        )
     return names
 
 
@@ -84,8 +90,13 @@ async def _files(
         more = await threads.run(relations.read)
         if relations.files > FILES_MAX:
             raise InvalidRequestError(
-                f"fuid_raw={uuid.UUID(bytes=fuid)} has more than {FILES_MAX:,} {kind}: "
-                "name one of related_collections"
+                told(
+                    "TOO_MANY_RELATED",
+                    "fuid_raw={file} has more than {limit} {kind}: name one of related_collections",
+                    file=uuid.UUID(bytes=fuid),
+                    limit=f"{FILES_MAX:,}",
+                    kind=kind,
+                )
             )
     return relations.found()
 
@@ -107,8 +118,14 @@ def _asked(
             if number not in asked:
                 own = ", ".join(repr(provenance.name_of(cursor, one.collection)) for one in found)
                 raise InvalidRequestError(
-                    f"related_collections: {name!r} is not among the {_kinds(request)} of {own}, "
-                    "the file's collection"
+                    told(
+                        "NOT_RELATED",
+                        "related_collections: {name} is not among the {kinds} of {own}, "
+                        "the file's collection",
+                        name=repr(name),
+                        kinds=_kinds(request),
+                        own=own,
+                    )
                 )
         return found
 

@@ -11,6 +11,7 @@ from event_store.database.connection import Connection
 from event_store.database.replica import ReplicaLag, reached, system_of
 from event_store.errors import ReplicaBehindError
 from event_store.lookup.batch import Asked
+from eventindex.told import told
 from service_kit import calls
 from service_kit.errors import InvalidRequestError
 
@@ -79,7 +80,9 @@ def not_reached(connection: Connection, asked: Sequence[Asked | Exception]) -> d
     found: dict[int, Exception] = {}
     for (place, token), has in zip(tokens.items(), there, strict=True):
         if token.system != system_of(connection):
-            found[place] = InvalidRequestError("commit_token is of another database")
+            found[place] = InvalidRequestError(
+                told("COMMIT_TOKEN_OF_OTHER_DATABASE", "commit_token is of another database")
+            )
         elif not has:
             found[place] = ReplicaBehindError(BEHIND)
     return found

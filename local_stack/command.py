@@ -1,4 +1,4 @@
-"""`eventindex up`: starts the local stack and keeps it until Ctrl-C. Never does the work itself."""
+"""Runs the local stack until Ctrl-C, for `eventindex up`. Never does the work itself."""
 
 from __future__ import annotations
 
@@ -12,28 +12,6 @@ from pydantic import ValidationError
 from local_stack.errors import StackError, StopRequestedError
 from local_stack.stack import Stack, running_stack
 from service_kit.settings import Settings
-
-
-@click.command("up", short_help="Run PostgreSQL, a broker and all services here.")
-@click.option(
-    "--data-dir",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Where the data is kept (default: EVENTINDEX_DATA_DIR, or ./.eventindex).",
-)
-@click.option(
-    "--broker",
-    type=click.Choice(["auto", "mosquitto", "amqtt"]),
-    default="auto",
-    help="Which broker to run (default: Mosquitto where it is installed, otherwise amqtt).",
-)
-def up_command(data_dir: Path | None, broker: str) -> None:
-    """Run PostgreSQL, a broker and all services on this machine; Ctrl-C stops them.
-
-    Ports and URLs are settings, EVENTINDEX_INDEX_ADDRESS and so on; a usual port that is taken is
-    replaced by a free one. With EVENTINDEX_DATABASE_URL or EVENTINDEX_MQTT_URL that server is used
-    and none is started. The addresses are in endpoints.json in the data directory.
-    """
-    sys.exit(run_stack(data_dir, serve_until_stopped, broker=broker))
 
 
 def run_stack(data_dir: Path | None, work: Callable[[Stack], None], *, broker: str = "auto") -> int:
@@ -82,7 +60,3 @@ def say(line: str) -> None:
         click.echo(line)
     except OSError:
         sys.stdout = None  # nobody reads any more
-
-
-if __name__ == "__main__":
-    up_command()

@@ -17,6 +17,7 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from event_store.errors import StoreError, StoreUnavailableError
 from eventindex.errors import EventIndexError
+from eventindex.told import told
 from rest_gateway import problems
 from rest_gateway.calls import (
     catalogue,
@@ -38,7 +39,7 @@ from rest_gateway.metrics import Metrics
 from rest_gateway.observing import ObserveMiddleware
 from rest_gateway.openapi import document
 from rest_gateway.parts import API_PREFIX, Parts
-from rest_gateway.problems import Problem
+from rest_gateway.problems import JsonLine, Problem
 from rest_gateway.security import SecurityMiddleware, may_look_up, refuse_other_sites
 from rest_gateway.web import pages
 from rest_gateway.wrong_fields import wrong_fields
@@ -80,6 +81,7 @@ def make_app(parts: Parts, observer: Metrics) -> FastAPI:
         openapi_url=f"{API_PREFIX}/openapi.json",
         docs_url=None,
         redoc_url=None,
+        default_response_class=JsonLine,
         separate_input_output_schemas=False,
     )
     app.state.parts = parts
@@ -167,10 +169,16 @@ async def _http_error(request: Request, error: Exception) -> Response:
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         headers["Allow"] = ", ".join(document.methods(request.app, request.url.path))
     kind = _KINDS.get(error.status_code, "invalid-request")
-    detail = f"{request.method} {problems.short(request.url.path)}: {error.detail}"
+    detail = told(
+        "CALL_REFUSED",
+        "{method} {path}: {problem}",
+        method=request.method,
+        path=problems.short(request.url.path),
+        problem=error.detail,
+    )
     return Problem(error.status_code, kind, detail, headers=headers).response()
 
 
 async def _unexpected(_: Request, __: Exception) -> Response:
     """Answer a mistake in the gateway; the server logs it with its trace."""
-    return Problem(500, "internal", "the gateway failed").response()
+    return Problem(500, "internal", told("GATEWAY_FAILED", "the gateway failed")).response()

@@ -8,6 +8,7 @@ import time
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from eventindex.told import told
 from rest_gateway import problems
 from rest_gateway.parts import API_PREFIX, is_followed
 from rest_gateway.problems import Problem
@@ -67,7 +68,11 @@ _BUSY = {
 TOO_LARGE = Problem(
     413,
     "too-large",
-    f"the body is above {HTTP_BODY_BYTES_MAX:,} bytes, and it is no list of pairs",
+    told(
+        "BODY_TOO_LARGE",
+        "the body is above {limit} bytes, and it is not a list of pairs",
+        limit=f"{HTTP_BODY_BYTES_MAX:,}",
+    ),
     limit=HTTP_BODY_BYTES_MAX,
     unit="bytes",
 ).response()

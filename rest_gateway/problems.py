@@ -54,6 +54,14 @@ _OF_SERVICES: Mapping[type[Exception], tuple[int, str, str]] = {
 }
 
 
+class JsonLine(JSONResponse):
+    """JSON that ends its line, so that a shell's prompt stands on the next one."""
+
+    def render(self, content: Any) -> bytes:
+        """Return the bytes of the body."""
+        return super().render(content) + b"\n"
+
+
 class Problem(Exception):  # noqa: N818  # the name that RFC 9457 gives it
     """An answer that says what is wrong.
 
@@ -99,7 +107,7 @@ class Problem(Exception):  # noqa: N818  # the name that RFC 9457 gives it
     def response(self) -> Response:
         """Return the answer."""
         headers = {"Cache-Control": "no-store", **self.headers}
-        return JSONResponse(self.document(), self.status, headers, MEDIA_TYPE)
+        return JsonLine(self.document(), self.status, headers, MEDIA_TYPE)
 
 
 def _with_reason(members: Mapping[str, Any], detail: object) -> dict[str, Any]:
@@ -172,7 +180,7 @@ def from_error(error: Exception) -> Problem:
         if isinstance(error, kind):
             headers = {"Retry-After": str(RETRY_AFTER_S)} if status in {429, 503} else None
             return Problem(status, name, detail, headers=headers)
-    return Problem(502, "bad-gateway", "the index failed to answer")
+    return Problem(502, "bad-gateway", told("INDEX_FAILED", "the index failed to answer"))
 
 
 def no_access(code: grpc.StatusCode | None, detail: str) -> Problem:

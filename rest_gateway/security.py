@@ -16,6 +16,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from event_store.admin import tokens
+from eventindex.told import told
 from rest_gateway import problems
 from rest_gateway.clients import authorization
 from rest_gateway.parts import Parts, PartsDep, is_followed
@@ -203,7 +204,11 @@ def refuse_other_sites(request: Request) -> None:
     """
     site = request.headers.get("sec-fetch-site", "none")
     if request.method not in _SAFE_METHODS and site not in {"none", "same-origin"}:
-        raise Problem(403, "cross-site", f"Sec-Fetch-Site is {site}: a page of another site asks")
+        raise Problem(
+            403,
+            "cross-site",
+            told("OTHER_SITE", "Sec-Fetch-Site is {site}: a page of another site asks", site=site),
+        )
 
 
 def _changes(
@@ -222,8 +227,12 @@ def _changes(
         raise Problem(
             403,
             "cross-site",
-            f"with Content-Type {given or '(none)'} this call needs the header "
-            "EventIndex-Request, of any value",
+            told(
+                "REQUEST_HEADER_NEEDED",
+                "with Content-Type {type} this call needs the header EventIndex-Request, "
+                "of any value",
+                type=given or "(none)",
+            ),
         )
 
 

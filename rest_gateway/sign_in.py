@@ -110,6 +110,6 @@ def origin(url: str) -> str:
     parts = urlsplit(url)
     host = parts.hostname or ""
     if parts.scheme != "https" or not _HOST.fullmatch(host):
-        raise ValueError(f"{url!r} is no https:// URL")
+        raise ValueError(f"{url!r} is not an https:// URL")
     host = f"[{host}]" if ":" in host else host
     return f"https://{host}" if parts.port in {None, 443} else f"https://{host}:{parts.port}"

@@ -26,12 +26,12 @@ class _Kind(NamedTuple):
 _ABOVE = _Kind("FIELD_ABOVE", "above {bound}", "le")
 _BELOW = _Kind("FIELD_BELOW", "below {bound}", "ge")
 _NO_CHOICE = _Kind("FIELD_NO_CHOICE", "none of {bound}", "expected")
-_NO_NUMBER = _Kind("FIELD_NO_NUMBER", "no whole number")
+_NO_NUMBER = _Kind("FIELD_NO_NUMBER", "not a whole number")
 _NO_BOOLEAN = _Kind("FIELD_NO_BOOLEAN", "neither true nor false")
-_NO_OBJECT = _Kind("FIELD_NO_OBJECT", "no JSON object")
-_NO_TIME = _Kind("FIELD_NO_TIME", "no time with a zone, such as 2026-11-21T12:00:00Z")
-_NO_UUID = _Kind("FIELD_NO_UUID", "no UUID of 8-4-4-4-12 hexadecimal digits")
-_NO_RUNS = _Kind("FIELD_NO_RUNS", "no runs and ranges such as 5,7-12")
+_NO_OBJECT = _Kind("FIELD_NO_OBJECT", "not a JSON object")
+_NO_TIME = _Kind("FIELD_NO_TIME", "not a time with a zone, such as 2026-11-21T12:00:00Z")
+_NO_UUID = _Kind("FIELD_NO_UUID", "not a UUID of 8-4-4-4-12 hexadecimal digits")
+_NO_RUNS = _Kind("FIELD_NO_RUNS", "not runs and ranges such as 5,7-12")
 _WRONG = _Kind("FIELD_WRONG", "not what it should be")
 
 _PATTERNS = {FUID_PATTERN: _NO_UUID, RUNS_PATTERN: _NO_RUNS}
@@ -49,8 +49,8 @@ _KINDS: Mapping[str, _Kind] = {
     "int_parsing": _NO_NUMBER,
     "int_parsing_size": _NO_NUMBER,
     "int_type": _NO_NUMBER,
-    "string_type": _Kind("FIELD_NO_TEXT", "no text"),
-    "list_type": _Kind("FIELD_NO_LIST", "no list"),
+    "string_type": _Kind("FIELD_NO_TEXT", "not a text"),
+    "list_type": _Kind("FIELD_NO_LIST", "not a list"),
     "dict_type": _NO_OBJECT,
     "model_type": _NO_OBJECT,
     "model_attributes_type": _NO_OBJECT,
@@ -80,7 +80,7 @@ def _sentence(error: Mapping[str, Any], field: str, value: str) -> Told:
     if kind == "missing":
         return told("FIELD_NEEDED", "{field} is needed", field=field)
     if kind == "extra_forbidden":
-        return told("FIELD_NOT_TAKEN", "{field} is nothing that this call takes", field=field)
+        return told("FIELD_NOT_TAKEN", "{field} is not a parameter of this call", field=field)
     if kind == "json_invalid":
         problem = limits.get("error", "")
         return told("BODY_NO_JSON", "the body is no JSON: {problem}", problem=problem)

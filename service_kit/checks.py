@@ -154,6 +154,12 @@ def unix_seconds(name: str, value: Timestamp, *, round_up: bool) -> int:
     seconds = value.seconds + (1 if round_up and value.nanos else 0)
     if not UNIX_MIN_S <= value.seconds <= UNIX_MAX_S or not 0 <= value.nanos < 10**9:
         raise InvalidRequestError(
-            f"{name}=({value.seconds} s, {value.nanos} ns) is not a time of the years 1 to 9999"
+            told(
+                "NOT_A_TIME",
+                "{field}=({seconds} s, {nanos} ns) is not a time of the years 1 to 9999",
+                field=name,
+                seconds=value.seconds,
+                nanos=value.nanos,
+            )
         )
     return seconds

@@ -36,7 +36,7 @@ def _day(entry: str, day: str) -> datetime.date:
             return datetime.date.fromisoformat(day)
     except ValueError:
         pass
-    raise _wrong(entry, f"{day!r} is no day such as 1970-01-01")
+    raise _wrong(entry, f"{day!r} is not a day such as 1970-01-01")
 
 
 def _wrong(entry: str, why: str) -> ValueError:

@@ -28,7 +28,7 @@ def parse_hosts(text: str) -> tuple[str, ...]:
     for name in names:
         if not _NAME.fullmatch(name):
             raise ValueError(
-                f"{name!r} is no name of a host: without a port, such as a.example.org"
+                f"{name!r} is not the name of a host: without a port, such as a.example.org"
             )
     return names
 

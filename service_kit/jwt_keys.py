@@ -122,7 +122,7 @@ def discovered(issuer: str) -> dict[str, object]:
 def get_json(url: str) -> object:
     """Return the JSON document at an https URL; raises as `discovered`."""
     if urlsplit(url).scheme != "https":
-        raise ValueError(f"{url!r} is no https:// URL")
+        raise ValueError(f"{url!r} is not an https:// URL")
     deadline = time.monotonic() + _ANSWER_S_MAX
     request = urllib.request.Request(url, headers={"Accept": "application/json"})  # noqa: S310  # https
     data = b""

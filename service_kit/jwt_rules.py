@@ -79,7 +79,7 @@ def heading_of(text: str, rules: JwtRules) -> Heading:
         raise UnfitTokenError("it wants extensions that are not known here")
     key_id, issuer = header.get("kid"), claims.get("iss")
     if key_id is not None and not isinstance(key_id, str):
-        raise UnfitTokenError("its key id is no text")
+        raise UnfitTokenError("its key id is not a text")
     if not isinstance(issuer, str) or not _is_line(issuer):
         raise UnfitTokenError("it names no issuer")
     if rules.issuers and issuer not in rules.issuers:
@@ -141,7 +141,7 @@ def verified(text: str, key: PyJWK, rules: JwtRules, asked_again: float) -> Call
         raise UnfitTokenError("its claims are not as they must be") from None
     times = [claims[name] for name in ("exp", "iat", "nbf") if name in claims]
     if not all(_is_time(value) for value in times):
-        raise UnfitTokenError("a time in it is no number")
+        raise UnfitTokenError("a time in it is not a number")
     subject = claims["sub"]
     if not isinstance(subject, str) or not _is_line(subject):
         raise UnfitTokenError("its subject is not one line of text")

@@ -25,7 +25,7 @@ def parse_issuers(text: str) -> list[str]:
     for issuer in issuers:
         parts = urlsplit(issuer)
         if parts.scheme != "https" or not parts.hostname or parts.query or parts.fragment:
-            raise ValueError(f"{issuer!r} is no https:// URL without query and fragment")
+            raise ValueError(f"{issuer!r} is not an https:// URL without query and fragment")
         if parts.username is not None:
             raise ValueError(f"the URL of {parts.hostname!r} has a user name")
     return issuers

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from google.protobuf.message import DecodeError, Message
 
+from eventindex.told import told
 from eventindex.wire_counts import excess
 from service_kit.errors import MalformedRequestError, TooManyElementsError
 from service_kit.settings import PAIRS_PER_MESSAGE_MAX
@@ -29,12 +30,19 @@ def parse(kind: type[M], data: bytes) -> M:
     too_much = excess(data, kind, PAIRS_PER_MESSAGE_MAX)
     if too_much:
         raise TooManyElementsError(
-            f"{too_much}: the limit of a message is {PAIRS_PER_MESSAGE_MAX:,}"
+            told(
+                "MESSAGE_OF_TOO_MANY",
+                "{too_much}: the limit of a message is {limit}",
+                too_much=too_much,
+                limit=f"{PAIRS_PER_MESSAGE_MAX:,}",
+            )
         )
     try:
         return kind.FromString(data)
     except DecodeError:
-        raise MalformedRequestError(f"the request is no {kind.DESCRIPTOR.name}") from None
+        raise MalformedRequestError(
+            told("NOT_THE_REQUEST", "the request is not a valid {kind}", kind=kind.DESCRIPTOR.name)
+        ) from None
 
 
 async def parse_all(kind: type[M], requests: AsyncIterator[bytes]) -> AsyncIterator[M]:

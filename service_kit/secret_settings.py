@@ -52,7 +52,7 @@ def check_secrets_directory(path: Path | None) -> None:
         ValueError: it is not.
     """
     if path is not None and not path.is_dir():
-        raise ValueError(f"EVENTINDEX_SECRETS_DIR: {path} is no directory")
+        raise ValueError(f"EVENTINDEX_SECRETS_DIR: {path} is not a directory")
 
 
 def from_file(name: str, value: SecretStr, path: Path | None) -> SecretStr:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         FileOfRun,
         TdcChannel,
     )
+    from eventindex.choices import CountBy
     from eventindex.client import Client, connect
     from eventindex.columns import EventColumns
     from eventindex.errors import (
@@ -54,12 +55,13 @@ if TYPE_CHECKING:
     )
     from eventindex.file_results import FileContent, RelatedFile
     from eventindex.picking import pick
-    from eventindex.results import Ack, DatasetState, Event, LookupResult, RawFile, Rejection
+    from eventindex.results import LookupResult
     from eventindex.root_files.pick_report import FileOutcome, PickReport
     from eventindex.run_lists import RunList, read_run_list
     from eventindex.run_results import EventBin, EventGap, IndexStatus, Run, RunGaps
     from eventindex.selection import mask_of
-    from eventindex.selection_results import CountBy, EventCount, EventCounts, Events
+    from eventindex.selection_results import EventCount, EventCounts, Events
+    from eventindex.values import Ack, DatasetState, Event, RawFile, Rejection
 
 # Imported when they are first used: what is asked for is all that a command pays for.
 _HOMES = {
@@ -107,11 +109,11 @@ _HOMES = {
     ),
     "eventindex.file_results": ("FileContent", "RelatedFile"),
     "eventindex.picking": ("pick",),
-    "eventindex.results": (
+    "eventindex.results": ("LookupResult",),
+    "eventindex.values": (
         "Ack",
         "DatasetState",
         "Event",
-        "LookupResult",
         "RawFile",
         "Rejection",
     ),
@@ -131,8 +133,8 @@ _HOMES = {
         "RunGaps",
     ),
     "eventindex.selection": ("mask_of",),
+    "eventindex.choices": ("CountBy",),
     "eventindex.selection_results": (
-        "CountBy",
         "EventCount",
         "EventCounts",
         "Events",

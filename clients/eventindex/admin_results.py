@@ -5,11 +5,13 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from eventindex.catalogue_results import to_time
 from eventindex.collection_names import RAW
-from eventindex.v1 import admin_pb2
+
+if TYPE_CHECKING:
+    from eventindex.v1 import admin_pb2
 
 
 class DeleteProgress(NamedTuple):

@@ -24,12 +24,12 @@ from eventindex.catalogue_results import (
 from eventindex.collection_results import Collection, to_collection
 from eventindex.datasets import to_wire_state
 from eventindex.errors import NotFoundError
+from eventindex.limits import NUMBER_MAX
 from eventindex.operations import Operations
-from eventindex.pairs import NUMBER_MAX
-from eventindex.results import DatasetState
 from eventindex.selection import Range, bounds, checked_number
 from eventindex.silence import Call
 from eventindex.v1 import admin_pb2, event_pb2
+from eventindex.values import DatasetState
 
 _ID_MAX = 2**64 - 1
 NOTED_FILES_MAX = 10_000

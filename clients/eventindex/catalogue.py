@@ -13,7 +13,7 @@ from eventindex.collection_queries import CollectionQueries
 from eventindex.connection import PAGE_ROWS
 from eventindex.cosmic_queries import CosmicQueries
 from eventindex.file_queries import FileQueries
-from eventindex.pairs import NUMBER_MAX
+from eventindex.limits import NUMBER_MAX
 from eventindex.run_results import (
     IndexStatus,
     Run,

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import datetime
-from typing import NamedTuple
-
-from google.protobuf.message import Message
-from google.protobuf.timestamp_pb2 import Timestamp
+from typing import TYPE_CHECKING, NamedTuple
 
 from eventindex.choices import CountChoice
 from eventindex.collection_names import RAW
-from eventindex.results import DatasetState, Event, RawFile, to_file
-from eventindex.v1 import event_pb2, lookup_pb2
+from eventindex.values import DatasetState, Event, RawFile, to_file
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+    from google.protobuf.timestamp_pb2 import Timestamp
+
+    from eventindex.v1 import event_pb2, lookup_pb2
 
 
 class CosmicCountBy(CountChoice):

@@ -40,7 +40,7 @@ def certificate_authority(directory: Path) -> Pair:
     if cert_file.exists() or key_file.exists():
         key = serialization.load_pem_private_key(key_file.read_bytes(), None)
         if not isinstance(key, ec.EllipticCurvePrivateKey):
-            raise ValueError(f"{key_file} is no key of an elliptic curve")
+            raise ValueError(f"{key_file} is not a key of an elliptic curve")
         return Pair(x509.load_pem_x509_certificate(cert_file.read_bytes()), key)
     made = _signed("EventIndex development CA", None, _CA_DAYS, _of_authority())
     _write(directory, "ca", made)

@@ -12,3 +12,13 @@ class CountChoice(StrEnum):
     @classmethod
     def _missing_(cls, value: object) -> NoReturn:
         raise ValueError(f"by is {value!r}, none of {', '.join(cls)}")
+
+
+class CountBy(CountChoice):
+    """What to count by."""
+
+    RUN = "run"
+    DATASET = "dataset"
+    FILE = "file"
+    BIT = "bit"
+    OVERLAP = "overlap"

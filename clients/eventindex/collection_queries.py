@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+
 from eventindex.collection_names import RAW, distinct_names
-from eventindex.collection_results import Collection, CollectionOverlap, to_collection, to_overlap
+from eventindex.collection_results import Collection, CollectionOverlap, to_collection
 from eventindex.datasets import DatasetQueries
-from eventindex.limits import PAIRS_PER_MESSAGE_MAX
-from eventindex.pairs import NUMBER_MAX
+from eventindex.limits import NUMBER_MAX, PAIRS_PER_MESSAGE_MAX
 from eventindex.selection import bounds, checked_number
 from eventindex.v1 import lookup_pb2
 
@@ -62,10 +63,20 @@ class CollectionQueries(DatasetQueries):
         request = lookup_pb2.OverlapCollectionsRequest(
             collections=distinct_names(collections), run_first=first, run_last=last, by_run=by_run
         )
-        return to_overlap(self._unary(self._index.OverlapCollections, request, timeout))
+        return _to_overlap(self._unary(self._index.OverlapCollections, request, timeout))
 
     def _collections(
         self, request: lookup_pb2.ListCollectionsRequest, timeout: float | None
     ) -> list[Collection]:
         answer = self._unary(self._index.ListCollections, request, timeout)
         return [to_collection(message) for message in answer.collections]
+
+
+def _to_overlap(message: lookup_pb2.OverlapCollectionsResponse) -> CollectionOverlap:
+    """Return the overlap of collections of the wire as a value."""
+    shape = (len(message.collections),) * 2
+    return CollectionOverlap(
+        list(message.collections),
+        np.array(message.events, np.int64).reshape(shape),
+        {run.run_number: np.array(run.events, np.int64).reshape(shape) for run in message.runs},
+    )

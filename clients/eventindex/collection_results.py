@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import datetime
-from typing import NamedTuple
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, NamedTuple
 
 from eventindex.catalogue_results import to_time
-from eventindex.results import DatasetState
-from eventindex.v1 import lookup_pb2
+from eventindex.values import DatasetState
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from eventindex.v1 import lookup_pb2
 
 
 class Collection(NamedTuple):
@@ -51,14 +53,4 @@ def to_collection(message: lookup_pb2.Collection) -> Collection:
         to_time(message, "created"),
         message.comment,
         message.detector_id,
-    )
-
-
-def to_overlap(message: lookup_pb2.OverlapCollectionsResponse) -> CollectionOverlap:
-    """Return the overlap of collections of the wire as a value."""
-    shape = (len(message.collections),) * 2
-    return CollectionOverlap(
-        list(message.collections),
-        np.array(message.events, np.int64).reshape(shape),
-        {run.run_number: np.array(run.events, np.int64).reshape(shape) for run in message.runs},
     )

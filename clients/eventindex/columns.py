@@ -11,15 +11,13 @@ import numpy.typing as npt
 
 from eventindex.collection_names import RAW, wire_name
 from eventindex.file_names import problem_of
-from eventindex.limits import PAIRS_PER_MESSAGE_MAX
+from eventindex.limits import DSID_MAX, PAIRS_PER_MESSAGE_MAX
 from eventindex.numbers import Int64, UInt64, checked_integer, is_array, to_bits, to_numbers
-from eventindex.results import RawFile
 from eventindex.uuids import is_canonical_uuid, uuid_hint
 from eventindex.v1 import event_pb2, ingest_pb2
+from eventindex.values import RawFile
 from eventindex.wire import packed_field
 
-DSID_MAX = 2**31 - 1
-OLT_MAX = 2**64 - 1
 _FIELDS = event_pb2.EventBatch.DESCRIPTOR.fields_by_name
 
 

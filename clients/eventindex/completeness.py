@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, TypedDict, Unpack
 
 from eventindex.catalogue import CatalogueQueries
+from eventindex.choices import CountBy
 from eventindex.collection_names import distinct_names
 from eventindex.errors import NotFoundError
 from eventindex.event_queries import EventQueries
-from eventindex.pairs import NUMBER_MAX
+from eventindex.limits import NUMBER_MAX
 from eventindex.run_results import Run
 from eventindex.selection import Range, SelectionArguments, run_bounds
-from eventindex.selection_results import CountBy, EventCount
+from eventindex.selection_results import EventCount
 
 # Runs or files that are counted by one question; an answer has at most 100,000.
 _COUNTS_PER_QUESTION = 50_000

@@ -16,7 +16,7 @@ from eventindex.catalogue_results import (
     to_cosmic_event,
 )
 from eventindex.connection import Connection
-from eventindex.pairs import NUMBER_MAX
+from eventindex.limits import NUMBER_MAX
 from eventindex.selection import Range, bounds, checked_fuid, checked_number, run_bounds
 from eventindex.v1 import lookup_pb2
 

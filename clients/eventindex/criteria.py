@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import TypeAlias
 
-from eventindex.columns import OLT_MAX
 from eventindex.errors import InvalidRequestError, NotFoundError
+from eventindex.limits import OLT_MAX
 from eventindex.told import told
 
+MASKS = ("olt_all", "olt_any", "olt_none")
 BIT_MAX = 63
 _TEXT_MAX = 60
 
@@ -94,6 +95,10 @@ def _hexadecimal(text: str) -> int:
         mask = 0
     if not 0 < mask <= OLT_MAX:
         raise ValueError(
-            told("NOT_A_MASK", "{mask} is no mask of 64 bits with a bit set", mask=text[:_TEXT_MAX])
+            told(
+                "NOT_A_MASK",
+                "{mask} is not a mask of 64 bits with a bit set",
+                mask=text[:_TEXT_MAX],
+            )
         )
     return mask

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from eventindex.catalogue_results import Dataset, to_dataset
 from eventindex.connection import PAGE_ROWS, Connection
 from eventindex.errors import NotFoundError, UnsupportedError
-from eventindex.results import DatasetState
 from eventindex.selection import checked_dsid
 from eventindex.told import told
 from eventindex.v1 import event_pb2, lookup_pb2
+from eventindex.values import DatasetState
 
 _WIRE_STATE = {
     DatasetState.OPEN: event_pb2.DATASET_STATE_OPEN,

@@ -16,9 +16,10 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from eventindex.columns import DSID_MAX, EventColumns
-from eventindex.results import RawFile
+from eventindex.columns import EventColumns
+from eventindex.limits import DSID_MAX
 from eventindex.selection_results import Events
+from eventindex.values import RawFile
 
 # Numbers of datasets that follow from names: above those that people give by hand, below those of
 # telescopes.

@@ -3,36 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
-from typing import NamedTuple
 
 import numpy as np
 
 from eventindex.collection_names import RAW, distinct_names
 from eventindex.datasets import DatasetQueries
-from eventindex.pairs import Int64
+from eventindex.duplicate_results import DatasetPair, DuplicateEvents
 from eventindex.selection import Range, run_bounds
 from eventindex.v1 import lookup_pb2
-
-
-class DatasetPair(NamedTuple):
-    """Two datasets that hold the same events, and how many."""
-
-    collection: str
-    dsid_raw: int
-    other_collection: str
-    other_dsid_raw: int
-    events: int
-
-
-class DuplicateEvents(NamedTuple):
-    """Events of one run that both datasets of a pair hold: int64, shape (n,), ascending.
-
-    `pair.events` is n; a pair may come in several parts.
-    """
-
-    pair: DatasetPair
-    run_number: int
-    event_numbers: Int64
 
 
 class DuplicateQueries(DatasetQueries):

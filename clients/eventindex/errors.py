@@ -110,6 +110,19 @@ _NOT_A_SERVICE = (
     ("http1.x", _NO_GRPC),
     ("WRONG_VERSION_NUMBER", "what is at this port speaks without TLS"),
 )
+# What gRPC says of a connection that did not come to be.
+_NO_CONNECTION = (
+    ("Connection refused", "nothing listens at this address (connection refused)"),
+    ("address lookup failed", "no host of this name is known"),
+    ("Domain name not found", "no host of this name is known"),
+    (
+        "Connection reset by peer",
+        "what is at this port closed the connection: is it a gRPC service?",
+    ),
+)
+# What the service says to programs, and what somebody at a shell can do about it.
+_ACCESS_NEEDED = "a token is needed"
+_ACCESS_GIVEN_BY = "give one by EVENTINDEX_TOKEN, or the name of its file by EVENTINDEX_TOKEN_FILE"
 # The server's text is enough: it is about the request, so the address is left out.
 _OF_THE_REQUEST = (InvalidRequestError, NotFoundError)
 
@@ -124,9 +137,19 @@ def from_rpc_error(error: grpc.RpcError, address: str) -> EventIndexError:
         if kind is UnavailableError and sign in details:
             # It will not be one a moment later: no reason to try again.
             return UnsupportedError(f"{address}: {words}")
+    details = _plainly(kind, details)
     text = details if issubclass(kind, _OF_THE_REQUEST) else f"{address}: {details}"
     reason, parameters = _reason_of(error)
     return kind(Told(text, reason, parameters) if reason else text)
+
+
+def _plainly(kind: type[EventIndexError], details: str) -> str:
+    """Return what a status says, in words for those who asked."""
+    if kind is UnavailableError:
+        return next((words for sign, words in _NO_CONNECTION if sign in details), details)
+    if kind is AccessError and details.startswith(_ACCESS_NEEDED):
+        return f"{_ACCESS_NEEDED}: {_ACCESS_GIVEN_BY}"
+    return details
 
 
 def _reason_of(error: grpc.RpcError) -> tuple[str, Mapping[str, str]]:

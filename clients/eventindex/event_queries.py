@@ -7,12 +7,13 @@ from typing import Any, Unpack
 
 import numpy as np
 
+from eventindex.choices import CountBy
 from eventindex.connection import Connection
-from eventindex.criteria import names_in
+from eventindex.criteria import MASKS, names_in
 from eventindex.datasets import DatasetQueries
-from eventindex.pairs import NUMBER_MAX
-from eventindex.selection import MASKS, SelectionArguments, checked_number, to_selection
-from eventindex.selection_results import CountBy, EventCounts, Events, to_counts
+from eventindex.limits import NUMBER_MAX
+from eventindex.selection import SelectionArguments, checked_number, to_selection
+from eventindex.selection_results import EventCounts, Events, to_counts
 from eventindex.silence import Call
 from eventindex.v1 import admin_pb2, lookup_pb2
 from eventindex.wire_decode import BatchColumns

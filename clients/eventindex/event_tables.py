@@ -14,12 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from eventindex.collection_names import RAW
-from eventindex.columns import DSID_MAX, EventColumns
-from eventindex.limits import PAIRS_PER_MESSAGE_MAX
+from eventindex.columns import EventColumns
+from eventindex.limits import DSID_MAX, PAIRS_PER_MESSAGE_MAX
 from eventindex.numbers import Int64, to_bits, to_numbers
-from eventindex.results import RawFile
 from eventindex.selection_results import Events
 from eventindex.uuids import why_no_uuid
+from eventindex.values import RawFile
 
 FIELDS = ("run_number", "event_number", "olt_result", "dsid_raw", "fuid_raw")
 _MAY_BE_LEFT_OUT = {"olt_result"}

@@ -9,7 +9,7 @@ from eventindex.collection_names import chosen_name
 from eventindex.connection import PAGE_ROWS
 from eventindex.datasets import DatasetQueries
 from eventindex.file_results import FileContent, to_file_content
-from eventindex.pairs import NUMBER_MAX
+from eventindex.limits import NUMBER_MAX
 from eventindex.selection import checked_fuid, checked_number
 from eventindex.v1 import lookup_pb2
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from eventindex.catalogue_results import FileOfRun, to_file_of_run
-from eventindex.results import RawFile, to_file
+from eventindex.catalogue_results import to_file_of_run
 from eventindex.selection_results import Events
-from eventindex.v1 import lookup_pb2
+from eventindex.values import RawFile, to_file
+
+if TYPE_CHECKING:
+    from eventindex.catalogue_results import FileOfRun
+    from eventindex.v1 import lookup_pb2
 
 
 class RelatedFile(NamedTuple):

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from eventindex.columns import DSID_MAX, EventColumns
-from eventindex.pairs import NUMBER_MAX
-from eventindex.results import RawFile
+from eventindex.columns import EventColumns
+from eventindex.limits import DSID_MAX, NUMBER_MAX
+from eventindex.values import RawFile
 
 # Part of what a seed means: another block size draws other events.
 _BLOCK_EVENT_NUMBERS = 100_000
@@ -71,7 +71,7 @@ class Plan:
             raise ValueError("olt_result has 64 bits")
         for chance in (self.gap_fraction, *self.trigger_probabilities):
             if not 0 <= chance <= 1:
-                raise ValueError(f"{chance} is no probability")
+                raise ValueError(f"{chance} is not a probability")
 
 
 def generate(plan: Plan) -> Iterator[EventColumns]:

@@ -14,7 +14,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-NUMBER_MAX = 2**63 - 1
+from eventindex.limits import NUMBER_MAX
+
 UINT64_MAX = 2**64 - 1
 
 Int64: TypeAlias = npt.NDArray[np.int64]

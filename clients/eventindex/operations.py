@@ -18,12 +18,13 @@ from eventindex.admin_results import (
 )
 from eventindex.connection import PAGE_ROWS
 from eventindex.datasets import DatasetQueries
-from eventindex.results import Ack, to_ack
+from eventindex.limits import TOKEN_LIFETIME_SECONDS
+from eventindex.results import to_ack
 from eventindex.selection import checked_number
 from eventindex.v1 import admin_pb2
+from eventindex.values import Ack
 
 _ID_MAX = 2**64 - 1
-TOKEN_LIFETIME_SECONDS = 30 * 24 * 3600
 
 
 class Operations(DatasetQueries):

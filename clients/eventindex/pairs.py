@@ -11,14 +11,13 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from eventindex.numbers import (
-    NUMBER_MAX,
     Int64,
     is_array,
     rows_of_integers,
     to_numbers,
 )
 
-__all__ = ["NUMBER_MAX", "Int64", "Pairs", "PairsLike", "to_numbers", "to_pairs"]
+__all__ = ["Int64", "Pairs", "PairsLike", "to_numbers", "to_pairs"]
 
 _NAMES = ("run_number", "event_number")
 

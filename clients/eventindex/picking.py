@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
 from eventindex.collection_names import RAW
-from eventindex.limits import STORAGE_SECONDS_MAX
+from eventindex.limits import FILES_TOGETHER, STORAGE_SECONDS_MAX
 from eventindex.pairs import PairsLike
 from eventindex.root_files.branches import ALIASES, Wanted
-from eventindex.root_files.pick_report import FILES_TOGETHER, Order, PickOptions, PickReport
+from eventindex.root_files.pick_report import Order, PickOptions, PickReport
 
 if TYPE_CHECKING:
     from eventindex.client import Client

@@ -15,8 +15,8 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from eventindex.limits import RUN_RANGES_MAX
-from eventindex.pairs import NUMBER_MAX, Int64
+from eventindex.limits import NUMBER_MAX, RUN_RANGES_MAX
+from eventindex.pairs import Int64
 from eventindex.strict_json import STRICT
 
 FILE_BYTES_MAX = 64 * 1024 * 1024
@@ -96,7 +96,7 @@ def _of_text(data: bytes) -> Iterator[tuple[int, int]]:
         header_allowed = False
         match = _LINE.fullmatch(text)
         if match is None:
-            raise ValueError(f"line {number}: {text[:60]!r} is no run and no range of runs")
+            raise ValueError(f"line {number}: {text[:60]!r} is neither a run nor a range of runs")
         first = _number(match[1], f"line {number}")
         last = first if match[2] is None else _number(match[2], f"line {number}")
         if first > last:
@@ -120,7 +120,7 @@ def _of_json(data: bytes) -> RunList:
     for run, parts in found.items():
         number = _number(run, "run")
         if not isinstance(parts, list) or not all(_is_section(part) for part in parts):
-            raise ValueError(f"run {number}: {str(parts)[:60]} is no list of [first, last]")
+            raise ValueError(f"run {number}: {str(parts)[:60]} is not a list of [first, last]")
         sections += len(parts)
         if parts:
             runs.append((number, number))
@@ -163,5 +163,5 @@ def _is_section(part: object) -> bool:
 
 def _number(text: str, where: str) -> int:
     if not _DIGITS.fullmatch(text) or int(text) > NUMBER_MAX:
-        raise ValueError(f"{where}: {text[:60]!r} is no run number from 0 to 2^63-1")
+        raise ValueError(f"{where}: {text[:60]!r} is not a run number from 0 to 2^63-1")
     return int(text)

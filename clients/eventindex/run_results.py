@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from eventindex.collection_names import RAW
-from eventindex.v1 import lookup_pb2
+
+if TYPE_CHECKING:
+    from eventindex.v1 import lookup_pb2
 
 
 class Run(NamedTuple):

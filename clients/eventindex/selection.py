@@ -7,17 +7,15 @@ from collections.abc import Set as AbstractSet
 from typing import Any, TypeAlias, TypedDict
 
 from eventindex.collection_names import chosen_name
-from eventindex.columns import DSID_MAX, OLT_MAX
-from eventindex.criteria import Criteria, mask_of_criteria
-from eventindex.limits import RUN_RANGES_MAX
-from eventindex.numbers import NUMBER_MAX, checked_integer
+from eventindex.criteria import MASKS, Criteria, mask_of_criteria
+from eventindex.limits import DSID_MAX, NUMBER_MAX, OLT_MAX, RUN_RANGES_MAX
+from eventindex.numbers import checked_integer
 from eventindex.uuids import is_canonical_uuid, uuid_hint
 from eventindex.v1 import lookup_pb2
 
 Range: TypeAlias = tuple[int | None, int | None]
 # The bits that each name of a criterion is or was of.
 Bits: TypeAlias = Mapping[str, AbstractSet[int]]
-MASKS = ("olt_all", "olt_any", "olt_none")
 
 
 class SelectionArguments(TypedDict, total=False):

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from eventindex.choices import CountChoice
 from eventindex.collection_names import RAW
 from eventindex.errors import ServerError
 from eventindex.frames import Picked, to_arrow, to_pandas
@@ -15,16 +14,6 @@ from eventindex.pairs import Int64
 from eventindex.results import UInt32, UInt64, WithFiles
 from eventindex.v1 import event_pb2, lookup_pb2
 from eventindex.wire_decode import BatchColumns, from_message
-
-
-class CountBy(CountChoice):
-    """What to count by."""
-
-    RUN = "run"
-    DATASET = "dataset"
-    FILE = "file"
-    BIT = "bit"
-    OVERLAP = "overlap"
 
 
 class Events(WithFiles):

@@ -7,7 +7,8 @@ import numpy as np
 from eventindex.errors import ServerError
 from eventindex.lookup_messages import Response
 from eventindex.pairs import Pairs
-from eventindex.results import LookupResult, RawFile, to_file, to_result
+from eventindex.results import LookupResult, to_result
+from eventindex.values import RawFile, to_file
 
 
 class StreamResults:

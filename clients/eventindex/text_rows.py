@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eventindex.columns import EventColumns
-from eventindex.results import DatasetState, LookupResult, RawFile
+from eventindex.results import LookupResult
 from eventindex.selection_results import Events
 from eventindex.stored_text import pyarrow_is_loaded
+from eventindex.values import DatasetState, RawFile
 
 EVENT_FIELDS = ("run_number", "event_number", "olt_result", "dsid_raw", "fuid_raw")
 ANSWER_FIELDS = ("run_number", "event_number", "fuid_raw", "dsid_raw", "dataset_state")

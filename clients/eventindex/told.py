@@ -39,7 +39,7 @@ class Told(str):
 def told(reason: str, template: str, **parameters: object) -> Told:
     """Return a sentence by its reason; `{name}` in the template is a parameter."""
     if not _REASON.fullmatch(reason):
-        raise ValueError(f"{reason!r} is no reason: capital letters, digits and _")
+        raise ValueError(f"{reason!r} is not a reason: capital letters, digits and _")
     texts = {name: str(value) for name, value in parameters.items()}
     return Told(template.format_map(texts), reason, texts)
 

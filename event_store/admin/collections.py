@@ -23,6 +23,7 @@ from event_store.select.collections import (
 from event_store.telescope.names import detector_of_collection
 from event_store.write.catalogue import lock_run, wait_for_writers
 from event_store.write.cosmic_datasets import COLLECTIONS_LOCK
+from eventindex.told import told
 
 PAGES_PER_TRANSACTION_MAX = 512
 # With them go the records of their events.
@@ -65,8 +66,12 @@ def create(
         cursor.execute("SELECT count(*) FROM collection")
         if fetch_one(cursor)[0] >= collections_max:
             raise WrongStateError(
-                f"there are {collections_max} collections, the limit "
-                "(EVENTINDEX_COLLECTIONS_MAX): delete one first"
+                told(
+                    "TOO_MANY_COLLECTIONS",
+                    "there are {limit} collections, the limit (EVENTINDEX_COLLECTIONS_MAX): "
+                    "delete one first",
+                    limit=collections_max,
+                )
             )
         cursor.execute(
             "INSERT INTO collection (name, made_from, comment) VALUES (%s, %s, %s) "
@@ -75,7 +80,11 @@ def create(
         )
         row = cursor.fetchone()
         if row is None:
-            raise NameTakenError(f"name={name!r} is the name of a collection")
+            raise NameTakenError(
+                told(
+                    "NAME_OF_COLLECTION", "name={name} is the name of a collection", name=repr(name)
+                )
+            )
         return get_collection(cursor, row[0])
 
 
@@ -111,7 +120,13 @@ def begin_delete(connection: Connection, name: str) -> CollectionDeletion:
     with connection.cursor() as cursor:
         number = collection_number(cursor, name)
         if number == RAW:
-            raise WrongStateError(f"collection {name!r} is always there and cannot be deleted")
+            raise WrongStateError(
+                told(
+                    "COLLECTION_STAYS",
+                    "collection {name} is always there and cannot be deleted",
+                    name=repr(name),
+                )
+            )
         _closed(cursor, number)
     with connection.cursor() as cursor:
         wait_for_writers(cursor)
@@ -189,7 +204,9 @@ def end_delete(connection: Connection, deletion: CollectionDeletion) -> None:
             "SELECT EXISTS (SELECT 1 FROM run WHERE collection_id = %s)", (deletion.collection,)
         )
         if fetch_one(cursor)[0]:
-            raise WrongStateError("the collection took events meanwhile: delete it again")
+            raise WrongStateError(
+                told("COLLECTION_GREW", "the collection took events meanwhile: delete it again")
+            )
         cursor.execute("DELETE FROM dataset WHERE collection_id = %s", (deletion.collection,))
         cursor.execute("UPDATE dataset_version SET version = version + 1")
         cursor.execute("DELETE FROM collection WHERE collection_id = %s", (deletion.collection,))
@@ -202,8 +219,21 @@ def _closed(cursor: Cursor, number: int) -> None:
     )
     row = cursor.fetchone()
     if row is not None and row[1] == DatasetState.OPEN:
-        raise WrongStateError(f"collection {row[0]!r} is open: freeze or retire it first")
+        raise WrongStateError(
+            told(
+                "COLLECTION_OPEN",
+                "collection {collection} is open: freeze or retire it first",
+                collection=repr(row[0]),
+            )
+        )
     cursor.execute("SELECT name FROM collection WHERE made_from = %s LIMIT 1", (number,))
     other = cursor.fetchone()
     if row is not None and other is not None:
-        raise WrongStateError(f"collection {other[0]!r} is made from {row[0]!r}: delete it first")
+        raise WrongStateError(
+            told(
+                "COLLECTION_MADE_FROM",
+                "collection {other} is made from {collection}: delete it first",
+                other=repr(other[0]),
+                collection=repr(row[0]),
+            )
+        )

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from event_store.database.connection import Connection
 from event_store.errors import NameTakenError, NotFoundError
 from event_store.select.criteria import Criterion, clash
+from eventindex.told import told
 
 # An advisory lock of this number is held while a name is compared with the others.
 _NAMES_LOCK = 0x637269746572
@@ -31,8 +32,13 @@ def set_criterion(connection: Connection, criterion: Criterion) -> None:
         other = clash((Criterion(*row) for row in cursor.fetchall()), criterion)
         if other is not None:
             raise NameTakenError(
-                f"name={criterion.name!r} is the name of bit {other.bit} from run "
-                f"{other.first_run} on"
+                told(
+                    "NAME_OF_BIT",
+                    "name={name} is the name of bit {bit} from run {first_run} on",
+                    name=repr(criterion.name),
+                    bit=other.bit,
+                    first_run=other.first_run,
+                )
             )
         cursor.execute(
             "INSERT INTO olt_criterion (bit, first_run, name) VALUES (%s, %s, %s) "
@@ -57,5 +63,7 @@ def delete_criterion(connection: Connection, bit: int, first_run: int | None) ->
         found = sorted(gone)
     if not found:
         where = "" if first_run is None else f" from run {first_run} on"
-        raise NotFoundError(f"bit {bit} has no name{where}")
+        raise NotFoundError(
+            told("BIT_WITHOUT_NAME", "bit {bit} has no name{where}", bit=bit, where=where)
+        )
     return found

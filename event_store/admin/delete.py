@@ -26,6 +26,7 @@ from event_store.pages.removal import Removed, remove_dataset
 from event_store.pages.store import read_pages, update_pages
 from event_store.telescope.names import Telescope, telescope_of
 from event_store.write.catalogue import LockedRun, lock_run, wait_for_writers
+from eventindex.told import told
 
 # A transaction takes so many events at most: 64 pages are 524,288.
 PAGES_PER_TRANSACTION_MAX = 64
@@ -134,10 +135,19 @@ def _closed_dataset(cursor: Cursor, dsid: int) -> tuple[str, int]:
     )
     row = cursor.fetchone()
     if row is None:
-        raise NotFoundError(f"dataset dsid_raw={dsid} is not in the index")
+        raise NotFoundError(
+            told(
+                "DATASET_NOT_FOUND", "dataset dsid_raw={dataset} is not in the index", dataset=dsid
+            )
+        )
     if row[1] == DatasetState.OPEN:
         raise WrongStateError(
-            f"dataset dsid_raw={dsid} is open: freeze or retire it before deleting its events"
+            told(
+                "DATASET_OPEN",
+                "dataset dsid_raw={dataset} is open: freeze or retire it before deleting "
+                "its events",
+                dataset=dsid,
+            )
         )
     return str(row[0]), int(row[2])
 

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from event_store.database.connection import Connection, fetch_one
 from event_store.errors import NotFoundError
+from eventindex.told import told
 
 TOKENS_LISTED_MAX = 10_000
 _PREFIX = "eix_"
@@ -127,5 +128,5 @@ def revoke(connection: Connection, token_id: int) -> AccessToken:
         )
         row = cursor.fetchone()
     if row is None:
-        raise NotFoundError(f"token {token_id} does not exist")
+        raise NotFoundError(told("TOKEN_NOT_FOUND", "token {id} does not exist", id=token_id))
     return AccessToken(*row)

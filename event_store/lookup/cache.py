@@ -48,7 +48,8 @@ from event_store.pages.format import (
 ROW_BYTES = 64
 # A bytes object and its entry in the dictionary of planes.
 _OLT_BYTES = 150
-# Rows, values and cells may each keep this share of the bound free before it is given back.
+# Rows, values and cells may each keep this share of the bound free before it is given back; cells
+# of planes, which become free as pages are unpacked, this share of what is held.
 _SPARE_SHARE = 128
 _ROWS_A_STEP = 256
 _ROW_ARRAYS = (
@@ -394,7 +395,7 @@ class PageCache(Generic[Reply]):
         """Give back memory that is free, but for a small share; whether rows were renumbered."""
         spare = self.bytes_max // _SPARE_SHARE
         self._cells.trim(spare)
-        self._planes.trim(spare)
+        self._planes.trim(min(self.bytes_max, self.nbytes) // _SPARE_SHARE)
         self._extents.trim(spare)
         renumbered = self._numbers.free * ROW_BYTES > spare
         if renumbered:

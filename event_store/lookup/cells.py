@@ -65,8 +65,11 @@ class Cells:
             return
         numbers = self._numbers.withdraw(self._numbers.free - bytes_spare // self.cell_bytes)
         if len(numbers) and self._huge:
-            # The system would fill the gaps to have huge pages again.
+            # The system would fill the gaps to have huge pages again; the last one has cells that
+            # were never used.
             self._map.madvise(mmap.MADV_NOHUGEPAGE)
+            unused = self._numbers.end * self.cell_bytes
+            self._map.madvise(mmap.MADV_DONTNEED, unused, len(self._map) - unused)
             self._huge = False
         for number in numbers.tolist():
             self._map.madvise(mmap.MADV_DONTNEED, number * self.cell_bytes, self.cell_bytes)

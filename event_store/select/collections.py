@@ -73,8 +73,8 @@ def _unknown(name: str) -> str:
         return told("COLLECTION_NOT_FOUND", "collection={name} is not in the index", name=shown)
     return told(
         "TELESCOPE_WITHOUT_COLLECTION",
-        "collection={name} is not in the index: telescope {detector} began no run in it, those of "
-        "before are in 'raw'",
+        "collection={name} is not in the index: telescope {detector} has no runs there; runs from "
+        "before there were collections are in 'raw'",
         name=shown,
         detector=f"{detector!r}",
     )

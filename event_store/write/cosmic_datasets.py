@@ -70,7 +70,7 @@ def number_cosmic_datasets(
 def _collection_name(dataset: str) -> str:
     telescope = telescope_of(dataset)
     if telescope is None:
-        raise StoreError(f"{dataset!r} is no telescope's dataset")
+        raise StoreError(f"{dataset!r} is not a telescope's dataset")
     return cosmic_collection(telescope.detector_id)
 
 

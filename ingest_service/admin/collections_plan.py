@@ -7,6 +7,7 @@ from typing import NamedTuple
 from event_store.admin.collections import CollectionChange
 from event_store.select.collections import can_be_a_name, is_name
 from eventindex.collection_names import ALL
+from eventindex.told import told
 from eventindex.v1 import admin_pb2
 from ingest_service.admin.plan import plan_comment, plan_state
 from ingest_service.decode.fields import describe
@@ -28,16 +29,34 @@ def plan_new(request: admin_pb2.CreateCollectionRequest) -> NewCollection:
         InvalidRequestError: a name or comment that cannot be, or one that is made from itself.
     """
     if request.name == ALL:
-        raise InvalidRequestError(f"name={ALL!r} stands for all collections")
+        raise InvalidRequestError(
+            told("NAME_OF_ALL", "name={name} stands for all collections", name=repr(ALL))
+        )
     if not is_name(request.name):
         raise InvalidRequestError(
-            f"name={describe(request.name)} is not 1 to 64 of a-z, 0-9, '.', '_' and '-' with a "
-            "letter or digit first; names with 'cosmic.' are of telescopes"
+            told(
+                "NOT_A_COLLECTION_NAME",
+                "name={name} is not 1 to 64 of a-z, 0-9, '.', '_' and '-' with a letter or "
+                "digit first; names with 'cosmic.' are of telescopes",
+                name=describe(request.name),
+            )
         )
     if request.made_from == request.name:
-        raise InvalidRequestError(f"made_from={request.name!r} is the collection itself")
+        raise InvalidRequestError(
+            told(
+                "MADE_FROM_ITSELF",
+                "made_from={name} is the collection itself",
+                name=repr(request.name),
+            )
+        )
     if request.made_from and not can_be_a_name(request.made_from):
-        raise InvalidRequestError(f"made_from={describe(request.made_from)} is not a name")
+        raise InvalidRequestError(
+            told(
+                "MADE_FROM_NO_NAME",
+                "made_from={name} is not a name",
+                name=describe(request.made_from),
+            )
+        )
     return NewCollection(request.name, request.made_from, plan_comment(request.comment))
 
 
@@ -53,5 +72,7 @@ def plan_change(request: admin_pb2.UpdateCollectionRequest) -> CollectionChange:
         plan_comment(request.comment) if request.HasField("comment") else None,
     )
     if (change.state, change.comment) == (None, None):
-        raise InvalidRequestError("nothing to change: give state or comment")
+        raise InvalidRequestError(
+            told("NOTHING_TO_CHANGE_COLLECTION", "nothing to change: give state or comment")
+        )
     return change

@@ -27,8 +27,8 @@ from event_store.model import CosmicRecord
 from event_store.telescope.names import telescope_of
 from eventindex.told import told
 from eventindex.v1 import admin_pb2
+from ingest_service.admin import lists_plan, reply
 from ingest_service.admin import plan as admin_plan
-from ingest_service.admin import reply
 from ingest_service.admin.collections import CollectionMethods
 from ingest_service.admin.files import plan_files
 from ingest_service.admin.replay import Replayer
@@ -135,7 +135,7 @@ class AdminDoor(CollectionMethods):
         self, request: admin_pb2.ListDeadLettersRequest
     ) -> admin_pb2.ListDeadLettersResponse:
         """Return a page of dead letters without their payloads, the newest first."""
-        plan = admin_plan.plan_letters(request)
+        plan = lists_plan.plan_letters(request)
         rows = await self._threads.run(
             partial(
                 datasets.list_dead_letters,
@@ -255,7 +255,7 @@ class AdminDoor(CollectionMethods):
         self, request: admin_pb2.ListAdminActionsRequest
     ) -> admin_pb2.ListAdminActionsResponse:
         """Return a page of what was changed by whom, the newest first."""
-        plan = admin_plan.plan_actions(request)
+        plan = lists_plan.plan_actions(request)
         values = {**plan._asdict(), "limit": plan.limit + 1}
         rows = await self._threads.run(partial(actions.list_actions, **values))
         return reply.actions_response(plan, rows)
@@ -286,6 +286,10 @@ class AdminDoor(CollectionMethods):
         decoded = decode_records([offered.encode()], detector, self._clocks, MESSAGE_BYTES_MAX)
         if decoded.rejections:
             raise WrongStateError(
-                f"the offered record cannot be stored: {decoded.rejections[0].detail}"
+                told(
+                    "OFFERED_CANNOT_BE_STORED",
+                    "the offered record cannot be stored: {detail}",
+                    detail=decoded.rejections[0].detail,
+                )
             )
         return decoded.cosmic[0]

@@ -13,30 +13,15 @@ from event_store.telescope.names import PREFIX
 from eventindex.told import told
 from eventindex.v1 import admin_pb2
 from ingest_service.decode.fields import describe
-from ingest_service.model import Reason
 from service_kit import checks
 from service_kit.errors import InvalidRequestError
 
 NAME_CHARACTERS_MAX = 255
 COMMENT_CHARACTERS_MAX = 4_000
-LETTERS_PAGE_MAX = 10_000
-LETTERS_PAGE_DEFAULT = 100
-_TOPIC_CHARACTERS_MAX = 65_535
 _BIT_MAX = 63
-_TOKEN = re.compile(r"letter-([0-9]{1,19})")
-_ACTION_TOKEN = re.compile(r"action-([0-9]{1,19})")
 _TOKEN_ID = re.compile(r"[0-9]{1,19}")
 _NUMBER_OR_MASK = re.compile(r"[0-9]+|0[xX].*")
 _AUTOMATIC_NAME = re.compile(r"dsid-([0-9]+)")
-
-
-class LettersPlan(NamedTuple):
-    """A checked listing of dead letters: those below `before`."""
-
-    before: int
-    reason: str
-    topic: str
-    limit: int
 
 
 class TokenPlan(NamedTuple):
@@ -60,7 +45,9 @@ def plan_dataset(request: admin_pb2.UpdateDatasetRequest) -> DatasetChange:
         plan_comment(request.comment) if request.HasField("comment") else None,
     )
     if (change.name, change.state, change.comment) == (None, None, None):
-        raise InvalidRequestError("nothing to change: give name, state or comment")
+        raise InvalidRequestError(
+            told("NOTHING_TO_CHANGE_DATASET", "nothing to change: give name, state or comment")
+        )
     return change
 
 
@@ -79,7 +66,13 @@ def plan_resolution(request: admin_pb2.ResolveConflictRequest, caller: str) -> t
         admin_pb2.CONFLICT_RESOLUTION_KEEP,
         admin_pb2.CONFLICT_RESOLUTION_REPLACE,
     }:
-        raise InvalidRequestError(f"resolution={request.resolution} is neither KEEP nor REPLACE")
+        raise InvalidRequestError(
+            told(
+                "NOT_A_RESOLUTION",
+                "resolution={resolution} is neither KEEP nor REPLACE",
+                resolution=request.resolution,
+            )
+        )
     number = checks.number("conflict_id", request.conflict_id)
     return number, line("resolved_by", caller or request.resolved_by)
 
@@ -92,13 +85,21 @@ def plan_criterion(request: admin_pb2.SetCriterionRequest) -> Criterion:
     """
     criterion = request.criterion
     if not request.HasField("criterion"):
-        raise InvalidRequestError("criterion is missing")
+        raise InvalidRequestError(told("CRITERION_MISSING", "criterion is missing"))
     if criterion.bit > _BIT_MAX:
-        raise InvalidRequestError(f"bit={criterion.bit} is above {_BIT_MAX}")
+        raise InvalidRequestError(
+            told("BIT_ABOVE_LIMIT", "bit={bit} is above {limit}", bit=criterion.bit, limit=_BIT_MAX)
+        )
     checks.number("run_first", criterion.run_first)
     name = line("name", criterion.name)
     if _NUMBER_OR_MASK.fullmatch(name):
-        raise InvalidRequestError(f"name={name!r} is a number or a mask, which mean bits")
+        raise InvalidRequestError(
+            told(
+                "CRITERION_NAME_IS_NUMBER",
+                "name={name} is a number or a mask, which mean bits",
+                name=repr(name),
+            )
+        )
     return Criterion(criterion.bit, criterion.run_first, name)
 
 
@@ -109,70 +110,12 @@ def plan_criterion_gone(request: admin_pb2.DeleteCriterionRequest) -> tuple[int,
         InvalidRequestError: no such bit or run.
     """
     if request.bit > _BIT_MAX:
-        raise InvalidRequestError(f"bit={request.bit} is above {_BIT_MAX}")
+        raise InvalidRequestError(
+            told("BIT_ABOVE_LIMIT", "bit={bit} is above {limit}", bit=request.bit, limit=_BIT_MAX)
+        )
     if not request.HasField("run_first"):
         return request.bit, None
     return request.bit, checks.number("run_first", request.run_first)
-
-
-def plan_letters(request: admin_pb2.ListDeadLettersRequest) -> LettersPlan:
-    """Check a listing of dead letters.
-
-    Raises:
-        InvalidRequestError: a page size, token, reason or topic that cannot be.
-    """
-    page_size = checks.at_most("page_size", request.page_size, LETTERS_PAGE_MAX)
-    if request.reason and request.reason not in list(Reason):
-        raise InvalidRequestError(
-            f"reason={describe(request.reason)} is none of {', '.join(Reason)}"
-        )
-    if len(request.topic) > _TOPIC_CHARACTERS_MAX or "\0" in request.topic:
-        raise InvalidRequestError(f"topic={describe(request.topic)} cannot be a topic")
-    return LettersPlan(
-        _before(request.page_token),
-        request.reason,
-        request.topic,
-        page_size or LETTERS_PAGE_DEFAULT,
-    )
-
-
-class ActionsPlan(NamedTuple):
-    """A page of recorded actions; empty texts do not restrict."""
-
-    before: int
-    subject: str
-    method: str
-    limit: int
-
-
-def plan_actions(request: admin_pb2.ListAdminActionsRequest) -> ActionsPlan:
-    """Check a listing of recorded actions.
-
-    Raises:
-        InvalidRequestError: a page size, token, subject or method that cannot be.
-    """
-    page_size = checks.at_most("page_size", request.page_size, LETTERS_PAGE_MAX)
-    if "\0" in request.subject:
-        raise InvalidRequestError(f"subject={describe(request.subject)} cannot be a subject")
-    methods = admin_pb2.DESCRIPTOR.services_by_name["AdminService"].methods_by_name
-    if request.method and request.method not in methods:
-        raise InvalidRequestError(f"method={describe(request.method)} is none of AdminService")
-    return ActionsPlan(
-        _before(request.page_token, _ACTION_TOKEN),
-        request.subject,
-        request.method,
-        page_size or LETTERS_PAGE_DEFAULT,
-    )
-
-
-def actions_token(action_id: int) -> str:
-    """Return the token of the page after an action."""
-    return f"action-{action_id}"
-
-
-def letters_token(dead_letter_id: int) -> str:
-    """Return the token of the page after a dead letter."""
-    return f"letter-{dead_letter_id}"
 
 
 def plan_token(request: admin_pb2.CreateTokenRequest, lifetime_max_s: int) -> TokenPlan:
@@ -183,13 +126,27 @@ def plan_token(request: admin_pb2.CreateTokenRequest, lifetime_max_s: int) -> To
     """
     subject = line("subject", request.subject)
     if not request.scopes:
-        raise InvalidRequestError(f"scopes is empty: give some of {', '.join(Scope)}")
+        raise InvalidRequestError(
+            told("NO_SCOPES", "scopes is empty: give some of {choices}", choices=", ".join(Scope))
+        )
     for scope in request.scopes:
         if scope not in list(Scope):
-            raise InvalidRequestError(f"scopes={describe(scope)} is none of {', '.join(Scope)}")
+            raise InvalidRequestError(
+                told(
+                    "NOT_A_SCOPE",
+                    "scopes={scope} is none of {choices}",
+                    scope=describe(scope),
+                    choices=", ".join(Scope),
+                )
+            )
     if not 1 <= request.lifetime_seconds <= lifetime_max_s:
         raise InvalidRequestError(
-            f"lifetime_seconds={request.lifetime_seconds} is not 1 to {lifetime_max_s}"
+            told(
+                "LIFETIME_OUT_OF_RANGE",
+                "lifetime_seconds={value} is not 1 to {limit}",
+                value=request.lifetime_seconds,
+                limit=lifetime_max_s,
+            )
         )
     scopes = [str(scope) for scope in Scope if scope in request.scopes]
     return TokenPlan(subject, scopes, request.lifetime_seconds)
@@ -202,7 +159,9 @@ def plan_token_id(token_id: str) -> int:
         InvalidRequestError: it is not one.
     """
     if not _TOKEN_ID.fullmatch(token_id) or int(token_id) > NUMBER_MAX:
-        raise InvalidRequestError(f"token_id={describe(token_id)} is not the id of a token")
+        raise InvalidRequestError(
+            told("NOT_A_TOKEN_ID", "token_id={id} is not the id of a token", id=describe(token_id))
+        )
     return int(token_id)
 
 
@@ -210,11 +169,29 @@ def _dataset_name(request: admin_pb2.UpdateDatasetRequest) -> str:
     name = line("name", request.name)
     automatic = _AUTOMATIC_NAME.fullmatch(name)
     if automatic and name != f"dsid-{request.dsid_raw}":
-        raise InvalidRequestError(f"name={name!r} is kept for a dataset that nobody named yet")
+        raise InvalidRequestError(
+            told(
+                "NAME_KEPT_FOR_UNNAMED",
+                "name={name} is kept for a dataset that nobody named yet",
+                name=repr(name),
+            )
+        )
     if name.isascii() and name.isdigit():
-        raise InvalidRequestError(f"name={name!r} is a number, and means that dataset")
+        raise InvalidRequestError(
+            told(
+                "DATASET_NAME_IS_NUMBER",
+                "name={name} is a number, and means that dataset",
+                name=repr(name),
+            )
+        )
     if name.startswith(PREFIX):
-        raise InvalidRequestError(f"name={name!r} is kept for the datasets of telescopes")
+        raise InvalidRequestError(
+            told(
+                "NAME_KEPT_FOR_TELESCOPES",
+                "name={name} is kept for the datasets of telescopes",
+                name=repr(name),
+            )
+        )
     return name
 
 
@@ -227,7 +204,9 @@ def plan_state(state: int) -> DatasetState:
     try:
         return DatasetState(state)
     except ValueError:
-        raise InvalidRequestError(f"state={state} is none of open, frozen, retired") from None
+        raise InvalidRequestError(
+            told("NOT_A_NEW_STATE", "state={state} is none of open, frozen, retired", state=state)
+        ) from None
 
 
 def plan_comment(comment: str) -> str:
@@ -238,7 +217,12 @@ def plan_comment(comment: str) -> str:
     """
     if len(comment) > COMMENT_CHARACTERS_MAX or "\0" in comment:
         raise InvalidRequestError(
-            f"comment={describe(comment)} has more than {COMMENT_CHARACTERS_MAX} characters or NUL"
+            told(
+                "COMMENT_TOO_LONG",
+                "comment={comment} has more than {limit} characters or NUL",
+                comment=describe(comment),
+                limit=COMMENT_CHARACTERS_MAX,
+            )
         )
     return comment
 
@@ -262,12 +246,3 @@ def line(field: str, value: str) -> str:
             )
         )
     return value
-
-
-def _before(token: str, form: re.Pattern[str] = _TOKEN) -> int:
-    if not token:
-        return NUMBER_MAX
-    match = form.fullmatch(token)
-    if match is None or int(match[1]) > NUMBER_MAX:
-        raise InvalidRequestError(f"page_token={describe(token)} is not one of this list")
-    return int(match[1])

@@ -12,7 +12,7 @@ from event_store.admin.verify import Verified
 from event_store.select.criteria import Criterion
 from eventindex.told import reason_of
 from eventindex.v1 import admin_pb2, event_pb2
-from ingest_service.admin.plan import ActionsPlan, LettersPlan, actions_token, letters_token
+from ingest_service.admin.lists_plan import ActionsPlan, LettersPlan, actions_token, letters_token
 from ingest_service.detectors import Detector
 from service_kit.settings import MESSAGE_BYTES_MAX
 

@@ -43,7 +43,13 @@ def parse_batch(payload: bytes) -> event_pb2.EventBatch:
     too_much = excess(payload, event_pb2.EventBatch, PAIRS_PER_MESSAGE_MAX)
     if too_much:
         raise MalformedBatchError(
-            f"{too_much}; a message holds at most {PAIRS_PER_MESSAGE_MAX}", Reason.TOO_LARGE
+            told(
+                "MESSAGE_OF_TOO_MANY",
+                "{too_much}; a message holds at most {limit}",
+                too_much=too_much,
+                limit=PAIRS_PER_MESSAGE_MAX,
+            ),
+            Reason.TOO_LARGE,
         )
     try:
         return event_pb2.EventBatch.FromString(payload)
@@ -159,7 +165,14 @@ def _files(files: Sequence[event_pb2.RawFile]) -> tuple[list[RawFile], list[File
         if file.name or file.bytes or file.checksum:
             problem = problem_of(file.name, file.bytes, file.checksum)
             if problem:
-                raise MalformedBatchError(f"files[{index}].{problem}")
+                raise MalformedBatchError(
+                    told(
+                        "FILE_INFO_WRONG",
+                        "files[{index}].{problem}",
+                        index=index,
+                        problem=problem,
+                    )
+                )
             infos.append(FileInfo(fuid, file.name, file.bytes, file.checksum))
     return found, infos
 

@@ -58,7 +58,7 @@ def value_at(text: str, at: int) -> tuple[object, int]:
         raise StrictJsonError(
             told(
                 "NOT_JSON",
-                "{problem} at character {position}",
+                "not JSON at character {position}: {problem}",
                 problem=error.msg,
                 position=error.pos,
             )

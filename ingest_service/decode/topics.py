@@ -62,7 +62,8 @@ class Route(NamedTuple):
     kind: str
     source: str
     decoder: Callable[[bytes], Decoded] | None
-    hint: str = ""
+    # Topics that may have been meant.
+    meant: tuple[str, ...] = ()
 
     def decode(self, payload: bytes) -> Decoded:
         """Return the events of a message; none of an empty one, which clears a retained message.
@@ -73,16 +74,19 @@ class Route(NamedTuple):
         if not payload:
             return Decoded(offered=0, runs=[], events=[], olt=[], file_index=[], files=[])
         if self.decoder is None:
-            raise MalformedBatchError(
-                told(
-                    "BAD_TOPIC",
-                    "nothing is defined for topic {topic}{hint}",
-                    topic=f"{self.topic!a}",
-                    hint=self.hint,
-                ),
-                Reason.BAD_TOPIC,
-            )
+            raise MalformedBatchError(self._nothing_here(), Reason.BAD_TOPIC)
         return self.decoder(payload)
+
+    def _nothing_here(self) -> str:
+        topic = f"{self.topic!a}"
+        if not self.meant:
+            return told("BAD_TOPIC", "nothing is defined for topic {topic}", topic=topic)
+        return told(
+            "BAD_TOPIC_BESIDE",
+            "nothing is defined for topic {topic}; there is {topics}",
+            topic=topic,
+            topics=", ".join(self.meant),
+        )
 
 
 class Topics:
@@ -133,16 +137,15 @@ class Topics:
             if of_telescopes and detector != source and is_detector_id(detector):
                 bound = partial(decoder, detector_id=detector, clocks=self._clocks)
                 return Route(topic, kind, detector, bound)
-        return Route(topic, BATCH, "", None, self._hint(topic))
+        return Route(topic, BATCH, "", None, self._meant(topic))
 
-    def _hint(self, topic: str) -> str:
+    def _meant(self, topic: str) -> tuple[str, ...]:
         """Return which topics were meant, as far as the beginning tells."""
-        meant = [
+        return tuple(
             _pattern(prefix, each, "<detector>" if each.of_telescopes else "<source>")
             for prefix, each in self._formats
             if f"{topic}/".startswith(f"{_root(prefix)}/")
-        ]
-        return f"; there is {' and '.join(meant)}" if meant else ""
+        )
 
 
 def _pattern(prefix: str, form: Format, who: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
+from eventindex.told import sentence_of
 from eventindex.v1 import event_pb2, ingest_pb2
 from ingest_service.decode.batch import decode_batch
 from ingest_service.decode.clocks import Clocks
@@ -49,9 +50,9 @@ def _parse(kind: type[M], payload: bytes) -> M:
     try:
         return parse(kind, payload)
     except TooManyElementsError as error:
-        raise MalformedBatchError(str(error), Reason.TOO_LARGE) from None
+        raise MalformedBatchError(sentence_of(error), Reason.TOO_LARGE) from None
     except MalformedRequestError as error:
-        raise MalformedBatchError(str(error)) from None
+        raise MalformedBatchError(sentence_of(error)) from None
 
 
 @contextmanager

@@ -24,6 +24,6 @@ class Job(Document):
     found: Count
     not_found: Count
     with_olt_result: bool
-    errors: list[dict[str, Any]] = Field(description="Lines or elements that are no pairs.")
+    errors: list[dict[str, Any]] = Field(description="Lines or elements that are not pairs.")
     failure: str = Field(description="Why it failed.")
     links: dict[str, str] = Field(description="self, events, and result once it is done.")

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from eventindex.pairs import NUMBER_MAX
+from eventindex.limits import NUMBER_MAX
 
 Number = Annotated[int, Field(ge=0, le=NUMBER_MAX)]
 Mask = Annotated[int, Field(ge=0, le=2**64 - 1, description="Bit mask of the online filter.")]
@@ -51,7 +51,7 @@ class LookupAnswer(Document):
     """The answers to a list, in its order, and what in the list was no pair."""
 
     pairs: Count = Field(description="Pairs in the list.")
-    errors: list[dict[str, Any]] = Field(description="Lines or elements that are no pairs.")
+    errors: list[dict[str, Any]] = Field(description="Lines or elements that are not pairs.")
     answers: list[Answer]
     found: Count
     not_found: Count

@@ -40,7 +40,7 @@ def json_answer(request: Request, model: BaseModel) -> Response:
     known = [each.strip() for each in request.headers.get("if-none-match", "").split(",")]
     if tag in known or "*" in known:
         return Response(status_code=304, headers=headers)
-    return Response(body, media_type=MEDIA_TYPES[Form.JSON], headers=headers)
+    return Response(body + b"\n", media_type=MEDIA_TYPES[Form.JSON], headers=headers)
 
 
 def primed(source: Generator[T, None, None]) -> Generator[T, None, None]:

@@ -7,9 +7,8 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
-from eventindex.columns import DSID_MAX
 from eventindex.datasets import to_wire_state
-from eventindex.limits import NAME_BYTES_MAX
+from eventindex.limits import DSID_MAX, NAME_BYTES_MAX
 from eventindex.results import DatasetState
 from eventindex.v1 import lookup_pb2
 from rest_gateway.answers import schemas

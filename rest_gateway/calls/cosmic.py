@@ -13,7 +13,7 @@ from pydantic import AwareDatetime, BeforeValidator, Field
 
 from eventindex.catalogue_results import CosmicEvent
 from eventindex.cosmic_queries import CosmicArguments
-from eventindex.pairs import NUMBER_MAX
+from eventindex.limits import NUMBER_MAX
 from eventindex.told import told
 from rest_gateway.answers import cosmic_schemas
 from rest_gateway.answers.documents import cosmic_document
@@ -117,7 +117,11 @@ def _checked(time: datetime.datetime | None, name: str) -> datetime.datetime | N
     try:
         return None if time is None else time.astimezone(datetime.UTC)
     except OverflowError:
-        raise invalid(f"{name} is outside of the years 1 to 9999", field=name, value=time) from None
+        raise invalid(
+            told("TIME_OUTSIDE_OF_YEARS", "{field} is outside of the years 1 to 9999", field=name),
+            field=name,
+            value=time,
+        ) from None
 
 
 def _blocks(events: Iterable[CosmicEvent]) -> Generator[bytes, None, None]:

@@ -8,7 +8,8 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
 from eventindex.collection_names import RAW
-from eventindex.pairs import NUMBER_MAX
+from eventindex.limits import NUMBER_MAX
+from eventindex.told import told
 from rest_gateway.answers import schemas
 from rest_gateway.answers.blocks import event_blocks
 from rest_gateway.answers.documents import named_event_document
@@ -108,7 +109,8 @@ def list_events(
     given = (selection.after_run_number, selection.after_event_number)
     if (given[0] is None) != (given[1] is None):
         raise invalid(
-            "after_run_number and after_event_number go together", field="after_run_number"
+            told("AFTER_INCOMPLETE", "after_run_number and after_event_number go together"),
+            field="after_run_number",
         )
     after = (given[0], given[1]) if given[0] is not None and given[1] is not None else None
     batches = services.list_events(

@@ -196,7 +196,11 @@ async def get_result(
     job = await _find(parts, job_id, caller)
     if job.state != "done":
         detail = job.failure or f"{job.pairs_done} of {job.pairs} pairs are looked up"
-        raise Problem(409, "not-done", f"the job is {job.state}: {detail}")
+        raise Problem(
+            409,
+            "not-done",
+            told("JOB_NOT_DONE", "the job is {state}: {detail}", state=job.state, detail=detail),
+        )
     return await anyio.to_thread.run_sync(_result, parts, job, form)
 
 

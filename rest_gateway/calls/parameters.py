@@ -8,9 +8,8 @@ from fastapi import Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from eventindex.collection_names import chosen_name
-from eventindex.columns import DSID_MAX
 from eventindex.criteria import Criteria, mask_of_criteria, names_in
-from eventindex.pairs import NUMBER_MAX
+from eventindex.limits import DSID_MAX, NUMBER_MAX
 from eventindex.run_lists import parse_run_list
 from eventindex.selection import SelectionArguments
 from eventindex.told import Told, reason_of, sentence_of, told
@@ -110,7 +109,9 @@ class Ranges(Parameters):
             Problem: 400.
         """
         if self.run is not None and (self.run_first, self.run_last) != (None, None):
-            raise invalid("give run or run_first and run_last, not both", field="run")
+            raise invalid(
+                told("RUN_AND_RANGE", "give run or run_first and run_last, not both"), field="run"
+            )
         check_range(self.run_first, self.run_last, "run_first", "run_last")
         check_range(self.event_first, self.event_last, "event_first", "event_last")
 
@@ -262,7 +263,9 @@ def _run_ranges(text: str) -> tuple[tuple[int, int], ...]:
     try:
         return parse_run_list(text.replace(",", "\n").encode()).ranges
     except ValueError as error:
-        raise invalid(f"runs: {error}", field="runs", value=text[:60]) from error
+        raise invalid(
+            told("RUN_LIST_WRONG", "runs: {problem}", problem=error), field="runs", value=text[:60]
+        ) from error
 
 
 def check_range(first: int | None, last: int | None, first_name: str, last_name: str) -> None:

@@ -10,6 +10,7 @@ from eventindex.collection_names import RAW
 from eventindex.lookup_messages import Question, decode, encode
 from eventindex.pairs import Pairs
 from eventindex.results import LookupResult, to_result
+from eventindex.told import told
 from eventindex.v1 import lookup_pb2
 from rest_gateway.lists.block import ListBlock
 from rest_gateway.lists.spool import ListCheck
@@ -59,7 +60,7 @@ def to_results(read: ReadChunk, chunks: int) -> Generator[LookupResult, None, No
     for chunk_no in range(chunks):
         chunk = read(chunk_no)
         if chunk is None:
-            raise Problem(404, "not-found", "the job is not there any more")
+            raise Problem(404, "not-found", told("JOB_GONE", "the job is not there any more"))
         request = lookup_pb2.LookupRequest.FromString(chunk[0])
         events = np.array(request.event_numbers, np.int64)
         runs = np.array(request.run_numbers, np.int64)

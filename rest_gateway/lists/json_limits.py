@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Protocol
 
+from eventindex.told import told
 from rest_gateway.problems import invalid
 
 _STRING_BYTES_MAX = 64 * 1024
@@ -51,7 +52,13 @@ class _ShortStrings:
             self._length += match.end() - at
             self._escaped, at = match.end() == len(piece) - 1 and piece[-1:] == b"\\", match.end()
             if self._length > _STRING_BYTES_MAX:
-                raise invalid(f"there is a string of {_STRING_BYTES_MAX:,} bytes or more")
+                raise invalid(
+                    told(
+                        "STRING_TOO_LONG",
+                        "there is a string of {limit} bytes or more",
+                        limit=f"{_STRING_BYTES_MAX:,}",
+                    )
+                )
             if self._escaped:
                 return
             if at < len(piece):
@@ -77,7 +84,12 @@ class ShortNumbers:
         text = self._tail + piece.translate(_DIGITS)
         if _LONG_NUMBER in text:
             raise invalid(
-                f"there is a number of {len(_LONG_NUMBER):,} digits or more", field="pairs"
+                told(
+                    "NUMBER_OF_MANY_DIGITS",
+                    "there is a number of {digits} digits or more",
+                    digits=f"{len(_LONG_NUMBER):,}",
+                ),
+                field="pairs",
             )
         self._tail = text[-len(_LONG_NUMBER) :]
         return piece

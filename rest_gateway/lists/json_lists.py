@@ -16,8 +16,10 @@ import ijson
 import msgspec
 import numpy as np
 
+from eventindex.limits import NUMBER_MAX
 from eventindex.pair_lists.text import Columns
-from eventindex.pairs import NUMBER_MAX, Pairs
+from eventindex.pairs import Pairs
+from eventindex.told import told
 from rest_gateway.lists.block import ListBlock, PairError
 from rest_gateway.lists.json_limits import Pieces, ShortNumbers
 from rest_gateway.problems import invalid, short
@@ -49,7 +51,9 @@ def read_json(stream: Pieces, columns: Columns) -> Iterator[ListBlock]:
             items, index = islice(items, 1, None), index - 1
         yield from _json_blocks(items, columns, index)
     except (ijson.JSONError, UnicodeDecodeError) as error:
-        raise invalid(f"the body is not JSON: {_first_line(error)}") from error
+        raise invalid(
+            told("BODY_NO_JSON", "the body is not JSON: {problem}", problem=_first_line(error))
+        ) from error
 
 
 def _regular_blocks(stream: Pieces) -> Generator[ListBlock, None, tuple[bytes, int]]:
@@ -165,21 +169,29 @@ def _json_items(events: Iterator[tuple[str, Any]], columns: Columns) -> Iterator
     An element that is deeper than a pair comes as the text of what is wrong about it.
     """
     if next(events, ("", None))[0] != "start_map":
-        raise invalid('the body is not an object: {"pairs": [[run, event], …]}')
+        raise invalid(
+            told("BODY_NO_PAIRS", 'the body is not an object: {{"pairs": [[run, event], …]}}')
+        )
     seen = False
     for event, value in events:
         if event == "end_map":
             break
         if value != "pairs":
-            raise invalid(f"unknown field {short(value)!r}", field=short(value), value=value)
+            raise invalid(
+                told("BODY_FIELD_UNKNOWN", "unknown field {field}", field=repr(short(value))),
+                field=short(value),
+                value=value,
+            )
         if seen:
-            raise invalid("the field 'pairs' is there twice", field="pairs")
+            raise invalid(told("PAIRS_TWICE", "the field 'pairs' is there twice"), field="pairs")
         seen = True
         if next(events)[0] != "start_array":
-            raise invalid("pairs is not an array of [run, event]", field="pairs")
+            raise invalid(
+                told("PAIRS_NO_ARRAY", "pairs is not an array of [run, event]"), field="pairs"
+            )
         yield from _json_elements(events, columns.width + 1)
     if not seen:
-        raise invalid("the field 'pairs' is missing", field="pairs")
+        raise invalid(told("PAIRS_MISSING", "the field 'pairs' is missing"), field="pairs")
     for _ in events:  # reads to the end: anything behind the object is an error of the parser
         pass
 

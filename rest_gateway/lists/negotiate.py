@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
+from eventindex.told import told
 from rest_gateway.problems import Problem
 
 
@@ -72,7 +73,12 @@ def answer_form(accept: str | None, asked: str | None, offered: Sequence[Form]) 
     best = max(offered, key=lambda form: liked[form])
     if not liked[best]:
         types = [MEDIA_TYPES[form] for form in offered]
-        detail = f"Accept: {accept}: there are {', '.join(types)}"
+        detail = told(
+            "NOT_AN_ANSWER_TYPE",
+            "Accept: {accept}: there are {choices}",
+            accept=accept,
+            choices=", ".join(types),
+        )
         raise Problem(406, "not-acceptable", detail, supported=types)
     return best
 
@@ -89,7 +95,12 @@ def body_kind(content_type: str | None) -> BodyKind:
     raise Problem(
         415,
         "unsupported-media-type",
-        f"Content-Type is {given or 'missing'}: a list of pairs is one of {', '.join(BODY_TYPES)}",
+        told(
+            "NOT_A_LIST_TYPE",
+            "Content-Type is {type}: a list of pairs is one of {choices}",
+            type=given or "missing",
+            choices=", ".join(BODY_TYPES),
+        ),
         headers={"Accept-Post": ", ".join(BODY_TYPES)},
         supported=list(BODY_TYPES),
     )

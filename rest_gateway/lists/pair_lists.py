@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from eventindex.pair_lists.source import Grown, open_source
 from eventindex.pair_lists.text import BadLine, Columns, PairListError, parse_columns, read_pairs
+from eventindex.told import told
 from rest_gateway.lists.block import ListBlock, PairError
 from rest_gateway.lists.json_lists import read_json
 from rest_gateway.lists.negotiate import BodyKind
@@ -25,7 +26,9 @@ def list_columns(text: str | None) -> Columns | None:
     try:
         return None if text is None else parse_columns(text)
     except ValueError as error:
-        raise invalid(f"columns: {error}", field="columns", value=text) from error
+        raise invalid(
+            told("COLUMNS_WRONG", "columns: {problem}", problem=error), field="columns", value=text
+        ) from error
 
 
 def read_list(
@@ -48,7 +51,11 @@ def read_list(
         for block in read_pairs(stream, columns, grown=grown):
             yield ListBlock(block.pairs, [_line_error(line) for line in block.bad_lines])
     except PairListError as error:
-        raise Problem(400, "invalid-list", f"the list cannot be read: {error}") from error
+        raise Problem(
+            400,
+            "invalid-list",
+            told("LIST_UNREADABLE", "the list cannot be read: {problem}", problem=error),
+        ) from error
 
 
 def _line_error(line: BadLine) -> PairError:

@@ -13,6 +13,7 @@ from typing import IO
 import numpy as np
 
 from eventindex.pairs import Pairs
+from eventindex.told import told
 from rest_gateway.lists.block import ListBlock, PairError
 from rest_gateway.problems import Problem, too_large
 
@@ -42,7 +43,13 @@ class ListCheck:
             raise too_large("the list", self._pairs_max, "pairs", self._setting)
         self.errors += block.errors
         if len(self.errors) > ERRORS_MAX:
-            raise self._refusal(f"more than {ERRORS_MAX:,} lines are no pairs; the first are named")
+            raise self._refusal(
+                told(
+                    "TOO_MANY_BAD_LINES",
+                    "more than {limit} lines are not pairs; the first are named",
+                    limit=f"{ERRORS_MAX:,}",
+                )
+            )
 
     def end(self) -> None:
         """Mark the list as complete.
@@ -51,7 +58,7 @@ class ListCheck:
             Problem: 400 where there is nothing but errors.
         """
         if self.errors and not self.pairs:
-            raise self._refusal("no line of the list is a pair")
+            raise self._refusal(told("NO_PAIRS", "no line of the list is a pair"))
 
     def _refusal(self, detail: str) -> Problem:
         return Problem(400, "invalid-list", detail, errors=self.errors[:ERRORS_MAX])

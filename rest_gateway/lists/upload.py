@@ -16,6 +16,7 @@ from starlette.formparsers import MultiPartException
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message
 
+from eventindex.told import told
 from rest_gateway.lists.negotiate import BodyKind
 from rest_gateway.problems import Problem, invalid, short, too_large
 
@@ -96,10 +97,16 @@ class BodyReader:
                         return piece
         except TimeoutError as error:
             raise Problem(
-                408, "timeout", f"nothing came for {_SILENCE_S_MAX:.0f} s in the middle of the body"
+                408,
+                "timeout",
+                told(
+                    "BODY_STOPPED",
+                    "nothing came for {limit} s in the middle of the body",
+                    limit=f"{_SILENCE_S_MAX:.0f}",
+                ),
             ) from error
         except ClientDisconnect as error:
-            raise invalid("the body ended too early") from error
+            raise invalid(told("BODY_CUT", "the body ended too early")) from error
         return b""
 
 
@@ -112,7 +119,11 @@ async def open_list(request: Request, kind: BodyKind, limit: ByteLimit) -> Binar
     limit.check_length(request)
     encoding = request.headers.get("content-encoding", "").strip().lower()
     if encoding not in _ENCODINGS:
-        detail = f"Content-Encoding is {short(encoding)}: a list is read as it is, gzip or zstd"
+        detail = told(
+            "NOT_AN_ENCODING",
+            "Content-Encoding is {encoding}: a list is read as it is, gzip or zstd",
+            encoding=short(encoding),
+        )
         raise Problem(415, "unsupported-media-type", detail)
     if kind is not BodyKind.MULTIPART:
         return cast(BinaryIO, BodyReader(request, limit))
@@ -130,13 +141,17 @@ async def _uploaded_file(request: Request, limit: ByteLimit) -> BinaryIO:
     try:
         form = await Request(request.scope, receive).form(max_files=1, max_fields=0)
     except (MultiPartException, ClientDisconnect) as error:
-        raise invalid(f"the form cannot be read: {error}") from error
+        raise invalid(
+            told("FORM_UNREADABLE", "the form cannot be read: {problem}", problem=error)
+        ) from error
     except Exception as error:
         # Inside an application Starlette raises an HTTPException instead.
         if isinstance(error, Problem) or not hasattr(error, "detail"):
             raise
-        raise invalid(f"the form cannot be read: {error.detail}") from error
+        raise invalid(
+            told("FORM_UNREADABLE", "the form cannot be read: {problem}", problem=error.detail)
+        ) from error
     files = [value for value in form.values() if isinstance(value, UploadFile)]
     if not files:
-        raise invalid("the form has no file", field="file")
+        raise invalid(told("FORM_WITHOUT_FILE", "the form has no file"), field="file")
     return files[0].file

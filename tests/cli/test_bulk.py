@@ -83,7 +83,7 @@ def test_conflicts_by_run(services: None):
 
 
 def test_a_name_means_one_bit(services: None):
-    """No two bits share a name in a run, a name is no number, and names can be taken away."""
+    """No two bits share a name in a run, a name is not a number, and names can be taken away."""
     assert run("criteria", "set", "0", "muon").exit_code == 0
     taken = run("criteria", "set", "2", "muon", "--from-run", "50")
     assert (taken.exit_code, taken.stderr) == (

@@ -118,7 +118,7 @@ def test_a_damaged_file_is_a_failure(pack, database_url: str):
         (["a.parquet"], "a.parquet: no Parquet file"),
         (["real.parquet"], "column 'event_number' has the type double, not integers"),
         (["few.parquet"], "no column 'event_number'"),
-        (["a.csv", "--columns", "run=x"], "'run' is no field"),
+        (["a.csv", "--columns", "run=x"], "'run' is not a field"),
         (["a.csv", "--columns", "dsid_raw"], "'dsid_raw' is not FIELD=COLUMN"),
         (["a.csv", "--columns", "dsid_raw=d"], "no column 'd'"),
         (["a.csv", "--reject-file", "a.csv"], "is one of the files to load"),

@@ -79,10 +79,10 @@ def test_a_run_that_is_not_there_is_told_from_a_missing_event(server: Server):
 
 def test_bad_lines_are_in_the_summary(server: Server):
     """Who reads the summary alone knows that lines were left out."""
-    assert "1 pair: 1 found, 0 not found; 2 lines are no pairs" in (
+    assert "1 pair: 1 found, 0 not found; 2 lines are not pairs" in (
         run("lookup", "-", text="1 1\nx\ny\n").stderr
     )
-    assert "0 not found; 1 line is no pair" in run("lookup", "-", text="1 1\nx\n").stderr
+    assert "0 not found; 1 line is not a pair" in run("lookup", "-", text="1 1\nx\n").stderr
 
 
 def test_the_file_of_a_pair_is_that_of_the_service(server: Server):

@@ -15,6 +15,7 @@ import pytest
 
 from eventindex.cli import _COMMANDS, main
 from tests.support.command import DATA, run
+from tests.support.ports import free_port
 
 
 def test_status_tells_where_and_how(services: None, monkeypatch: pytest.MonkeyPatch):
@@ -60,6 +61,12 @@ def test_a_port_of_something_else_is_told(index_address: str, tmp_path: Path):
     assert (found.exit_code, time.monotonic() - started < 5) == (1, True)
 
 
+def test_a_port_where_nothing_listens_is_told():
+    """Not in the words of a library."""
+    away = run("runs", "--address", f"127.0.0.1:{free_port()}", "--retry", "0")
+    assert (away.exit_code, "nothing listens at this address" in away.stderr) == (1, True)
+
+
 def test_psql_runs_on_the_database(database_url: str):
     """SQL needs no search for the program, the URL and the password."""
     command = [Path(sys.executable).with_name("eventindex"), "psql", "--database", database_url]
@@ -86,28 +93,6 @@ def test_the_list_of_commands_says_what_they_say():
         assert command.get_short_help_str(200).rstrip(".") == words.rstrip("."), name
     shown = run("--help").stdout
     assert all(f"  {name} " in shown for name in _COMMANDS)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "heavy"),
-    [
-        (["--help"], ["grpc", "numpy", "google.protobuf", "rich", "tenacity"]),
-        (["--version"], ["grpc", "numpy", "google.protobuf", "rich", "tenacity"]),
-        (["psql", "--help"], ["grpc", "numpy", "rich"]),
-        (["lookup", "--help"], ["rich", "pyarrow", "pandas", "xml.etree", "uproot", "psycopg2"]),
-        (["runs", "--help"], ["rich", "pyarrow", "pandas", "xml.etree", "uproot", "psycopg2"]),
-        (["status", "--help"], ["rich", "pyarrow", "pandas", "uproot", "psycopg2", "paho"]),
-    ],
-)
-def test_commands_import_what_they_need(arguments: list[str], heavy: list[str]):
-    """A command starts at once: what it does not use is not imported."""
-    code = (
-        "import sys\nfrom eventindex.cli import main\n"
-        f"main({arguments!r}, standalone_mode=False)\n"
-        f"print('loaded:', [name for name in {heavy!r} if name in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.endswith("loaded: []\n")
 
 
 def test_users_of_the_broker_are_made_where_the_stack_is(tmp_path, monkeypatch):

@@ -171,9 +171,10 @@ def test_commands(command, client, tmp_path):
     assert "4" in command("counts", "--collection", "raw").stdout
 
     ingest(client, events("aod.v2", [7], 2, run=60))
-    elsewhere = command("lookup", "60", "7")
+    elsewhere = command("lookup", "60:7", "61:7")
     assert (
-        "run 60 is not in raw\nruns of events that were not found are in aod.v2" in elsewhere.stderr
+        "run 61 is not in the index\nrun 60 is not in raw\n"
+        "runs of events that were not found are in aod.v2" in elsewhere.stderr
     )
 
     for name, word in (("aod.v2", "is open"), ("raw", "cannot be deleted")):

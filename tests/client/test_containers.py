@@ -20,7 +20,7 @@ from tests.support.containers import MASKED, with_columns
 
 RECORDS = np.array([(5, 1, 0.5), (6, 1, 0.5)], [("event_number", "i4"), ("run_number", "u2"),
                                                ("energy", "f4")])  # fmt: skip
-# Columns of three that hold something at index 2 which is no number, and how it is called there.
+# Columns of three that hold something at index 2 which is not a number, and how it is called there.
 BAD_COLUMNS: dict[str, tuple[Any, str]] = {
     "masked": (MASKED, "2 is masked"),
     "masked as float": (MASKED.astype(float), "2 is masked"),

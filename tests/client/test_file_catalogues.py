@@ -118,7 +118,7 @@ def test_a_bad_row_is_named_and_the_others_go_on(text, problem):
     [
         ("\n\n", "there is nothing in it"),
         ("| NAME | SIZE |\n| a | 1 |\n", "no column is the file's id: NAME, SIZE"),
-        ('{"a": 1}', "the JSON is no list of files"),
+        ('{"a": 1}', "the JSON is not a list of files"),
         ("[1, 2", "it is no JSON"),
     ],
 )

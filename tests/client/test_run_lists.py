@@ -49,14 +49,14 @@ def test_every_form_is_read(text, ranges, not_used):
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("7\nx\n", "line 2: 'x' is no run and no range"),
-        ("7 8\n", "line 1: '7 8' is no run and no range"),
+        ("7\nx\n", "line 2: 'x' is neither a run nor a range"),
+        ("7 8\n", "line 1: '7 8' is neither a run nor a range"),
         ("9-7\n", "line 1: 9 to 7 is reversed"),
-        (f"{2**63}\n", "is no run number from 0 to 2^63-1"),
+        (f"{2**63}\n", "is not a run number from 0 to 2^63-1"),
         ("\xff", "is not UTF-8 at byte 1"),
         ('{"7": [[1, 2]], "7": []}', "key '7' is repeated"),
-        ('{"7": [1, 2]}', "run 7: [1, 2] is no list of [first, last]"),
-        ('{"seven": []}', "run: 'seven' is no run number"),
+        ('{"7": [1, 2]}', "run 7: [1, 2] is not a list of [first, last]"),
+        ('{"seven": []}', "run: 'seven' is not a run number"),
         ("[7, 8]", "no object of runs"),
         ("{", "not JSON"),
         ("{" * 100_000, "not JSON"),
@@ -120,7 +120,7 @@ def test_selections_take_runs_of_a_list(
     assert "1 pair left out: their runs are not in --runs-file" in looked_up.stderr
     assert "2 pairs: 2 found" in looked_up.stderr
     Path("bad.txt").write_text("x\n")
-    assert "bad.txt: line 1: 'x' is no run" in run("events", "--runs-file", "bad.txt").stderr
+    assert "bad.txt: line 1: 'x' is neither a run" in run("events", "--runs-file", "bad.txt").stderr
     Path("empty.txt").write_text("# none\n")
     refused = run("events", "--runs-file", "empty.txt")
     assert (refused.exit_code, "names no run" in refused.stderr) == (2, True)

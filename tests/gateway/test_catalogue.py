@@ -216,7 +216,7 @@ def test_criteria_are_named_as_on_the_command_line(http, stack):
     assert http.get(counted, params=both).json() == http.get(counted, params=masks).json()
     for params, status, words in (
         ({"all": "64"}, 400, "all: bit 64 is above 63"),
-        ({"any": "0xg"}, 400, "any: 0xg is no mask"),
+        ({"any": "0xg"}, 400, "any: 0xg is not a mask"),
         ({"none": "1,,2"}, 400, "a criterion is empty"),
         ({"all": "nope"}, 404, "no criterion is named 'nope'"),
         ({"dataset": "2147483648"}, 400, "dataset is 2147483648"),

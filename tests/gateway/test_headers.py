@@ -22,6 +22,14 @@ def test_a_known_document_is_not_sent_again(http):
     assert http.get(f"{API}/runs/2", headers={"If-None-Match": tag}).status_code == 200
 
 
+@pytest.mark.parametrize("path", ["runs", "runs/1", "runs/424242", "nothing", "lookup", "counts"])
+def test_documents_end_their_line(http, path):
+    """The prompt of a shell does not stand behind the answer, a refusal included."""
+    body = {"json": {"pairs": [[1, 5]]}} if path == "lookup" else {}
+    answer = http.request("POST" if body else "GET", f"{API}/{path}", **body)
+    assert (answer.text[-2] in "}]", answer.text[-1]) == (True, "\n")
+
+
 def test_answers_are_packed_where_the_caller_likes_it(http):
     """gzip, for documents and streams, and neither for those who do not ask."""
     for path in ("overlaps?run=1", "events?run_last=3"):

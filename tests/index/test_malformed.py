@@ -105,7 +105,10 @@ def test_bytes_that_are_no_message_are_an_invalid_argument(servers, module, meth
     for data in BROKEN:
         size = services[module].log.stat().st_size
         code, text, _ = call(channels[module], method, [data])
-        assert (code, text) == ("INVALID_ARGUMENT", f"the request is no {method.input_type.name}")
+        assert (code, text) == (
+            "INVALID_ARGUMENT",
+            f"the request is not a valid {method.input_type.name}",
+        )
         logged = log_since(services[module], size).splitlines()
         said = [line for line in logged if "service_kit.registry" not in line]  # each call
         assert len(said) == 1
@@ -118,7 +121,10 @@ def test_bytes_that_are_no_message_are_an_invalid_argument(servers, module, meth
 def test_a_stream_is_answered_up_to_what_is_no_message(servers, module, method):
     """Requests before the bad bytes have their answers, those behind it have none."""
     code, text, answers = call(servers[1][module], method, [b"", b"", b"\x08", b""])
-    assert (code, text) == ("INVALID_ARGUMENT", f"the request is no {method.input_type.name}")
+    assert (code, text) == (
+        "INVALID_ARGUMENT",
+        f"the request is not a valid {method.input_type.name}",
+    )
     assert len(answers) == 2
 
 
@@ -221,7 +227,7 @@ def test_the_message_is_named_and_nothing_of_python_is():
     """What the caller reads names the contract's message alone."""
     with pytest.raises(MalformedRequestError) as caught:
         parse(event_pb2.EventBatch, b"\x08")
-    assert str(caught.value) == "the request is no EventBatch"
+    assert str(caught.value) == "the request is not a valid EventBatch"
 
 
 def test_a_contract_with_a_method_that_nothing_implements_is_refused():

@@ -193,7 +193,7 @@ def test_what_the_broker_does_not_grant_is_told(database_url, mosquitto, topics,
 
 
 def test_a_broker_that_grants_everything_gets_no_warning(database_url, mosquitto, topics, request):
-    """What is not said is granted; MQTT 3.1.1 says nothing, which is no number."""
+    """What is not said is granted; MQTT 3.1.1 says nothing, which is not a number."""
     service = _service(request, mosquitto, database_url, topics)
     assert service.metric("eventindex_broker_session_expiry_seconds") == 604_800
     assert service.metric("eventindex_broker_maximum_qos") == 2

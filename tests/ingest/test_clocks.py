@@ -69,8 +69,8 @@ def test_epochs_of_detectors():
         ("7", "EVENTINDEX_COSMIC_EPOCHS has '7': '' cannot be a detector id"),
         ("=1970-01-01", "'' cannot be a detector id"),
         ("a/b=1970-01-01", "'a/b' cannot be a detector id"),
-        ("7=1970", "has '7=1970': '1970' is no day such as 1970-01-01"),
-        ("7=1970-02-30", "'1970-02-30' is no day"),
+        ("7=1970", "has '7=1970': '1970' is not a day such as 1970-01-01"),
+        ("7=1970-02-30", "'1970-02-30' is not a day"),
         ("7=1970-01-01,7=2000-01-01", "detector '7' is there twice"),
     ],
 )

@@ -89,7 +89,7 @@ def test_secrets_come_from_variables_files_and_directories(monkeypatch, tmp_path
         ("MQTT_URL_FILE", "absent", "EVENTINDEX_MQTT_URL_FILE: absent: No such file"),
         ("MQTT_URL_FILE", "empty", "EVENTINDEX_MQTT_URL_FILE: empty holds no URL"),
         ("DATABASE_URL_FILE", "latin", "EVENTINDEX_DATABASE_URL_FILE: latin is not UTF-8"),
-        ("SECRETS_DIR", "absent", "EVENTINDEX_SECRETS_DIR: absent is no directory"),
+        ("SECRETS_DIR", "absent", "EVENTINDEX_SECRETS_DIR: absent is not a directory"),
     ],
 )
 def test_a_secret_that_cannot_be_read_is_named(name, path, said, monkeypatch, tmp_path) -> None:

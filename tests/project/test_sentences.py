@@ -6,6 +6,7 @@ import ast
 import json
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -22,12 +23,17 @@ _OF_PARTS = {
 }
 
 
+@cache
+def tree(path: Path) -> ast.AST:
+    return ast.parse(path.read_text("utf-8"))
+
+
 def sentences() -> Iterator[tuple[str, set[str]]]:
     """Each reason in the sources, and the parameters of its sentence."""
     for package in (*_PACKAGES, "rest_gateway"):
         for path in sorted((ROOT / package).rglob("*.py")):
             known = _OF_PARTS.get(str(path.relative_to(ROOT)), set())
-            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            for node in ast.walk(tree(path)):
                 if isinstance(node, ast.Call) and getattr(node.func, "id", "") in {"told", "_Kind"}:
                     reason, template, *_ = (getattr(each, "value", "") for each in node.args)
                     if isinstance(reason, str) and isinstance(template, str):
@@ -50,3 +56,42 @@ def test_each_sentence_of_the_services_is_translated(language: str):
         if set(_PLACE.findall(text)) - wanted[reason]
     }
     assert not foreign
+
+
+# Errors that a caller reads, by the names of what makes them.
+_FOR_CALLERS = {
+    "InvalidRequestError",
+    "NameTakenError",
+    "NotFoundError",
+    "Problem",
+    "TooManyElementsError",
+    "WrongStateError",
+    "invalid",
+}
+
+
+def english_alone() -> Iterator[str]:
+    """Where a caller's error is made of a text of its own, without a reason."""
+    for package in (
+        "event_store",
+        "service_kit",
+        "index_service",
+        "ingest_service",
+        "rest_gateway",
+    ):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            for node in ast.walk(tree(path)):
+                if isinstance(node, ast.Call) and getattr(node.func, "id", "") in _FOR_CALLERS:
+                    texts = [
+                        each
+                        for each in node.args
+                        if isinstance(each, ast.JoinedStr)
+                        or (isinstance(each, ast.Constant) and " " in str(each.value))
+                    ]
+                    if texts:
+                        yield f"{path.relative_to(ROOT)}:{node.lineno} {ast.unparse(texts[0])}"
+
+
+def test_each_error_for_callers_has_a_reason():
+    """No refusal of the services is English alone: programs and other languages get a reason."""
+    assert list(english_alone()) == []

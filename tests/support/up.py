@@ -20,6 +20,10 @@ LIMIT_S = 60.0
 INSERT = "INSERT INTO kept VALUES (4917)"
 
 
+# What the command `eventindex` is.
+_UP = "from eventindex.cli import main; main()"
+
+
 class Up:
     """One `eventindex up` on a data directory."""
 
@@ -31,7 +35,7 @@ class Up:
         kept = {n: v for n, v in os.environ.items() if not n.startswith("EVENTINDEX_")}
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "local_stack.command", "--data-dir", str(data), *arguments],
+                [sys.executable, "-c", _UP, "up", "--data-dir", str(data), *arguments],
                 env={**kept, **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=output if stdout is None else stdout,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,7 +19,9 @@ from eventindex.cli.shared.listing import (
     write_list,
 )
 from eventindex.cli.shared.ranges import whole
-from eventindex.client import Client
+
+if TYPE_CHECKING:
+    from eventindex.client import Client
 
 _COLUMNS: list[Column[AdminAction]] = [
     Column("id", lambda row: str(row.action_id), right=True),

@@ -37,7 +37,7 @@ def certs(directory: Path, servers: tuple[str, ...], clients: tuple[str, ...], d
     there is used again, the certificates are made anew: services take them over while they run.
     """
     try:
-        from eventindex import certificates  # noqa: PLC0415  # cryptography comes with the services
+        from eventindex import certificates  # cryptography comes with the services
     except ImportError as error:
         raise click.ClickException(
             f"{error.name} is not installed: pip install 'eventindex[server]'"

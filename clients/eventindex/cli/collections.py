@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import click
 
@@ -25,11 +26,13 @@ from eventindex.cli.shared.listing import (
     write_list,
 )
 from eventindex.cli.shared.progress import ProgressReport
-from eventindex.client import Client
 from eventindex.collection_names import RAW
 from eventindex.collection_results import Collection
 from eventindex.printing import printable
-from eventindex.results import DatasetState
+from eventindex.values import DatasetState
+
+if TYPE_CHECKING:
+    from eventindex.client import Client
 
 
 def _about(row: Collection) -> str:

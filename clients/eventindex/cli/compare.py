@@ -6,16 +6,12 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from eventindex.catalogue_results import FileOfRun
-from eventindex.cli.compare_collections import (
-    ExpectedCollection,
-    compare_collections,
-    expected_options,
-)
+from eventindex.cli.compare_collections import compare_collections, expected_options
 from eventindex.cli.compare_differences import (
     Difference,
     Scope,
@@ -23,19 +19,20 @@ from eventindex.cli.compare_differences import (
     compare_datasets,
     compare_files,
 )
-from eventindex.cli.event_files.expected import FIELDS, Expected, Fallbacks, read_expected
-from eventindex.cli.event_files.opening import COMPRESSIONS, InputFile, open_file
-from eventindex.cli.event_files.rows import FileFormatError
 from eventindex.cli.load_options import column_names
 from eventindex.cli.shared.common import EXIT_NOT_ALL, both_services, counted, note
 from eventindex.cli.shared.listing import Column, Layout, format_option, on_terminal, write_list
 from eventindex.cli.shared.progress import ProgressReport
 from eventindex.cli.shared.ranges import whole
 from eventindex.cli.shared.selection_options import collection_option, number
-from eventindex.client import Client
 from eventindex.collection_names import RAW
-from eventindex.columns import DSID_MAX
 from eventindex.errors import NotFoundError
+from eventindex.limits import COMPRESSIONS, DSID_MAX
+
+if TYPE_CHECKING:
+    from eventindex.cli.compare_collections import ExpectedCollection
+    from eventindex.cli.event_files.expected import Expected, Fallbacks
+    from eventindex.client import Client
 
 _BAD_ROWS_SHOWN = 20
 # Differences of one kind that a terminal shows.
@@ -43,6 +40,8 @@ _DIFFERENCES_SHOWN = 50
 
 
 def _check_columns(_: click.Context, __: click.Parameter, value: str | None) -> dict[str, str]:
+    from eventindex.cli.event_files.expected import FIELDS
+
     return column_names(value, FIELDS)
 
 
@@ -92,6 +91,8 @@ def compare(
 
     Exit code: 0 all is as expected, 3 there are differences, 1 failure, 2 bad usage.
     """
+    from eventindex.cli.event_files.expected import Fallbacks
+
     of_list = {"--input-format": input_form, "--columns": names, "--dsid": dsid}
     if wanted.name is not None and file is None:
         _refuse(of_list, "FILE")
@@ -133,6 +134,10 @@ def _refuse(options: Mapping[str, object], other: str) -> None:
 
 def _read(path: str, form: str, fallbacks: Fallbacks) -> list[Expected]:
     """Return the entries of a list. One with bad entries is not compared at all."""
+    from eventindex.cli.event_files.expected import read_expected
+    from eventindex.cli.event_files.opening import InputFile, open_file
+    from eventindex.cli.event_files.rows import FileFormatError
+
     bad = 0
 
     def report(place: int, problem: str) -> None:

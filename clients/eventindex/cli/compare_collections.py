@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -20,9 +20,10 @@ from eventindex.cli.shared.selection_options import (
     mask_options,
     number,
 )
-from eventindex.client import Client
-from eventindex.completeness import Completeness, ExpectedArguments
-from eventindex.selection import SelectionArguments
+
+if TYPE_CHECKING:
+    from eventindex.client import Client
+    from eventindex.completeness import Completeness
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -86,6 +87,9 @@ def compare_collections(
     form: str,
 ) -> None:
     """Print what a collection lacks of another, or has beyond it; exit 3 where it does."""
+    from eventindex.completeness import ExpectedArguments
+    from eventindex.selection import SelectionArguments
+
     runs = checked_range(wanted.run_first, wanted.run_last, "run")
     by = wanted.by or "run"
     tally = _Tally(with_complete=wanted.with_complete, form=form)

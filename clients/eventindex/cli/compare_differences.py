@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from eventindex.catalogue_results import Dataset, FileOfRun
-from eventindex.cli.event_files.expected import Expected
+if TYPE_CHECKING:
+    from eventindex.catalogue_results import Dataset, FileOfRun
+    from eventindex.cli.event_files.expected import Expected
 
 
 class Difference(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import click
 
@@ -33,10 +34,12 @@ from eventindex.cli.shared.selection_options import (
     number,
     one_collection,
 )
-from eventindex.client import Client
 from eventindex.collection_names import RAW
 from eventindex.errors import NotFoundError
-from eventindex.results import Event
+from eventindex.values import Event
+
+if TYPE_CHECKING:
+    from eventindex.client import Client
 
 _COLUMNS: list[Column[Conflict]] = [
     Column("id", lambda row: str(row.conflict_id), right=True),

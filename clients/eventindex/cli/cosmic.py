@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import click
 
@@ -19,8 +20,9 @@ from eventindex.cli.shared.listing import (
     write_list,
 )
 from eventindex.cli.shared.selection_options import event_range_options, limit_option, run_options
-from eventindex.client import Client
-from eventindex.cosmic_queries import CosmicArguments
+
+if TYPE_CHECKING:
+    from eventindex.client import Client
 
 Range = tuple[int | None, int | None] | None
 
@@ -79,7 +81,7 @@ def time(text: str) -> datetime.datetime:
     try:
         found = datetime.datetime.fromisoformat(text)
     except ValueError:
-        raise click.BadParameter(f"{text[:60]!r} is no time such as 2026-11-21T01:00") from None
+        raise click.BadParameter(f"{text[:60]!r} is not a time such as 2026-11-21T01:00") from None
     return found if found.tzinfo else found.replace(tzinfo=datetime.UTC)
 
 
@@ -114,6 +116,8 @@ def cosmic(
 
     CSV leaves the channels and the payload out; JSON has everything.
     """
+    from eventindex.cosmic_queries import CosmicArguments
+
     if time_first is not None and time_last is not None and time_first > time_last:
         raise click.UsageError(f"--from {time_first} is behind --to {time_last}")
     selection = CosmicArguments(

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from eventindex.cli.counts_matrix import write_matrix
+from eventindex.choices import CountBy
 from eventindex.cli.shared.common import both_services, counted
 from eventindex.cli.shared.listing import Column, Layout, format_option, record_of, write_list
-from eventindex.cli.shared.selection_options import SelectionOptions, selection_options
-from eventindex.client import Client
-from eventindex.selection_results import CountBy, EventCount, EventCounts
+from eventindex.cli.shared.selection_options import selection_options
+
+if TYPE_CHECKING:
+    from eventindex.cli.shared.selection_options import SelectionOptions
+    from eventindex.client import Client
+    from eventindex.selection_results import EventCount, EventCounts
 
 _FIELDS: dict[str | None, tuple[str, ...]] = {
     None: ("events",),
@@ -49,6 +52,9 @@ def counts(
     take one may be repeated. `--by bit` counts the events that have each bit set, `--by overlap`
     those that have both bits of each pair.
     """
+    from eventindex.cli.counts_matrix import write_matrix
+    from eventindex.selection_results import EventCount
+
     with connect() as client:
         found = client.count_events(by=by, **selection.resolve(client))
     rows = found.counts if by else [EventCount(found.total)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,8 +14,10 @@ from eventindex.cli.shared.groups import ListGroup
 from eventindex.cli.shared.listing import Column, Layout, format_option, record_of, write_list
 from eventindex.cli.shared.ranges import whole
 from eventindex.cli.shared.selection_options import CriterionNames, number
-from eventindex.client import Client
 from eventindex.printing import printable
+
+if TYPE_CHECKING:
+    from eventindex.client import Client
 
 _COLUMNS: list[Column[Criterion]] = [
     Column("bit", lambda row: str(row.bit), right=True),

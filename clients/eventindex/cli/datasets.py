@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import click
 
@@ -23,9 +24,11 @@ from eventindex.cli.shared.listing import (
 )
 from eventindex.cli.shared.progress import ProgressReport
 from eventindex.cli.shared.selection_options import dataset
-from eventindex.client import Client
 from eventindex.printing import printable
-from eventindex.results import DatasetState
+from eventindex.values import DatasetState
+
+if TYPE_CHECKING:
+    from eventindex.client import Client
 
 _COLUMNS: list[Column[Dataset]] = [
     Column("dataset", lambda row: str(row.dsid_raw), right=True),
@@ -41,7 +44,9 @@ _STATES = {state.name.lower(): state for state in DatasetState if state}
 _ORDERS = ("dsid_raw", "name", "events", "created")
 
 
-@click.group(cls=ListGroup, short_help="Datasets: list, show, freeze, retire, name, delete.")
+@click.group(
+    cls=ListGroup, short_help="Datasets: list, show, rename, comment, freeze, retire, open, delete."
+)
 def datasets() -> None:
     """Datasets: list (when nothing else is said), show, freeze, retire, name, delete.
 

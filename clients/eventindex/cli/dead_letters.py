@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -29,8 +29,10 @@ from eventindex.cli.shared.listing import (
 )
 from eventindex.cli.shared.ranges import whole
 from eventindex.cli.shared.selection_options import number
-from eventindex.client import Client
 from eventindex.printing import printable
+
+if TYPE_CHECKING:
+    from eventindex.client import Client
 
 _COLUMNS: list[Column[DeadLetter]] = [
     Column("id", lambda row: str(row.dead_letter_id), right=True),

@@ -37,8 +37,8 @@ def distribute(*, database: str | None, shards: int, undo: bool) -> None:
         raise click.UsageError("give --database or EVENTINDEX_DATABASE_URL")
     try:
         # Not in the light install.
-        from event_store.admin import distribute as cluster  # noqa: PLC0415  # not in the light install
-        from event_store.errors import StoreError, StoreUnavailableError  # noqa: PLC0415  # not in the light install
+        from event_store.admin import distribute as cluster  # not in the light install
+        from event_store.errors import StoreError, StoreUnavailableError  # not in the light install
     except ModuleNotFoundError as error:
         raise missing_part("distribute", error) from error
     try:

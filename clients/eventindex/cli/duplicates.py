@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
 from eventindex.cli.shared.common import connection_options, counted, note
 from eventindex.cli.shared.listing import Column, Layout, format_option, record_of, write_list
 from eventindex.cli.shared.selection_options import dataset, run_options
-from eventindex.client import Client
 from eventindex.collection_names import RAW
-from eventindex.duplicates import DatasetPair, DuplicateEvents
-from eventindex.selection import Range
+from eventindex.duplicate_results import DatasetPair, DuplicateEvents
+
+if TYPE_CHECKING:
+    from eventindex.client import Client
+    from eventindex.selection import Range
 
 _PAIR: list[Column[DatasetPair]] = [
     Column("collection", lambda pair: pair.collection, fold=True),

@@ -6,26 +6,26 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from eventindex.cli.event_files.writing import EventWriter, open_writer, output_form
 from eventindex.cli.shared.common import both_services, counted, note
 from eventindex.cli.shared.progress import ProgressReport
-from eventindex.cli.shared.selection_options import (
-    SelectionOptions,
-    limit_option,
-    selection_options,
-)
-from eventindex.client import Client
-from eventindex.lookup_messages import NAMED_PAIRS_MAX
-from eventindex.pair_lists.text import parse_block
-from eventindex.results import DatasetState
-from eventindex.selection_results import Events
+from eventindex.cli.shared.selection_options import limit_option, selection_options
+from eventindex.values import DatasetState
+
+if TYPE_CHECKING:
+    from eventindex.cli.event_files.writing import EventWriter
+    from eventindex.cli.shared.selection_options import SelectionOptions
+    from eventindex.client import Client
+    from eventindex.selection_results import Events
 
 
 def position(text: str) -> tuple[int, int]:
     """Convert an event of an option, RUN:EVENT as `lookup` reads it."""
+    from eventindex.pair_lists.text import parse_block
+
     pairs = parse_block(text.encode() + b"\n", 2).pairs
     if len(pairs.runs) != 1:
         raise click.BadParameter(f"{text[:60]!r} is not RUN:EVENT")
@@ -65,6 +65,9 @@ def events(
     take one may be repeated. A file that ends in .gz or .zst is compressed (not Parquet). The
     columns are those that `load` reads.
     """
+    from eventindex.cli.event_files.writing import open_writer, output_form
+    from eventindex.lookup_messages import NAMED_PAIRS_MAX
+
     target = "-" if output is None else str(output)
     form = output_form(target, form)
     if form == "parquet" and output is None and sys.stdout.isatty():

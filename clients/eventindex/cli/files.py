@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import click
 
@@ -29,9 +30,11 @@ from eventindex.cli.shared.selection_options import (
     number,
     one_collection,
 )
-from eventindex.client import Client
-from eventindex.results import DatasetState, RawFile
 from eventindex.uuids import is_canonical_uuid
+from eventindex.values import DatasetState, RawFile
+
+if TYPE_CHECKING:
+    from eventindex.client import Client
 
 
 def _mark(file: RawFile) -> str:
@@ -84,7 +87,7 @@ _RUNS_LAYOUT = Layout(_NUMBERS, _FIELDS, record_of)
 _ORDERS = ("run_number", "fuid_raw", "events")
 
 
-@click.group(cls=ListGroup, short_help="RAW files: list, show, parents, import, cat.")
+@click.group(cls=ListGroup, short_help="RAW files: list, show, parents, children, import, cat.")
 def files() -> None:
     """RAW files: list (when nothing else is said), show, parents, children, import, cat."""
 

@@ -6,6 +6,7 @@ import getpass
 import io
 import sys
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,8 +19,10 @@ from eventindex.cli.shared.common import (
     open_input,
 )
 from eventindex.cli.shared.progress import ProgressReport
-from eventindex.client import Client
 from eventindex.file_catalogues.reading import BadLine, CatalogueError, read_infos
+
+if TYPE_CHECKING:
+    from eventindex.client import Client
 
 _SHOWN = 20
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from eventindex.cli.shared.common import connection_options
 from eventindex.cli.shared.listing import Column, Layout, format_option, record_of, write_list
-from eventindex.client import Client
-from eventindex.file_results import RelatedFile
 from eventindex.uuids import is_canonical_uuid
+
+if TYPE_CHECKING:
+    from eventindex.client import Client
+    from eventindex.file_results import RelatedFile
 
 _LAYOUT: Layout = Layout(
     [

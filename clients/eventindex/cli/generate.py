@@ -8,21 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-import numpy as np
 
-from eventindex.cli.event_files.manifest import Manifest
-from eventindex.cli.event_files.writing import EventWriter, open_writer, output_form
-from eventindex.cli.generate_derived import derivation, is_given, source_blocks
 from eventindex.cli.shared.common import connection_options, counted, note
 from eventindex.cli.shared.progress import ProgressReport
 from eventindex.cli.shared.ranges import decimal, whole
-from eventindex.columns import DSID_MAX, EventColumns
-from eventindex.derive import derive as derived_events
-from eventindex.generate import Plan
-from eventindex.generate import generate as generate_events
+from eventindex.limits import DSID_MAX
 
 if TYPE_CHECKING:
+    from eventindex.cli.event_files.manifest import Manifest
+    from eventindex.cli.event_files.writing import EventWriter
     from eventindex.client import Client
+    from eventindex.columns import EventColumns
+    from eventindex.generate import Plan
 
 # Options whose names differ from the plan's fields.
 _PLAN_NAMES = {"gaps": "gap_fraction", "triggers": "trigger_probabilities", "dsid": "dsid_raw"}
@@ -132,6 +129,11 @@ def generate(
     With --derive it is a part of the events of files, or of a collection of the index, in RAW files
     and a dataset of their own, for `load --collection NAME`. The index is asked for nothing else.
     """
+    from eventindex.cli.event_files.manifest import Manifest
+    from eventindex.cli.event_files.writing import open_writer, output_form
+    from eventindex.cli.generate_derived import derivation, is_given, source_blocks
+    from eventindex.derive import derive as derived_events
+
     form = output_form(output, form)
     if manifest is not None and manifest.suffix.lower() not in {".json", ".csv"}:
         raise click.UsageError(f"--manifest {manifest}: give a name with .json or .csv")
@@ -153,6 +155,11 @@ def generate(
 
 
 def _generate(output: str, form: str, plan: Plan, counts: Manifest | None) -> int:
+    import numpy as np
+
+    from eventindex.cli.event_files.writing import open_writer
+    from eventindex.generate import generate as generate_events
+
     with (
         open_writer(output, form, names=plan.file_names) as writer,
         ProgressReport("generating", plan.runs * plan.events) as progress,
@@ -170,6 +177,8 @@ def _generate(output: str, form: str, plan: Plan, counts: Manifest | None) -> in
 
 def _plan(options: dict[str, object]) -> Plan:
     """Return the plan of the options."""
+    from eventindex.generate import Plan
+
     values = {_PLAN_NAMES.get(name, name): value for name, value in options.items()}
     try:
         return Plan(**values)  # type: ignore[arg-type]  # the options have the types

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import click
 
 from eventindex.cli.event_files.opening import (
-    COMPRESSIONS,
     FORMATS,
     InputFile,
     find_inputs,
@@ -23,7 +22,7 @@ from eventindex.cli.shared.common import Failure
 from eventindex.collection_names import RAW
 from eventindex.columns import EventColumns
 from eventindex.derive import Derivation, SourceEvents
-from eventindex.limits import PAIRS_PER_MESSAGE_MAX
+from eventindex.limits import COMPRESSIONS, PAIRS_PER_MESSAGE_MAX
 
 if TYPE_CHECKING:
     from eventindex.client import Client

@@ -6,21 +6,11 @@ import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import TextIO, TypeVar
+from typing import TYPE_CHECKING, TextIO, TypeVar
 
 import click
 
-from eventindex.cli.event_files.opening import (
-    InputFile,
-    OpenFile,
-    find_inputs,
-    open_file,
-    read_events,
-    read_telescope_records,
-)
-from eventindex.cli.event_files.rows import Defaults, EventBlock, FileFormatError, RecordBlock
 from eventindex.cli.load_background import in_background
-from eventindex.cli.load_dry_run import DryRun
 from eventindex.cli.load_options import (
     check_columns,
     check_delimiter,
@@ -31,20 +21,21 @@ from eventindex.cli.load_options import (
     patterns,
     wanted,
 )
-from eventindex.cli.load_root import FORM as ROOT
-from eventindex.cli.load_root import RootInputs
-from eventindex.cli.load_target import FileLoad, Refusals, ServiceTarget, Target, Totals
 from eventindex.cli.shared.common import EXIT_NOT_ALL, Failure, connection_options, note
 from eventindex.cli.shared.progress import ProgressReport
 from eventindex.cli.shared.ranges import decimal, whole
-from eventindex.client import Client
 from eventindex.collection_names import RAW
-from eventindex.columns import DSID_MAX
-from eventindex.limits import STORAGE_SECONDS_MAX
-from eventindex.pairs import NUMBER_MAX
+from eventindex.limits import DSID_MAX, NUMBER_MAX, STORAGE_SECONDS_MAX
 from eventindex.root_files.errors import RootFileError
 
-B = TypeVar("B", EventBlock, RecordBlock)
+if TYPE_CHECKING:
+    from eventindex.cli.event_files.opening import InputFile, OpenFile
+    from eventindex.cli.event_files.rows import Defaults, EventBlock, RecordBlock
+    from eventindex.cli.load_root import RootInputs
+    from eventindex.cli.load_target import FileLoad, Target, Totals
+    from eventindex.client import Client
+
+B = TypeVar("B", "EventBlock", "RecordBlock")
 
 
 @click.command()
@@ -62,7 +53,7 @@ B = TypeVar("B", EventBlock, RecordBlock)
     metavar="FIELD=COLUMN,...",
     help="What fields are called in the files; other columns are then passed over.",
 )
-@click.option("--ignore-extra", is_flag=True, help="Pass over columns that are no fields.")
+@click.option("--ignore-extra", is_flag=True, help="Pass over columns that are not fields.")
 @click.option(
     "--delimiter",
     callback=check_delimiter,
@@ -139,6 +130,12 @@ def load(
 
     Exit code: 0 all were stored or known, 3 some were refused, 1 failure, 2 bad usage.
     """
+    from eventindex.cli.event_files.opening import find_inputs
+    from eventindex.cli.event_files.rows import Defaults
+    from eventindex.cli.load_dry_run import DryRun
+    from eventindex.cli.load_root import RootInputs
+    from eventindex.cli.load_target import ServiceTarget, Totals
+
     if fuid and fuid_per_run:
         raise click.UsageError("--fuid and --fuid-per-run exclude each other")
     inputs = find_inputs(files, form)
@@ -178,6 +175,10 @@ def _load_files(
     roots: RootInputs,
 ) -> Generator[None, None, None]:
     """Load all files, and yield after each block that is done with."""
+    from eventindex.cli.event_files.rows import FileFormatError
+    from eventindex.cli.load_root import FORM as ROOT
+    from eventindex.cli.load_target import FileLoad, Refusals
+
     sizes = [file.size_bytes for file in inputs if file.size_bytes is not None]
     total = sum(sizes) if len(sizes) == len(inputs) else None
     bytes_before = 0
@@ -208,6 +209,8 @@ def _load_file(
     file: InputFile, target: Target, defaults: Defaults, work: FileLoad
 ) -> Iterator[None]:
     """Load a file, and yield after each block that is done with."""
+    from eventindex.cli.event_files.opening import open_file, read_events, read_telescope_records
+
     with open_file(file) as opened:
         if file.form == "dat":
             acks = target.records(_remember(read_telescope_records(opened), work, opened))
@@ -226,6 +229,8 @@ def _load_root_file(
     file: InputFile, target: Target, roots: RootInputs, work: FileLoad
 ) -> Iterator[None]:
     """Load a ROOT file, and yield after each block that is done with."""
+    from eventindex.cli.load_target import ServiceTarget
+
     client = target.client if isinstance(target, ServiceTarget) else None
     with roots.open(file, client) as (tree, opened):
         blocks = roots.blocks(tree, opened, work.report)

@@ -9,7 +9,7 @@ import click
 
 from eventindex.cli.event_files.rows import EventBlock, RecordBlock
 from eventindex.cli.shared.common import missing_part
-from eventindex.results import Ack, Rejection
+from eventindex.values import Ack, Rejection
 
 _EPOCH = date(2000, 1, 1)
 
@@ -34,9 +34,9 @@ class DryRun:
         """
         try:
             # Not in the light install.
-            from ingest_service.decode.clocks import Clocks  # noqa: PLC0415  # not in the light install
-            from ingest_service.decode.cosmic import decode_records  # noqa: PLC0415  # not in the light install
-            from ingest_service.model import MalformedBatchError  # noqa: PLC0415  # not in the light install
+            from ingest_service.decode.clocks import Clocks  # not in the light install
+            from ingest_service.decode.cosmic import decode_records  # not in the light install
+            from ingest_service.model import MalformedBatchError  # not in the light install
         except ModuleNotFoundError as error:
             raise missing_part("load --dry-run of telescope events", error) from error
         clocks = Clocks(_EPOCH)

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from eventindex.cli.event_files.fields import ALL_FIELDS
-from eventindex.cli.event_files.opening import InputFile, check_file
-from eventindex.cli.event_files.rows import Defaults, FileFormatError
-from eventindex.cli.load_root import FORM as ROOT
 from eventindex.root_files.branches import ALIASES, Wanted
-from eventindex.text_rows import FILE_FIELDS
 from eventindex.uuids import is_canonical_uuid, uuid_hint
+
+if TYPE_CHECKING:
+    from eventindex.cli.event_files.opening import InputFile
+    from eventindex.cli.event_files.rows import Defaults
 
 
 def check_fuid(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
@@ -36,7 +35,7 @@ def column_names(value: str | None, fields: Collection[str]) -> dict[str, str]:
         if not equals or not column:
             raise click.BadParameter(f"{part!r} is not FIELD=COLUMN")
         if name not in fields:
-            raise click.BadParameter(f"{name!r} is no field (fields: {', '.join(fields)})")
+            raise click.BadParameter(f"{name!r} is not a field (fields: {', '.join(fields)})")
         if name in names or column in names.values():
             raise click.BadParameter(f"{name if name in names else column!r} is there twice")
         names[name] = column
@@ -45,6 +44,8 @@ def column_names(value: str | None, fields: Collection[str]) -> dict[str, str]:
 
 def check_columns(_: click.Context, __: click.Parameter, value: str | None) -> dict[str, str]:
     """Return the name in the file of each field."""
+    from eventindex.cli.event_files.fields import ALL_FIELDS
+
     return column_names(value, (*ALL_FIELDS, *ALIASES))
 
 
@@ -77,10 +78,14 @@ def check_root_options(
     inputs: Iterable[InputFile], names: dict[str, str], with_fuid: bool, wanted: Wanted
 ) -> None:
     """Hold options to the files that they are for."""
+    from eventindex.cli.event_files.fields import ALL_FIELDS
+    from eventindex.cli.load_root import FORM as ROOT
+    from eventindex.text_rows import FILE_FIELDS
+
     forms = {file.form for file in inputs}
     alias = next((name for name in names if name in ALIASES), None)
     if alias is not None and forms != {ROOT}:
-        raise click.UsageError(f"{alias!r} is no field (fields: {', '.join(ALL_FIELDS)})")
+        raise click.UsageError(f"{alias!r} is not a field (fields: {', '.join(ALL_FIELDS)})")
     if ROOT in forms and with_fuid:
         raise click.UsageError("--fuid and --fuid-per-run are not for ROOT files: each has its own")
     if ROOT in forms and {"fuid_raw", "dsid_raw", *FILE_FIELDS} & set(names):
@@ -91,6 +96,9 @@ def check_root_options(
 
 def check_files(inputs: Iterable[InputFile], defaults: Defaults) -> None:
     """Find files that cannot be read at all before anything of the others is stored."""
+    from eventindex.cli.event_files.opening import check_file
+    from eventindex.cli.event_files.rows import FileFormatError
+
     for file in inputs:
         try:
             check_file(file, defaults)

@@ -18,12 +18,12 @@ from eventindex.cli.event_files.rows import BadRow, EventBlock, Report
 from eventindex.cli.shared.common import Failure, note
 from eventindex.client import Client
 from eventindex.columns import EventColumns
-from eventindex.results import RawFile
 from eventindex.root_files.branches import Wanted
 from eventindex.root_files.errors import CriteriaError, RootFileError
 from eventindex.root_files.events import EventTree, Step, find_tree, problem_of, read_steps
 from eventindex.root_files.names import storable_name
 from eventindex.root_files.opening import is_address, open_root, require_uproot
+from eventindex.values import RawFile
 
 FORM = "root"
 _PROBED_TOGETHER_MAX = 8

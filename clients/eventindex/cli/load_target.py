@@ -16,7 +16,7 @@ from typing import Protocol, TextIO
 from eventindex.cli.event_files.rows import BadRow, EventBlock, RecordBlock
 from eventindex.cli.shared.progress import ProgressReport
 from eventindex.client import Client
-from eventindex.results import Ack
+from eventindex.values import Ack
 
 _REFUSALS_SHOWN = 20
 

@@ -4,23 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
-import numpy as np
 
 from eventindex import collection_names
-from eventindex.cli.event_files.writing import open_text
-from eventindex.cli.lookup_collections import CollectionsWriter, collections_of
-from eventindex.cli.lookup_input import Source, open_pairs
-from eventindex.cli.lookup_missing import Missing, missing_file
-from eventindex.cli.lookup_output import (
-    FORMS,
-    NAMED_FORMS,
-    PLAIN_FORMS,
-    open_writer,
-    output_form,
-)
+from eventindex.cli.lookup_forms import FORMS, NAMED_FORMS, PLAIN_FORMS, output_form
 from eventindex.cli.shared.common import (
     EXIT_NOT_ALL,
     EXIT_USAGE,
@@ -29,15 +18,20 @@ from eventindex.cli.shared.common import (
     note,
 )
 from eventindex.cli.shared.selection_options import runs_file_option
-from eventindex.client import Client
 from eventindex.collection_names import ALL, RAW
-from eventindex.lookup_messages import pairs_max, slices
-from eventindex.pair_lists.text import Columns, parse_columns
-from eventindex.pairs import Pairs
-from eventindex.run_lists import RunList
+
+if TYPE_CHECKING:
+    from eventindex.cli.lookup_input import Source
+    from eventindex.cli.lookup_missing import Missing
+    from eventindex.client import Client
+    from eventindex.pair_lists.text import Columns
+    from eventindex.pairs import Pairs
+    from eventindex.run_lists import RunList
 
 
 def _parse_columns(_: click.Context, __: click.Parameter, value: str | None) -> Columns | None:
+    from eventindex.pair_lists.text import parse_columns
+
     try:
         return None if value is None else parse_columns(value)
     except ValueError as error:
@@ -112,6 +106,9 @@ def lookup(
     Exit code: 0 all were found, 3 some were not, 1 failure, 2 bad usage or lines that are no
     pairs; the other lines are answered first.
     """
+    from eventindex.cli.lookup_input import Source, open_pairs
+    from eventindex.cli.lookup_missing import missing_file
+
     collections = asked_names(collection, detector)
     several = len(collections) > 1 or collections == [ALL]
     form = output_form(output, form)
@@ -189,6 +186,10 @@ class _Outcome(NamedTuple):
 def _look_in_one(
     client: Client, source: Source, collection: str, output: _Output, missing: Missing
 ) -> _Outcome:
+    from eventindex.cli.lookup_output import open_writer
+    from eventindex.lookup_messages import pairs_max, slices
+    from eventindex.pairs import Pairs
+
     with_names = output.with_names or output.form in NAMED_FORMS
     results = client.lookup_stream(
         (part for batch in source.batches() for part in slices(batch, pairs_max(with_names))),
@@ -214,6 +215,13 @@ def _look_in_several(
     client: Client, source: Source, names: list[str], output: _Output, missing: Missing
 ) -> _Outcome:
     """Look pairs up in collections; a pair counts as found where one of them has it."""
+    import numpy as np
+
+    from eventindex.cli.event_files.writing import open_text
+    from eventindex.cli.lookup_collections import CollectionsWriter, collections_of
+    from eventindex.lookup_messages import slices
+    from eventindex.pairs import Pairs
+
     batches: Iterable[Pairs] = source.batches()
     if names == [ALL]:
         # Which columns there are is known at the end of the list.

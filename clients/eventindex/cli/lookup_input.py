@@ -69,8 +69,8 @@ class Source:
         if not self.bad_count:
             return ""
         if self.bad_count == 1:
-            return "; 1 line is no pair"
-        return f"; {self.bad_count:,} lines are no pairs"
+            return "; 1 line is not a pair"
+        return f"; {self.bad_count:,} lines are not pairs"
 
     def report(self) -> None:
         """Print the lines that were no pairs, and why the list was not read to its end."""

@@ -12,7 +12,8 @@ from typing import TextIO
 import numpy as np
 
 from eventindex.pairs import Int64
-from eventindex.results import LookupResult, RawFile
+from eventindex.results import LookupResult
+from eventindex.values import RawFile
 
 
 def address_of(file: RawFile) -> str:

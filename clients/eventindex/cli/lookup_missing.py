@@ -20,6 +20,8 @@ from eventindex.printing import printable
 # Runs of which is said what the index has of them.
 RUNS_EXPLAINED_MAX = 1000
 _NAMES_SHOWN = 10
+# Other collections in which a run is looked for before it is said to be nowhere.
+_COLLECTIONS_ASKED_MAX = 100
 _LINES_SHOWN = 5
 
 
@@ -56,7 +58,11 @@ class Missing:
                 others = [one for one in client.collections_of(self._runs) if one.name != asked]
         with suppress(EventIndexError):
             unknown = set(client.unknown_runs(self._runs, collection=asked))
-            self._tell_unknown(sorted(unknown), printable(asked) if others else "the index")
+            nowhere = unknown
+            for other in others[:_COLLECTIONS_ASKED_MAX]:
+                nowhere = nowhere and set(client.unknown_runs(nowhere, collection=other.name))
+            self._tell_unknown(sorted(nowhere), "the index")
+            self._tell_unknown(sorted(unknown - nowhere), printable(asked))
             self._tell_known(sorted(self._runs.keys() - unknown))
         if others:
             note(f"runs of events that were not found are in {names_of(others)}: see --collection")

@@ -5,33 +5,22 @@ Writes to a stream; asks nothing.
 
 from __future__ import annotations
 
-import sys
 import textwrap
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Protocol, TextIO
 
-import click
 import numpy as np
 
-from eventindex.cli.event_files.opening import COMPRESSIONS
 from eventindex.cli.event_files.writing import open_bytes, open_text
 from eventindex.cli.lookup_jobs import CondorWriter, EntryListWriter, RangesWriter
 from eventindex.cli.shared.common import Failure
 from eventindex.pairs import Int64
-from eventindex.results import DatasetState, LookupResult, RawFile
+from eventindex.results import LookupResult
 from eventindex.stored_text import has_pyarrow, needs_pyarrow
 from eventindex.text_rows import answer_fields, answer_lines, answer_objects
-
-FORMS = ("table", "csv", "json", "jsonl", "parquet", "files", "entrylist", "condor", "ranges")
-# Those of several collections.
-PLAIN_FORMS = frozenset({"table", "csv", "json"})
-_BY_ENDING = {".csv": "csv", ".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl"}
-_BY_ENDING |= {".parquet": "parquet", ".pq": "parquet"}
-# What is of no use without names.
-NAMED_FORMS = frozenset({"files", "entrylist", "condor"})
+from eventindex.values import DatasetState, RawFile
 
 
 class Writer(Protocol):
@@ -184,28 +173,11 @@ class FilesWriter:
             self._out.write("\n".join(lines) + "\n")
 
 
-def output_form(output: str | None, form: str | None) -> str:
-    """Return the form of an answer: what is asked for, else what the name of the file says.
-
-    Raises:
-        click.UsageError: Parquet to a terminal, or compressed.
-    """
-    name = Path(output or "")
-    packed = name.suffix.lower() in COMPRESSIONS
-    suffix = (Path(name.stem) if packed else name).suffix.lower()
-    found = form or _BY_ENDING.get(suffix, "table")
-    if found == "parquet" and output is None and sys.stdout.isatty():
-        raise click.UsageError("Parquet is not for a terminal: give -o FILE")
-    if found == "parquet" and packed:
-        raise click.UsageError(f"{output}: Parquet is compressed inside; leave out {name.suffix}")
-    return found
-
-
 @contextmanager
 def open_writer(
     output: str | None, form: str, *, with_olt: bool, with_names: bool
 ) -> Iterator[Writer]:
-    """Open a file, or standard output, to write answers to in one of `FORMS`.
+    """Open a file, or standard output, to write answers to in one of the forms.
 
     Raises:
         Failure: the form or the compression needs a package that is not installed.
@@ -213,7 +185,7 @@ def open_writer(
     if form == "parquet":
         if not has_pyarrow():
             raise Failure(needs_pyarrow(f"{output or 'the answer'}: Parquet"))
-        from eventindex.cli.lookup_parquet import ParquetWriter  # noqa: PLC0415  # may be missing
+        from eventindex.cli.lookup_parquet import ParquetWriter  # may be missing
 
         with open_bytes(output or "-") as stream:
             writer: Writer = ParquetWriter(stream, with_olt=with_olt, with_names=with_names)

@@ -9,8 +9,9 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
 
-from eventindex.results import LookupResult, RawFile
+from eventindex.results import LookupResult
 from eventindex.text_rows import NAME_FIELDS, state_name
+from eventindex.values import RawFile
 
 _ROW_GROUP_PAIRS = 1_000_000
 _TEXT = pa.dictionary(pa.int32(), pa.string())

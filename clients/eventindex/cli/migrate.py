@@ -24,8 +24,10 @@ def migrate(database: str | None) -> None:
         raise click.UsageError("give --database or EVENTINDEX_DATABASE_URL")
     try:
         # Not in the light install.
-        from event_store.database.migrate import migrate as run_migrations  # noqa: PLC0415  # not in the light install
-        from event_store.errors import StoreError, StoreUnavailableError  # noqa: PLC0415  # not in the light install
+        from event_store.database.migrate import (
+            migrate as run_migrations,  # not in the light install
+        )
+        from event_store.errors import StoreError, StoreUnavailableError  # not in the light install
     except ModuleNotFoundError as error:
         raise missing_part("migrate", error) from error
     try:

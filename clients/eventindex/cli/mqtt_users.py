@@ -21,7 +21,7 @@ _SCRIPT = Path("deploy", "mqtt-users")
 )
 @click.pass_context
 def mqtt_users(context: click.Context, directory: Path | None) -> None:
-    """Users of the broker of docker-compose.yml, one for each detector.
+    """Users of Compose's broker, one for each detector: list, add, remove.
 
     A user may write under cosmic/<its name>/event and nothing else. The broker goes on.
     """

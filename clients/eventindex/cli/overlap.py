@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import click
 
 from eventindex.cli.shared.common import connection_options
 from eventindex.cli.shared.listing import Column, Layout, format_option, write_list
 from eventindex.cli.shared.selection_options import number
-from eventindex.client import Client
 from eventindex.collection_results import CollectionOverlap
+
+if TYPE_CHECKING:
+    from eventindex.client import Client
 
 Row = dict[str, object]
 

@@ -5,25 +5,23 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-import numpy as np
 
 import eventindex
 from eventindex.cli.load_options import column_names
-from eventindex.cli.lookup_input import open_pairs
 from eventindex.cli.shared.common import EXIT_NOT_ALL, Failure, connection_options, note
 from eventindex.cli.shared.listing import Column, Layout, record_of, write_list
 from eventindex.cli.shared.progress import ProgressReport
 from eventindex.cli.shared.ranges import decimal, whole
-from eventindex.client import Client
 from eventindex.collection_names import RAW
-from eventindex.limits import STORAGE_SECONDS_MAX
-from eventindex.pair_lists.text import read_pairs
-from eventindex.pairs import Int64, Pairs
-from eventindex.root_files.opening import require_uproot
-from eventindex.root_files.output import is_parquet
-from eventindex.root_files.pick_report import FILES_TOGETHER, FileOutcome, PickReport
+from eventindex.limits import FILES_TOGETHER, STORAGE_SECONDS_MAX
+
+if TYPE_CHECKING:
+    from eventindex.client import Client
+    from eventindex.pairs import Int64, Pairs
+    from eventindex.root_files.pick_report import FileOutcome, PickReport
 
 _SHOWN = 20
 _COLUMNS: list[Column[FileOutcome]] = [
@@ -131,6 +129,8 @@ def pick(
 
     Exit code: 0 all were picked, 3 some events, files or branches were not, 1 failure, 2 bad usage.
     """
+    from eventindex.root_files.opening import require_uproot
+
     _check_output(output, places, per_file=per_file)
     try:
         require_uproot()
@@ -163,6 +163,8 @@ def pick(
 
 
 def _check_output(output: Path, places: tuple[str, ...], *, per_file: bool) -> None:
+    from eventindex.root_files.output import is_parquet
+
     if per_file and output.exists() and not output.is_dir():
         raise click.UsageError(f"--per-file writes into a directory, and {output} is a file")
     if not per_file and output.is_dir():
@@ -182,6 +184,12 @@ def _read_list(arguments: tuple[str, ...]) -> Pairs:
     Raises:
         click.UsageError: a line that is no pair, or an empty list.
     """
+    import numpy as np
+
+    from eventindex.cli.lookup_input import open_pairs
+    from eventindex.pair_lists.text import read_pairs
+    from eventindex.pairs import Pairs
+
     blocks = []
     with open_pairs(arguments) as stream:
         for block in read_pairs(stream):
@@ -198,6 +206,8 @@ def _read_list(arguments: tuple[str, ...]) -> Pairs:
 
 
 def _show(report: PickReport, output: Path) -> None:
+    from eventindex.root_files.pick_report import FileOutcome
+
     write_list(report.files, Layout(_COLUMNS, FileOutcome._fields, record_of), "table")
     for path, problem in report.unreadable[:_SHOWN]:
         note(f"eventindex: {path}: {problem}")

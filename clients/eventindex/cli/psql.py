@@ -48,7 +48,7 @@ def _apart(url: str) -> tuple[str, str]:
     """Return a URL without its password, and the password."""
     parts = urlsplit(url)
     if not parts.netloc and "password" in url:
-        raise click.UsageError("the database is no postgresql:// URL")
+        raise click.UsageError("the database is not a postgresql:// URL")
     query = parse_qsl(parts.query, keep_blank_values=True)
     password = dict(query).get("password") or unquote(parts.password or "")
     login, at, place = parts.netloc.rpartition("@")

@@ -7,16 +7,17 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
 from eventindex.addresses import find_address
-from eventindex.cli.event_files.text import BadRow, Defaults, EventBlock, FileFormatError, read_csv
 from eventindex.cli.shared.common import EXIT_NOT_ALL, counted, missing_part, note, open_input
 from eventindex.cli.shared.progress import ProgressReport
 from eventindex.cli.shared.ranges import decimal
-from eventindex.text_rows import event_objects
+
+if TYPE_CHECKING:
+    from eventindex.cli.event_files.text import BadRow, EventBlock
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _EVENTS_PER_MESSAGE = 100
@@ -83,8 +84,10 @@ def publish(
     Exit code: 0 all were acknowledged, 3 some rows of a CSV file were not sent, 1 failure, 2 bad
     usage.
     """
+    from eventindex.cli.event_files.text import FileFormatError
+
     try:
-        from eventindex.cli.publish_mqtt import Broker, Publisher  # noqa: PLC0415  # not in a light install
+        from eventindex.cli.publish_mqtt import Broker, Publisher  # not in a light install
     except ModuleNotFoundError as error:
         raise missing_part("publish", error) from error
     broker = Broker(find_address("mqtt", url), tls_ca, tls_cert, tls_key, alpn)
@@ -131,6 +134,8 @@ class _BadRows:
 def _messages(
     stream: BinaryIO, suffix: str, report: Callable[[BadRow], None]
 ) -> Generator[bytes, None, None]:
+    from eventindex.cli.event_files.text import Defaults, read_csv
+
     if suffix.lower() == ".csv":
         for block in read_csv(stream, Defaults(), report):
             yield from _arrays(block)
@@ -142,6 +147,8 @@ def _messages(
 
 def _arrays(block: EventBlock) -> Iterator[bytes]:
     """Yield the events of a block as JSON arrays."""
+    from eventindex.text_rows import event_objects
+
     events = event_objects(block.columns).splitlines()
     for start in range(0, len(events), _EVENTS_PER_MESSAGE):
         yield f"[{','.join(events[start : start + _EVENTS_PER_MESSAGE])}]".encode()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,9 +19,11 @@ from eventindex.cli.shared.listing import (
     write_list,
 )
 from eventindex.cli.shared.selection_options import checked_range, collection_option, number
-from eventindex.client import Client
 from eventindex.collection_names import RAW
 from eventindex.run_results import Run
+
+if TYPE_CHECKING:
+    from eventindex.client import Client
 
 _COLUMNS: list[Column[Run]] = [
     Column("run", lambda run: str(run.run_number), right=True),

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from importlib.metadata import version
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -17,11 +17,13 @@ import eventindex
 from eventindex.addresses import Found, Service, locate
 from eventindex.cli.shared.common import EXIT_FAILURE, both_services, counted
 from eventindex.cli.shared.listing import show_time, write_fields
-from eventindex.client import Client
 from eventindex.errors import EventIndexError
 from eventindex.hosts import without_password
 from eventindex.run_results import IndexStatus
 from eventindex.token import TokenSource
+
+if TYPE_CHECKING:
+    from eventindex.client import Client
 
 
 class _Service(NamedTuple):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import click
 
@@ -29,10 +30,11 @@ from eventindex.cli.shared.listing import (
     show_time,
     write_list,
 )
-from eventindex.client import Client
-from eventindex.operations import TOKEN_LIFETIME_SECONDS
+from eventindex.limits import TOKEN_LIFETIME_SECONDS
 from eventindex.printing import printable
-from eventindex.v1 import admin_pb2
+
+if TYPE_CHECKING:
+    from eventindex.client import Client
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _LIFETIME = re.compile(r"([0-9]{1,12})([smhd])")
@@ -141,10 +143,12 @@ def _create_in_database(
     url: str, subject: str, scopes: tuple[str, ...], lifetime_seconds: int
 ) -> tuple[AccessToken, str]:
     """Make a token as the ingest service does, without it."""
+    from eventindex.v1 import admin_pb2
+
     try:
         # Not in the light install.
-        from event_store.errors import StoreError, StoreUnavailableError  # noqa: PLC0415  # not in the light install
-        from ingest_service.admin.tokens import create_without_service  # noqa: PLC0415  # not in the light install
+        from event_store.errors import StoreError, StoreUnavailableError  # not in the light install
+        from ingest_service.admin.tokens import create_without_service  # not in the light install
     except ModuleNotFoundError as error:
         raise missing_part("token create --database", error) from error
     url = find_address("database", url)

@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import click
 
-from eventindex.cli.shared.common import Failure, missing_part
+from eventindex.cli.shared.common import missing_part
 
 
-def _stand_in(failure: Failure) -> click.Command:
-    def fail() -> None:
-        raise failure
+@click.command(short_help="Run PostgreSQL, a broker and all services here.")
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where the data is kept (default: EVENTINDEX_DATA_DIR, or ./.eventindex).",
+)
+@click.option(
+    "--broker",
+    type=click.Choice(["auto", "mosquitto", "amqtt"]),
+    default="auto",
+    help="Which broker to run (default: Mosquitto where it is installed, otherwise amqtt).",
+)
+def up(data_dir: Path | None, broker: str) -> None:
+    """Run PostgreSQL, a broker and all services on this machine; Ctrl-C stops them.
 
-    settings = {"ignore_unknown_options": True, "allow_extra_args": True}
-    return click.Command(
-        "up",
-        context_settings=settings,
-        callback=fail,
-        help="Run PostgreSQL, a broker and all services (needs the server parts).",
-    )
-
-
-def _find() -> click.Command:
-    """Return the command of the local stack, or one that says what to install."""
+    Ports and URLs are settings, EVENTINDEX_INDEX_ADDRESS and so on; a usual port that is taken is
+    replaced by a free one. With EVENTINDEX_DATABASE_URL or EVENTINDEX_MQTT_URL that server is used
+    and none is started. The addresses are in endpoints.json in the data directory.
+    """
     try:
-        from local_stack.command import up_command  # noqa: PLC0415  # not in the light install
+        from local_stack.command import run_stack, serve_until_stopped  # not in the light install
     except ModuleNotFoundError as error:
-        return _stand_in(missing_part("up", error))
-    return up_command
-
-
-up = _find()
+        raise missing_part("up", error) from error
+    sys.exit(run_stack(data_dir, serve_until_stopped, broker=broker))

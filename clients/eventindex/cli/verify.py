@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import click
 
 from eventindex.cli.shared.common import EXIT_NOT_ALL, connection_options, counted, note
 from eventindex.cli.shared.progress import ProgressReport
 from eventindex.cli.shared.selection_options import run_options
-from eventindex.client import Client
 from eventindex.printing import printable
+
+if TYPE_CHECKING:
+    from eventindex.client import Client
 
 
 @click.command(short_help="Count all events again, and name what differs.")

@@ -120,7 +120,7 @@ def _entries(document: object) -> Iterator[FileInfo | BadLine]:
         document = [document]
     if not isinstance(document, list):
         raise CatalogueError(
-            'the JSON is no list of files: an array of objects, one under "files", or DIRAC\'s '
+            'the JSON is not a list of files: an array of objects, one under "files", or DIRAC\'s '
             '"Successful"'
         )
     for number, entry in enumerate(document, 1):
@@ -129,7 +129,7 @@ def _entries(document: object) -> Iterator[FileInfo | BadLine]:
 
 def _entry(number: int, entry: object) -> FileInfo | BadLine:
     if not isinstance(entry, dict):
-        return BadLine(number, f"{str(entry)[:60]!r} is no object")
+        return BadLine(number, f"{str(entry)[:60]!r} is not an object")
     return _info(number, info_of, entry)
 
 

@@ -14,10 +14,11 @@ from functools import cache, lru_cache
 
 import numpy as np
 
+from eventindex.limits import NUMBER_MAX
 from eventindex.pair_lists import columns as pair_columns
 from eventindex.pair_lists.columns import Columns
 from eventindex.pair_lists.plain_tables import read_plain
-from eventindex.pairs import NUMBER_MAX, Pairs
+from eventindex.pairs import Pairs
 from eventindex.printing import printable
 from eventindex.stored_text import SEPARATOR_LINE
 

@@ -12,8 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from eventindex.limits import PAIRS_PER_MESSAGE_MAX
-from eventindex.pairs import NUMBER_MAX
+from eventindex.limits import NUMBER_MAX, PAIRS_PER_MESSAGE_MAX
 from eventindex.root_files.branches import Columns, Wanted, find_columns
 from eventindex.root_files.errors import RootFileError
 from eventindex.root_files.opening import (

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
 from eventindex.collection_names import RAW
-from eventindex.limits import STORAGE_SECONDS_MAX
-from eventindex.pairs import Int64
+from eventindex.limits import FILES_TOGETHER, STORAGE_SECONDS_MAX
 from eventindex.root_files.branches import Wanted
 
+if TYPE_CHECKING:
+    from eventindex.pairs import Int64
+
 Order = Literal["list", "file"]
-FILES_TOGETHER = 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,19 @@ PAGES = {
     "cosmic": "/cosmic",
     "conflicts": "/conflicts",
     "dead letters": "/dead-letters",
+    "collections": "/collections",
+    "no run": "/runs/99999",
+    "API": "/docs",
 }
+# Each language, each width and each of light and dark are seen, and both widths in all three.
+VIEWS = [
+    ("en-GB", 1280, "dark"),
+    ("en-GB", 390, "light"),
+    ("ru-RU", 1280, "light"),
+    ("ru-RU", 390, "dark"),
+    ("pt-BR", 1280, "dark"),
+    ("pt-BR", 390, "light"),
+]
 
 
 def test_languages(browser, stack):
@@ -95,15 +107,19 @@ WIDER = "document.documentElement.scrollWidth - document.documentElement.clientW
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("width", "scheme"), [(1280, "dark"), (390, "light")])
-def test_every_page_is_open_to_everyone(browser, stack, width, scheme):
-    """No serious violation on a desk or a phone, and nothing is wider than the screen."""
+@pytest.mark.parametrize(("locale", "width", "scheme"), VIEWS)
+def test_every_page_is_open_to_everyone(browser, stack, locale, width, scheme):
+    """No serious violation in any language, on a desk or a phone; nothing wider than the screen."""
     size = {"width": width, "height": 900}
-    with reader(browser, stack.url, viewport=size, color_scheme=scheme) as page:
+    with reader(browser, stack.url, locale=locale, viewport=size, color_scheme=scheme) as page:
         troubles = []
         for name, address in PAGES.items():
             page.goto(address)
             expect(page.locator("[aria-busy]")).to_have_count(0)
+            if name == "API":
+                expect(page.locator(".opblock-summary-control").first).to_be_visible()
+                page.locator(".opblock-summary-control").first.click()
+                expect(page.locator(".opblock-body").first).to_be_visible()
             assert page.evaluate(WIDER) <= 0, f"{name} at {width}"
             troubles += serious_violations(page)
         assert not troubles, json.dumps(troubles, indent=1)

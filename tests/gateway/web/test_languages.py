@@ -44,7 +44,7 @@ def test_a_sentence_has_its_reason_and_parameters(page, stack):
     assert told == {
         ("run_first", "FIELD_BELOW", "run_first is -1: below 0"),
         ("by", "FIELD_NO_CHOICE", "by is colour: none of run, dataset, file, bit"),
-        ("limit", "FIELD_NOT_TAKEN", "limit is nothing that this call takes"),
+        ("limit", "FIELD_NOT_TAKEN", "limit is not a parameter of this call"),
     }
     assert "nput should" not in json.dumps(problem)
 

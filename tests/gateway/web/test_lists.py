@@ -39,6 +39,7 @@ def test_a_list_is_pasted_mended_and_looked_up(page):
     heading = page.get_by_role("heading", name="4 events found in 3 RAW files")
     expect(heading).to_be_focused()
     expect(page.locator(".notice.bad")).to_contain_text("1 event is not in the index: 9:9")
+    expect(page.locator(".notice.bad")).to_contain_text("has no events of run 9 at all")
     expect(page.locator(".notice.warn").last).to_contain_text("1 event is in conflict")
     expect(row(page, FILES[0])).to_contain_text("2")
     name, text = saved(page, page.get_by_role("button", name=f"Download the pairs {FILES[0]}"))

@@ -93,7 +93,7 @@ def test_dead_letters_are_discarded_by_the_filter(page, publisher, stack):
     publisher.flush()
     page.goto(f"/dead-letters?topic={topic}")
     wait_until(lambda: page.reload() and page.get_by_text("3 rows").count(), what="three letters")
-    page.get_by_role("button", name="Remove all of these").click()
+    page.get_by_role("button", name="Discard all of these").click()
     expect(page.get_by_role("dialog")).to_contain_text("Discard 3 dead letters for good?")
     page.get_by_role("dialog").get_by_role("button", name="Discard").click()
     expect(page.locator("#outcome")).to_have_text("Done: 3 of 3.")

@@ -37,9 +37,9 @@ from eventindex.cli.event_files.rows import (
     checked_event,
 )
 from eventindex.columns import EventColumns
-from eventindex.results import RawFile
 from eventindex.text_rows import FILE_FIELDS
 from eventindex.uuids import is_canonical_uuid
+from eventindex.values import RawFile
 
 _FILE_IDS_MAX = 4096
 

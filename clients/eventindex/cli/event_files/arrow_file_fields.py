@@ -18,8 +18,8 @@ from eventindex.cli.event_files.fields import (
     checked_file_field,
     parsed_file_field,
 )
-from eventindex.results import RawFile
 from eventindex.text_rows import FILE_FIELDS
+from eventindex.values import RawFile
 
 _Indexes = npt.NDArray[np.int64]
 _Known = tuple[str | int, ...]

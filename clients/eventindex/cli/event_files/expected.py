@@ -17,10 +17,9 @@ from typing import BinaryIO
 
 from eventindex.cli.event_files.fields import BadFieldError, checked_uuid, shorten
 from eventindex.cli.event_files.rows import FileFormatError
-from eventindex.columns import DSID_MAX
+from eventindex.limits import DSID_MAX, NUMBER_MAX
 from eventindex.pair_lists.columns import PairListError
 from eventindex.pair_lists.source import Kind, Raw, Readable, binary_trouble, open_source
-from eventindex.pairs import NUMBER_MAX
 from eventindex.stored_text import SEPARATOR_LINE
 
 FIELDS = ("fuid_raw", "dsid_raw", "dataset", "run_number", "events")
@@ -132,7 +131,7 @@ def _text_records(
 def _table_records(
     source: Readable, kind: Kind, fallbacks: Fallbacks
 ) -> Iterator[tuple[int, dict[str, object]]]:
-    from eventindex.pair_lists.tables import read_rows  # noqa: PLC0415  # needs pyarrow
+    from eventindex.pair_lists.tables import read_rows  # needs pyarrow
 
     for place, row in enumerate(read_rows(source, kind), 1):
         record = {_canonical(name, fallbacks): value for name, value in row.items()}

@@ -9,9 +9,8 @@ import json
 import re
 from dataclasses import dataclass
 
-from eventindex.columns import DSID_MAX, OLT_MAX
 from eventindex.file_names import bytes_problem, checksum_problem, name_problem
-from eventindex.pairs import NUMBER_MAX
+from eventindex.limits import DSID_MAX, NUMBER_MAX, OLT_MAX
 from eventindex.strict_json import STRICT, StrictJsonError
 from eventindex.text_rows import EVENT_FIELDS, FILE_FIELDS
 from eventindex.uuids import is_canonical_uuid, uuid_hint

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from eventindex.columns import EventColumns
-from eventindex.results import RawFile
+from eventindex.values import RawFile
 
 _COLUMNS = ("fuid_raw", "dsid_raw", "run_number", "events")
 

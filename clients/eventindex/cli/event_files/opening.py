@@ -21,7 +21,7 @@ import click
 from eventindex.cli.event_files.rows import Defaults, EventBlock, RecordBlock, Report
 from eventindex.cli.event_files.text import check_header, read_csv, read_json_lines, read_records
 from eventindex.cli.shared.common import Failure, open_input
-from eventindex.limits import STORAGE_SECONDS_MAX
+from eventindex.limits import COMPRESSIONS, STORAGE_SECONDS_MAX
 from eventindex.root_files.errors import RootFileError
 from eventindex.root_files.names import files_of_address, files_of_directory
 from eventindex.root_files.opening import is_address
@@ -37,7 +37,6 @@ FORMATS = {
     ".dat": "dat",
     ".root": "root",
 }
-COMPRESSIONS = (".gz", ".zst")
 _BUFFER_BYTES = 1024 * 1024
 
 
@@ -142,12 +141,12 @@ def read_events(
     if file.form == "parquet":
         if not has_pyarrow():
             raise Failure(needs_pyarrow(f"{file.path}: Parquet"))
-        from eventindex.cli.event_files.parquet_in import read_parquet  # noqa: PLC0415  # may be missing
+        from eventindex.cli.event_files.parquet_in import read_parquet  # may be missing
 
         return read_parquet(opened.stream, defaults, report, opened.at)
     if not has_pyarrow():
         return read_csv(opened.stream, defaults, report)
-    from eventindex.cli.event_files.arrow_csv import read_csv_fast  # noqa: PLC0415  # may be missing
+    from eventindex.cli.event_files.arrow_csv import read_csv_fast  # may be missing
 
     return read_csv_fast(opened.stream, defaults, report)
 

@@ -12,8 +12,8 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from eventindex.columns import EventColumns
-from eventindex.results import RawFile
 from eventindex.selection_results import Events
+from eventindex.values import RawFile
 
 _ROW_GROUP_EVENTS = 1_000_000
 _SCHEMA = pa.schema(

@@ -18,8 +18,8 @@ from eventindex.cli.event_files.fields import (
     checked_uuid,
 )
 from eventindex.columns import EventColumns
-from eventindex.results import RawFile
 from eventindex.text_rows import FILE_FIELDS
+from eventindex.values import RawFile
 
 BLOCK_EVENTS = 10_000
 

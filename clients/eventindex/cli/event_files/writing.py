@@ -15,9 +15,10 @@ from typing import Any, BinaryIO, Protocol, TextIO
 
 import click
 
-from eventindex.cli.event_files.opening import COMPRESSIONS, FORMATS
+from eventindex.cli.event_files.opening import FORMATS
 from eventindex.cli.shared.common import Failure
 from eventindex.columns import EventColumns
+from eventindex.limits import COMPRESSIONS
 from eventindex.selection_results import Events
 from eventindex.stored_text import has_pyarrow, needs_pyarrow
 from eventindex.text_rows import event_header, event_lines, event_objects
@@ -64,7 +65,7 @@ def open_writer(output: str, form: str, *, names: bool = False) -> Iterator[Even
     if form == "parquet":
         if not has_pyarrow():
             raise Failure(needs_pyarrow(f"{output}: Parquet"))
-        from eventindex.cli.event_files.parquet_out import ParquetEvents  # noqa: PLC0415  # may be missing
+        from eventindex.cli.event_files.parquet_out import ParquetEvents  # may be missing
 
         with open_bytes(output) as stream, ParquetEvents(stream, names=names) as parquet:
             yield parquet
@@ -90,7 +91,7 @@ def open_bytes(output: str) -> Iterator[Any]:
         elif suffix == ".zst":
             if not has_pyarrow():
                 raise Failure(needs_pyarrow(f"{output}: zst"))
-            import pyarrow as pa  # noqa: PLC0415  # may be missing
+            import pyarrow as pa  # may be missing
 
             yield stack.enter_context(pa.CompressedOutputStream(file, "zstd"))
         else:

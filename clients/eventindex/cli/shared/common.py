@@ -143,7 +143,7 @@ def _run(
     retry_seconds_max = given.pop("retry")
 
     def connect() -> Client:
-        from eventindex.client import connect as connected  # noqa: PLC0415  # gRPC and NumPy
+        from eventindex.client import connect as connected  # gRPC and NumPy
 
         return connected(
             index_address,

@@ -20,7 +20,7 @@ import click
 
 from eventindex.cli.shared.ranges import whole
 from eventindex.printing import printable
-from eventindex.results import RawFile
+from eventindex.values import RawFile
 
 T = TypeVar("T")
 
@@ -198,9 +198,9 @@ def _write_folded(
     with_titles: bool,
 ) -> None:
     # Rich takes longer to import than a short answer takes.
-    from rich.console import Console  # noqa: PLC0415  # few need it, and it takes its time
-    from rich.table import Table  # noqa: PLC0415  # few need it, and it takes its time
-    from rich.text import Text  # noqa: PLC0415  # few need it, and it takes its time
+    from rich.console import Console  # few need it, and it takes its time
+    from rich.table import Table  # few need it, and it takes its time
+    from rich.text import Text  # few need it, and it takes its time
 
     console = Console(file=sys.stdout, width=width, highlight=False, markup=False, emoji=False)
     table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), show_header=with_titles)

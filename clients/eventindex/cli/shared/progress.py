@@ -79,8 +79,8 @@ class ProgressReport:
 
 def _make_bar() -> Progress:
     """Return a bar on standard error. Rich takes longer to import than a short answer takes."""
-    from rich import progress  # noqa: PLC0415  # few need it, and it takes its time
-    from rich.console import Console  # noqa: PLC0415  # few need it, and it takes its time
+    from rich import progress  # few need it, and it takes its time
+    from rich.console import Console  # few need it, and it takes its time
 
     return progress.Progress(
         progress.TextColumn("{task.description}", markup=False),

@@ -44,11 +44,11 @@ class _Range(click.ParamType, Generic[N]):  # type: ignore[type-arg]  # generic 
         try:
             found = value if isinstance(value, self._kind) else self._kind(str(value))
         except ValueError:
-            self.fail(f"{str(value)[:60]!r} is no {self._words}", param, ctx)
+            self.fail(f"{str(value)[:60]!r} is not a {self._words}", param, ctx)
         too_small = found <= self._least if self._above else found < self._least
         too_large = self._most is not None and found > self._most
         if too_small or too_large or not math.isfinite(found):
-            self.fail(f"{str(value)[:60]} is no {self._words}", param, ctx)
+            self.fail(f"{str(value)[:60]} is not a {self._words}", param, ctx)
         return found
 
     @property

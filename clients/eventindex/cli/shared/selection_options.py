@@ -5,20 +5,21 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from eventindex.cli.shared.common import note, open_input
 from eventindex.cli.shared.ranges import whole
-from eventindex.client import Client
 from eventindex.collection_names import chosen_name
-from eventindex.columns import DSID_MAX
-from eventindex.criteria import mask_of_criteria, names_in
+from eventindex.criteria import MASKS, mask_of_criteria, names_in
 from eventindex.errors import InvalidRequestError, NotFoundError
-from eventindex.pairs import NUMBER_MAX
-from eventindex.run_lists import RunList, read_run_list
-from eventindex.selection import MASKS, SelectionArguments, to_selection
+from eventindex.limits import DSID_MAX, NUMBER_MAX
+
+if TYPE_CHECKING:
+    from eventindex.client import Client
+    from eventindex.run_lists import RunList
+    from eventindex.selection import SelectionArguments
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -29,7 +30,7 @@ def number(text: str | int) -> int:
         return text
     if text.isascii() and text.isdigit() and len(text) <= 1000 and int(text) <= NUMBER_MAX:
         return int(text)
-    raise click.BadParameter(f"{text[:60]!r} is no number from 0 to 2^63-1")
+    raise click.BadParameter(f"{text[:60]!r} is not a number from 0 to 2^63-1")
 
 
 def dataset(text: str) -> int | str:
@@ -70,6 +71,8 @@ def event_range_options(function: F) -> F:
 
 
 def _read_runs_file(_: click.Context, __: click.Parameter, value: str | None) -> RunList | None:
+    from eventindex.run_lists import read_run_list
+
     if value is None:
         return None
     with open_input(value) as stream:
@@ -107,6 +110,8 @@ class SelectionOptions:
             click.UsageError: a bit above 63, or bits that are asked for and ruled out.
             NotFoundError: no criterion has this name.
         """
+        from eventindex.selection import to_selection
+
         names = CriterionNames(client)
         olt_all, olt_any, olt_none = (names.mask(self.masks[name]) for name in MASKS)
         try:
@@ -121,6 +126,8 @@ class SelectionOptions:
         Raises:
             click.UsageError: what is asked for contradicts itself.
         """
+        from eventindex.selection import to_selection
+
         found = self.arguments.copy()
         found["olt_all"], found["olt_any"], found["olt_none"] = self.resolve_masks(client)
         try:
@@ -181,6 +188,8 @@ def selection_options(function: F) -> F:
     @mask_options
     @functools.wraps(function)
     def wrapped(masks: dict[str, tuple[str, ...]], **given: Any) -> Any:
+        from eventindex.selection import SelectionArguments
+
         names = (
             *("run", "runs", "events", "dataset", "file"),
             *("collection", "detector", "also_in", "not_in", "olt_from"),

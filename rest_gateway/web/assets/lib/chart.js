@@ -9,6 +9,10 @@ const HEIGHT_PX = 220;
 const TICKS_PX = 90;
 const DAY_S = 86_400;
 const SPAN_S_MIN = 10;
+// Series that have a colour of their own.
+const COLOURS = 4;
+/** Series that can be told apart in one plot. */
+export const SERIES_MAX = 2 * COLOURS;
 // What an axis of counts reaches at least.
 const LEAST_HIGH = 5;
 // 1, 2, 5, 10, …: counts are whole.
@@ -95,15 +99,18 @@ function options(figure, series) {
     height: HEIGHT_PX,
     cursor: { drag: { x: false, y: false } },
     legend: { live: false, show: series.length > 1 },
-    scales: { y: { range: (_, low, high) => [0, Math.max(high || 0, LEAST_HIGH) * 1.08] } },
+    scales: { y: { range: (_, low, high) => [0, Math.max(reach(high || 0, series), LEAST_HIGH) * 1.08] } },
     axes: [
       { ...axis, size: 48 },
       { ...axis, size: 68, incrs: WHOLE, values: (_, ticks) => ticks.map(formatCompact) },
     ],
-    series: [{}, ...series.map((each, index) => seriesOptions(each, colour(`series-${index + 1}`)))],
+    series: [{}, ...series.map((each, index) => seriesOptions(each, colour(`series-${(index % COLOURS) + 1}`), index >= COLOURS))],
     hooks: { draw: series.some((each) => each.errors) ? [(plot) => drawErrors(plot, colour("text"))] : [] },
   };
 }
+
+/** How high the highest value goes, with its error where it has one. */
+const reach = (high, series) => high + (series.some((each) => each.errors) ? Math.sqrt(high) : 0);
 
 /** Dragging over the plot tells the times; the plot itself stays. */
 function selectable(made, onselect) {
@@ -155,8 +162,9 @@ function around(low, high) {
   return [low - room, high + room];
 }
 
-function seriesOptions({ label, kind }, stroke) {
-  const shared = { label, stroke, width: 2 };
+/** A series beyond the colours has them again, dashed. */
+function seriesOptions({ label, kind }, stroke, again) {
+  const shared = { label, stroke, width: 2, ...(again ? { dash: [6, 4] } : {}) };
   if (kind === "line") return { ...shared, points: { show: false } };
   if (kind === "steps") return { ...shared, paths: uPlot.paths.stepped({ align: 1 }), points: { show: false } };
   if (kind === "middle") return { ...shared, width: 0, fill: stroke, paths: uPlot.paths.bars({ size: [0.7, 40] }), points: { show: false } };

@@ -2,7 +2,7 @@
 
 import { ApiError, NEEDS_TOKEN } from "./api.js";
 import { button, h } from "./dom.js";
-import { t, told } from "./texts.js";
+import { formatNumber, known, t, told } from "./texts.js";
 
 const RETRY_S = 5;
 const LOADING_MS = 200;
@@ -16,7 +16,7 @@ export function explain(error) {
   if (status === 401) return t("error.token");
   if (status === 403) return t("error.forbidden");
   if (status === 413 && problem.limit)
-    return t("error.limit", { limit: problem.limit.toLocaleString(), unit: problem.unit });
+    return t("error.limit", { limit: formatNumber(problem.limit), unit: known(`value.${problem.unit}`, problem.unit) });
   if (status === 502) return t("error.failed");
   if (status === 503) return t("error.away");
   if (status === 504) return t("error.late");

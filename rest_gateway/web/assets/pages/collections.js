@@ -2,11 +2,11 @@
 
 import { address, getJson } from "../lib/api.js";
 import { closedBadge, collectionText } from "../lib/catalogue.js";
-import { byId, h } from "../lib/dom.js";
+import { byId, h, timeAgo } from "../lib/dom.js";
 import { heatTable } from "../lib/heat.js";
 import { empty, fill } from "../lib/notice.js";
 import { table } from "../lib/table.js";
-import { formatTime, t } from "../lib/texts.js";
+import { t } from "../lib/texts.js";
 
 const TICKED_AT_FIRST = 8;
 const COMPARED_MAX = 32;
@@ -20,7 +20,7 @@ const columns = [
   { title: t("field.state"), cell: (each) => closedBadge(each.state) },
   { title: t("field.events"), number: true, cell: (each) => each.events },
   { title: t("menu.runs"), number: true, cell: (each) => each.runs },
-  { title: t("field.created"), cell: (each) => formatTime(each.created) },
+  { title: t("field.created"), cell: (each) => timeAgo(each.created) },
   { title: t("field.comment"), cell: (each) => each.comment },
 ];
 

@@ -53,7 +53,7 @@ function decision(conflict) {
   const place = `${conflict.stored.run_number}:${conflict.stored.event_number}`;
   return h(
     "span",
-    { class: "row tight" },
+    { class: "row tight wrap" },
     ...["keep", "replace"].map((name) =>
       button(t(`conflicts.${name}`), () => decide(conflict, name, place), { "aria-label": `${t(`conflicts.${name}`)} ${place}` }),
     ),

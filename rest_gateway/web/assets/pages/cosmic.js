@@ -3,7 +3,7 @@
 import { fromAddress, toAddress } from "../lib/address.js";
 import { getJson, getLines } from "../lib/api.js";
 import { telescopeCollection } from "../lib/catalogue.js";
-import { histogram, timeChart } from "../lib/chart.js";
+import { SERIES_MAX, histogram, timeChart } from "../lib/chart.js";
 import { bits, button, byId, copyButton, fileLink, h, runLink, withShare } from "../lib/dom.js";
 import { empty, fill } from "../lib/notice.js";
 import { append, table } from "../lib/table.js";
@@ -13,7 +13,6 @@ import { formatNumber, formatTime, t } from "../lib/texts.js";
 const EVENTS_MAX = 5000;
 const ROWS_FIRST = 100;
 const HOURS_MAX = 20_000;
-const CHANNELS_MAX = 4;
 const BINS = 60;
 const HOUR_MS = 3_600_000;
 const filter = byId("filter");
@@ -110,7 +109,7 @@ function latest(hours, limit) {
 /** Events an hour with their errors, and hits an hour of each channel, over the same time. */
 function showRates(hours, span, events) {
   byId("hours_section").hidden = !hours.length;
-  const channels = channelsOf(events).slice(0, CHANNELS_MAX);
+  const channels = channelsOf(events).slice(0, SERIES_MAX);
   byId("channels_section").hidden = !hours.length || !channels.length;
   if (!hours.length) return;
   // A lone bar needs neighbours to have a width.
@@ -141,11 +140,13 @@ function chooseHours(between) {
 }
 
 const valuesOf = (event, channel) => (event.tdc[channel]?.data ?? []).filter((value) => value !== null).map(Number);
-const channelsOf = (events) => [...new Set(events.flatMap((event) => Object.keys(event.tdc)))].sort();
+// Channel 10 comes after channel 9.
+const inOrder = (one, other) => one.localeCompare(other, "en", { numeric: true });
+const channelsOf = (events) => [...new Set(events.flatMap((event) => Object.keys(event.tdc)))].sort(inOrder);
 
 /** How many values of each channel are in bins of one whole width. */
 function showTdc(events) {
-  const channels = channelsOf(events).slice(0, CHANNELS_MAX);
+  const channels = channelsOf(events).slice(0, SERIES_MAX);
   const values = channels.map((channel) => events.flatMap((event) => valuesOf(event, channel)));
   const all = values.flat();
   byId("tdc_section").hidden = !all.length;
@@ -170,6 +171,9 @@ function showHits(events) {
   const masks = events.map((event) => BigInt(event.trigger_bits ?? 0));
   const set = [...Array(64).keys()].map((bit) => [String(bit), masks.filter((mask) => (mask >> BigInt(bit)) & 1n).length]);
   byId("hits_section").hidden = !events.length;
+  byId("hits").hidden = !hits.length;
+  byId("some_channels").hidden = hits.length <= SERIES_MAX;
+  byId("some_channels").textContent = t("cosmic.some_channels", { n: SERIES_MAX, all: formatNumber(hits.length) });
   byId("hits").replaceChildren(shares(t("cosmic.hits"), hits, events.length));
   byId("triggers").replaceChildren(shares(t("cosmic.triggers"), set.filter(([, count]) => count), events.length));
 }
@@ -188,7 +192,7 @@ function shares(caption, entries, total) {
 
 const tdcText = (event) =>
   Object.entries(event.tdc)
-    .sort()
+    .sort(([one], [other]) => inOrder(one, other))
     .map(([channel, { data }]) => `${channel}: ${data.join(" ")}`)
     .join(" · ");
 

@@ -124,8 +124,10 @@ function showDetectors({ time, detectors, runs }) {
   byId("detectors").replaceChildren(rows.length ? table(t("live.detectors"), columns, rows, { stack: true }) : empty(t("live.none_heard")));
 }
 
+// Messages in a burst say nothing of how long a detector is silent otherwise.
+const SILENCE_S_LEAST = 60;
 const silence = ({ longest_silence_seconds: longest }) =>
-  badge(t("live.silent", { longest: formatSpan(longest) }), "bad");
+  badge(t("live.silent", { longest: formatSpan(Math.max(longest, SILENCE_S_LEAST)) }), "bad");
 
 const anotherToken = () => new Promise((resolve) => addEventListener("tokenchange", resolve, { once: true }));
 

@@ -1,6 +1,6 @@
 // The page "Lookup": a list is written, pasted or dropped, checked, sent, and its answers shown.
 
-import { ask, getJson } from "../lib/api.js";
+import { ask, getJson, parseJson } from "../lib/api.js";
 import { collectionText } from "../lib/catalogue.js";
 import { chosenCollection } from "../lib/collection.js";
 import { parseColumns } from "../lib/columns.js";
@@ -19,6 +19,7 @@ const LINKED_PAIRS_MAX = 200;
 const LINKED = /^\d+:\d+(,\d+:\d+)*$/;
 const CHECKED_RUNS_MAX = 20;
 const CONFLICTS_MAX = 10_000;
+const LACKING_RUNS_MAX = 1000;
 
 const area = byId("pairs");
 const wrongPlace = byId("wrong");
@@ -105,14 +106,13 @@ async function lookUp(collection = chosenCollection()) {
       body: whole ? kept.file : text,
     });
     const csv = await answer.text();
-    const others = namesOf(answer.headers.get("EventIndex-Other-Collections"));
     const answers = readAnswers(csv);
-    const conflicts = await conflictsOf(answers.rows, collection);
+    const [conflicts, lacking] = await Promise.all([conflictsOf(answers.rows, collection), lackingOf(answers.rows, collection)]);
     const share = shareLink(answers.rows, collection);
     // Those that are marked above need not be told again.
     const errors = answers.errors.length === wrong.length ? [] : answers.errors;
-    const elsewhere = others.map((name) => button(t("lookup.look_in", { name: collectionText(name) }), () => lookUp(name)));
-    return showAnswers({ rows: answers.rows, errors, conflicts, csv, share, collection, elsewhere });
+    const elsewhere = lacking.others.map((name) => button(t("lookup.look_in", { name: collectionText(name) }), () => lookUp(name)));
+    return showAnswers({ rows: answers.rows, errors, conflicts, unknown: lacking.runs, csv, share, collection, elsewhere });
   });
   if (!done) return;
   const heading = results.querySelector("h2");
@@ -145,9 +145,6 @@ function readAnswers(csv) {
   return { rows, errors };
 }
 
-/** The collections that a header names, each percent-encoded. */
-const namesOf = (header) => (header ? header.split(",").map(decodeURIComponent) : []);
-
 /** The cells of a line of CSV; only names and errors are ever in quotes. */
 function cellsOf(line) {
   if (!line.includes('"')) return line.split(",");
@@ -168,6 +165,21 @@ async function conflictsOf(rows, collection) {
     pairs: new Set(found.map(({ stored }) => `${stored.run_number} ${stored.event_number}`)),
     complete: pages.every((page) => !page.next),
   };
+}
+
+/** Of the runs of events that were not found, those that are not there at all, and the collections that have some. */
+async function lackingOf(rows, collection) {
+  const events = new Map(rows.filter((row) => !row.fuid).map((row) => [row.run, row.event]));
+  if (!events.size) return { runs: [], others: [] };
+  const pairs = [...events].slice(0, LACKING_RUNS_MAX).map((pair) => pair.join(" "));
+  const answer = await ask("/lookup", {
+    method: "POST",
+    parameters: { collection, format: "json" },
+    headers: { "Content-Type": "text/plain" },
+    body: pairs.join("\n"),
+  });
+  const { unknown_runs: runs, other_collections: others } = parseJson(await answer.text());
+  return { runs: runs ?? [], others };
 }
 
 /** The address of this list, also put into the address bar; a button where it is small. */

@@ -6,10 +6,11 @@ import { table } from "../lib/table.js";
 import { t } from "../lib/texts.js";
 
 const SHOWN_MAX = 500;
+const NAMED_MAX = 5;
 const CSV_HEADER = "run_number,event_number\n";
 
 /** The nodes of the result. */
-export function showAnswers({ rows, errors, conflicts, csv, share, collection, elsewhere }) {
+export function showAnswers({ rows, errors, conflicts, unknown, csv, share, collection, elsewhere }) {
   const inConflict = (row) => conflicts.pairs.has(`${row.run} ${row.event}`);
   const files = byFile(rows);
   const missing = rows.filter((row) => !row.fuid);
@@ -20,8 +21,8 @@ export function showAnswers({ rows, errors, conflicts, csv, share, collection, e
     h("h2", { tabindex: -1 }, summary),
     collection ? h("p", {}, `${t("field.collection")}: `, h("strong", {}, collectionText(collection))) : null,
     elsewhere.length ? h("div", { class: "notice warn" }, h("p", {}, t("lookup.elsewhere")), h("div", { class: "row" }, elsewhere)) : null,
-    missing.length ? attention("bad", t("lookup.missing", { n: missing.length }), missing, "not-found.csv") : null,
-    disputed.length ? attention("warn", t("lookup.disputed", { n: disputed.length }), disputed, "conflicts.csv", link("/conflicts", t("lookup.see_conflicts"))) : null,
+    missing.length ? attention("bad", t("lookup.missing", { n: missing.length }), missing, "not-found.csv", { note: unknownText(unknown, elsewhere.length) }) : null,
+    disputed.length ? attention("warn", t("lookup.disputed", { n: disputed.length }), disputed, "conflicts.csv", { more: link("/conflicts", t("lookup.see_conflicts")) }) : null,
     conflicts.complete ? null : h("p", { class: "notice" }, t("lookup.not_compared")),
     errors.length ? h("div", { class: "notice warn" }, h("p", {}, t("lookup.wrong_lines", { n: errors.length })), h("ul", {}, errors.slice(0, 10).map((each) => h("li", {}, each)))) : null,
     h(
@@ -36,18 +37,27 @@ export function showAnswers({ rows, errors, conflicts, csv, share, collection, e
   ].filter(Boolean);
 }
 
-function attention(kind, text, rows, name, ...more) {
-  const list = rows.slice(0, 5).map((row) => `${row.run}:${row.event}`).join(", ");
+/** That the index has runs not at all, which is not what it says of an event that one of its runs lacks. */
+function unknownText(runs, elsewhere) {
+  const key = elsewhere ? "lookup.unknown_here" : "lookup.unknown_runs";
+  return runs.length ? t(key, { n: runs.length, runs: firstOf(runs.map(String)) }) : null;
+}
+
+const firstOf = (texts) => `${texts.slice(0, NAMED_MAX).join(", ")}${texts.length > NAMED_MAX ? ", …" : ""}`;
+
+function attention(kind, text, rows, name, { note = null, more = null }) {
+  const list = firstOf(rows.map((row) => `${row.run}:${row.event}`));
   return h(
     "div",
     { class: `notice ${kind}` },
-    h("p", {}, h("strong", {}, text), ` ${list}${rows.length > 5 ? ", …" : ""}`),
+    h("p", {}, h("strong", {}, text), ` ${list}`),
+    note ? h("p", {}, note) : null,
     h(
       "div",
       { class: "row" },
       copyButton(t("lookup.copy_pairs"), () => pairLines(rows)),
       button(t("lookup.download_pairs"), () => save(name, CSV_HEADER + pairLines(rows))),
-      ...more,
+      more,
     ),
   );
 }
@@ -85,7 +95,7 @@ function views(files, rows, inConflict, collection) {
 function fileTable(files) {
   const columns = [
     { title: t("field.file"), cell: (file) => namedFile(file.fuid, file) },
-    { title: t("field.dataset"), id: true, cell: (file) => datasetLink(file.dsid) },
+    { title: t("field.dataset"), cell: (file) => datasetLink(file.dsid) },
     ...(files.some((file) => file.state !== "open") ? [{ title: t("field.state"), cell: (file) => closedBadge(file.state) }] : []),
     { title: t("field.pairs"), number: true, cell: (file) => file.rows.length },
     { title: t("field.list"), cell: fileButtons },
@@ -111,7 +121,7 @@ function pairTable(rows, inConflict, collection) {
     { title: t("field.event"), id: true, cell: (row) => row.event },
     { title: t("field.answer"), cell: (row) => answerBadge(row, inConflict(row)) },
     { title: t("field.file"), cell: (row) => (row.fuid ? namedFile(row.fuid, row) : "") },
-    { title: t("field.dataset"), id: true, cell: (row) => (row.dsid ? datasetLink(row.dsid) : "") },
+    { title: t("field.dataset"), cell: (row) => (row.dsid ? datasetLink(row.dsid) : "") },
     { title: t("field.bits"), cell: (row) => (row.fuid ? bits(row.olt) : "") },
   ];
   return limited(t("lookup.by_pair"), columns, rows);

@@ -46,6 +46,7 @@ async function showTriggers() {
       { title: "", cell: (count) => withShare(h("span", { class: "bar", "aria-hidden": "true" }), count.events / total) },
     ],
     counts,
+    { stack: true },
   );
 }
 

@@ -44,7 +44,7 @@ const countAll = () =>
       ]),
       Number(byDataset.total) ? actions(wanted) : empty(t("select.no_events")),
       byBit.counts.length ? h("section", {}, h("h2", {}, t("run.triggers")), criteria(byBit)) : null,
-      h("div", { class: "columns" }, counted(t("menu.runs"), byRun, (each) => runLink(each.run_number)), counted(t("menu.datasets"), byDataset, (each) => datasetLink(each.dsid_raw))),
+      h("div", { class: "columns" }, counted(t("menu.runs"), t("field.run"), byRun, (each) => runLink(each.run_number)), counted(t("menu.datasets"), t("field.dataset"), byDataset, (each) => datasetLink(each.dsid_raw))),
     ].filter(Boolean);
   });
 
@@ -91,12 +91,12 @@ function condition({ olt_bit: bit, olt_name: name }) {
   return choice;
 }
 
-function counted(caption, { counts }, first) {
+function counted(caption, title, { counts }, first) {
   const rows = counts.toSorted((one, other) => Number(other.events) - Number(one.events)).slice(0, ROWS_MAX);
   if (!rows.length) return null;
   const more = counts.length > rows.length ? h("p", { class: "quiet" }, t("select.more", { n: counts.length - rows.length })) : null;
   const columns = [
-    { title: caption, cell: first },
+    { title, cell: first },
     { title: t("field.events"), number: true, cell: ({ events }) => events },
   ];
   return h("section", {}, h("h2", {}, caption), table(caption, columns, rows, { narrow: true }), more);
