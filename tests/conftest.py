@@ -35,6 +35,9 @@ os.environ["EVENTINDEX_CONFIG"] = os.devnull
 
 # In the place of the embedded server: `make test-citus`.
 GIVEN = GivenServer(GIVEN_URL) if GIVEN_URL else None
+one_server = pytest.mark.skipif(
+    GIVEN is not None and bool(GIVEN.nodes), reason="of one server: Citus refuses what is done here"
+)
 
 # A shell that starts the tests in the background has them, and all that they start, ignore Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)

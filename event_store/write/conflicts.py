@@ -32,23 +32,33 @@ _REOPENED = ", ".join(
         "resolved",
     )
 )
-_UPSERT = (
+_INSERT = (
     "INSERT INTO event_conflict AS c (collection_id, run_number, event_number, offer_digest, "
-    "stored_fuid_raw, stored_dsid_raw, stored_olt_result, stored_record, "
-    "offered_fuid_raw, offered_dsid_raw, offered_olt_result, offered_record, source, times) "
-    "VALUES %s ON CONFLICT (run_number, collection_id, event_number, offer_digest) "
+    "stored_fuid_raw, stored_dsid_raw, stored_olt_result, "
+    "offered_fuid_raw, offered_dsid_raw, offered_olt_result, offered_record, source, times, "
+    "stored_record) "
+)
+_ON_CONFLICT = (
+    " ON CONFLICT (run_number, collection_id, event_number, offer_digest) "
     f"DO UPDATE SET times = c.times + excluded.times, last_seen = excluded.last_seen, "
     f"{_REOPENED}"
 )
-
-
+_UPSERT = f"{_INSERT}VALUES %s{_ON_CONFLICT}"
+_PLAIN_ROW = f"({'%s, ' * 13}NULL)"
 # The server takes the stored record from where it is: a small message may differ from a large
-# record many times.
-_ROW = (
-    "(%s, %s, %s, %s, %s, %s, %s, (SELECT canonical FROM cosmic_event WHERE run_number = %s "
-    "AND event_number = %s AND detector_id = %s), %s, %s, %s, %s, %s, %s)"
+# record many times. Joined, since a cluster takes no subquery as a value.
+_UPSERT_WITH_RECORD = (
+    f"{_INSERT}SELECT v.collection_id, r.run_number, r.event_number, v.digest, v.fuid, v.dsid, "
+    "v.olt, v.offered_fuid, v.offered_dsid, v.offered_olt, v.record, v.source, v.times, "
+    "r.canonical FROM (VALUES %s) AS v (collection_id, run_number, event_number, digest, fuid, "
+    "dsid, olt, offered_fuid, offered_dsid, offered_olt, record, source, times, detector_id) "
+    "JOIN cosmic_event AS r ON r.run_number = v.run_number AND r.event_number = v.event_number "
+    f"AND r.detector_id = v.detector_id{_ON_CONFLICT}"
 )
-_PLAIN_ROW = "(%s, %s, %s, %s, %s, %s, %s, NULL, %s, %s, %s, %s, %s, %s)"
+_ROW_WITH_RECORD = (
+    "(%s::integer, %s::bigint, %s::bigint, %s::bytea, %s::uuid, %s::integer, %s::bigint, "
+    "%s::uuid, %s::integer, %s::bigint, %s::bytea, %s::text, %s::bigint, %s::text)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +82,15 @@ class Conflicts:
 
 @dataclass(slots=True)
 class _Offer:
-    """A distinct offer: a row of the table, and how often it was made."""
+    """A distinct offer: a row of the table, and how often it was made.
+
+    Attributes:
+        row: its values as `_INSERT` names them, without `times`.
+        differs_from: the detector whose stored record is another one.
+    """
 
     row: list[Any]
-    record_key: tuple[int, int, str] | None
+    differs_from: str | None
     stored_bytes: int
     times: int = 1
 
@@ -88,16 +103,16 @@ def record_conflicts(
 ) -> None:
     """Record conflicts of some runs; `step` is called after each statement."""
     offers = _distinct(found, batch)
-    plain = [[*offer.row, offer.times] for offer in offers if offer.record_key is None]
+    plain = [[*offer.row, offer.times] for offer in offers if offer.differs_from is None]
     execute_rows(cursor, _UPSERT, plain, template=_PLAIN_ROW, step=step)
-    differing = [offer for offer in offers if offer.record_key is not None]
+    differing = [offer for offer in offers if offer.differs_from is not None]
     # Each statement is sized by the stored record that its row makes the server copy.
     sizes = iter([offer.stored_bytes for offer in differing])
     execute_rows(
         cursor,
-        _UPSERT,
-        ([*o.row[:7], *(o.record_key or ()), *o.row[7:], o.times] for o in differing),
-        template=_ROW,
+        _UPSERT_WITH_RECORD,
+        ([*offer.row, offer.times, offer.differs_from] for offer in differing),
+        template=_ROW_WITH_RECORD,
         beside=lambda _: next(sizes),
         step=step,
     )
@@ -136,7 +151,7 @@ def _distinct(found: Conflicts, batch: EventColumns) -> list[_Offer]:
                 record.canonical if record else None,
                 batch.sources[int(batch.source_index[position])],
             ],
-            (run, event, record.detector_id) if record and differs else None,
+            record.detector_id if record and differs else None,
             stored_bytes or 0,
         )
     return list(counted.values())

@@ -71,7 +71,7 @@ def test_a_commit_of_many_runs_needs_no_second_phase(database_url, store):
     files = [RawFile(uuid.UUID(int=1), 1)]
     stored = store.write(columns(runs, np.tile(np.arange(50), 20), np.zeros(1000, np.int32), files))
     assert (stored == Outcome.INSERTED).all()
-    assert query(database_url, _PREPARED) == known
+    assert query(database_url, _PREPARED) <= known
 
 
 def test_status_says_how_the_tables_lie(database_url, services):

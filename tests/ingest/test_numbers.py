@@ -26,7 +26,7 @@ def test_what_waits_can_be_seen(service, publisher, topics, database_url):
     wait_for_events(database_url, 1)
     lock = psycopg2.connect(database_url)
     with lock.cursor() as cursor:
-        cursor.execute("SELECT 1 FROM run FOR UPDATE")
+        cursor.execute("SELECT 1 FROM run WHERE run_number = 1 FOR UPDATE")
     publisher.publish(topics.json, *(json_event(1, number) for number in range(1, 11)))
     wait_until(lambda: service.metric(QUEUE) == 10, what="10 messages that wait")
     age = service.metric(OLDEST)

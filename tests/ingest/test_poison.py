@@ -9,7 +9,7 @@ import psycopg2
 import pytest
 
 from eventindex.v1 import admin_pb2, admin_pb2_grpc, event_pb2, ingest_pb2_grpc
-from tests.conftest import execute, query
+from tests.conftest import execute, one_server, query
 from tests.support.ingest import FUID, check_balance, json_event, wait_for_events
 from tests.support.processes import Service, wait_until
 
@@ -83,6 +83,7 @@ def test_a_message_with_many_refused_events_is_one_dead_letter(
     assert len(letters(database_url)) == 1
 
 
+@one_server
 def test_an_event_that_cannot_be_stored_is_a_dead_letter(service, publisher, topics, database_url):
     """The others of its message are stored; the driver's words stay in the log."""
     forbid_page_3(database_url)
@@ -104,6 +105,7 @@ def test_an_event_that_cannot_be_stored_is_a_dead_letter(service, publisher, top
     assert len(letters(database_url)) == 1
 
 
+@one_server
 def test_an_event_that_cannot_be_stored_is_a_rejection_over_grpc(service, database_url):
     """The caller is told which, the rest is acknowledged, and the stream goes on."""
     forbid_page_3(database_url)

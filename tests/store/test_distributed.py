@@ -17,7 +17,7 @@ from event_store.select.scan import Scan
 from event_store.select.selection import Selection
 from event_store.write.writer import Store
 from eventindex.cli import main
-from tests.conftest import query
+from tests.conftest import one_server, query
 from tests.support.reader import check, columns
 from tests.support.store import reply
 
@@ -26,6 +26,7 @@ RUNS = np.repeat(np.arange(12), 50)
 EVENTS = np.tile(np.arange(50) * 700, 12)
 
 
+@one_server
 def test_a_cluster_is_asked_run_by_run_and_answers_the_same(database_url, connection):
     """Lookups and scans by shard find what the usual statements find; a commit holds one run."""
     store, reader = Store(database_url), Reader(1 << 24, reply)
@@ -66,6 +67,7 @@ def _scanned(connection, **selected) -> list[tuple[int, int]]:
     return found
 
 
+@one_server
 def test_distribute_refuses_a_server_without_citus(database_url):
     """The command says what is missing; there is nothing to undo."""
     refused = CliRunner().invoke(main, ["distribute", "--database", database_url])
