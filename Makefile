@@ -41,7 +41,7 @@ test-model: $(VENV)/.dev ## any mix of calls and crashes against a dictionary, f
 
 fuzz: $(VENV)/.dev ## bytes that nobody meant for everything that reads some, ten minutes (FUZZ_SECONDS=600)
 	@EVENTINDEX_FUZZ_SECONDS=$(or $(FUZZ_SECONDS),600) $(BIN)/python -m pytest -n 0 --log-cli-level=WARNING \
-	  tests/fuzz $(PYTEST_ARGS)
+	  tests/fuzz/test_readers.py $(PYTEST_ARGS)
 
 # The role of the URL makes databases and roles. With an embedded server of ours beside it: tests
 # that stop a server, or read its log, are not about this one.
