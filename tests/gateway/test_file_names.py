@@ -89,7 +89,7 @@ def test_files_are_listed_and_found_by_their_names(stack: Stack):
 
 
 def test_one_file_is_asked_for_by_its_whole_name(stack: Stack):
-    """The name as it was noted finds the file; a part or a pattern of it is not the name of a file name."""
+    """The name as it was noted finds the file; a part or a pattern of it is no file's name."""
     asked = {"name": NAME, "with_file_names": True}
     found = stack.http.get(f"{API}/files/by-name", params=asked).json()
     assert (found["fuid_raw"], found["runs"][0]["name"]) == (FILES[0], NAME)
