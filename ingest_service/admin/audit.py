@@ -83,7 +83,7 @@ def _method(name: str, call: Callable[..., Any], threads: DatabaseThreads) -> Ca
                     async for response in call(request):
                         yield response
             except Exception as error:
-                await _end(threads, action, ": ".join(map(str, code_and_text(name, error))))
+                await _end(threads, action, _failure(name, error))
                 raise
             await _end(threads, action, actions.OK)
 
@@ -98,12 +98,17 @@ def _method(name: str, call: Callable[..., Any], threads: DatabaseThreads) -> Ca
             with _recording(action):
                 response = await call(request)
         except Exception as error:
-            await _end(threads, action, ": ".join(map(str, code_and_text(name, error))))
+            await _end(threads, action, _failure(name, error))
             raise
         await _end(threads, action, actions.OK)
         return response
 
     return unary
+
+
+def _failure(method: str, error: Exception) -> str:
+    code, text = code_and_text(method, error)
+    return f"{code.name}: {text}"
 
 
 def _make(method: str, request: Message, outcome: str) -> actions.Action:

@@ -132,7 +132,7 @@ def test_files_are_listed_shown_and_imported(loaded, tmp_path: Path):
     assert MUONS_UUID in run("files", "show", "cms/nano 1.root").stdout
     unknown = run("files", "show", "nobody.root")
     assert unknown.exit_code == 1
-    assert "name='nobody.root' is no file's" in unknown.stderr
+    assert "name='nobody.root' is not the name of a file" in unknown.stderr
     table = tmp_path / "dump.csv"
     table.write_text(f"guid,scope:name,adler32\n{FUID},user:a.root,0a\nxyz,user:b.root,0b\n")
     first = run("files", "import", table)

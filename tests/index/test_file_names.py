@@ -236,7 +236,7 @@ def test_files_are_found_by_their_names(stubs):
     assert names("*%*") == ["x%y"]
     found = index.GetFile(lookup_pb2.GetFileRequest(name="run4021_b", with_file_names=True))
     assert [row.file.fuid_raw for row in found.runs] == [fuids["run4021_b"]]
-    with pytest.raises(grpc.RpcError, match="is no file's"):
+    with pytest.raises(grpc.RpcError, match="is not the name of a file"):
         index.GetFile(lookup_pb2.GetFileRequest(name="run4021"))
     again = event_pb2.RawFile(fuid_raw=str(uuid.uuid4()), name="x%y")
     assert admin.NoteFiles(admin_pb2.NoteFilesRequest(files=[again])).noted == 1

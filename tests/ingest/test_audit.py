@@ -36,7 +36,7 @@ def test_a_change_and_its_record_are_one_transaction(admin, store, database_url)
     assert (set_it[0], set_it[2:]) == ("SetCriterion", ("OK", True))
     assert "muon" in set_it[1]
     assert failed[0] == "UpdateDataset"
-    assert "NOT_FOUND" in failed[2]
+    assert failed[2].startswith("NOT_FOUND: ")
     assert deleted == ("DeleteDataset", '{"dsidRaw": 1}', "OK", True)
 
 
