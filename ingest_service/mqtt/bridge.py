@@ -1,7 +1,7 @@
 """The MQTT door: keeps one connection to the broker and puts its messages into the intake.
 
 Callbacks only enqueue. A message is acknowledged by the pipeline, after its commit, on the
-connection that brought it; where that has ended, the broker sends the message again.
+connection that brought it last; where that has ended, the broker sends the message again.
 """
 
 from __future__ import annotations
@@ -14,10 +14,8 @@ from collections.abc import Callable
 
 from paho.mqtt.enums import MQTTProtocolVersion
 
-from eventindex.told import told
-from ingest_service.decode.topics import Route, Topics
+from ingest_service.decode.topics import Topics
 from ingest_service.metrics import Metrics
-from ingest_service.model import Decoded, Door, MalformedBatchError, Reason, Receipt, Submission
 from ingest_service.mqtt.broker_watch import BrokerWatch
 from ingest_service.mqtt.connection import (
     BrokerError,
@@ -28,9 +26,10 @@ from ingest_service.mqtt.connection import (
 )
 from ingest_service.mqtt.link import Message
 from ingest_service.mqtt.session_memory import SessionMemory
+from ingest_service.mqtt.submission import MqttSubmission, Unanswered
 from ingest_service.pipeline.intake import Intake
 from service_kit.health import Pulse
-from service_kit.settings import MESSAGE_BYTES_MAX, Settings
+from service_kit.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -41,47 +40,6 @@ _GOOD_S = 5.0
 _POLL_S = 1.0
 _ALARMS_MAX = 1_000
 _SILENCE_MAX_S = 120.0
-
-
-class MqttSubmission(Submission):
-    """A message with the connection to acknowledge it on."""
-
-    __slots__ = ("_connection", "_message_id", "_payload", "_route", "retained")
-    door = Door.MQTT
-
-    def __init__(self, connection: Connection, message: Message, route: Route) -> None:
-        super().__init__(route.kind, route.topic, route.source, len(message.payload))
-        self.retained = message.retained
-        self._route = route
-        self._payload = message.payload
-        self._connection = connection
-        self._message_id = message.message_id if message.qos == 1 else 0
-
-    def decode(self) -> Decoded:
-        """Return the events; the topic says what the payload is."""
-        if self.size_bytes > MESSAGE_BYTES_MAX:
-            raise MalformedBatchError(
-                told(
-                    "MESSAGE_TOO_LARGE",
-                    "a message of {bytes} bytes; the limit is {limit}",
-                    bytes=self.size_bytes,
-                    limit=MESSAGE_BYTES_MAX,
-                ),
-                Reason.TOO_LARGE,
-            )
-        return self._route.decode(self._payload)
-
-    def payload(self) -> bytes:
-        """Return the message as it came."""
-        return self._payload
-
-    def finish(self, receipt: Receipt) -> None:  # noqa: ARG002  # the broker is told no counts
-        """Acknowledge, unless the connection that brought the message has ended."""
-        if self._message_id:
-            self._connection.ack(self._message_id)
-
-    def abandon(self) -> None:
-        """Do nothing: the broker sends again what was not acknowledged."""
 
 
 class Bridge:
@@ -108,6 +66,7 @@ class Bridge:
         self._wide = settings.wrong_topic_letters_max > 0
         self._filters = topics.filters
         self._watch = BrokerWatch(settings, metrics, SessionMemory(settings))
+        self._unanswered = Unanswered()
         self._current: Connection | None = None
         # The last connection that was paused: each pause is logged once a connection.
         self._paused: Connection | None = None
@@ -245,9 +204,10 @@ class Bridge:
         if self._intake_stopped:
             return
         submissions = [
-            self._submission(connection, message)
+            submission
             for message in messages
             if message.qos or not self._watch.took(message)
+            if (submission := self._submission(connection, message)) is not None
         ]
         if not self._intake.add(submissions):
             if self._paused is not connection:
@@ -256,13 +216,16 @@ class Bridge:
             connection.pause()
             self._intake.when_half_empty(connection.resume)
 
-    def _submission(self, connection: Connection, message: Message) -> MqttSubmission:
+    def _submission(self, connection: Connection, message: Message) -> MqttSubmission | None:
+        """Make a submission of a message; None of one that waits to be stored already."""
         route = self._topics.route(message.topic)
+        if message.qos == 1 and self._unanswered.goes_on(connection, message, route):
+            return None
         if message.qos != 1:
             self._alarm_once(route.topic, message.qos)
         if not message.payload:
             self._metrics.empty_message(route.kind)
-        return MqttSubmission(connection, message, route)
+        return MqttSubmission(self._unanswered, connection, message, route)
 
     def _alarm_once(self, topic: str, qos: int) -> None:
         if topic not in self._alarmed and len(self._alarmed) < _ALARMS_MAX:

@@ -1,0 +1,52 @@
+"""Messages that the broker sends again, after a lost connection, while their first copies wait."""
+
+from __future__ import annotations
+
+import psycopg2
+
+from tests.faults.proxy import Proxy
+from tests.support.ingest import json_event, wait_for_events
+from tests.support.processes import Service, wait_until
+
+QUEUE = 'eventindex_ingest_queue_messages{door="mqtt"}'
+CONNECTIONS = "eventindex_broker_connections_total"
+DUPLICATES = "eventindex_ingest_duplicate_events_total"
+LATE = "eventindex_ingest_dropped_acks_total"
+
+
+def test_what_waits_is_not_taken_in_again(mosquitto, publisher, topics, database_url, request):
+    """However often the connection is lost meanwhile: one copy waits, and its answer arrives."""
+    link = Proxy(mosquitto.port)
+    request.addfinalizer(link.close)
+    service = Service(
+        "ingest_service",
+        database_url=database_url,
+        mqtt_url=f"mqtt://127.0.0.1:{link.port}",
+        mqtt_reconnect_max_s=1,
+        **topics.settings,
+    )
+    request.addfinalizer(service.close)
+    service.start()
+    publisher.publish(topics.json, json_event(1, 0))
+    wait_for_events(database_url, 1)
+    lock = psycopg2.connect(database_url)
+    lock.cursor().execute("SELECT 1 FROM run WHERE run_number = 1 FOR UPDATE")
+    publisher.publish(topics.json, *(json_event(1, number) for number in range(1, 301)))
+    wait_until(lambda: service.metric(QUEUE) == 300, what="300 messages that wait")
+    for waiting in (301, 302, 303):
+        known = service.metric(CONNECTIONS)
+        link.cut()
+        wait_until(lambda n=known: service.metric(CONNECTIONS) > n, what="a new connection")
+        wait_until(lambda: service.page("/readyz")[0] == 200, what="the subscription")
+        # It comes behind all that the broker sends again.
+        publisher.publish(topics.json, "bad")
+        wait_until(lambda n=waiting: service.metric(QUEUE) >= n, what="the last message")
+    assert service.metric(QUEUE) == 303
+    lock.close()
+    wait_for_events(database_url, 301)
+    wait_until(lambda: service.metric(QUEUE) == 0, what="an empty queue")
+    assert (service.metric(DUPLICATES), service.metric(LATE)) == (0, 0)
+    link.cut()
+    publisher.publish(topics.json, json_event(1, 301))
+    wait_for_events(database_url, 302)
+    assert service.metric(DUPLICATES) == 0, "the broker was not answered"
