@@ -57,7 +57,7 @@ class MqttSubmission(Submission):
         return self._payload
 
     def is_of(self, message: Message, route: Route) -> bool:
-        """Whether a message is this one once more."""
+        """Tell whether a message is this one once more."""
         return self._route.topic == route.topic and self._payload == message.payload
 
     def finish(self, receipt: Receipt) -> None:  # noqa: ARG002  # the broker is told no counts
@@ -90,7 +90,7 @@ class Unanswered:
             self._by_id[message_id] = submission
 
     def goes_on(self, connection: Connection, message: Message, route: Route) -> bool:
-        """Whether a message waits already: then it is acknowledged on this connection."""
+        """Tell whether a message waits already: then it is acknowledged on this connection."""
         with self._lock:
             waiting = self._by_id.get(message.message_id)
             if waiting is None or not waiting.is_of(message, route):
