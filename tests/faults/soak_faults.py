@@ -138,14 +138,13 @@ class Soak:
             sender.resting.clear()
 
     def _wait_for_quiet(self) -> None:
-        """All that was acknowledged is stored, or nothing has changed for long."""
+        """Wait until all that was acknowledged is stored, as long as it becomes more."""
         known, since = -1, time.monotonic()
-        while time.monotonic() - since < 20:
-            now = self.bench.stored()
-            if now == known == self.bench.ledger.acknowledged_offers:
-                return
+        while (now := self.bench.stored()) < self.bench.ledger.acknowledged_offers:
             if now != known:
                 known, since = now, time.monotonic()
+            if time.monotonic() - since > RECOVERY_MAX_S:
+                raise TimeoutError(f"{now:,} events are stored and no more come")
             time.sleep(1)
 
     def _subscribed(self) -> bool:
