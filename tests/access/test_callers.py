@@ -28,10 +28,11 @@ def test_a_subject_has_some_calls_at_once(doors: Doors) -> None:
     once a call has ended.
     """
     anna = [doors.opaque("lookup", subject="anna") for _ in range(2)]
-    going_on = threading.Event()
+    going_on, begun = threading.Event(), threading.Semaphore(0)
 
     def slow_list() -> Iterator[bytes]:
         yield b"1 1\n"
+        begun.release()
         going_on.wait(60)
 
     def look_up(statuses: list[int]) -> None:
@@ -44,6 +45,8 @@ def test_a_subject_has_some_calls_at_once(doors: Doors) -> None:
     for one in busy:
         one.start()
     try:
+        for _ in busy:
+            assert begun.acquire(timeout=30)
         for token in anna:
             with doors.http(token) as http:
                 assert wait_until(lambda h=http: is_refused(h.get("/api/v1/runs")), what="a 429")

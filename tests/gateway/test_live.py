@@ -115,8 +115,9 @@ def test_every_text_is_there_in_every_language():
             forms = text if isinstance(text, dict) else {"": text}
             if isinstance(text, dict):
                 assert text.keys() == PLURALS[language], key
+            # "One" may be said in words.
             for form in forms.values():
-                assert placeholders(form) == placeholders(english), (language, key)
+                assert placeholders(form) ^ placeholders(english) <= {"n"}, (language, key)
 
 
 def placeholders(text: str | dict[str, str]) -> set[str]:

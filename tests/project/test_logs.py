@@ -7,6 +7,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 import pytest
@@ -51,6 +52,12 @@ def get(gateway: Service, path: str, **headers: str) -> tuple[int, str]:
             return error.code, error.headers["x-request-id"]
 
 
+def statuses_of(gateway: Service, request_id: str) -> list[tuple[str, int]]:
+    """Route and status in the lines of a call."""
+    told = [line for line in lines(gateway) if line.get("request_id") == request_id]
+    return [(line["route"], line["status"]) for line in told if "status" in line]
+
+
 def test_the_id_of_a_request_leads_to_the_line_that_fails(start: Any, database_url: str) -> None:
     """It goes from HTTP through gRPC to the service, whichever header brought it, and back."""
     index = start("index_service", index_workers=2)
@@ -67,8 +74,9 @@ def test_the_id_of_a_request_leads_to_the_line_that_fails(start: Any, database_u
         assert "ListRuns failed" in [line["message"] for line in failed]
         assert {line["service"] for line in failed} == {"index_service"}
         assert {line["worker"] for line in failed} <= {1, 2}
-        slow = [line for line in lines(gateway) if line.get("request_id") == request_id]
-        assert (path, 502) in [(line.get("route"), line.get("status")) for line in slow]
+        # The line of a call is written once its answer is on the way.
+        told = wait_until(partial(statuses_of, gateway, request_id), what="the line of the call")
+        assert told == [(path, 502)]
 
 
 def test_a_message_leads_to_its_commit_and_its_dead_letter(

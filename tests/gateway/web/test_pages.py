@@ -219,7 +219,7 @@ def test_dead_letters_are_read_replayed_and_discarded(page, publisher, stack):
     page.get_by_role("button", name="Send again").click()
     page.get_by_role("dialog").get_by_role("button", name="Send again").click()
     expect(page.locator("#outcome")).to_contain_text("was sent again: 0 new")
-    page.get_by_role("button", name="Discard").first.click()
+    page.get_by_role("row").nth(1).get_by_role("button", name="Discard").click()
     page.get_by_role("dialog").get_by_role("button", name="Discard").click()
     expect(page.locator("#outcome")).to_contain_text("is gone")
 
