@@ -222,6 +222,10 @@ def test_certificates_are_renewed_while_streams_run(behind) -> None:
             make(behind.files, "reco-1", "daq", "boss", "stranger")
             for service, old in zip((behind.index, behind.gateway), before, strict=True):
                 assert wait_until(lambda s=service, o=old: behind.serial(s.address) != o)
+            # The gateway's own connection to the index comes back: until then it asks to try again.
+            with https(behind) as other:
+                path = "/api/v1/runs"
+                assert wait_until(lambda: other.get(path, headers=headers).status_code == 200)
             yield b"1 2\n"
 
         answer = http.post("/api/v1/lookup", content=upload(), headers=headers)
