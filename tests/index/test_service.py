@@ -40,8 +40,11 @@ def test_one_run_number_serves_all_pairs(database_url, stub):
 
 
 @pytest.mark.parametrize("empty", [request([], []), request([7], [])])
-def test_an_empty_batch_is_valid(stub, empty):
-    """An empty batch gets an empty answer."""
+def test_an_empty_batch_is_valid(database_url, stub, empty):
+    """An empty batch gets an empty answer, of a run that is in the cache too."""
+    store_events(database_url, 7, [1])
+    for _ in range(5):
+        assert stub.Lookup(request([7], [1])).found == 1
     answer = stub.Lookup(empty)
     assert (len(answer.file_indexes), answer.found, answer.not_found) == (0, 0, 0)
 
