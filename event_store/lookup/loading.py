@@ -6,16 +6,18 @@ Decoded without the lock, while the server reads the next ones. No I/O of its ow
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from concurrent.futures import Executor, Future, wait
+from contextlib import AbstractContextManager, contextmanager
 from typing import Generic
 
 import numpy as np
 
 from event_store.lookup.answering import answer_rows
 from event_store.lookup.batch import LookupBatch, MissingPages, Pairs, PendingOlt, Reply
-from event_store.lookup.block import PageBlock, block_of, decode_block, unpacked
+from event_store.lookup.block import PageBlock, block_of, unpacked
 from event_store.lookup.cache import OFTEN_SLOTS, ROW_BYTES, PageCache
 from event_store.lookup.cached_files import FILE_BYTES
+from event_store.lookup.decoding import decode_pages
 from event_store.model import Int32, Int64
 from event_store.pages.copy import FetchedPage
 from event_store.pages.format import SLOTS_PER_PAGE
@@ -34,6 +36,7 @@ class Loading(Generic[Reply]):
         batch: LookupBatch[Reply],
         part: MissingPages,
         locked: Callable[[], AbstractContextManager[None]],
+        pages_a_row: int,
     ) -> None:
         """Take rows for the pages of `part`; the cache is used under `locked`."""
         self._cache = cache
@@ -43,13 +46,38 @@ class Loading(Generic[Reply]):
         self._done = np.zeros(len(part.pages), bool)
         self._evicted: list[int] = []
         self._messages: list[bytes] = []
-        # An eighth of the cache or less, so that a small one keeps most of what it has.
-        self._pages_max = min(_PAGES_MAX, max(1, cache.bytes_max // SLOTS_PER_PAGE // 8))
+        self._pages_a_row = pages_a_row
+        self._messages_max = pages_at_once(cache.bytes_max) // pages_a_row
+
+    @contextmanager
+    def taking(self, threads: Executor) -> Iterator[Callable[[bytes], None]]:
+        """Give `take`, or where there is much to take one that lets another thread do it.
+
+        Of several messages one is received while the one before is decoded.
+        """
+        if len(self._part.pages) <= self._pages_a_row or self._pages_a_row == 1:
+            yield self.take
+            return
+        taking: Future[None] | None = None
+
+        def hand_on(message: bytes) -> None:
+            nonlocal taking
+            if taking is not None:
+                taking.result()
+            taking = threads.submit(self.take, message)
+
+        try:
+            yield hand_on
+        finally:
+            if taking is not None:
+                wait([taking])
+        if taking is not None:
+            taking.result()
 
     def take(self, message: bytes) -> None:
         """Take what PostgreSQL sent: a row, or the format's first or last bytes."""
         self._messages.append(message)
-        if len(self._messages) >= self._pages_max:
+        if len(self._messages) >= self._messages_max:
             self._hold_messages()
 
     def finish(self) -> Pairs:
@@ -70,7 +98,7 @@ class Loading(Generic[Reply]):
 
     def _hold_messages(self) -> None:
         messages, self._messages = self._messages, []
-        arrived = decode_block(messages)
+        arrived = decode_pages(messages)
         if arrived.plain is not None:
             self._hold(arrived.plain)
         for pages in _loads(arrived.others, self._cache.bytes_max // 2):
@@ -114,6 +142,14 @@ class Loading(Generic[Reply]):
         if not len(pairs):
             return None
         return answer_rows(self._cache, self._batch, pairs, rows, of)
+
+
+def pages_at_once(cache_bytes_max: int) -> int:
+    """Return how many pages to decode at a time.
+
+    An eighth of the cache or less, so that a small one keeps most of what it has.
+    """
+    return min(_PAGES_MAX, max(1, cache_bytes_max // SLOTS_PER_PAGE // 8))
 
 
 def _loads(pages: Sequence[FetchedPage], bytes_max: int) -> Iterator[Sequence[FetchedPage]]:

@@ -1,0 +1,184 @@
+"""Some hundred pages a row of a binary `COPY`: what lookups read. Pure.
+
+A column of a row is that column of all its pages, one behind the other, so that neither receiving
+nor decoding has a step for each page.
+"""
+
+from __future__ import annotations
+
+import itertools
+import struct
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from event_store.errors import CorruptPageError
+from event_store.model import Int64
+from event_store.pages.copy import SIGNATURE, TRAILER, array_text, pages_source
+
+# An array on the wire: a head, which is shorter without elements, and each element with its size.
+ARRAY_HEAD_BYTES, EMPTY_ARRAY_BYTES, SIZE_BYTES = 20, 12, 4
+SLOT_BYTES, FUID_BYTES, DSID_BYTES = SIZE_BYTES + 2, SIZE_BYTES + 16, SIZE_BYTES + 4
+_SIZE = struct.Struct(">i")
+_KEY = ("run_number", "page_no", "generation")
+_ARRAYS, _BYTES = ("slots", "fuids", "dsids"), ("file_planes", "olt_planes")
+_CONTENT = ("n_events", *_ARRAYS, *_BYTES)
+_COLUMNS = (
+    *(f"int8send({name})" for name in _KEY),
+    "int4send(coalesce(n_events, 0))",
+    # -1 where there is no array.
+    *(f"int4send(coalesce(cardinality({name}), -1))" for name in _ARRAYS),
+    *(f"int4send(coalesce(octet_length({name}), 0))" for name in _BYTES),
+    *(f"array_send({name})" for name in _ARRAYS),
+    *_BYTES,
+)
+
+
+class WantedPages(NamedTuple):
+    """n pages to read, by run and page number.
+
+    `known` is the generation of each page that the reader holds, -1 of the others: the content is
+    left out when it is still the same.
+    """
+
+    runs: Sequence[int]
+    page_nos: Sequence[int]
+    known: Sequence[int]
+
+
+class Values(NamedTuple):
+    """A column of n pages: the bytes of all, and where those of each begin (int64, shape (n,))."""
+
+    data: bytes | memoryview
+    starts: Int64
+
+
+class Pages(NamedTuple):
+    """n pages; int64, shape (n,): numbers, and how many elements or bytes the values have.
+
+    There are -1 slots in a dense page, and -1 files where the content was left out.
+    """
+
+    runs: Int64
+    pages: Int64
+    generations: Int64
+    n_events: Int64
+    n_slots: Int64
+    n_files: Int64
+    n_dsids: Int64
+    planes_bytes: Int64
+    olt_bytes: Int64
+    slots: Values
+    fuids: Values
+    dsids: Values
+    planes: Values
+    olt: Values
+
+
+def read_sql(
+    wanted: WantedPages,
+    pages_a_row: int,
+    *,
+    with_olt: bool,
+    collection: int,
+    offset: int = 0,
+    by_shard: bool = False,
+) -> str:
+    """Return the COPY that reads pages; those of a row are ordered by their number of files.
+
+    The numbers stand in the text because COPY takes no parameters; they are integers of ours.
+
+    Args:
+        wanted: the pages, at least one.
+        pages_a_row: how many, at most.
+        with_olt: whether to read `olt_planes`.
+        collection: the collection of all of them.
+        offset: what is added to the page numbers that are read.
+        by_shard: let the server send the question to the shards of these runs alone; each page is
+            a row then.
+    """
+    arrays = [*map(array_text, wanted)]
+    if not by_shard:
+        last = pages_a_row - 1
+        sliced = [f"l.{name}[g:g + {last}]" for name in ("runs", "pages", "known")]
+        pages = _pages(wanted.runs, sliced, with_olt, collection, offset, by_shard=False)
+        columns = ", ".join(f"string_agg({column}, ''::bytea)" for column in _COLUMNS)
+        query = (
+            f"SELECT a.* FROM (SELECT {arrays[0]} AS runs, {arrays[1]} AS pages, "
+            f"{arrays[2]} AS known OFFSET 0) l, "
+            f"generate_series(1, {len(wanted.runs)}, {pages_a_row}) g CROSS JOIN LATERAL "
+            f"(SELECT {columns} FROM ({pages} ORDER BY cardinality(p.fuids)) q) a"
+        )
+    else:
+        pages = _pages(wanted.runs, arrays, with_olt, collection, offset, by_shard=True)
+        query = f"SELECT {', '.join(_COLUMNS)} FROM ({pages}) q"
+    return f"COPY ({query}) TO STDOUT (FORMAT BINARY)"
+
+
+def _pages(
+    runs: Sequence[int],
+    arrays: Sequence[str],
+    with_olt: bool,
+    collection: int,
+    offset: int,
+    *,
+    by_shard: bool,
+) -> str:
+    values = [f"p.{name}" for name in _CONTENT[:-1]]
+    values.append("p.olt_planes" if with_olt else "''::bytea")
+    content = (
+        f"CASE WHEN p.generation <> w.known THEN {value} END AS {name}"
+        for name, value in zip(_CONTENT, values, strict=True)
+    )
+    rows = f"unnest({', '.join(arrays)}) w (run_number, page_no, known)"
+    return (
+        f"SELECT p.run_number, p.page_no + {offset} AS page_no, p.generation, {', '.join(content)} "
+        f"FROM {pages_source(runs, rows, collection, by_shard=by_shard)}"
+    )
+
+
+def decode_rows(messages: Sequence[bytes]) -> Pages:
+    """Decode rows as PostgreSQL sent them, the first and last bytes of the format among them.
+
+    Raises:
+        CorruptPageError: an array has not the form that its elements ask for.
+    """
+    rows = [row for message in messages if (row := _fields(message)) is not None]
+    fields = [*zip(*rows, strict=True)] if rows else [()] * len(_COLUMNS)
+    # A row is the rule, and its bytes are not copied.
+    data = [one[0] if len(one) == 1 else b"".join(one) for one in fields]
+    longs, ints = data[: len(_KEY)], data[len(_KEY) : -len(_ARRAYS + _BYTES)]
+    numbers = [np.frombuffer(one, ">i8").astype(np.int64) for one in longs]
+    numbers += [np.frombuffer(one, ">i4").astype(np.int64) for one in ints]
+    arrays = zip(numbers[4:7], (SLOT_BYTES, FUID_BYTES, DSID_BYTES), strict=True)
+    sizes = [*itertools.starmap(_array_bytes, arrays), *numbers[7:]]
+    values = map(_values, data[-len(sizes) :], sizes)
+    return Pages._make([*numbers, *values])
+
+
+def _fields(message: bytes) -> list[memoryview] | None:
+    """Return the fields of a row, without bytes where they are NULL; None of the format's end."""
+    view, at = memoryview(message), len(SIGNATURE) if message.startswith(SIGNATURE) else 0
+    if message[at:] == TRAILER:
+        return None
+    at += 2
+    fields = []
+    for _ in _COLUMNS:
+        (size,) = _SIZE.unpack_from(view, at)
+        at += SIZE_BYTES
+        fields.append(view[at : at + max(size, 0)])
+        at += max(size, 0)
+    return fields
+
+
+def _array_bytes(counts: Int64, element_bytes: int) -> Int64:
+    sizes = ARRAY_HEAD_BYTES + counts * element_bytes
+    return np.where(counts > 0, sizes, np.where(counts < 0, 0, EMPTY_ARRAY_BYTES))
+
+
+def _values(data: bytes | memoryview, sizes: Int64) -> Values:
+    ends = np.cumsum(sizes)
+    if len(data) != (ends[-1] if len(ends) else 0):
+        raise CorruptPageError("an array of a page has not the form of a plain list")
+    return Values(data, ends - sizes)
