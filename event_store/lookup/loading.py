@@ -22,8 +22,8 @@ from event_store.model import Int32, Int64
 from event_store.pages.copy import FetchedPage
 from event_store.pages.format import SLOTS_PER_PAGE
 
-# Pages at a time: their arrays stay in a core's cache.
-_PAGES_MAX = 256
+# Pages at a time: a megabyte, or some; with `olt_result` a page is up to 64 KiB larger.
+_PAGES_MAX, _PAGES_WITH_OLT_MAX = 256, 64
 _NO_GENERATION = -1
 
 
@@ -47,7 +47,8 @@ class Loading(Generic[Reply]):
         self._evicted: list[int] = []
         self._messages: list[bytes] = []
         self._pages_a_row = pages_a_row
-        self._messages_max = pages_at_once(cache.bytes_max) // pages_a_row
+        most = pages_at_once(cache.bytes_max, with_olt=batch.with_olt)
+        self._messages_max = most // pages_a_row
 
     @contextmanager
     def taking(self, threads: Executor) -> Iterator[Callable[[bytes], None]]:
@@ -144,12 +145,13 @@ class Loading(Generic[Reply]):
         return answer_rows(self._cache, self._batch, pairs, rows, of)
 
 
-def pages_at_once(cache_bytes_max: int) -> int:
+def pages_at_once(cache_bytes_max: int, *, with_olt: bool) -> int:
     """Return how many pages to decode at a time.
 
     An eighth of the cache or less, so that a small one keeps most of what it has.
     """
-    return min(_PAGES_MAX, max(1, cache_bytes_max // SLOTS_PER_PAGE // 8))
+    most = _PAGES_WITH_OLT_MAX if with_olt else _PAGES_MAX
+    return min(most, max(1, cache_bytes_max // SLOTS_PER_PAGE // 8))
 
 
 def _loads(pages: Sequence[FetchedPage], bytes_max: int) -> Iterator[Sequence[FetchedPage]]:

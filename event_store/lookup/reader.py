@@ -251,7 +251,8 @@ class Reader(Generic[Reply]):
                 yield
 
         apart = connection.distributed
-        pages_a_row = 1 if apart else pages_at_once(self.cache.bytes_max)
+        most = pages_at_once(self.cache.bytes_max, with_olt=batch.with_olt)
+        pages_a_row = 1 if apart else most
         loading = Loading(self.cache, batch, part, locked, pages_a_row)
         _, offset, _ = place = batch.place
         wanted = part.runs, part.pages - offset, known
