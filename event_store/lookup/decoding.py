@@ -1,7 +1,7 @@
 """Pages as PostgreSQL sends them, some hundred a row, made blocks for the cache. Pure.
 
 Dense pages of up to 255 files, nearly all there are, keep their planes: array operations, and no
-step for each page. Other pages are unpacked one by one.
+step for each page, as for `sparse` ones. Other pages are unpacked one by one.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from event_store.arrays import Places, ragged, starts
+from event_store.arrays import Places, starts
 from event_store.lookup.block import NO_ENTRIES, PageBlock
 from event_store.lookup.cached_files import file_keys
 from event_store.lookup.packed import (
@@ -24,12 +24,11 @@ from event_store.lookup.packed import (
     PLANES_A_CELL,
     packed_planes,
 )
+from event_store.lookup.sparse import decode_sparse
 from event_store.model import Int64, UInt8, UInt64
 from event_store.pages.blocks import (
-    ARRAY_HEAD_BYTES,
     DSID_BYTES,
     FUID_BYTES,
-    SIZE_BYTES,
     SLOT_BYTES,
     Pages,
     Values,
@@ -46,13 +45,12 @@ from event_store.pages.format import (
 
 # Their planes stay in a core's cache, and the allocator keeps the memory of what is made of them.
 _PAGES_AT_ONCE = 32
-_POWERS = 1 << np.arange(32, dtype=np.int64)
 
 
 class Arrived(NamedTuple):
-    """Some pages: plain ones, others, and the (run, page, generation) of those without content."""
+    """Some pages: blocks, others, and the (run, page, generation) of those without content."""
 
-    plain: PageBlock | None
+    blocks: list[PageBlock]
     others: list[FetchedPage]
     unchanged: Int64
 
@@ -70,10 +68,12 @@ def decode_pages(messages: Sequence[bytes]) -> Arrived:
     cells, wrong = _cells(pages, plain)
     # What is wrong with a page is said where each is looked at by itself.
     plain = plain[~wrong]
+    sparse, sparse_block = decode_sparse(pages)
     other = ~unchanged
-    other[plain] = False
+    other[plain] = other[sparse] = False
+    blocks = [_plain(pages, plain, cells)] if len(plain) else []
     return Arrived(
-        _plain(pages, plain, cells) if len(plain) else None,
+        [*blocks, sparse_block] if sparse_block else blocks,
         [_fetched(pages, place) for place in np.flatnonzero(other).tolist()],
         np.stack([pages.runs, pages.pages, pages.generations], 1)[unchanged],
     )
@@ -81,11 +81,10 @@ def decode_pages(messages: Sequence[bytes]) -> Arrived:
 
 def _is_plain(pages: Pages) -> npt.NDArray[np.bool_]:
     """Return which pages have the form of nearly all: a dense one of up to 255 files."""
-    index_planes = np.searchsorted(_POWERS, pages.n_files - 1, side="right")
     plain = (pages.n_slots < 0) & (pages.n_events > 0)
     plain &= (pages.n_files > 0) & (pages.n_files <= PACKED_FILES_MAX)
     plain &= pages.n_dsids == pages.n_files
-    plain &= pages.planes_bytes == (1 + index_planes) * PLANE_BYTES
+    plain &= pages.planes_bytes == (1 + pages.index_planes) * PLANE_BYTES
     plain &= pages.olt_bytes % PLANE_BYTES == 0
     plain &= pages.olt_bytes <= OLT_PLANES_MAX * PLANE_BYTES
     return plain
@@ -143,8 +142,8 @@ def _plain(pages: Pages, plain: Places, cells: Sequence[UInt8]) -> PageBlock:
         pages.generations[plain],
         n_files,
         file_keys(
-            _elements(pages.fuids, plain, n_files, FUID_BYTES, FUID_DTYPE),
-            _elements(pages.dsids, plain, n_files, DSID_BYTES, ">i4"),
+            pages.fuids.elements(plain, n_files, FUID_BYTES, FUID_DTYPE),
+            pages.dsids.elements(plain, n_files, DSID_BYTES, ">i4"),
         ),
         np.zeros(len(plain), np.int64),
         NO_ENTRIES,
@@ -169,26 +168,13 @@ def _olt(pages: Pages, some: Places) -> Iterator[bytes]:
     return (bytes(pages.olt.data[at : at + size]) for at, size in places)
 
 
-def _elements(
-    arrays: Values, pages: Places, counts: Int64, element_bytes: int, dtype: Any
-) -> npt.NDArray[Any]:
-    """Return the elements of the arrays of some pages in turn."""
-    form = np.dtype([("size", f"V{SIZE_BYTES}"), ("value", dtype)])
-    number = ragged(np.zeros(len(counts), np.int64), counts)
-    at = np.repeat(arrays.starts[pages] + ARRAY_HEAD_BYTES, counts) + number * element_bytes
-    count = len(arrays.data) - form.itemsize + 1
-    items = np.ndarray(count, f"V{form.itemsize}", arrays.data, 0, (1,))
-    found: npt.NDArray[Any] = items[at].view(form)["value"]
-    return found
-
-
 def _fetched(pages: Pages, place: int) -> FetchedPage:
     """Return a page by itself."""
     some = np.array([place])
 
     def elements(arrays: Values, counts: Int64, element_bytes: int, form: Any) -> npt.NDArray[Any]:
         own = np.maximum(counts[some], 0)
-        return _elements(arrays, some, own, element_bytes, form) if own[0] else np.empty(0, form)
+        return arrays.elements(some, own, element_bytes, form)
 
     slots = elements(pages.slots, pages.n_slots, SLOT_BYTES, ">i2").astype(np.uint16)
     at, size = int(pages.planes.starts[place]), int(pages.planes_bytes[place])

@@ -85,7 +85,7 @@ class Loading(Generic[Reply]):
         """Take the pages without a row as missing, now that all rows have come.
 
         Returns:
-            The places of pages that did not change, but are no longer in the cache.
+            The places of pages that did not change, but are no longer in the cache; ascending.
         """
         self._hold_messages()
         absent = np.flatnonzero(~self._done)
@@ -95,13 +95,13 @@ class Loading(Generic[Reply]):
                 self._part.runs[places].tolist(), self._part.pages[places].tolist(), strict=True
             )
             self._hold(block_of([FetchedPage(*key, _NO_GENERATION, None) for key in keys]))
-        return np.array(self._evicted, np.intp)
+        return np.sort(np.array(self._evicted, np.intp))
 
     def _hold_messages(self) -> None:
         messages, self._messages = self._messages, []
         arrived = decode_pages(messages)
-        if arrived.plain is not None:
-            self._hold(arrived.plain)
+        for block in arrived.blocks:
+            self._hold(block)
         for pages in _loads(arrived.others, self._cache.bytes_max // 2):
             self._hold(block_of(pages))
         if len(arrived.unchanged):

@@ -9,18 +9,21 @@ from __future__ import annotations
 import itertools
 import struct
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
+from event_store.arrays import Places, ragged
 from event_store.errors import CorruptPageError
 from event_store.model import Int64
 from event_store.pages.copy import SIGNATURE, TRAILER, array_text, pages_source
 
 # An array on the wire: a head, which is shorter without elements, and each element with its size.
-ARRAY_HEAD_BYTES, EMPTY_ARRAY_BYTES, SIZE_BYTES = 20, 12, 4
-SLOT_BYTES, FUID_BYTES, DSID_BYTES = SIZE_BYTES + 2, SIZE_BYTES + 16, SIZE_BYTES + 4
+_ARRAY_HEAD_BYTES, _EMPTY_ARRAY_BYTES = 20, 12
 _SIZE = struct.Struct(">i")
+SLOT_BYTES, FUID_BYTES, DSID_BYTES = _SIZE.size + 2, _SIZE.size + 16, _SIZE.size + 4
+_POWERS = 1 << np.arange(32, dtype=np.int64)
 _KEY = ("run_number", "page_no", "generation")
 _ARRAYS, _BYTES = ("slots", "fuids", "dsids"), ("file_planes", "olt_planes")
 _CONTENT = ("n_events", *_ARRAYS, *_BYTES)
@@ -53,6 +56,18 @@ class Values(NamedTuple):
     data: bytes | memoryview
     starts: Int64
 
+    def elements(
+        self, pages: Places, counts: Int64, element_bytes: int, form: npt.DTypeLike
+    ) -> npt.NDArray[Any]:
+        """Return the elements of some pages' arrays in turn, so many of each."""
+        item = np.dtype([("size", f"V{_SIZE.size}"), ("value", form)])
+        number = ragged(np.zeros(len(counts), np.int64), counts)
+        at = np.repeat(self.starts[pages] + _ARRAY_HEAD_BYTES, counts) + number * element_bytes
+        count = len(self.data) - item.itemsize + 1
+        items = np.ndarray(max(count, 0), f"V{item.itemsize}", self.data, 0, (1,))
+        found: npt.NDArray[Any] = items[at].view(item)["value"]
+        return found
+
 
 class Pages(NamedTuple):
     """n pages; int64, shape (n,): numbers, and how many elements or bytes the values have.
@@ -74,6 +89,11 @@ class Pages(NamedTuple):
     dsids: Values
     planes: Values
     olt: Values
+
+    @property
+    def index_planes(self) -> Int64:
+        """How many planes the index into each page's files has."""
+        return np.searchsorted(_POWERS, self.n_files - 1, side="right")
 
 
 def read_sql(
@@ -166,15 +186,15 @@ def _fields(message: bytes) -> list[memoryview] | None:
     fields = []
     for _ in _COLUMNS:
         (size,) = _SIZE.unpack_from(view, at)
-        at += SIZE_BYTES
+        at += _SIZE.size
         fields.append(view[at : at + max(size, 0)])
         at += max(size, 0)
     return fields
 
 
 def _array_bytes(counts: Int64, element_bytes: int) -> Int64:
-    sizes = ARRAY_HEAD_BYTES + counts * element_bytes
-    return np.where(counts > 0, sizes, np.where(counts < 0, 0, EMPTY_ARRAY_BYTES))
+    sizes = _ARRAY_HEAD_BYTES + counts * element_bytes
+    return np.where(counts > 0, sizes, np.where(counts < 0, 0, _EMPTY_ARRAY_BYTES))
 
 
 def _values(data: bytes | memoryview, sizes: Int64) -> Values:
