@@ -10,6 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from queue import SimpleQueue
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
@@ -77,10 +78,16 @@ class Workers:
 
     def _run(self, inbox: _Inbox) -> None:
         while (work := inbox.get()) is not None:
-            _do(work)
+            if work.future.set_running_or_notify_cancel():
+                settle = _outcome(work)
+                # Idle before anybody knows: who comes with more at once has this thread again.
+                self._go_on(inbox)
+                settle()
+                del settle
+            else:
+                self._go_on(inbox)
             # What it was about is not held while the thread waits.
             del work
-            self._go_on(inbox)
 
     def _go_on(self, inbox: _Inbox) -> None:
         """Take work that waits; without any the thread is idle, or ends."""
@@ -93,15 +100,10 @@ class Workers:
                 self._idle.append(inbox)
 
 
-def _do(work: _Work) -> None:
-    future, call = work
-    if not future.set_running_or_notify_cancel():
-        return
+def _outcome(work: _Work) -> Callable[[], None]:
+    """Do the work; returns what tells its outcome."""
     try:
-        result = call()
+        result = work.call()
     except BaseException as error:  # noqa: BLE001  # raised again to whoever waits
-        future.set_exception(error)
-        # The error holds this frame.
-        del future, work
-    else:
-        future.set_result(result)
+        return partial(work.future.set_exception, error)
+    return partial(work.future.set_result, result)
