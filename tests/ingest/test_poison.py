@@ -141,6 +141,8 @@ def test_a_run_that_somebody_holds_does_not_stop_the_others(
         publisher.publish(topics.json, json_event(1, 2), json_event(2, 2), json_event(3, 2))
         wait_for_events(database_url, 3)
         wait_until(lambda: letters(database_url), what="the dead letter")
+    # Closed alone, it would be rolled back a moment later.
+    connection.rollback()
     connection.close()
     assert [(json.loads(p)["run_number"], r) for p, r, _ in letters(database_url)] == [
         (1, "cannot_store")

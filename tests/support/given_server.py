@@ -92,9 +92,14 @@ class GivenServer:
             cursor.execute(_NODES)
             return cursor.fetchall()
 
-    def execute(self, sql: str) -> bool:
-        """Make or drop a database at all nodes; False for every other statement."""
-        if not _DATABASES.match(sql):
+    def execute(self, url: str, sql: str) -> bool:
+        """Make or drop a database at all nodes; False for other statements and servers."""
+        at = parse_dsn(url)
+        here = (at.get("host"), int(at.get("port") or 5432)) == (
+            self._parameters["host"],
+            self.port,
+        )
+        if not here or not _DATABASES.match(sql):
             return False
         for node in self.everywhere():
             # Citus' own process may have come back since FORCE ended it.
