@@ -60,7 +60,6 @@ def test_a_cluster_is_asked_run_by_run_and_answers_the_same(database_url, connec
     assert all((by_key[key] == by_shard[key]).all() for key in usual)
 
 
-@one_server
 def test_nodes_wait_for_a_run_as_long_as_the_setting_says(database_url):
     """Each transaction that writes hands its lock_timeout on to the nodes it reaches."""
     writer = Connection(
