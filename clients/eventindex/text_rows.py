@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -40,32 +40,40 @@ def answer_fields(*, olt: bool, names: bool = False) -> tuple[str, ...]:
     return (*named, "olt_result") if olt else named
 
 
-def answer_lines(result: LookupResult, *, end: str = "\n", names: bool = False) -> str:
-    """Return the answers to a batch as CSV; the file's columns are empty where nothing was found.
+class AnswerLines:
+    """Answers as CSV, result by result; the file's columns are empty where nothing was found."""
 
-    Args:
-        result: the answers.
-        end: what each line ends with.
-        names: whether what is noted of the files is told too.
-    """
-    files = [",,", *(f"{f.fuid_raw},{f.dsid_raw},{state_name(f)}" for f in result.files)]
-    if names:
-        known = ["," * (len(NAME_FIELDS) - 1), *map(_name_cells, result.files)]
-        files = [f"{file},{cells}" for file, cells in zip(files, known, strict=True)]
-    olt: list[_Piece] = [] if result.olt_results is None else [",", _bits(result, "")]
-    file = _Chosen(_all(files, ",", ""), result)
-    return _joined([result.run_numbers, ",", result.event_numbers, file, *olt, end])
+    def __init__(self, *, end: str = "\n", names: bool = False) -> None:
+        """Write lines that end with `end`; with `names` what is noted of the files too."""
+        self._end = end
+        self._none = ",," + ("," * len(NAME_FIELDS) if names else "")
+        self._files = _FileTexts(_named_cells if names else _file_cells)
+
+    def __call__(self, result: LookupResult) -> str:
+        """Return the answers to a batch."""
+        olt: list[_Piece] = [] if result.olt_results is None else [",", _bits(result, "")]
+        file = _Chosen([f",{self._none}", *self._files.of(result.files)], result)
+        return _joined([result.run_numbers, ",", result.event_numbers, file, *olt, self._end])
 
 
-def answer_objects(result: LookupResult, *, end: str = "\n", names: bool = False) -> str:
-    """Return the answers to a batch as JSON objects, `end` behind each; null if not found."""
-    fields = (*ANSWER_FIELDS[2:], *NAME_FIELDS) if names else ANSWER_FIELDS[2:]
-    files = _all([_answer_file(file, fields) for file in (None, *result.files)], ",", "")
-    olt: list[_Piece] = (
-        [] if result.olt_results is None else [',"olt_result":', _bits(result, "null")]
-    )
-    numbers = ('{"run_number":', result.run_numbers, ',"event_number":', result.event_numbers)
-    return _joined([*numbers, _Chosen(files, result), *olt, "}" + end])
+class AnswerObjects:
+    """Answers as JSON objects, result by result; null where nothing was found."""
+
+    def __init__(self, *, end: str = "\n", names: bool = False) -> None:
+        """Write objects with `end` behind each; with `names` what is noted of the files too."""
+        self._end = "}" + end
+        fields = (*ANSWER_FIELDS[2:], *NAME_FIELDS) if names else ANSWER_FIELDS[2:]
+        self._none = f",{_answer_file(None, fields)}"
+        self._files = _FileTexts(lambda file: f",{_answer_file(file, fields)}")
+
+    def __call__(self, result: LookupResult) -> str:
+        """Return the answers to a batch."""
+        olt: list[_Piece] = (
+            [] if result.olt_results is None else [',"olt_result":', _bits(result, "null")]
+        )
+        numbers = ('{"run_number":', result.run_numbers, ',"event_number":', result.event_numbers)
+        file = _Chosen([self._none, *self._files.of(result.files)], result)
+        return _joined([*numbers, file, *olt, self._end])
 
 
 def event_lines(events: EventColumns | Events, *, names: bool = False) -> str:
@@ -117,8 +125,29 @@ class _Known(NamedTuple):
     otherwise: str
 
 
+class _FileTexts:
+    """What is written of files, made once for each: the answers of a stream share their files."""
+
+    def __init__(self, text: Callable[[RawFile], str]) -> None:
+        self._text = text
+        # By identity, which the value keeps from being another's: files compare slowly.
+        self._made: dict[int, tuple[RawFile, str]] = {}
+
+    def of(self, files: Sequence[RawFile]) -> list[str]:
+        """Return the text of each file."""
+        if len(self._made) > _FILE_TEXTS_MAX:
+            self._made.clear()
+        made = self._made
+        for file in files:
+            if id(file) not in made:
+                made[id(file)] = (file, self._text(file))
+        return [made[id(file)][1] for file in files]
+
+
 _Piece = str | NDArray[Any] | _Chosen | _Known
 
+# So many files are kept as texts, some 200 bytes each.
+_FILE_TEXTS_MAX = 200_000
 # Fewer rows are put together as soon without it.
 _ARROW_ROWS_MIN = 500
 
@@ -192,8 +221,13 @@ def _known_of(file: RawFile) -> str:
     return f",{compact(known)[1:-1]}" if known else ""
 
 
-def _name_cells(file: RawFile) -> str:
-    return _cells(*(getattr(file, field) for field in NAME_FIELDS))
+def _file_cells(file: RawFile) -> str:
+    return f",{file.fuid_raw},{file.dsid_raw},{state_name(file)}"
+
+
+def _named_cells(file: RawFile) -> str:
+    noted = _cells(*(getattr(file, field) for field in NAME_FIELDS))
+    return f"{_file_cells(file)},{noted}"
 
 
 def _cells(*values: object) -> str:
