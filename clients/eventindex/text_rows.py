@@ -49,7 +49,7 @@ class AnswerLines:
         self._none = ",," + ("," * len(NAME_FIELDS) if names else "")
         self._files = _FileTexts(_named_cells if names else _file_cells)
 
-    def __call__(self, result: LookupResult) -> str:
+    def __call__(self, result: LookupResult) -> bytes:
         """Return the answers to a batch."""
         olt: list[_Piece] = [] if result.olt_results is None else [",", _bits(result, "")]
         file = _Chosen([f",{self._none}", *self._files.of(result.files)], result)
@@ -59,19 +59,19 @@ class AnswerLines:
 class AnswerObjects:
     """Answers as JSON objects, result by result; null where nothing was found."""
 
-    def __init__(self, *, end: str = "\n", names: bool = False) -> None:
-        """Write objects with `end` behind each; with `names` what is noted of the files too."""
-        self._end = "}" + end
+    def __init__(self, *, before: str = "", end: str = "\n", names: bool = False) -> None:
+        """Write objects with texts around each; with `names` what is noted of the files too."""
+        self._begin, self._end = f'{before}{{"run_number":', f"}}{end}"
         fields = (*ANSWER_FIELDS[2:], *NAME_FIELDS) if names else ANSWER_FIELDS[2:]
         self._none = f",{_answer_file(None, fields)}"
         self._files = _FileTexts(lambda file: f",{_answer_file(file, fields)}")
 
-    def __call__(self, result: LookupResult) -> str:
+    def __call__(self, result: LookupResult) -> bytes:
         """Return the answers to a batch."""
         olt: list[_Piece] = (
             [] if result.olt_results is None else [',"olt_result":', _bits(result, "null")]
         )
-        numbers = ('{"run_number":', result.run_numbers, ',"event_number":', result.event_numbers)
+        numbers = (self._begin, result.run_numbers, ',"event_number":', result.event_numbers)
         file = _Chosen([self._none, *self._files.of(result.files)], result)
         return _joined([*numbers, file, *olt, self._end])
 
@@ -84,7 +84,7 @@ def event_lines(events: EventColumns | Events, *, names: bool = False) -> str:
         files = [f"{file},{cells}" for file, cells in zip(files, known, strict=True)]
     file = _Chosen(["", *_all(files, ",", "\n")], events)
     runs, numbers, olt = _columns(events)
-    return _joined([runs, ",", numbers, ",", olt, file])
+    return _joined([runs, ",", numbers, ",", olt, file]).decode()
 
 
 def event_objects(events: EventColumns | Events) -> str:
@@ -97,7 +97,7 @@ def event_objects(events: EventColumns | Events) -> str:
     runs, numbers, olt = _columns(events)
     return _joined(
         ['{"run_number":', runs, ',"event_number":', numbers, ',"olt_result":', olt, file]
-    )
+    ).decode()
 
 
 def state_name(file: RawFile) -> str:
@@ -152,14 +152,14 @@ _FILE_TEXTS_MAX = 200_000
 _ARROW_ROWS_MIN = 500
 
 
-def _joined(pieces: Sequence[_Piece]) -> str:
-    """Return rows as one text; each piece is a text of all rows, or has a value for each."""
+def _joined(pieces: Sequence[_Piece]) -> bytes:
+    """Return rows as UTF-8; each piece is a text of all rows, or has a value for each."""
     rows = next(len(piece) for piece in pieces if not isinstance(piece, str | _Chosen | _Known))
     if rows >= _ARROW_ROWS_MIN and pyarrow_is_loaded():
         return _joined_by_arrow(pieces)
     row = "".join(p.replace("%", "%%") if isinstance(p, str) else "%s" for p in pieces)
     columns = [_values(piece) for piece in pieces if not isinstance(piece, str)]
-    return "".join(map(row.__mod__, zip(*columns, strict=True)))
+    return "".join(map(row.__mod__, zip(*columns, strict=True))).encode()
 
 
 def _values(piece: NDArray[Any] | _Chosen | _Known) -> list[Any]:
@@ -172,7 +172,7 @@ def _values(piece: NDArray[Any] | _Chosen | _Known) -> list[Any]:
     return values
 
 
-def _joined_by_arrow(pieces: Sequence[_Piece]) -> str:
+def _joined_by_arrow(pieces: Sequence[_Piece]) -> bytes:
     import pyarrow as pa  # noqa: PLC0415  # may lack
     import pyarrow.compute as pc  # noqa: PLC0415  # may lack
 
@@ -190,7 +190,7 @@ def _joined_by_arrow(pieces: Sequence[_Piece]) -> str:
     # The texts of an array of Arrow lie one behind the other.
     joined = pc.binary_join_element_wise(*map(column, pieces), pa.scalar("", pa.large_string()))
     offsets = np.frombuffer(joined.buffers()[1], np.int64)[joined.offset :]
-    return str(joined.buffers()[2][offsets[0] : offsets[len(joined)]], "utf-8")
+    return memoryview(joined.buffers()[2])[offsets[0] : offsets[len(joined)]].tobytes()
 
 
 def _columns(events: EventColumns | Events) -> list[NDArray[Any]]:

@@ -61,19 +61,19 @@ def _json(
     unknown_runs: Callable[[Iterable[int]], list[int]],
 ) -> Blocks:
     yield f'{{"pairs":{pairs},"errors":{rows.compact(list(errors))},"answers":['.encode()
-    objects_of = rows.AnswerObjects(end=",\n", names=names)
+    objects_of = rows.AnswerObjects(before=",\n", end="", names=names)
     found = 0
     lacking: set[int] = set()
     others: dict[str, None] = {}
-    separator = "\n"
+    first = True
     for result in results:
         found += result.found
         others |= dict.fromkeys(result.other_collections)
         if result.not_found and len(lacking) < RUNS_ASKED_MAX:
             lacking.update(result.run_numbers[result.missing()].tolist())
         if objects := objects_of(result):
-            yield (separator + objects.removesuffix(",\n")).encode()
-            separator = ",\n"
+            yield objects.removeprefix(b",") if first else objects
+            first = False
     unknown: list[int] | None = []
     if lacking:
         try:
@@ -90,7 +90,7 @@ def _json(
 def _ndjson(results: Iterable[LookupResult], errors: Sequence[PairError], names: bool) -> Blocks:
     objects_of = rows.AnswerObjects(names=names)
     for result in results:
-        yield objects_of(result).encode()
+        yield objects_of(result)
     for error in errors:
         yield (rows.compact({"error": error}) + "\n").encode()
 
@@ -103,7 +103,7 @@ def _csv(
     yield (",".join([*fields, "error"]) + "\n").encode()
     lines_of = rows.AnswerLines(end=",\n", names=names)
     for result in results:
-        yield lines_of(result).encode()
+        yield lines_of(result)
     bad = io.StringIO()
     writer = csv.writer(bad, lineterminator="\n")
     for error in errors:

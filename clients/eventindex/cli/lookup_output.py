@@ -43,7 +43,7 @@ class CsvWriter:
 
     def write(self, result: LookupResult) -> None:
         """Write the lines of a result."""
-        self._out.write(self._lines(result))
+        self._out.write(self._lines(result).decode())
 
     def close(self) -> None:
         """Do nothing: all is written."""
@@ -54,18 +54,18 @@ class JsonWriter:
 
     def __init__(self, out: TextIO, *, with_names: bool) -> None:
         self._out = out
-        self._objects = AnswerObjects(end=",\n", names=with_names)
-        self._separator = "[\n"
+        self._objects = AnswerObjects(before=",\n", end="", names=with_names)
+        self._separator, self._left_out = "[\n", ",\n"
 
     def write(self, result: LookupResult) -> None:
         """Write the objects of a result."""
         if objects := self._objects(result):
-            self._out.write(self._separator + objects.removesuffix(",\n"))
-            self._separator = ",\n"
+            self._out.write(self._separator + objects.decode().removeprefix(self._left_out))
+            self._separator = self._left_out = ""
 
     def close(self) -> None:
         """Close the array."""
-        self._out.write("[]\n" if self._separator == "[\n" else "\n]\n")
+        self._out.write("[]\n" if self._separator else "\n]\n")
 
 
 class JsonLinesWriter:
@@ -77,7 +77,7 @@ class JsonLinesWriter:
 
     def write(self, result: LookupResult) -> None:
         """Write the objects of a result."""
-        self._out.write(self._objects(result))
+        self._out.write(self._objects(result).decode())
 
     def close(self) -> None:
         """Do nothing: all is written."""
