@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 
 import pyarrow as pa
+import pyarrow.compute  # long text is read by it where it is loaded
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,26 +1,18 @@
-"""Long text of JSON objects that all have the same fields, one a line, read by msgspec. Pure."""
+"""Long text of flat JSON objects with the same fields, one a line, read by pyarrow. Pure."""
 
 from __future__ import annotations
 
 import json
-from functools import lru_cache
-from operator import attrgetter
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
 from eventindex.pair_lists import columns as pair_columns
 from eventindex.pairs import Pairs
-
-try:
-    import msgspec
-except ModuleNotFoundError:  # the services have it, a client need not
-    msgspec = None  # type: ignore[assignment]
+from eventindex.stored_text import pyarrow_is_loaded
 
 # Shorter text is read as soon line by line.
 _BYTES_MIN = 1024
-_FIELDS_MAX = 64
-_RUN, _EVENT = map(attrgetter, ("run", "event"))
 
 
 def read_objects(text: bytes, line_bytes_max: int) -> Pairs | None:
@@ -30,48 +22,45 @@ def read_objects(text: bytes, line_bytes_max: int) -> Pairs | None:
         PairListError: two fields of the first line may both be the same number.
     """
     first, end, _ = text.partition(b"\n")
-    if msgspec is None or len(text) < _BYTES_MIN or not end:
+    if not end or len(text) < _BYTES_MIN or not pyarrow_is_loaded():
         return None
-    decoder = _decoder(_names(first))
+    names = _names(first)
+    found = pair_columns.of_names(names)
     ends = np.flatnonzero(np.frombuffer(text, np.uint8) == ord("\n"))
-    if decoder is None or np.diff(ends, prepend=-1).max() > line_bytes_max:
+    # Nothing is nested: Arrow's parser goes as deep as the text does.
+    flat = text.count(b"{") == len(ends) and b"[" not in text
+    if found is None or not flat or np.diff(ends, prepend=-1).max() > line_bytes_max:
         return None
+    return _pairs(text, names, (names[found.run], names[found.event]))
+
+
+def _pairs(text: bytes, names: Sequence[str], wanted: Sequence[str]) -> Pairs | None:
+    import pyarrow as pa  # noqa: PLC0415  # may lack
+    from pyarrow import json as arrow_json  # noqa: PLC0415  # may lack
+
     try:
-        # Objects of an array, one a line.
-        rows = decoder.decode_lines(text.replace(b"},\n", b"}\n"))
-        columns = [np.fromiter(map(get, rows), np.int64, len(rows)) for get in (_RUN, _EVENT)]
-    except (msgspec.DecodeError, OverflowError, RecursionError, UnicodeDecodeError):
+        table = arrow_json.read_json(
+            # Objects of an array, one a line.
+            pa.BufferReader(text.replace(b"},\n", b"}\n")),
+            arrow_json.ReadOptions(use_threads=False, block_size=len(text) + 1),
+            arrow_json.ParseOptions(explicit_schema=pa.schema([(n, pa.int64()) for n in wanted])),
+        )
+    except pa.ArrowInvalid:
         return None
-    # No blank lines and no two objects on one: lines are counted by their ends.
-    if len(rows) != len(ends) or min(column.min() for column in columns) < 0:
+    # Other fields than those of the first line may be the numbers as well.
+    if table.num_rows != text.count(b"\n") or set(table.column_names) != set(names):
         return None
-    return Pairs(*columns)
+    columns = [table[name] for name in wanted]
+    if any(column.null_count for column in columns):
+        return None
+    numbers = [column.to_numpy() for column in columns]
+    return None if min(column.min() for column in numbers) < 0 else Pairs(*numbers)
 
 
-def _names(line: bytes) -> tuple[str, ...]:
+def _names(line: bytes) -> Sequence[str]:
     """Return the names of the fields of an object; none where it is not one."""
     try:
         record = json.loads(line.rstrip().removesuffix(b","))
     except (ValueError, RecursionError):
         return ()
-    if not isinstance(record, dict) or len(record) > _FIELDS_MAX:
-        return ()
-    return tuple(record) if "".join(record).isascii() else ()
-
-
-@lru_cache(maxsize=64)
-def _decoder(names: tuple[str, ...]) -> Any:
-    """Return what reads objects of exactly these fields; None where no two are run and event."""
-    found = pair_columns.of_names(names)
-    if found is None:
-        return None
-    kinds = {found.run: ("run", int), found.event: ("event", int)}
-    fields = [kinds.get(at, (f"other_{at}", msgspec.Raw)) for at in range(len(names))]
-    row = msgspec.defstruct(
-        "Row",
-        fields,
-        rename={own: name for (own, _), name in zip(fields, names, strict=True)},
-        forbid_unknown_fields=True,
-        gc=False,
-    )
-    return msgspec.json.Decoder(row)
+    return tuple(record) if isinstance(record, dict) else ()
