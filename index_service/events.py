@@ -69,18 +69,16 @@ class EventLists:
         )
         pages = Scan(selection, after=planned.after_page, with_olt=True, with_files=True)
         left = planned.events_max
+        known = None if request.with_file_names else states
         async with aclosing(scanned(self._threads, pages)) as pieces:
             async for found in pieces:
-                for columns in await asyncio.to_thread(_all_batches, found, planned):
-                    part = columns if left is None else columns.first(left)
-                    if request.with_file_names:
-                        yield await self._threads.run(partial(self._encode_named, part, states))
-                    else:
-                        yield encode(part, states)
-                    if left is not None:
-                        left -= len(columns.events)
-                        if left <= 0:
-                            return
+                for part, message in await asyncio.to_thread(_parts, found, planned, left, known):
+                    yield message or await self._threads.run(
+                        partial(self._encode_named, part, states)
+                    )
+                    left = None if left is None else left - len(part.events)
+                if left is not None and left <= 0:
+                    return
 
     def _encode_named(
         self, columns: Columns, states: Mapping[int, DatasetState], connection: Connection
@@ -160,8 +158,24 @@ def _prepare(
         return selection, closed_states(cursor)
 
 
-def _all_batches(pages: Sequence[ScannedPage], planned: ListPlan) -> list[Columns]:
-    return list(batches(pages, planned))
+def _parts(
+    pages: Sequence[ScannedPage],
+    planned: ListPlan,
+    left: int | None,
+    states: Mapping[int, DatasetState] | None,
+) -> list[tuple[Columns, bytes]]:
+    """Return the first `left` events of some pages, and the message of each part.
+
+    Without `states` nothing is encoded.
+    """
+    parts = []
+    for columns in batches(pages, planned):
+        if left is not None and left <= 0:
+            break
+        part = columns if left is None else columns.first(left)
+        left = None if left is None else left - len(part.events)
+        parts.append((part, b"" if states is None else encode(part, states)))
+    return parts
 
 
 def encode(

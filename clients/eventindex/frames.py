@@ -28,6 +28,9 @@ class Picked:
     text: bool = True
 
 
+# Numbers that hardly repeat: a dictionary of them would cost more than all else.
+_COUNTED = "event_number"
+
 Columns: TypeAlias = Mapping[str, npt.NDArray[Any] | Picked]
 
 
@@ -62,6 +65,17 @@ def to_arrow(columns: Columns) -> Any:
     )
 
 
+def parquet_options(names: Sequence[str]) -> dict[str, Any]:
+    """Return how pyarrow writes columns of these names to Parquet, small and soon."""
+    repeated = [name for name in names if name != _COUNTED]
+    return {
+        "compression": {_COUNTED: "none"} | dict.fromkeys(repeated, "zstd"),
+        "compression_level": dict.fromkeys(repeated, 1),
+        "use_dictionary": repeated,
+        "column_encoding": {_COUNTED: "DELTA_BINARY_PACKED"},
+    }
+
+
 def _pandas_column(pandas: Any, column: Picked) -> Any:
     if column.text:
         codes, distinct = _categories(column)
@@ -73,9 +87,11 @@ def _pandas_column(pandas: Any, column: Picked) -> Any:
 def _arrow_column(arrow: Any, column: Picked) -> Any:
     none = column.indexes == 0
     if column.text:
-        codes, distinct = _categories(column)
+        encoded = arrow.array(column.values, arrow.string()).dictionary_encode()
+        codes = np.zeros(len(column.values) + 1, np.int32)
+        codes[1:] = encoded.indices.to_numpy()
         return arrow.DictionaryArray.from_arrays(
-            arrow.array(codes, arrow.int32(), mask=none), arrow.array(distinct, arrow.string())
+            arrow.array(codes[column.indexes], mask=none), encoded.dictionary
         )
     table = np.array([0, *column.values], np.int64)
     return arrow.array(table[column.indexes], arrow.int64(), mask=none)

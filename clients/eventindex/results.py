@@ -35,6 +35,8 @@ __all__ = [
 UInt32: TypeAlias = npt.NDArray[np.uint32]
 UInt64: TypeAlias = npt.NDArray[np.uint64]
 
+_STATES = {state: state.name.lower() for state in DatasetState}
+
 
 class WithFiles:
     """Rows and the RAW files that they point into; can be pickled and copied.
@@ -156,7 +158,7 @@ class LookupResult(WithFiles):
             "fuid_raw": Picked(self.file_indexes, [file.fuid_raw for file in files]),
             "dsid_raw": Picked(self.file_indexes, [file.dsid_raw for file in files], text=False),
             "dataset_state": Picked(
-                self.file_indexes, [file.dataset_state.name.lower() for file in files]
+                self.file_indexes, [_STATES[file.dataset_state] for file in files]
             ),
         }
         if any(file.name or file.url for file in files):

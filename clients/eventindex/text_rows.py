@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -40,32 +40,40 @@ def answer_fields(*, olt: bool, names: bool = False) -> tuple[str, ...]:
     return (*named, "olt_result") if olt else named
 
 
-def answer_lines(result: LookupResult, *, end: str = "\n", names: bool = False) -> str:
-    """Return the answers to a batch as CSV; the file's columns are empty where nothing was found.
+class AnswerLines:
+    """Answers as CSV, result by result; the file's columns are empty where nothing was found."""
 
-    Args:
-        result: the answers.
-        end: what each line ends with.
-        names: whether what is noted of the files is told too.
-    """
-    files = [",,", *(f"{f.fuid_raw},{f.dsid_raw},{state_name(f)}" for f in result.files)]
-    if names:
-        known = ["," * (len(NAME_FIELDS) - 1), *map(_name_cells, result.files)]
-        files = [f"{file},{cells}" for file, cells in zip(files, known, strict=True)]
-    olt: list[_Piece] = [] if result.olt_results is None else [",", _bits(result, "")]
-    file = _Chosen(_all(files, ",", ""), result)
-    return _joined([result.run_numbers, ",", result.event_numbers, file, *olt, end])
+    def __init__(self, *, end: str = "\n", names: bool = False) -> None:
+        """Write lines that end with `end`; with `names` what is noted of the files too."""
+        self._end = end
+        self._none = ",," + ("," * len(NAME_FIELDS) if names else "")
+        self._files = _FileTexts(_named_cells if names else _file_cells)
+
+    def __call__(self, result: LookupResult) -> bytes:
+        """Return the answers to a batch."""
+        olt: list[_Piece] = [] if result.olt_results is None else [",", _bits(result, "")]
+        file = _Chosen([f",{self._none}", *self._files.of(result.files)], result)
+        return _joined([result.run_numbers, ",", result.event_numbers, file, *olt, self._end])
 
 
-def answer_objects(result: LookupResult, *, end: str = "\n", names: bool = False) -> str:
-    """Return the answers to a batch as JSON objects, `end` behind each; null if not found."""
-    fields = (*ANSWER_FIELDS[2:], *NAME_FIELDS) if names else ANSWER_FIELDS[2:]
-    files = _all([_answer_file(file, fields) for file in (None, *result.files)], ",", "")
-    olt: list[_Piece] = (
-        [] if result.olt_results is None else [',"olt_result":', _bits(result, "null")]
-    )
-    numbers = ('{"run_number":', result.run_numbers, ',"event_number":', result.event_numbers)
-    return _joined([*numbers, _Chosen(files, result), *olt, "}" + end])
+class AnswerObjects:
+    """Answers as JSON objects, result by result; null where nothing was found."""
+
+    def __init__(self, *, before: str = "", end: str = "\n", names: bool = False) -> None:
+        """Write objects with texts around each; with `names` what is noted of the files too."""
+        self._begin, self._end = f'{before}{{"run_number":', f"}}{end}"
+        fields = (*ANSWER_FIELDS[2:], *NAME_FIELDS) if names else ANSWER_FIELDS[2:]
+        self._none = f",{_answer_file(None, fields)}"
+        self._files = _FileTexts(lambda file: f",{_answer_file(file, fields)}")
+
+    def __call__(self, result: LookupResult) -> bytes:
+        """Return the answers to a batch."""
+        olt: list[_Piece] = (
+            [] if result.olt_results is None else [',"olt_result":', _bits(result, "null")]
+        )
+        numbers = (self._begin, result.run_numbers, ',"event_number":', result.event_numbers)
+        file = _Chosen([self._none, *self._files.of(result.files)], result)
+        return _joined([*numbers, file, *olt, self._end])
 
 
 def event_lines(events: EventColumns | Events, *, names: bool = False) -> str:
@@ -76,7 +84,7 @@ def event_lines(events: EventColumns | Events, *, names: bool = False) -> str:
         files = [f"{file},{cells}" for file, cells in zip(files, known, strict=True)]
     file = _Chosen(["", *_all(files, ",", "\n")], events)
     runs, numbers, olt = _columns(events)
-    return _joined([runs, ",", numbers, ",", olt, file])
+    return _joined([runs, ",", numbers, ",", olt, file]).decode()
 
 
 def event_objects(events: EventColumns | Events) -> str:
@@ -89,7 +97,7 @@ def event_objects(events: EventColumns | Events) -> str:
     runs, numbers, olt = _columns(events)
     return _joined(
         ['{"run_number":', runs, ',"event_number":', numbers, ',"olt_result":', olt, file]
-    )
+    ).decode()
 
 
 def state_name(file: RawFile) -> str:
@@ -117,20 +125,41 @@ class _Known(NamedTuple):
     otherwise: str
 
 
+class _FileTexts:
+    """What is written of files, made once for each: the answers of a stream share their files."""
+
+    def __init__(self, text: Callable[[RawFile], str]) -> None:
+        self._text = text
+        # By identity, which the value keeps from being another's: files compare slowly.
+        self._made: dict[int, tuple[RawFile, str]] = {}
+
+    def of(self, files: Sequence[RawFile]) -> list[str]:
+        """Return the text of each file."""
+        if len(self._made) > _FILE_TEXTS_MAX:
+            self._made.clear()
+        made = self._made
+        for file in files:
+            if id(file) not in made:
+                made[id(file)] = (file, self._text(file))
+        return [made[id(file)][1] for file in files]
+
+
 _Piece = str | NDArray[Any] | _Chosen | _Known
 
+# So many files are kept as texts, some 200 bytes each.
+_FILE_TEXTS_MAX = 200_000
 # Fewer rows are put together as soon without it.
 _ARROW_ROWS_MIN = 500
 
 
-def _joined(pieces: Sequence[_Piece]) -> str:
-    """Return rows as one text; each piece is a text of all rows, or has a value for each."""
+def _joined(pieces: Sequence[_Piece]) -> bytes:
+    """Return rows as UTF-8; each piece is a text of all rows, or has a value for each."""
     rows = next(len(piece) for piece in pieces if not isinstance(piece, str | _Chosen | _Known))
     if rows >= _ARROW_ROWS_MIN and pyarrow_is_loaded():
         return _joined_by_arrow(pieces)
     row = "".join(p.replace("%", "%%") if isinstance(p, str) else "%s" for p in pieces)
     columns = [_values(piece) for piece in pieces if not isinstance(piece, str)]
-    return "".join(map(row.__mod__, zip(*columns, strict=True)))
+    return "".join(map(row.__mod__, zip(*columns, strict=True))).encode()
 
 
 def _values(piece: NDArray[Any] | _Chosen | _Known) -> list[Any]:
@@ -143,7 +172,7 @@ def _values(piece: NDArray[Any] | _Chosen | _Known) -> list[Any]:
     return values
 
 
-def _joined_by_arrow(pieces: Sequence[_Piece]) -> str:
+def _joined_by_arrow(pieces: Sequence[_Piece]) -> bytes:
     import pyarrow as pa  # noqa: PLC0415  # may lack
     import pyarrow.compute as pc  # noqa: PLC0415  # may lack
 
@@ -161,7 +190,7 @@ def _joined_by_arrow(pieces: Sequence[_Piece]) -> str:
     # The texts of an array of Arrow lie one behind the other.
     joined = pc.binary_join_element_wise(*map(column, pieces), pa.scalar("", pa.large_string()))
     offsets = np.frombuffer(joined.buffers()[1], np.int64)[joined.offset :]
-    return str(joined.buffers()[2][offsets[0] : offsets[len(joined)]], "utf-8")
+    return memoryview(joined.buffers()[2])[offsets[0] : offsets[len(joined)]].tobytes()
 
 
 def _columns(events: EventColumns | Events) -> list[NDArray[Any]]:
@@ -192,8 +221,13 @@ def _known_of(file: RawFile) -> str:
     return f",{compact(known)[1:-1]}" if known else ""
 
 
-def _name_cells(file: RawFile) -> str:
-    return _cells(*(getattr(file, field) for field in NAME_FIELDS))
+def _file_cells(file: RawFile) -> str:
+    return f",{file.fuid_raw},{file.dsid_raw},{state_name(file)}"
+
+
+def _named_cells(file: RawFile) -> str:
+    noted = _cells(*(getattr(file, field) for field in NAME_FIELDS))
+    return f"{_file_cells(file)},{noted}"
 
 
 def _cells(*values: object) -> str:

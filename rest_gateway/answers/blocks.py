@@ -61,18 +61,19 @@ def _json(
     unknown_runs: Callable[[Iterable[int]], list[int]],
 ) -> Blocks:
     yield f'{{"pairs":{pairs},"errors":{rows.compact(list(errors))},"answers":['.encode()
+    objects_of = rows.AnswerObjects(before=",\n", end="", names=names)
     found = 0
     lacking: set[int] = set()
     others: dict[str, None] = {}
-    separator = "\n"
+    first = True
     for result in results:
         found += result.found
         others |= dict.fromkeys(result.other_collections)
         if result.not_found and len(lacking) < RUNS_ASKED_MAX:
             lacking.update(result.run_numbers[result.missing()].tolist())
-        if objects := rows.answer_objects(result, end=",\n", names=names):
-            yield (separator + objects.removesuffix(",\n")).encode()
-            separator = ",\n"
+        if objects := objects_of(result):
+            yield objects.removeprefix(b",") if first else objects
+            first = False
     unknown: list[int] | None = []
     if lacking:
         try:
@@ -87,8 +88,9 @@ def _json(
 
 
 def _ndjson(results: Iterable[LookupResult], errors: Sequence[PairError], names: bool) -> Blocks:
+    objects_of = rows.AnswerObjects(names=names)
     for result in results:
-        yield rows.answer_objects(result, names=names).encode()
+        yield objects_of(result)
     for error in errors:
         yield (rows.compact({"error": error}) + "\n").encode()
 
@@ -99,8 +101,9 @@ def _csv(
     """Yield the answers with a last column `error`, which the lines of bad pairs alone fill."""
     fields = rows.answer_fields(olt=olt, names=names)
     yield (",".join([*fields, "error"]) + "\n").encode()
+    lines_of = rows.AnswerLines(end=",\n", names=names)
     for result in results:
-        yield rows.answer_lines(result, end=",\n", names=names).encode()
+        yield lines_of(result)
     bad = io.StringIO()
     writer = csv.writer(bad, lineterminator="\n")
     for error in errors:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute
 from pyarrow import parquet
 
-from eventindex.frames import Picked, to_arrow
+from eventindex.frames import Picked, parquet_options, to_arrow
 from eventindex.lookup_messages import decode
 from eventindex.pairs import to_pairs
 from eventindex.results import LookupResult, to_result
@@ -91,7 +91,7 @@ def _pieces(
 ) -> Generator[bytes, None, None]:
     buffer = BytesIO()
     with (
-        parquet.ParquetWriter(buffer, schema, compression="zstd")
+        parquet.ParquetWriter(buffer, schema, **parquet_options(schema.names))
         if form is Form.PARQUET
         else pa.ipc.new_stream(buffer, schema)
     ) as writer:

@@ -7,7 +7,7 @@ both. And what is wrong with a list is known before its answer begins. Memory st
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import IO
 
 import numpy as np
@@ -19,7 +19,7 @@ from rest_gateway.problems import Problem, too_large
 
 ERRORS_MAX = 1000
 _MEMORY_BYTES_MAX = 1024 * 1024
-_BATCH_PAIRS = 20_000
+_BATCH_PAIRS = 50_000
 _PAIR_BYTES = 16
 
 
@@ -76,19 +76,39 @@ class PairSpool:
         Raises:
             Problem: the list is too long or not one.
         """
+        kept: list[Pairs] = []
+        count = 0
         for block in blocks:
             check.add(block)
-            self._file.write(np.column_stack(block.pairs).tobytes())
+            kept.append(block.pairs)
+            count += len(block.pairs.runs)
+            if count >= _BATCH_PAIRS:
+                rest = self._write(_joined(kept), _BATCH_PAIRS)
+                kept, count = [rest], len(rest.runs)
+        self._write(_joined(kept), 1)
         check.end()
         self._file.seek(0)
 
+    def _write(self, pairs: Pairs, pairs_min: int) -> Pairs:
+        """Write batches, the run numbers before the event numbers; return what is left."""
+        while len(pairs.runs) >= pairs_min:
+            for column in pairs:
+                self._file.write(column[:_BATCH_PAIRS].data)
+            pairs = Pairs(*(column[_BATCH_PAIRS:] for column in pairs))
+        return pairs
+
     def batches(self) -> Iterator[Pairs]:
-        """Yield the pairs in batches of up to 20,000; closes the file."""
+        """Yield the pairs in batches of up to 50,000; closes the file."""
         with self._file:
             while data := self._file.read(_BATCH_PAIRS * _PAIR_BYTES):
-                table = np.frombuffer(data, np.int64).reshape(-1, 2)
-                yield Pairs(table[:, 0], table[:, 1])
+                yield Pairs(*np.frombuffer(data, np.int64).reshape(2, -1))
 
     def close(self) -> None:
         """Give the space back."""
         self._file.close()
+
+
+def _joined(blocks: Sequence[Pairs]) -> Pairs:
+    """Return blocks as one; each column is a whole of its own."""
+    columns = zip(*blocks, strict=True) if blocks else ((), ())
+    return Pairs(*(np.concatenate([*column, np.empty(0, np.int64)]) for column in columns))

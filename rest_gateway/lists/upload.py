@@ -24,6 +24,8 @@ from rest_gateway.problems import Problem, invalid, short, too_large
 _ENCODINGS = frozenset({"", "identity", "gzip", "x-gzip", "zstd"})
 # For FastAPI: what a list may have is a setting, and ByteLimit counts.
 LIST_BYTES_MAX = sys.maxsize
+# Pieces of a body are handed over together up to so many bytes.
+_READ_BYTES = 1024 * 1024
 # Half of what proxies usually wait; a body that keeps coming may take any time.
 _SILENCE_S_MAX = 30.0
 
@@ -80,7 +82,6 @@ class BodyReader:
         """Return up to `size` bytes as soon as there are some; nothing at the end."""
         if not self._rest:
             self._rest = asyncio.run_coroutine_threadsafe(self._next(), self._loop).result()
-            self._limit.add(len(self._rest))
         size = len(self._rest) if size < 0 else size
         piece, self._rest = self._rest[:size], self._rest[size:]
         return piece
@@ -90,11 +91,17 @@ class BodyReader:
         return self.read1(size)
 
     async def _next(self) -> bytes:
+        """Return the next pieces as one: nothing is answered before the last of them anyway."""
+        pieces, size = [], 0
         try:
-            async with asyncio.timeout(_SILENCE_S_MAX):
-                async for piece in self._pieces:
-                    if piece:
-                        return piece
+            while size < _READ_BYTES:
+                async with asyncio.timeout(_SILENCE_S_MAX):
+                    piece = await anext(self._pieces, None)
+                if piece is None:
+                    break
+                self._limit.add(len(piece))
+                pieces.append(piece)
+                size += len(piece)
         except TimeoutError as error:
             raise Problem(
                 408,
@@ -107,7 +114,7 @@ class BodyReader:
             ) from error
         except ClientDisconnect as error:
             raise invalid(told("BODY_CUT", "the body ended too early")) from error
-        return b""
+        return b"".join(pieces)
 
 
 async def open_list(request: Request, kind: BodyKind, limit: ByteLimit) -> BinaryIO:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 
 import pyarrow as pa
+import pyarrow.compute  # long text is read by it where it is loaded
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -151,6 +152,37 @@ def test_json_lines():
     pairs, bad = read(lines)
     assert (pairs, [line.number for line in bad]) == ([(1, 2)], [2])
     assert read(b'[\n{"run":1,"event":2},\n{"event":4,"run":3}\n]\n') == ([(1, 2), (3, 4)], [])
+
+
+# What may stand in a list of thousands of objects.
+ODD_OBJECTS = (
+    *(b'{"run_number":%s,"event_number":2}' % value for value in (b"1.0", b"1e3", b"true", b"-1")),
+    *(b'{"run_number":%s,"event_number":2}' % value for value in (b"null", b'"1"', b"01", b"-0")),
+    b'{"run_number":9223372036854775807,"event_number":9223372036854775808}',
+    b'{"event_number":5,"run_number":4}',
+    b'{"run_number":1,"run_number":3,"event_number":2}',
+    b'{"run_number":1,"event_number":2,"lumi":3}',
+    b'{"run_number":1,"event_number":2} {"run_number":1,"event_number":3}',
+    b'{"run_number":1,"event_number":2,"note":"' + b"x" * 70_000 + b'"}',
+    b'{"run_number":1,"event_number":2}, # note',
+    b'{"run_number":1}',
+    b"# note",
+    b"",
+    b"[1,2]",
+)
+
+
+@pytest.mark.parametrize("end", [b"\n", b",\n", b"\r\n"])
+@pytest.mark.parametrize("odd", ODD_OBJECTS)
+def test_long_json_lines(odd: bytes, end: bytes, monkeypatch: pytest.MonkeyPatch):
+    """Read as a whole or line by line, objects give the same pairs and the same bad lines."""
+    usual = [b'{"run_number":7,"event_number":%d}' % event for event in range(100)]
+    lines = [*usual[:50], odd, *usual[50:]]
+    text = b"".join(line + end for line in lines)
+    found = read(text)
+    monkeypatch.setattr("eventindex.pair_lists.lines.read_objects", lambda *_: None)
+    assert found == read(text)
+    assert len(found[0]) >= len(usual)
 
 
 # Encodings and what is no text

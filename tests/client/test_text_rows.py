@@ -37,7 +37,7 @@ def result(request: pytest.FixtureRequest) -> LookupResult:
 
 def test_objects_are_json(result):
     """Each object has the row's values, and null where nothing was found."""
-    text = text_rows.answer_objects(result, names=True)
+    text = text_rows.AnswerObjects(names=True)(result).decode()
     rows = [json.loads(line) for line in text.splitlines()]
     assert len(rows) == len(result.run_numbers)
     for at in (0, 1, len(rows) // 2, len(rows) - 1, *np.flatnonzero(result.missing())[:2]):
@@ -52,7 +52,7 @@ def test_objects_are_json(result):
 
 def test_lines_are_csv(result):
     """What the csv module reads back are the row's values, whatever a name holds."""
-    text = text_rows.answer_lines(result, names=True)
+    text = text_rows.AnswerLines(names=True)(result).decode()
     rows = list(csv.reader(text.splitlines(keepends=True)))
     assert {len(row) for row in rows} == {len(text_rows.answer_fields(olt=True, names=True))}
     assert [int(row[1]) for row in rows] == result.event_numbers.tolist()

@@ -11,10 +11,11 @@ from importlib.metadata import packages_distributions, requires
 from typing import Any
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.support.deploy import ROOT, SERVICES, dockerfile
+from tests.support.deploy import DEPLOY, ROOT, SERVICES, dockerfile
 
 
 def test_image_targets_probe_the_port_that_they_serve(compose: dict[str, Any]) -> None:
@@ -32,6 +33,22 @@ def test_image_targets_probe_the_port_that_they_serve(compose: dict[str, Any]) -
         assert f"http://127.0.0.1:{metrics}/readyz" in service["healthcheck"]["test"][-1]
         for port in re.search(r"^EXPOSE (.+)$", text, re.MULTILINE)[1].split():
             assert f"127.0.0.1:{port}:{port}" in service["ports"]
+
+
+def test_services_that_send_spans_are_built_for_it(compose: dict[str, Any]) -> None:
+    """deploy/traces.yml gives each service the setting, and its image the extra."""
+    services = yaml.safe_load((DEPLOY / "traces.yml").read_text("utf-8"))["services"]
+    assert set(services) == set(SERVICES)
+    for name, service in services.items():
+        assert "EVENTINDEX_TRACES_URL" in service["environment"]
+        target = compose["services"][name]["build"]["target"]
+        builds = re.search(rf"^FROM runtime AS {target}\nCOPY --from=(\w+)", dockerfile(), re.M)
+        assert builds
+        build = re.search(rf"^FROM build AS {builds[1]}\n(.*?)\n\n", dockerfile(), re.M | re.S)
+        assert build
+        for argument in service["build"]["args"]:
+            assert f"ARG {argument}\n" in build[1]
+            assert f"${{{argument}:+-r requirements/tracing.txt}}" in build[1]
 
 
 @pytest.mark.slow

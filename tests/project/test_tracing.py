@@ -95,7 +95,6 @@ def test_a_trace_goes_from_a_request_to_the_index(collector: Collector, database
             answer.read()
         for service in (gateway, index, ingest):
             assert service.terminate() == 0, service.tail()  # it sends what it still has
-    # rest_gateway asks by itself, too, whether the index answers.
     request = collector.named("rest_gateway", "POST /api/v1/lookup", TRACE)
     call = wait_until(lambda: collector.named("index_service", "LookupStream", TRACE), what="call")
     batch = collector.named("index_service", "batch", TRACE)
@@ -105,6 +104,8 @@ def test_a_trace_goes_from_a_request_to_the_index(collector: Collector, database
     assert batch.end_time_unix_nano > batch.start_time_unix_nano
     ids = {a.value.string_value for a in call.attributes if a.key == "request_id"}
     assert ids == {TRACE}
+    # That rest_gateway asks by itself whether the index answers is in no trace.
+    assert {span.trace_id.hex() for of, span in collector.spans if of == "index_service"} == {TRACE}
     stream = collector.named("ingest_service", "Ingest")
     commit = collector.named("ingest_service", "commit")
     assert [link.span_id for link in commit.links] == [stream.span_id]

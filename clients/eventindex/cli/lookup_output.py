@@ -19,7 +19,7 @@ from eventindex.cli.shared.common import Failure
 from eventindex.pairs import Int64
 from eventindex.results import LookupResult
 from eventindex.stored_text import has_pyarrow, needs_pyarrow
-from eventindex.text_rows import answer_fields, answer_lines, answer_objects
+from eventindex.text_rows import AnswerLines, AnswerObjects, answer_fields
 from eventindex.values import DatasetState, RawFile
 
 
@@ -38,12 +38,12 @@ class CsvWriter:
 
     def __init__(self, out: TextIO, *, with_olt: bool, with_names: bool) -> None:
         self._out = out
-        self._with_names = with_names
+        self._lines = AnswerLines(names=with_names)
         out.write(",".join(answer_fields(olt=with_olt, names=with_names)) + "\n")
 
     def write(self, result: LookupResult) -> None:
         """Write the lines of a result."""
-        self._out.write(answer_lines(result, names=self._with_names))
+        self._out.write(self._lines(result).decode())
 
     def close(self) -> None:
         """Do nothing: all is written."""
@@ -54,18 +54,18 @@ class JsonWriter:
 
     def __init__(self, out: TextIO, *, with_names: bool) -> None:
         self._out = out
-        self._with_names = with_names
-        self._separator = "[\n"
+        self._objects = AnswerObjects(before=",\n", end="", names=with_names)
+        self._separator, self._left_out = "[\n", ",\n"
 
     def write(self, result: LookupResult) -> None:
         """Write the objects of a result."""
-        if objects := answer_objects(result, end=",\n", names=self._with_names):
-            self._out.write(self._separator + objects.removesuffix(",\n"))
-            self._separator = ",\n"
+        if objects := self._objects(result):
+            self._out.write(self._separator + objects.decode().removeprefix(self._left_out))
+            self._separator = self._left_out = ""
 
     def close(self) -> None:
         """Close the array."""
-        self._out.write("[]\n" if self._separator == "[\n" else "\n]\n")
+        self._out.write("[]\n" if self._separator else "\n]\n")
 
 
 class JsonLinesWriter:
@@ -73,11 +73,11 @@ class JsonLinesWriter:
 
     def __init__(self, out: TextIO, *, with_names: bool) -> None:
         self._out = out
-        self._with_names = with_names
+        self._objects = AnswerObjects(names=with_names)
 
     def write(self, result: LookupResult) -> None:
         """Write the objects of a result."""
-        self._out.write(answer_objects(result, names=self._with_names))
+        self._out.write(self._objects(result).decode())
 
     def close(self) -> None:
         """Do nothing: all is written."""

@@ -17,6 +17,7 @@ import numpy as np
 from eventindex.limits import NUMBER_MAX
 from eventindex.pair_lists import columns as pair_columns
 from eventindex.pair_lists.columns import Columns
+from eventindex.pair_lists.json_rows import read_objects
 from eventindex.pair_lists.plain_tables import read_plain
 from eventindex.pairs import Pairs
 from eventindex.printing import printable
@@ -76,6 +77,9 @@ class LineReader:
     def read(self, text: bytes) -> PairBlock:
         """Return the pairs of the next lines; all of them end, but perhaps the last of the list."""
         text = self._below_header(text)
+        if self._json and text and (rows := read_objects(text, LINE_BYTES_MAX)):
+            self._line += _line_ends(text)
+            return PairBlock(rows)
         if not self._json and (plain := read_plain(text, self._columns)):
             self._line += _line_ends(text)
             return PairBlock(plain)

@@ -15,7 +15,7 @@ from tests.support.jwt import AUDIENCE
 from tests.support.oidc_provider import CLIENT_ID, OidcProvider
 from tests.support.processes import wait_until
 
-NEEDED = "A valid token is needed."
+NEEDED = "Sign in, or use a valid token."
 STORED = "JSON.stringify([{...sessionStorage}, {...localStorage}, document.cookie])"
 HELD = "import('/assets/lib/api.js').then(({ token }) => token.held)"
 ASK_WITH = """(given) => import("/assets/lib/api.js").then(async ({ ask, token }) => {

@@ -1,8 +1,12 @@
-"""Events as Parquet: file ids as a dictionary, row groups of a bounded size. Needs pyarrow."""
+"""Events as Parquet: file ids as a dictionary, row groups of a bounded size. Needs pyarrow.
+
+A row group is written in a thread of its own while the next one comes.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import BinaryIO
 
@@ -12,10 +16,11 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from eventindex.columns import EventColumns
+from eventindex.frames import parquet_options
 from eventindex.selection_results import Events
 from eventindex.values import RawFile
 
-_ROW_GROUP_EVENTS = 1_000_000
+_ROW_GROUP_EVENTS = 500_000
 _SCHEMA = pa.schema(
     [
         ("run_number", pa.int64()),
@@ -40,8 +45,10 @@ class ParquetEvents:
         """Write to a stream; with `names` also what is known of the files."""
         self._schema = pa.schema([*_SCHEMA, *_FILE_COLUMNS]) if names else _SCHEMA
         self._writer = parquet.ParquetWriter(
-            stream, self._schema, compression="zstd", compression_level=1
+            stream, self._schema, **parquet_options(self._schema.names)
         )
+        self._thread = ThreadPoolExecutor(1, "eventindex-parquet")
+        self._written: Future[None] | None = None
         self._batches: list[pa.RecordBatch] = []
         self._count = 0
 
@@ -54,8 +61,10 @@ class ParquetEvents:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if error is None:
-            self._flush()
+        with self._thread:
+            if error is None:
+                self._flush()
+                self._wait()
         self._writer.close()
 
     def write(self, block: EventColumns | Events) -> None:
@@ -66,10 +75,20 @@ class ParquetEvents:
             self._flush()
 
     def _flush(self) -> None:
+        """Let the thread write what has come, once it is done with what came before."""
+        self._wait()
         if self._batches:
-            table = pa.Table.from_batches(self._batches).unify_dictionaries()
-            self._writer.write_table(table, row_group_size=self._count)
+            self._written = self._thread.submit(self._write, self._batches, self._count)
         self._batches, self._count = [], 0
+
+    def _wait(self) -> None:
+        written, self._written = self._written, None
+        if written is not None:
+            written.result()
+
+    def _write(self, batches: Sequence[pa.RecordBatch], events: int) -> None:
+        table = pa.Table.from_batches(batches).unify_dictionaries()
+        self._writer.write_table(table, row_group_size=events)
 
 
 def _to_batch(block: EventColumns | Events, schema: pa.Schema) -> pa.RecordBatch:

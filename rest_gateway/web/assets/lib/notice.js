@@ -13,7 +13,7 @@ export function explain(error) {
   if (!(error instanceof ApiError)) return t("error.page", { detail: error.message });
   const { status, problem } = error;
   if (status === 0) return t("error.offline");
-  if (status === 401) return t("error.token");
+  if (status === 401) return t(document.getElementById("sign_in") ? "error.signed_out" : "error.token");
   if (status === 403) return t("error.forbidden");
   if (status === 413 && problem.limit)
     return t("error.limit", { limit: formatNumber(problem.limit), unit: known(`value.${problem.unit}`, problem.unit) });
