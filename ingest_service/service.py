@@ -152,7 +152,8 @@ class IngestService:
                     autocommit=True,
                     name="eventindex ingest_service probe",
                 ),
-                "SELECT 1 FROM run LIMIT 1",
+                # The coordinator's own on a cluster, where a node may be away.
+                "SELECT version FROM dataset_version",
                 lambda _: [],
             ),
             self._note_answer,

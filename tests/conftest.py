@@ -128,7 +128,7 @@ def store(database_url):
 
 def execute(url: str, sql: str) -> None:
     """Run a statement outside of a transaction."""
-    if GIVEN and GIVEN.execute(sql):
+    if GIVEN and GIVEN.execute(url, sql):
         return
     connection = psycopg2.connect(url)
     connection.autocommit = True

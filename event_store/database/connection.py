@@ -40,6 +40,7 @@ _IS_DISTRIBUTED = (
     "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_dist_partition "
     "WHERE logicalrelid = to_regclass('run') AND partmethod = 'h')"
 )
+_LOCKS_OF_NODES = "SET LOCAL citus.propagate_set_commands = local; SET LOCAL lock_timeout = %s"
 # A statement that makes progress may take longer than a stall; one that the client gave up is ended
 # by the server at this multiple of it at the latest.
 _STATEMENT_STALLS = 4
@@ -108,6 +109,15 @@ class Connection:
             StoreUnavailableError: try again later; the connection may have been dropped.
             StoreError: the statement or its values were refused.
         """
+        with self._use() as cursor:
+            if self.distributed and not self._autocommit:
+                # A node inherits nothing of this session; what a transaction sets for itself is
+                # handed on.
+                cursor.execute(_LOCKS_OF_NODES, (self._options.lock_timeout_ms,))
+            yield cursor
+
+    @contextmanager
+    def _use(self) -> Iterator[psycopg2.extensions.cursor]:
         self.stalled = False
         try:
             raw = self._open()
@@ -145,7 +155,7 @@ class Connection:
         Raises:
             StoreUnavailableError: there is no connection.
         """
-        with self.cursor():
+        with self._use():
             return self.distributed
 
     def commit_token(self) -> str:
@@ -154,7 +164,7 @@ class Connection:
         Raises:
             StoreUnavailableError: the database does not answer.
         """
-        with self.cursor() as cursor:
+        with self._use() as cursor:
             try:
                 # Without a transaction around it this is one round trip.
                 cursor.connection.autocommit = True

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from event_store.database.connection import Connection, StoreOptions
 from event_store.database.migrate import migrations
 from event_store.database.sql_script import sql_statements
 from event_store.lookup.reader import Reader
@@ -57,6 +58,23 @@ def test_a_cluster_is_asked_run_by_run_and_answers_the_same(database_url, connec
         by_key, by_shard = (presence_of(cursor, usual, RAW, by_shard=s) for s in (False, True))
     assert by_key.keys() == by_shard.keys() == set(usual)
     assert all((by_key[key] == by_shard[key]).all() for key in usual)
+
+
+def test_nodes_wait_for_a_run_as_long_as_the_setting_says(database_url):
+    """Each transaction that writes hands its lock_timeout on to the nodes it reaches."""
+    writer = Connection(
+        database_url, StoreOptions(lock_timeout_ms=321), autocommit=False, name="test"
+    )
+    writer.is_distributed()
+    writer.distributed = True
+    asked = (
+        "SELECT current_setting('citus.propagate_set_commands'), current_setting('lock_timeout')"
+    )
+    with writer.cursor() as cursor:
+        cursor.execute(asked)
+        assert cursor.fetchone() == ("local", "321ms")
+    assert writer.commit_token()
+    writer.close()
 
 
 def _scanned(connection, **selected) -> list[tuple[int, int]]:

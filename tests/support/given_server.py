@@ -13,7 +13,7 @@ from functools import partial
 
 import psycopg2
 import pytest
-from psycopg2.errors import ObjectInUse
+from psycopg2.errors import InvalidCatalogName, ObjectInUse
 from psycopg2.extensions import make_dsn, parse_dsn
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
@@ -22,7 +22,7 @@ from tests.support.servers import wait_until
 
 GIVEN_URL = os.environ.get("EVENTINDEX_TEST_DATABASE_URL", "")
 SHARDS = 4
-_DATABASES = re.compile(r"(CREATE|DROP) DATABASE", re.IGNORECASE)
+_DATABASES = re.compile(r"(CREATE|DROP) DATABASE (?:IF EXISTS )?(\w+)", re.IGNORECASE)
 _NODES = (
     "SELECT nodename, nodeport FROM pg_dist_node WHERE groupid <> 0 AND isactive "
     "ORDER BY nodename, nodeport"
@@ -92,12 +92,20 @@ class GivenServer:
             cursor.execute(_NODES)
             return cursor.fetchall()
 
-    def execute(self, sql: str) -> bool:
-        """Make or drop a database at all nodes; False for every other statement."""
-        if not _DATABASES.match(sql):
+    def execute(self, url: str, sql: str) -> bool:
+        """Make or drop a database at all nodes; False for other statements and servers."""
+        at = parse_dsn(url)
+        here = (at.get("host"), int(at.get("port") or 5432)) == (
+            self._parameters["host"],
+            self.port,
+        )
+        done = _DATABASES.match(sql)
+        if not here or not done:
             return False
         for node in self.everywhere():
-            # Citus' own process may have come back since FORCE ended it.
+            if done[1].upper() == "DROP":
+                _let_nobody_in(node, done[2])
+            # Citus' own process may be there all the same.
             for attempt in Retrying(
                 retry=retry_if_exception_type(ObjectInUse),
                 stop=stop_after_delay(30),
@@ -114,6 +122,12 @@ def _run(url: str, sql: str, *values: object) -> None:
         raw.autocommit = True
         with raw.cursor() as cursor:
             cursor.execute(sql, values or None)
+
+
+def _let_nobody_in(url: str, database: str) -> None:
+    """Keep Citus' own process from coming back once it was ended."""
+    with contextlib.suppress(InvalidCatalogName):
+        _run(url, f"ALTER DATABASE {database} ALLOW_CONNECTIONS false")
 
 
 def _is_empty(url: str, database: str) -> bool:
