@@ -1,7 +1,8 @@
 """Cold pages in one process: a lookup with an empty cache beside PostgreSQL alone.
 
-Alone means the same COPY of the same pages, thrown away: what no lookup can be quicker than. Both
-in turn on one connection. Also in CPU time of both processes, which says more on a busy machine.
+Alone means a COPY of the same pages, thrown away: the very statement of the lookup, which sends
+some hundred pages a row, and the plain one of a row a page. All in turn on one connection. Also in
+CPU time of both processes, which says more on a busy machine.
 """
 
 from __future__ import annotations
@@ -19,12 +20,14 @@ from benchmarks.context import Bench
 from benchmarks.results import OURS, Figure, WrongAnswerError
 from benchmarks.workload import FUID, Batch, Lookup
 from event_store.database.connection import Connection, StoreOptions, copy_rows
+from event_store.lookup.loading import pages_at_once
 from event_store.lookup.reader import Reader
-from event_store.model import DatasetState
+from event_store.model import RAW, DatasetState
+from event_store.pages import blocks
 from event_store.pages.copy import WantedPages, fetch_sql
 from event_store.pages.format import SLOT_BITS
 
-ALONE = "PostgreSQL alone"
+ALONE, ROWS = "PostgreSQL alone", "PostgreSQL alone, a row a page"
 CASES = (
     Lookup("one run, 10,000 pairs", 10_000, one_run=True, ascending=True),
     Lookup("random over all pages, 10,000 pairs", 10_000, one_run=False, ascending=False),
@@ -46,9 +49,9 @@ def measure(bench: Bench) -> Iterator[Figure]:
     with contextlib.closing(connection):
         for case in CASES:
             batches = dataset.population.draw(case, bench.sizes.repeats + _WARM_UP, random)
-            spent: dict[str, list[_Spent]] = {OURS: [], ALONE: []}
+            spent: dict[str, list[_Spent]] = {OURS: [], ALONE: [], ROWS: []}
             for batch in batches:
-                for system, work in ((OURS, _look_up), (ALONE, _read)):
+                for system, work in ((OURS, _look_up), (ALONE, _read), (ROWS, _read_rows)):
                     spent[system].append(_timed(connection, partial(work, connection, batch)))
             for system, samples in spent.items():
                 later = samples[_WARM_UP:]
@@ -92,7 +95,20 @@ def _file_id(fuid: bytes, _dataset: int, _state: DatasetState) -> bytes:
 
 
 def _read(connection: Connection, batch: Batch) -> None:
-    pages = np.unique(np.stack([batch.runs, batch.events >> SLOT_BITS]), axis=1)
-    sql = fetch_sql(WantedPages(*pages.tolist()), with_olt=False)
+    runs, pages = _pages(batch)
+    wanted = blocks.WantedPages(runs, pages, [-1] * len(runs))
+    pages_a_row = pages_at_once(_CACHE_BYTES, with_olt=False)
+    sql = blocks.read_sql(wanted, pages_a_row, with_olt=False, collection=RAW)
     with connection.cursor() as cursor:
         copy_rows(cursor, sql, len)
+
+
+def _read_rows(connection: Connection, batch: Batch) -> None:
+    sql = fetch_sql(WantedPages(*_pages(batch)), with_olt=False)
+    with connection.cursor() as cursor:
+        copy_rows(cursor, sql, len)
+
+
+def _pages(batch: Batch) -> tuple[list[int], list[int]]:
+    runs, pages = np.unique(np.stack([batch.runs, batch.events >> SLOT_BITS]), axis=1).tolist()
+    return runs, pages

@@ -11,10 +11,12 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Generic, TypeVar
 
 from event_store.database.connection import Connection, StoreOptions
 from event_store.database.hosts import Hosts
+from event_store.database.workers import Workers
 from event_store.errors import StoreError, StoreUnavailableError, UnusableDatabaseError
 
 log = logging.getLogger(__name__)
@@ -85,7 +87,7 @@ class DatabaseThreads:
         self._name = name
         self._autocommit = autocommit
         self._local = threading.local()
-        self._pool = ThreadPoolExecutor(connections_max, "database")
+        self._pool = Workers(connections_max, "database")
         self._cancels = ThreadPoolExecutor(1, "cancel")
         self._canceller = Connection(database, options, autocommit=True, name=f"{name} cancel")
 
@@ -112,7 +114,7 @@ class DatabaseThreads:
         job = _Job()
         # What the log says in the thread is about the call that waits for it.
         context = contextvars.copy_context()
-        future = self._pool.submit(context.run, self._call, job, work, repeatable)
+        future = self._pool.submit(partial(context.run, self._call, job, work, repeatable))
         return Begun(job, future, self._cancel)
 
     def _cancel(self, job: _Job) -> None:
@@ -121,7 +123,7 @@ class DatabaseThreads:
     def close(self) -> None:
         """Let running work end."""
         self._cancels.shutdown(wait=False, cancel_futures=True)
-        self._pool.shutdown(cancel_futures=True)
+        self._pool.close()
 
     def _call(self, job: _Job, work: Callable[[Connection], T], repeatable: bool) -> T:
         connection = self._connection()

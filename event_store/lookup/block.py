@@ -1,33 +1,28 @@
 """Pages on their way into the cache, many at once: checked, and in the form in which it holds them.
 
-Dense pages of up to 255 files, nearly all there are, keep their planes. Other pages are unpacked
-one by one. Pure.
+Pure. `decoding` makes blocks of many pages by array operations; here pages are unpacked one by one.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from event_store.arrays import Places, starts
+from event_store.arrays import Places
 from event_store.errors import CorruptPageError
 from event_store.lookup.cached_files import file_keys
-from event_store.lookup.messages import Columns, Messages
 from event_store.lookup.packed import (
     PACKED_BYTES,
-    PLACES_A_CELL,
     PLANE_BYTES,
     PLANES_A_CELL,
-    place_planes,
+    STORED_FILES_MAX,
     unpack,
 )
 from event_store.model import Int32, Int64, UInt8
 from event_store.pages.check import check_slots, is_empty
-from event_store.pages.copy import FetchedPage, decode_rows
+from event_store.pages.copy import FetchedPage
 from event_store.pages.format import (
     NO_DSIDS,
     NO_FUIDS,
@@ -40,9 +35,7 @@ from event_store.pages.format import (
     unpack_file_index,
 )
 
-# Their planes stay in a core's cache, and the allocator keeps the memory of what is made of them.
-_PAGES_AT_ONCE = 32
-_NO_ENTRIES: Int32 = np.empty(0, np.int32)
+NO_ENTRIES: Int32 = np.empty(0, np.int32)
 _NO_CELLS = np.empty((0, SLOTS_PER_PAGE), np.uint8)
 
 
@@ -81,84 +74,11 @@ class PageBlock(NamedTuple):
 
 def unpacked(block: PageBlock) -> PageBlock:
     """Return a packed block with a byte a slot."""
-    cells = unpack(block.cells[: len(block.dense)])
-    cells[block.many] |= unpack(block.cells[len(block.dense) :]) << np.uint8(PLANES_A_CELL)
+    n_files = block.n_files[block.dense]
+    cells = unpack(block.cells[: len(n_files)], n_files <= STORED_FILES_MAX)
+    high = block.cells[len(n_files) :]
+    cells[block.many] |= unpack(high, np.zeros(len(high), bool)) << np.uint8(PLANES_A_CELL)
     return block._replace(cells=cells, many=block.many[:0])
-
-
-class Arrived(NamedTuple):
-    """Some rows, decoded: plain pages, others, and the (run, page, generation) without content."""
-
-    plain: PageBlock | None
-    others: list[FetchedPage]
-    unchanged: Int64
-
-
-def decode_block(messages: Sequence[bytes]) -> Arrived:
-    """Decode what `copy.fetch_sql` reads: PostgreSQL sends a row a message.
-
-    Raises:
-        CorruptPageError: a page contradicts itself.
-    """
-    data = Messages(messages)
-    order = np.argsort(data.columns.n_files, kind="stable")
-    columns = data.columns.at(order)
-    cells, wrong = _cells(data, columns)
-    # What is wrong with a page is said where each is looked at by itself.
-    other = ~data.unchanged
-    other[data.plain[order[~wrong]]] = False
-    others = [
-        page for row in np.flatnonzero(other).tolist() for page in decode_rows(data.rows[row])
-    ]
-    plain = _plain(data, columns.at(~wrong), cells) if len(order) and not wrong.all() else None
-    return Arrived(plain, others, data.keys[data.unchanged])
-
-
-def _cells(data: Messages, pages: Columns) -> tuple[list[UInt8], npt.NDArray[np.bool_]]:
-    """Return the cells of pages, as `PageBlock` has them, and which pages contradict themselves.
-
-    Pages with equally many files are next to each other; those that are wrong are left out.
-    """
-    low, high, wrong = [], [], np.zeros(len(pages.runs), bool)
-    for first, end, n_files in _alike(pages.n_files):
-        some = slice(first, end)
-        stored = data.planes(pages.planes[some], 1 + (n_files - 1).bit_length())
-        planes, bad = place_planes(stored, n_files)
-        bad |= np.bitwise_count(stored[:, 0]).sum(axis=1, dtype=np.int64) != pages.n_events[some]
-        wrong[some] = bad
-        good = planes[~bad] if bad.any() else planes
-        own = good.view(np.uint8).reshape(len(good), planes.shape[1] // PLANES_A_CELL, PACKED_BYTES)
-        low.append(own[:, 0])
-        high.append(own[:, 1:].reshape(-1, PACKED_BYTES))
-    return low + high, wrong
-
-
-def _alike(sizes: Int64) -> Iterator[tuple[int, int, int]]:
-    """Yield stretches of equal sizes, which are ascending: first, end and size."""
-    cuts = [*starts(sizes).tolist(), len(sizes)]
-    for begin, end in itertools.pairwise(cuts):
-        for first in range(begin, end, _PAGES_AT_ONCE):
-            yield first, min(first + _PAGES_AT_ONCE, end), int(sizes[first])
-
-
-def _plain(data: Messages, pages: Columns, cells: Sequence[UInt8]) -> PageBlock:
-    olt = [
-        PackedPage(events, None, NO_FUIDS, NO_DSIDS, b"", planes) if planes else None
-        for events, planes in zip(pages.n_events.tolist(), data.olt_planes(pages), strict=True)
-    ]
-    return PageBlock(
-        pages.runs,
-        pages.pages,
-        pages.generations,
-        pages.n_files,
-        data.files(pages),
-        np.zeros(len(pages.runs), np.int64),
-        _NO_ENTRIES,
-        np.arange(len(pages.runs)),
-        np.flatnonzero(pages.n_files >= PLACES_A_CELL),
-        np.concatenate(cells),
-        olt,
-    )
 
 
 def block_of(fetched: Sequence[FetchedPage]) -> PageBlock:
@@ -168,7 +88,7 @@ def block_of(fetched: Sequence[FetchedPage]) -> PageBlock:
         CorruptPageError: a page contradicts itself.
     """
     pages = [one.page if one.page and not is_empty(one.page) else None for one in fetched]
-    entries, low, high, dense, many = [_NO_ENTRIES], [_NO_CELLS], [_NO_CELLS], [], []
+    entries, low, high, dense, many = [NO_ENTRIES], [_NO_CELLS], [_NO_CELLS], [], []
     n_entries = np.zeros(len(pages), np.int64)
     for place, page in enumerate(pages):
         if page is None:

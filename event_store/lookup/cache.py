@@ -32,7 +32,12 @@ from event_store.lookup.cached_files import (
 from event_store.lookup.cells import Cells
 from event_store.lookup.extents import Extents
 from event_store.lookup.hash_table import PageTable
-from event_store.lookup.packed import PACKED_BYTES, PLANES_A_CELL, take_places
+from event_store.lookup.packed import (
+    PACKED_BYTES,
+    PLANES_A_CELL,
+    STORED_FILES_MAX,
+    take_places,
+)
 from event_store.lookup.run_views import PAGES_MAX, RunView, RunViews, places
 from event_store.model import Int32, Int64
 from event_store.pages.format import (
@@ -199,13 +204,15 @@ class PageCache(Generic[Reply]):
         at, bits = slots >> 3, (slots & 7).astype(np.uint8)
         values = self._planes.values
         first = (self._cell[rows].astype(np.int64) * PACKED_BYTES).take(of)
-        places = take_places(values, first + at, bits)
+        stored = (self._n_files[rows] <= STORED_FILES_MAX).take(of)
+        places = take_places(values, first + at, bits, stored)
         high = self._high_cell[rows]
         if high.any():
             first = (high.astype(np.int64) * PACKED_BYTES).take(of)
-            places |= take_places(values, first + at, bits) << PLANES_A_CELL
+            above = take_places(values, first + at, bits, np.zeros(len(of), bool))
+            places |= above << np.uint8(PLANES_A_CELL)
         found = np.flatnonzero(places)
-        key = self._extents.offset[rows].take(of.take(found)) + 1
+        key = self._extents.offset[rows].take(of.take(found))
         key += (places.take(found).astype(np.int64) - 1) * FILE_KEY_VALUES
         return found, self._extents.values[key[:, np.newaxis] + np.arange(FILE_KEY_VALUES)]
 
@@ -234,7 +241,7 @@ class PageCache(Generic[Reply]):
             self._table.pages[rows],
             self.generation[rows],
             self._n_files[rows].astype(np.int64),
-            self._extent_files(rows, FILE_KEY_VALUES).reshape(-1, FILE_KEY_VALUES),
+            self._packed_keys(rows),
             np.zeros(len(rows), np.int64),
             np.empty(0, np.int32),
             np.arange(len(rows)),
@@ -378,7 +385,7 @@ class PageCache(Generic[Reply]):
         packed = self._packed[rows]
         cells *= np.where(packed, PACKED_BYTES, SLOTS_PER_PAGE)
         sizes: Int64 = ROW_BYTES + 4 * self._extents.length[rows] + cells
-        shares = FILE_BYTES / self.files.uses(self._extent_files(rows[~packed], 1))
+        shares = FILE_BYTES / self.files.uses(self._extent_files(rows[~packed]))
         of = np.repeat(np.arange(len(rows)), np.where(packed, 0, self._n_files[rows]))
         sizes += np.bincount(of, shares, len(rows)).astype(np.int64)
         for place in np.flatnonzero(self._has_olt[rows]).tolist():
@@ -386,10 +393,16 @@ class PageCache(Generic[Reply]):
             sizes[place] += 0 if page is None else _olt_size(page)
         return sizes
 
-    def _extent_files(self, rows: Int32, values: int) -> Int32:
-        """Return what extents have of the files of rows in turn: so many values of each."""
-        lengths = values * self._n_files[rows].astype(np.int64)
+    def _extent_files(self, rows: Int32) -> Int32:
+        """Return the numbers of the files of rows in turn, behind the 0 of no file."""
+        lengths = self._n_files[rows].astype(np.int64)
         return self._extents.values[ragged(self._extents.offset[rows] + 1, lengths)]
+
+    def _packed_keys(self, rows: Int32) -> Int32:
+        """Return the files of packed rows in turn, as `file_keys` has them."""
+        lengths = FILE_KEY_VALUES * self._n_files[rows].astype(np.int64)
+        keys = self._extents.values[ragged(self._extents.offset[rows], lengths)]
+        return keys.reshape(-1, FILE_KEY_VALUES)
 
     def _trim(self) -> bool:
         """Give back memory that is free, but for a small share; whether rows were renumbered."""
@@ -418,7 +431,7 @@ class PageCache(Generic[Reply]):
     def _remove(self, rows: Int32) -> None:
         self._views.clear()
         packed = self._packed[rows]
-        self.files.release(self._extent_files(rows[~packed], 1))
+        self.files.release(self._extent_files(rows[~packed]))
         self._extents.drop(rows)
         for column in (self._cell, self._high_cell):
             cells = column[rows]
@@ -436,8 +449,13 @@ class PageCache(Generic[Reply]):
 
 
 def _values(block: PageBlock, files: Int32, some: Places) -> tuple[Int32, Int64]:
-    """Return what `Extents` holds of some pages, and the length of each: 0, files, entries."""
-    of_files, n_entries = block.n_files[some] * files[:1].size, block.n_entries[some]
+    """Return what `Extents` holds of some pages, and the length of each.
+
+    The keys of packed pages' files; of others 0 for no file, the files' numbers, and the entries.
+    """
+    of_files, n_entries = block.n_files[some], block.n_entries[some]
+    if block.is_packed:
+        return files.ravel(), of_files * FILE_KEY_VALUES
     lengths = 1 + of_files + n_entries
     first = np.cumsum(lengths) - lengths + 1
     values = np.zeros(int(lengths.sum()), np.int32)

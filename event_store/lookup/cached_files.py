@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from array import array
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Generic
 
 import numpy as np
@@ -128,7 +128,7 @@ class CachedFiles(Generic[Reply]):
         keys = _bytes(files)
         places = dict(zip(dict.fromkeys(keys), range(1, len(keys) + 1), strict=False))
         found = np.fromiter(map(places.__getitem__, keys), np.uint32, len(keys))
-        return list(map(self._reply, places)), found
+        return self._replies_of(places), found
 
     def _add(self, key: bytes) -> None:
         if self._free:
@@ -147,13 +147,23 @@ class CachedFiles(Generic[Reply]):
         self._numbers_most = max(self._numbers_most, len(self._numbers))
 
     def _make_replies(self, numbers: list[int]) -> None:
-        for number in numbers:
-            self._replies[number] = self._reply(self._keys[number])
+        made = self._replies_of(map(self._keys.__getitem__, numbers))
+        for number, reply in zip(numbers, made, strict=True):
+            self._replies[number] = reply
         self._made[numbers] = True
 
-    def _reply(self, key: bytes) -> Reply:
-        dsid = _dataset(key)
-        return self._make_reply(key[:_FUID_BYTES], dsid, self._closed.get(dsid, DatasetState.OPEN))
+    def _replies_of(self, keys: Iterable[bytes]) -> list[Reply]:
+        # Most files of an answer are of the same few datasets.
+        datasets: dict[bytes, tuple[int, DatasetState]] = {}
+        replies = []
+        for key in keys:
+            dataset = datasets.get(key[_FUID_BYTES:])
+            if dataset is None:
+                dsid = _dataset(key)
+                dataset = (dsid, self._closed.get(dsid, DatasetState.OPEN))
+                datasets[key[_FUID_BYTES:]] = dataset
+            replies.append(self._make_reply(key[:_FUID_BYTES], *dataset))
+        return replies
 
 
 def file_keys(fuids: Fuids, dsids: Int32) -> Int32:

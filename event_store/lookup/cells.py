@@ -46,9 +46,12 @@ class Cells:
         again = self._numbers.withdraw(n)
         empty = self._given_back.withdraw(n - len(again))
         fresh = self._numbers.take(n - len(again) - len(empty))
+        self.used += n
+        if len(fresh) == n and n:
+            self.cells[fresh[0] : fresh[0] + n] = cells
+            return fresh
         numbers = np.concatenate([again, empty, fresh])
         self.cells[numbers] = cells
-        self.used += n
         return numbers
 
     def drop(self, numbers: Int32) -> None:

@@ -6,22 +6,24 @@ Decoded without the lock, while the server reads the next ones. No I/O of its ow
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from concurrent.futures import Executor, Future, wait
+from contextlib import AbstractContextManager, contextmanager
 from typing import Generic
 
 import numpy as np
 
 from event_store.lookup.answering import answer_rows
 from event_store.lookup.batch import LookupBatch, MissingPages, Pairs, PendingOlt, Reply
-from event_store.lookup.block import PageBlock, block_of, decode_block, unpacked
+from event_store.lookup.block import PageBlock, block_of, unpacked
 from event_store.lookup.cache import OFTEN_SLOTS, ROW_BYTES, PageCache
 from event_store.lookup.cached_files import FILE_BYTES
+from event_store.lookup.decoding import decode_pages
 from event_store.model import Int32, Int64
 from event_store.pages.copy import FetchedPage
 from event_store.pages.format import SLOTS_PER_PAGE
 
-# Pages at a time: their arrays stay in a core's cache.
-_PAGES_MAX = 256
+# Pages at a time: a megabyte, or some; with `olt_result` a page is up to 64 KiB larger.
+_PAGES_MAX, _PAGES_WITH_OLT_MAX = 256, 64
 _NO_GENERATION = -1
 
 
@@ -34,6 +36,7 @@ class Loading(Generic[Reply]):
         batch: LookupBatch[Reply],
         part: MissingPages,
         locked: Callable[[], AbstractContextManager[None]],
+        pages_a_row: int,
     ) -> None:
         """Take rows for the pages of `part`; the cache is used under `locked`."""
         self._cache = cache
@@ -43,20 +46,46 @@ class Loading(Generic[Reply]):
         self._done = np.zeros(len(part.pages), bool)
         self._evicted: list[int] = []
         self._messages: list[bytes] = []
-        # An eighth of the cache or less, so that a small one keeps most of what it has.
-        self._pages_max = min(_PAGES_MAX, max(1, cache.bytes_max // SLOTS_PER_PAGE // 8))
+        self._pages_a_row = pages_a_row
+        most = pages_at_once(cache.bytes_max, with_olt=batch.with_olt)
+        self._messages_max = most // pages_a_row
+
+    @contextmanager
+    def taking(self, threads: Executor) -> Iterator[Callable[[bytes], None]]:
+        """Give `take`, or where there is much to take one that lets another thread do it.
+
+        Of several messages one is received while the one before is decoded.
+        """
+        if len(self._part.pages) <= self._pages_a_row or self._pages_a_row == 1:
+            yield self.take
+            return
+        taking: Future[None] | None = None
+
+        def hand_on(message: bytes) -> None:
+            nonlocal taking
+            if taking is not None:
+                taking.result()
+            taking = threads.submit(self.take, message)
+
+        try:
+            yield hand_on
+        finally:
+            if taking is not None:
+                wait([taking])
+        if taking is not None:
+            taking.result()
 
     def take(self, message: bytes) -> None:
         """Take what PostgreSQL sent: a row, or the format's first or last bytes."""
         self._messages.append(message)
-        if len(self._messages) >= self._pages_max:
+        if len(self._messages) >= self._messages_max:
             self._hold_messages()
 
     def finish(self) -> Pairs:
         """Take the pages without a row as missing, now that all rows have come.
 
         Returns:
-            The places of pages that did not change, but are no longer in the cache.
+            The places of pages that did not change, but are no longer in the cache; ascending.
         """
         self._hold_messages()
         absent = np.flatnonzero(~self._done)
@@ -66,13 +95,13 @@ class Loading(Generic[Reply]):
                 self._part.runs[places].tolist(), self._part.pages[places].tolist(), strict=True
             )
             self._hold(block_of([FetchedPage(*key, _NO_GENERATION, None) for key in keys]))
-        return np.array(self._evicted, np.intp)
+        return np.sort(np.array(self._evicted, np.intp))
 
     def _hold_messages(self) -> None:
         messages, self._messages = self._messages, []
-        arrived = decode_block(messages)
-        if arrived.plain is not None:
-            self._hold(arrived.plain)
+        arrived = decode_pages(messages)
+        for block in arrived.blocks:
+            self._hold(block)
         for pages in _loads(arrived.others, self._cache.bytes_max // 2):
             self._hold(block_of(pages))
         if len(arrived.unchanged):
@@ -114,6 +143,15 @@ class Loading(Generic[Reply]):
         if not len(pairs):
             return None
         return answer_rows(self._cache, self._batch, pairs, rows, of)
+
+
+def pages_at_once(cache_bytes_max: int, *, with_olt: bool) -> int:
+    """Return how many pages to decode at a time.
+
+    An eighth of the cache or less, so that a small one keeps most of what it has.
+    """
+    most = _PAGES_WITH_OLT_MAX if with_olt else _PAGES_MAX
+    return min(most, max(1, cache_bytes_max // SLOTS_PER_PAGE // 8))
 
 
 def _loads(pages: Sequence[FetchedPage], bytes_max: int) -> Iterator[Sequence[FetchedPage]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence, Set
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Generic
 
@@ -32,13 +33,15 @@ from event_store.lookup.batch import (
 )
 from event_store.lookup.cache import PageCache
 from event_store.lookup.cached_files import MakeReply
-from event_store.lookup.loading import Loading
+from event_store.lookup.loading import Loading, pages_at_once
 from event_store.model import RAW, RAW_NAME, Int64
-from event_store.pages import copy as pagecopy
+from event_store.pages import blocks
 from event_store.select.collections import collection_number
 from event_store.write import catalogue
 
 _PAGES_PER_QUERY_MAX = 4096
+# Threads that decode pages while others receive the next ones, for all large cold batches.
+_DECODERS_MAX = 2
 _NOT_HELD = -1
 _VERSION_KEY = -1
 
@@ -70,15 +73,16 @@ class Reader(Generic[Reply]):
 
         Args:
             cache_bytes_max: memory of the cache, bytes.
-            make_reply: what an answer holds for a RAW file, from its id (16 bytes), dataset
-                number and state. Distinct files have distinct, hashable replies.
+            make_reply: what an answer holds for a RAW file, see `MakeReply`. Distinct files have
+                distinct, hashable replies.
         """
         self.cache = PageCache(cache_bytes_max, make_reply)
         self._lock = threading.Lock()
+        self._decoders = ThreadPoolExecutor(_DECODERS_MAX, "decode")
         self._server = ""
         self._turns = Turns()
         self._dataset_version = -1
-        # The number of each collection in the cache; there may be more in a database.
+        # The number of each collection in the cache.
         self._offsets: dict[int, int] = {RAW: 0}
         self._epoch = 0
 
@@ -102,17 +106,12 @@ class Reader(Generic[Reply]):
 
         Raises:
             StoreUnavailableError: the database did not answer.
-            UnknownCollectionError: there is no such collection.
-            CorruptPageError: a stored page contradicts itself.
+            UnknownCollectionError, CorruptPageError: no such collection, a page contradicts itself.
         """
         return self.lookup_all(connection, [Asked(runs, events, with_olt, 0, collection)])[0]
 
     def lookup_all(self, connection: Connection, asked: Sequence[Asked]) -> list[Answer[Reply]]:
-        """Answer several batches that have all arrived: one question for all generations.
-
-        Raises:
-            StoreUnavailableError, CorruptPageError: as in `lookup`.
-        """
+        """Answer several batches that have all arrived, as `lookup`: one question for all."""
         places = self._places(connection, {one.collection for one in asked})
         batches: list[LookupBatch[Reply] | None] = [
             LookupBatch(one.runs, one.events, with_olt=one.with_olt, place=places[one.collection])
@@ -251,17 +250,23 @@ class Reader(Generic[Reply]):
             with self._for(connection, batch):
                 yield
 
-        loading = Loading(self.cache, batch, part, locked)
+        apart = connection.distributed
+        most = pages_at_once(self.cache.bytes_max, with_olt=batch.with_olt)
+        pages_a_row = 1 if apart else most
+        loading = Loading(self.cache, batch, part, locked, pages_a_row)
         _, offset, _ = place = batch.place
-        sql = pagecopy.fetch_sql(
-            _wanted(part, known, offset),
+        wanted = part.runs, part.pages - offset, known
+        sql = blocks.read_sql(
+            blocks.WantedPages(*(column.tolist() for column in wanted)),
+            pages_a_row,
             with_olt=batch.with_olt,
             collection=place.collection,
             offset=offset,
-            by_shard=connection.distributed,
+            by_shard=apart,
         )
         with connection.cursor() as cursor:
-            copy_rows(cursor, sql, loading.take)
+            with loading.taking(self._decoders) as take:
+                copy_rows(cursor, sql, take)
             return loading.finish()
 
     @contextmanager
@@ -292,9 +297,3 @@ def _generations_of(
     for run, number, generation in cursor.fetchall():
         found[number][run] = generation
     return found
-
-
-def _wanted(part: MissingPages, known: Int64, offset: int) -> pagecopy.WantedPages:
-    """Return what to read."""
-    held = known.tolist() if (known != _NOT_HELD).any() else None
-    return pagecopy.WantedPages(part.runs.tolist(), (part.pages - offset).tolist(), held)

@@ -8,7 +8,7 @@ Format: PostgreSQL documentation, COPY, "Binary Format"; arrays as `array_send` 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -37,19 +37,14 @@ _UUID_ITEM = np.dtype([("size", ">i4"), ("value", FUID_DTYPE)])
 
 
 class WantedPages(NamedTuple):
-    """n pages to read, by run and page number.
-
-    `known` is the generation of each page that the reader holds: its content is left out when it
-    is still the same. None: content always.
-    """
+    """n pages to read, by run and page number."""
 
     runs: Sequence[int]
     page_nos: Sequence[int]
-    known: Sequence[int] | None = None
 
 
 class FetchedPage(NamedTuple):
-    """A page as it was read; `page` is None where the reader holds this generation already."""
+    """A page as it was read; `page` is None where there is none."""
 
     run_number: int
     page_no: int
@@ -113,82 +108,54 @@ def encode_rows(pages: Iterable[StoredPage]) -> bytes:
 
 
 def fetch_sql(
-    wanted: WantedPages,
-    *,
-    with_olt: bool,
-    collection: int = RAW,
-    offset: int = 0,
-    by_shard: bool = False,
+    wanted: WantedPages, *, with_olt: bool, collection: int = RAW, by_shard: bool = False
 ) -> str:
-    """Return the COPY that reads pages, in the form that `decode_rows` and `lookup.block` take.
+    """Return the COPY that reads pages, a row each, in the form that `decode_rows` takes.
 
     The numbers stand in the text because COPY takes no parameters; they are integers of ours.
-    Pages of one run name it as a constant; those of several are one join, as a query for each run
-    takes the planner longer than the server reads.
-
-    Args:
-        wanted: the pages, at least one.
-        with_olt: whether to read `olt_planes`.
-        collection: the collection of all of them.
-        offset: what is added to the page numbers that are read.
-        by_shard: let the server send the question to the shards of these runs alone.
+    Pages of one run name it as a constant, which a cluster sends to its shard; those of several (at
+    least one) go by `by_shard` to the shards of these runs alone.
     """
-    runs, page_nos, known = wanted
     olt = "p.olt_planes" if with_olt else "''::bytea"
     content = f"p.n_events, p.slots, p.fuids, p.dsids, p.file_planes, {olt}"
-    if known is not None:
-        cases = (f"CASE WHEN p.generation <> w.known THEN {c} END" for c in content.split(", "))
-        content = ", ".join(cases)
-    page_no = f"p.page_no + {offset}" if offset else "p.page_no"
-    columns = {"run_number": runs, "page_no": page_nos} | (
-        {} if known is None else {"known": known}
-    )
+    runs, page_nos = wanted
     if any(run != runs[0] for run in runs):
-        source = (_join_of_shards if by_shard else _each_page)(columns, collection)
+        source = pages_source(runs, named_arrays(*wanted), collection, by_shard=by_shard)
     else:
-        del columns["run_number"]
-        source = _pages_of_run(runs[0], columns, collection)
+        key = f"p.run_number = {runs[0]} AND p.collection_id = {collection}"
+        source = f"event_page p WHERE {key} AND p.page_no = ANY ({array_text(page_nos)})"
     return (
-        f"COPY (SELECT p.run_number, {page_no}, p.generation, {content} FROM {source}) "
+        f"COPY (SELECT p.run_number, p.page_no, p.generation, {content} FROM {source}) "
         "TO STDOUT (FORMAT BINARY)"
     )
 
 
-def _pages_of_run(run: int, columns: Mapping[str, Sequence[int]], collection: int) -> str:
-    key = f"p.run_number = {run} AND p.collection_id = {collection}"
-    if len(columns) == 1:
-        return f"event_page p WHERE {key} AND p.page_no = ANY ({_array_text(columns['page_no'])})"
-    return f"event_page p JOIN {_rows_of(columns)} ON p.page_no = w.page_no WHERE {key}"
+def named_arrays(*columns: Sequence[int]) -> str:
+    """Return runs and page numbers as a table `w` in the text of a statement."""
+    return f"unnest({', '.join(map(array_text, columns))}) w (run_number, page_no)"
 
 
-def _each_page(columns: Mapping[str, Sequence[int]], collection: int) -> str:
-    """Return the join that looks up each page by the key.
+def pages_source(runs: Sequence[int], wanted: str, collection: int, *, by_shard: bool) -> str:
+    """Return the tables and the condition that give the pages `p` of `wanted`, a table `w`.
 
-    OFFSET 0 keeps the planner from reading all pages of these runs for a hash join.
+    Each is looked up by the key: OFFSET 0 keeps the planner from reading all pages of these runs
+    for a hash join. In a cluster it is a join that goes to the shards of these runs.
     """
+    if by_shard:
+        return (
+            f"{wanted} JOIN event_page p ON p.run_number = w.run_number "
+            f"AND p.collection_id = {collection} AND p.page_no = w.page_no "
+            f"WHERE p.run_number = ANY ({array_text(sorted(set(runs)))})"
+        )
     return (
-        f"{_rows_of(columns)} CROSS JOIN LATERAL (SELECT * FROM event_page e "
+        f"{wanted} CROSS JOIN LATERAL (SELECT * FROM event_page e "
         f"WHERE e.run_number = w.run_number AND e.collection_id = {collection} "
         "AND e.page_no = w.page_no OFFSET 0) p WHERE true"
     )
 
 
-def _join_of_shards(columns: Mapping[str, Sequence[int]], collection: int) -> str:
-    """Return the same as a join that a cluster sends to the shards of these runs."""
-    runs = _array_text(sorted(set(columns["run_number"])))
-    return (
-        f"{_rows_of(columns)} JOIN event_page p ON p.run_number = w.run_number "
-        f"AND p.collection_id = {collection} AND p.page_no = w.page_no "
-        f"WHERE p.run_number = ANY ({runs})"
-    )
-
-
-def _rows_of(columns: Mapping[str, Sequence[int]]) -> str:
-    arrays = ", ".join(map(_array_text, columns.values()))
-    return f"unnest({arrays}) w ({', '.join(columns)})"
-
-
-def _array_text(numbers: Sequence[int]) -> str:
+def array_text(numbers: Sequence[int]) -> str:
+    """Return numbers as an array in the text of a statement."""
     return f"'{{{','.join(map(str, numbers))}}}'::bigint[]"
 
 
@@ -250,8 +217,7 @@ def presence_sql(
     """
     runs, page_nos = zip(*keys, strict=True)
     olt = "p.olt_planes" if with_olt else "''::bytea"
-    columns = {"run_number": runs, "page_no": page_nos}
-    source = (_join_of_shards if by_shard else _each_page)(columns, collection)
+    source = pages_source(runs, named_arrays(runs, page_nos), collection, by_shard=by_shard)
     return (
         f"COPY (SELECT p.run_number, p.page_no, p.n_events, p.slots, {_PRESENCE}, {olt} "
         f"FROM {source} AND {_NOT_EMPTY}) TO STDOUT (FORMAT BINARY)"

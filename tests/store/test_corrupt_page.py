@@ -102,3 +102,40 @@ def test_an_index_beyond_the_files_is_not_counted(database_url) -> None:
     with pytest.raises(CorruptPageError, match="a file index of 3 or more of 3 files"):
         Scan(Selection(7, 7), with_files=True).read(connection)
     connection.close()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "n_events = n_events - 1",
+        "dsids = dsids || 1",
+        "slots = array_replace(slots, 3::smallint, 2::smallint)",
+        "slots = array_replace(slots, 3::smallint, -1::smallint)",
+        "slots = array_replace(slots, 19::smallint, 8192::smallint)",
+        "slots = array_replace(slots, 3::smallint, NULL)",
+        # The fourth of three files, in two planes of three bytes.
+        "file_planes = decode(repeat('ff', 6), 'hex')",
+        "file_planes = file_planes || '\\x00'",
+    ],
+)
+def test_a_corrupt_sparse_page_is_an_error_to_those_who_ask_for_it(database_url, change) -> None:
+    """Lookups refuse it, together with a good page too, and answer for the good one alone."""
+    store = Store(database_url)
+    files = [RawFile(uuid.UUID(int=number), 1) for number in (1, 2, 3)]
+    events = [*range(20), *range(8192, 8212)]
+    store.write(columns(7, events, np.arange(40) % 3, files))
+    store.close()
+    connection = Connection(database_url, StoreOptions(), autocommit=True, name="test")
+    reader = Reader(1 << 26, reply)
+    good = [np.array([7]), np.array([8192, 8193, 8692])]
+    before = reader.lookup(connection, *good)
+    assert len(set(before.files)) == 2
+    execute(database_url, f"UPDATE event_page SET {change} WHERE page_no = 0")
+    reader = Reader(1 << 26, reply)
+    for asked in ([1], [1, 8193]):
+        with pytest.raises(CorruptPageError):
+            reader.lookup(connection, np.array([7]), np.array(asked))
+    found = reader.lookup(connection, *good)
+    assert found.files == before.files
+    assert found.file_indexes.tolist() == before.file_indexes.tolist()
+    connection.close()

@@ -7,7 +7,13 @@ import uuid
 import numpy as np
 import pytest
 
-from event_store.lookup.packed import PACKED_BYTES, place_planes, take_places, unpack
+from event_store.lookup.packed import (
+    PACKED_BYTES,
+    STORED_FILES_MAX,
+    packed_planes,
+    take_places,
+    unpack,
+)
 from event_store.lookup.reader import Reader
 from event_store.model import RawFile
 from event_store.pages.format import PageEvents, pack
@@ -31,16 +37,17 @@ def test_planes_hold_the_place_of_every_slot(n_files):
     """Up to 255 files, all of them and none are told apart, in one cell or two."""
     slots = np.flatnonzero(np.arange(SLOTS) % 10).astype(np.uint16)
     index = (slots * 7 % n_files).astype(np.uint16)
-    planes, wrong = place_planes(stored_planes(index, slots, n_files), n_files)
+    planes, wrong = packed_planes(stored_planes(index, slots, n_files), np.array([n_files]))
     assert not wrong.any()
     cells = planes.view(np.uint8).reshape(-1, PACKED_BYTES)
-    places = unpack(cells).astype(np.int64)
+    stored = np.array([n_files <= STORED_FILES_MAX, False])[: len(cells)]
+    places = unpack(cells, stored).astype(np.int64)
     places = places[0] + (places[1] << 4 if len(cells) > 1 else 0)
     expected = np.zeros(SLOTS, np.int64)
     expected[slots] = index + 1
     assert (places == expected).all()
     at = np.arange(SLOTS)
-    low = take_places(cells.ravel(), at >> 3, (at & 7).astype(np.uint8))
+    low = take_places(cells.ravel(), at >> 3, (at & 7).astype(np.uint8), stored[:1].repeat(SLOTS))
     assert (low == expected % 16).all()
 
 
@@ -49,9 +56,14 @@ def test_an_index_of_no_file_is_found(n_files):
     """One slot with the number behind the last file is damage; the last file is not."""
     slots = np.arange(SLOTS, dtype=np.uint16)
     index = np.full(SLOTS, n_files - 1, np.uint16)
-    assert not place_planes(stored_planes(index, slots, n_files), n_files)[1].any()
+    good = stored_planes(index, slots, n_files)
     index[77] = n_files
-    assert place_planes(stored_planes(index, slots, n_files), n_files)[1].all()
+    both = np.concatenate([good, stored_planes(index, slots, n_files)])
+    assert packed_planes(both, np.array([n_files] * 2))[1].tolist() == [False, True]
+    # Beside a page that uses all of its planes.
+    most = 1 << (n_files - 1).bit_length()
+    assert packed_planes(both, np.array([most, most]))[1].tolist() == [False, False]
+    assert packed_planes(both, np.array([most, n_files]))[1].tolist() == [False, True]
 
 
 @pytest.mark.parametrize("cache_bytes", [1 << 26, 1 << 18])
