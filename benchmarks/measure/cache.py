@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 
@@ -18,6 +20,10 @@ from benchmarks.workload import Batch, Lookup
 _SLOTS_A_PAGE = 8192
 _CACHE_BYTES_MIN = 1 << 20
 _BATCH = 10_000
+_WORKERS = 2
+_CONNECTIONS_A_WORKER = 4
+# Pages are unpacked when they are asked for again.
+_ROUNDS = 2
 _CASES = (
     Lookup("one run, 10,000 a batch", 10_000, one_run=True, ascending=True),
     Lookup("random, 10,000 a batch", 10_000, one_run=False, ascending=False),
@@ -56,6 +62,39 @@ def measure(bench: Bench) -> Iterator[Figure]:
             less_is_better=True,
         )
         lookups.close()
+
+
+def growth_of_workers(
+    database: str, directory: Path, pairs: Batch, bound: int, label: str
+) -> Iterator[Figure]:
+    """Measure how much all processes of a service grow, beside the bound of their caches.
+
+    Args:
+        database, directory: as for `index_service`.
+        pairs: one of each page, of more pages than the bound has room for.
+        bound: of all workers together, bytes.
+        label: the data.
+    """
+    with (
+        index_service(database, directory, cache_bytes_max=bound, workers=_WORKERS) as service,
+        contextlib.ExitStack() as stack,
+    ):
+        # The kernel gives each connection to some worker.
+        clients = [Lookups(service.index) for _ in range(_CONNECTIONS_A_WORKER * _WORKERS)]
+        for each in clients:
+            stack.callback(each.close)
+            each.client.lookup([(0, 0)])
+        before = resident_bytes(service.pid)
+        for _ in range(_ROUNDS):
+            for each in clients:
+                warm(each, pairs)
+        grown = resident_bytes(service.pid) - before
+        filled = metric(service.index_metrics, "eventindex_cache_bytes")
+    for case, size in (("growth of all processes", grown), ("gauge of all workers", filled)):
+        name = f"{case}, {_WORKERS} workers, bound {bound / 2**20:.0f} MiB"
+        yield Figure(
+            "cache", name, OURS, "of the bound", [size / bound], label, less_is_better=True
+        )
 
 
 def warm(lookups: Lookups, pairs: Batch) -> None:

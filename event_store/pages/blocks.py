@@ -27,14 +27,15 @@ _POWERS = 1 << np.arange(32, dtype=np.int64)
 _KEY = ("run_number", "page_no", "generation")
 _ARRAYS, _BYTES = ("slots", "fuids", "dsids"), ("file_planes", "olt_planes")
 _CONTENT = ("n_events", *_ARRAYS, *_BYTES)
-_COLUMNS = (
-    *(f"int8send({name})" for name in _KEY),
-    "int4send(coalesce(n_events, 0))",
+# What is sent of a page; `{…}` stands for the column.
+_SENT = (
+    *(f"int8send({{{name}}})" for name in _KEY),
+    "int4send(coalesce({n_events}, 0))",
     # -1 where there is no array.
-    *(f"int4send(coalesce(cardinality({name}), -1))" for name in _ARRAYS),
-    *(f"int4send(coalesce(octet_length({name}), 0))" for name in _BYTES),
-    *(f"array_send({name})" for name in _ARRAYS),
-    *_BYTES,
+    *(f"int4send(coalesce(cardinality({{{name}}}), -1))" for name in _ARRAYS),
+    *(f"int4send(coalesce(octet_length({{{name}}}), 0))" for name in _BYTES),
+    *(f"array_send({{{name}}})" for name in _ARRAYS),
+    *(f"{{{name}}}" for name in _BYTES),
 )
 
 
@@ -118,44 +119,48 @@ def read_sql(
         by_shard: let the server send the question to the shards of these runs alone; each page is
             a row then.
     """
+    values = _values_of(offset, with_olt=with_olt)
     arrays = [*map(array_text, wanted)]
-    if not by_shard:
-        last = pages_a_row - 1
-        sliced = [f"l.{name}[g:g + {last}]" for name in ("runs", "pages", "known")]
-        pages = _pages(wanted.runs, sliced, with_olt, collection, offset, by_shard=False)
-        columns = ", ".join(f"string_agg({column}, ''::bytea)" for column in _COLUMNS)
-        query = (
-            f"SELECT a.* FROM (SELECT {arrays[0]} AS runs, {arrays[1]} AS pages, "
-            f"{arrays[2]} AS known OFFSET 0) l, "
-            f"generate_series(1, {len(wanted.runs)}, {pages_a_row}) g CROSS JOIN LATERAL "
-            f"(SELECT {columns} FROM ({pages} ORDER BY cardinality(p.fuids)) q) a"
-        )
+    if by_shard:
+        # Without a subquery, which a cluster does not send to its nodes.
+        columns = ", ".join(sent.format_map(values) for sent in _SENT)
+        query = f"SELECT {columns} FROM {_source(wanted.runs, arrays, collection, by_shard=True)}"
     else:
-        pages = _pages(wanted.runs, arrays, with_olt, collection, offset, by_shard=True)
-        query = f"SELECT {', '.join(_COLUMNS)} FROM ({pages}) q"
+        names = ("runs", "pages", "known")
+        sliced = [f"l.{name}[g:g + {pages_a_row - 1}]" for name in names]
+        source = _source(wanted.runs, sliced, collection, by_shard=False)
+        inner = ", ".join(f"{value} AS {name}" for name, value in values.items())
+        same = {name: name for name in values}
+        columns = ", ".join(f"string_agg({sent.format_map(same)}, ''::bytea)" for sent in _SENT)
+        all_wanted = ", ".join(
+            f"{array} AS {name}" for array, name in zip(arrays, names, strict=True)
+        )
+        query = (
+            f"SELECT a.* FROM (SELECT {all_wanted} OFFSET 0) l, "
+            f"generate_series(1, {len(wanted.runs)}, {pages_a_row}) g CROSS JOIN LATERAL (SELECT "
+            f"{columns} FROM (SELECT {inner} FROM {source} ORDER BY cardinality(p.fuids)) q) a"
+        )
     return f"COPY ({query}) TO STDOUT (FORMAT BINARY)"
 
 
-def _pages(
-    runs: Sequence[int],
-    arrays: Sequence[str],
-    with_olt: bool,
-    collection: int,
-    offset: int,
-    *,
-    by_shard: bool,
-) -> str:
-    values = [f"p.{name}" for name in _CONTENT[:-1]]
-    values.append("p.olt_planes" if with_olt else "''::bytea")
-    content = (
-        f"CASE WHEN p.generation <> w.known THEN {value} END AS {name}"
-        for name, value in zip(_CONTENT, values, strict=True)
-    )
+def _values_of(offset: int, *, with_olt: bool) -> dict[str, str]:
+    """Return what the columns of a page `p` are, without content where it is known."""
+    content = {name: f"p.{name}" for name in _CONTENT}
+    if not with_olt:
+        content["olt_planes"] = "''::bytea"
+    return {
+        "run_number": "p.run_number",
+        "page_no": f"p.page_no + {offset}",
+        "generation": "p.generation",
+    } | {
+        name: f"CASE WHEN p.generation <> w.known THEN {value} END"
+        for name, value in content.items()
+    }
+
+
+def _source(runs: Sequence[int], arrays: Sequence[str], collection: int, *, by_shard: bool) -> str:
     rows = f"unnest({', '.join(arrays)}) w (run_number, page_no, known)"
-    return (
-        f"SELECT p.run_number, p.page_no + {offset} AS page_no, p.generation, {', '.join(content)} "
-        f"FROM {pages_source(runs, rows, collection, by_shard=by_shard)}"
-    )
+    return pages_source(runs, rows, collection, by_shard=by_shard)
 
 
 def decode_rows(messages: Sequence[bytes]) -> Pages:
@@ -165,7 +170,7 @@ def decode_rows(messages: Sequence[bytes]) -> Pages:
         CorruptPageError: an array has not the form that its elements ask for.
     """
     rows = [row for message in messages if (row := _fields(message)) is not None]
-    fields = [*zip(*rows, strict=True)] if rows else [()] * len(_COLUMNS)
+    fields = [*zip(*rows, strict=True)] if rows else [()] * len(_SENT)
     # A row is the rule, and its bytes are not copied.
     data = [one[0] if len(one) == 1 else b"".join(one) for one in fields]
     longs, ints = data[: len(_KEY)], data[len(_KEY) : -len(_ARRAYS + _BYTES)]
@@ -184,7 +189,7 @@ def _fields(message: bytes) -> list[memoryview] | None:
         return None
     at += 2
     fields = []
-    for _ in _COLUMNS:
+    for _ in _SENT:
         (size,) = _SIZE.unpack_from(view, at)
         at += _SIZE.size
         fields.append(view[at : at + max(size, 0)])

@@ -113,16 +113,17 @@ def fetch_sql(
     """Return the COPY that reads pages, a row each, in the form that `decode_rows` takes.
 
     The numbers stand in the text because COPY takes no parameters; they are integers of ours.
-
-    Args:
-        wanted: the pages, at least one.
-        with_olt: whether to read `olt_planes`.
-        collection: the collection of all of them.
-        by_shard: let the server send the question to the shards of these runs alone.
+    Pages of one run name it as a constant, which a cluster sends to its shard; those of several (at
+    least one) go by `by_shard` to the shards of these runs alone.
     """
     olt = "p.olt_planes" if with_olt else "''::bytea"
     content = f"p.n_events, p.slots, p.fuids, p.dsids, p.file_planes, {olt}"
-    source = pages_source(wanted.runs, named_arrays(*wanted), collection, by_shard=by_shard)
+    runs, page_nos = wanted
+    if any(run != runs[0] for run in runs):
+        source = pages_source(runs, named_arrays(*wanted), collection, by_shard=by_shard)
+    else:
+        key = f"p.run_number = {runs[0]} AND p.collection_id = {collection}"
+        source = f"event_page p WHERE {key} AND p.page_no = ANY ({array_text(page_nos)})"
     return (
         f"COPY (SELECT p.run_number, p.page_no, p.generation, {content} FROM {source}) "
         "TO STDOUT (FORMAT BINARY)"
@@ -131,8 +132,7 @@ def fetch_sql(
 
 def named_arrays(*columns: Sequence[int]) -> str:
     """Return runs and page numbers as a table `w` in the text of a statement."""
-    arrays = ", ".join(map(array_text, columns))
-    return f"unnest({arrays}) w (run_number, page_no)"
+    return f"unnest({', '.join(map(array_text, columns))}) w (run_number, page_no)"
 
 
 def pages_source(runs: Sequence[int], wanted: str, collection: int, *, by_shard: bool) -> str:
