@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
+import grpc
 import numpy as np
 
 from benchmarks.context import Bench, pairs_per_second
@@ -14,8 +15,9 @@ from benchmarks.measure.lookups import draw, in_turn
 from benchmarks.peers.base import check
 from benchmarks.peers.pages import Lookups
 from benchmarks.processes import index_service, metric
-from benchmarks.results import OURS, Figure
+from benchmarks.results import OURS, Figure, WrongAnswerError
 from benchmarks.workload import Batch, Lookup
+from eventindex.v1 import lookup_pb2, lookup_pb2_grpc
 
 _SLOTS_A_PAGE = 8192
 _CACHE_BYTES_MIN = 1 << 20
@@ -79,15 +81,19 @@ def growth_of_workers(
         index_service(database, directory, cache_bytes_max=bound, workers=_WORKERS) as service,
         contextlib.ExitStack() as stack,
     ):
-        # The kernel gives each connection to some worker.
-        clients = [Lookups(service.index) for _ in range(_CONNECTIONS_A_WORKER * _WORKERS)]
-        for each in clients:
-            stack.callback(each.close)
-            each.client.lookup([(0, 0)])
+        # The kernel gives each connection to some worker; channels would share one.
+        options = [("grpc.use_local_subchannel_pool", 1), ("grpc.enable_http_proxy", 0)]
+        stubs = [
+            lookup_pb2_grpc.IndexServiceStub(
+                stack.enter_context(grpc.insecure_channel(service.index, options))
+            )
+            for _ in range(_CONNECTIONS_A_WORKER * _WORKERS)
+        ]
+        for stub in stubs:
+            stub.Lookup(lookup_pb2.LookupRequest(run_numbers=[0], event_numbers=[0]))
         before = resident_bytes(service.pid)
-        for _ in range(_ROUNDS):
-            for each in clients:
-                warm(each, pairs)
+        for stub in stubs * _ROUNDS:
+            _find_all(stub, pairs)
         grown = resident_bytes(service.pid) - before
         filled = metric(service.index_metrics, "eventindex_cache_bytes")
     for case, size in (("growth of all processes", grown), ("gauge of all workers", filled)):
@@ -95,6 +101,15 @@ def growth_of_workers(
         yield Figure(
             "cache", name, OURS, "of the bound", [size / bound], label, less_is_better=True
         )
+
+
+def _find_all(stub: lookup_pb2_grpc.IndexServiceStub, pairs: Batch) -> None:
+    for start in range(0, len(pairs.runs), _BATCH):
+        part = pairs.at(slice(start, start + _BATCH))
+        request = lookup_pb2.LookupRequest(run_numbers=part.runs, event_numbers=part.events)
+        found = sum(index > 0 for index in stub.Lookup(request).file_indexes)
+        if found != len(part.runs):
+            raise WrongAnswerError(f"{found} of {len(part.runs)} events were found")
 
 
 def warm(lookups: Lookups, pairs: Batch) -> None:
