@@ -68,7 +68,7 @@ def _names(_: click.Context, __: click.Parameter, value: str) -> list[str]:
     for name in names:
         if name not in MEASUREMENTS:
             raise click.BadParameter(f"{name!r} is none of {', '.join(MEASUREMENTS)}")
-    return names
+    return [name for name in MEASUREMENTS if name in names]
 
 
 @click.command()

@@ -38,6 +38,7 @@ class Sizes:
         growth_runs: sizes of an index that grows, runs.
         streams: numbers of streams at once.
         rest_pairs: lengths of lists over HTTP, ascending.
+        rest_pairs_many: length of a list over HTTP that memory must not grow with.
         load_runs: runs of a Parquet file for `eventindex load`.
     """
 
@@ -48,6 +49,7 @@ class Sizes:
     growth_runs: Sequence[int] = (2, 22, 222)
     streams: Sequence[int] = (1, 10, 100, 1000)
     rest_pairs: Sequence[int] = (1_000, 100_000, 1_000_000)
+    rest_pairs_many: int = 10_000_000
     load_runs: int = 10
 
 
@@ -59,6 +61,7 @@ SMALL = Sizes(
     growth_runs=(1, 2),
     streams=(1, 20),
     rest_pairs=(1_000, 20_000),
+    rest_pairs_many=100_000,
     load_runs=1,
 )
 

@@ -75,12 +75,12 @@ def stack(root: Path, **settings: object) -> Iterator[Stack]:
 
 @contextlib.contextmanager
 def index_service(
-    database: str, directory: Path, *, cache_bytes_max: int | None = None
+    database: str, directory: Path, *, cache_bytes_max: int | None = None, workers: int = 1
 ) -> Iterator[IndexService]:
     """Run an index service with an empty cache; its log is in `directory`.
 
-    With a bound on its cache it is one worker: a client sticks to a worker, and workers share the
-    bound.
+    With a bound on its cache it has so many workers: a client sticks to one of them, and workers
+    share the bound.
     """
     address, metrics = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
     settings: dict[str, object] = {
@@ -89,7 +89,7 @@ def index_service(
         "index_metrics_address": metrics,
     }
     if cache_bytes_max is not None:
-        settings |= {"cache_bytes_max": cache_bytes_max, "index_workers": 1}
+        settings |= {"cache_bytes_max": cache_bytes_max, "index_workers": workers}
     log = directory / f"index-{address.rpartition(':')[2]}.log"
     problem = service_problem(address, metrics)
     command: list[str | Path] = [sys.executable, "-P", "-m", "index_service"]

@@ -97,7 +97,7 @@ class IngestSettings(BaseSettings):
     )
 
     batch_events_max: int = Field(
-        100_000, ge=1, le=1_000_000, description="Events that are committed together at most."
+        200_000, ge=1, le=1_000_000, description="Events that are committed together at most."
     )
     batch_age_max_ms: int = Field(
         50,

@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.context import Bench, pairs_per_second, timed
 from benchmarks.machine import resident_bytes
-from benchmarks.measure.cache import warm
+from benchmarks.measure.cache import growth_of_workers, warm
 from benchmarks.measure.lookups import draw, in_turn
 from benchmarks.peers.pages import Lookups, PageIndex
 from benchmarks.processes import Stack, data_directory, stack
@@ -20,6 +20,8 @@ CASES = (
     Lookup("one run, 10,000 a batch", 10_000, one_run=True, ascending=True),
     Lookup("random, 10,000 a batch", 10_000, one_run=False, ascending=False),
 )
+
+_BOUND_MIN = 4 << 20
 
 
 class Stage(NamedTuple):
@@ -54,6 +56,15 @@ def measure(bench: Bench) -> Iterator[Figure]:
                     x_name="events",
                 )
         pages.close()
+        # A third of what all pages take.
+        bound = max(_BOUND_MIN, population.events // 3)
+        yield from growth_of_workers(
+            running.database,
+            directory,
+            population.one_a_page(),
+            bound,
+            f"{population.events / 1e6:.1f} million events",
+        )
 
 
 def load_runs(pages: PageIndex, population: Population, runs: Iterable[int]) -> float:

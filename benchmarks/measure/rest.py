@@ -18,6 +18,7 @@ from time import perf_counter
 
 import numpy as np
 import pyarrow as pa
+from pyarrow import parquet
 
 from benchmarks.context import Bench, pairs_per_second
 from benchmarks.measure.lookups import Rate, in_turn
@@ -47,6 +48,7 @@ def measure(bench: Bench) -> Iterator[Figure]:
     pid = dataset.stack.pids["rest_gateway"]
     gateway = http.client.HTTPConnection(dataset.stack.http.removeprefix("http://"), timeout=300)
     with contextlib.closing(gateway):
+        yield from _memory_of_many(bench, gateway, pid, random)
         for size in bench.sizes.rest_pairs:
             case = Lookup(f"random, {size:,} a list", size, one_run=False, ascending=False)
             drawn = dataset.population.draw(case, _LISTS, random)
@@ -64,6 +66,27 @@ def measure(bench: Bench) -> Iterator[Figure]:
                 dataset.label,
                 less_is_better=True,
             )
+
+
+def _memory_of_many(
+    bench: Bench, gateway: http.client.HTTPConnection, pid: int, random: np.random.Generator
+) -> Iterator[Figure]:
+    """Measure by how much the gateway grows with a list of any length."""
+    dataset, form = bench.whole, _FORMS[2]
+    for size in (bench.sizes.rest_pairs_many // 10, bench.sizes.rest_pairs_many):
+        case = Lookup(f"random, {size:,} a list", size, one_run=False, ascending=False)
+        before = _peak_bytes(pid)
+        drawn = dataset.population.draw(case, 1, random)
+        _rest_rate(gateway, form, case)(drawn)
+        yield Figure(
+            "rest",
+            f"{case.name}, growth of the peak",
+            form.system,
+            "MiB, memory",
+            [(_peak_bytes(pid) - before) / 2**20],
+            dataset.label,
+            less_is_better=True,
+        )
 
 
 def _grpc_rate(ours: PageIndex, case: Lookup) -> Rate:
@@ -111,6 +134,12 @@ def _to_arrow(batch: Batch) -> bytes:
     return bytes(out.getvalue())
 
 
+def _to_parquet(batch: Batch) -> bytes:
+    out = pa.BufferOutputStream()
+    parquet.write_table(pa.table({"run_number": batch.runs, "event_number": batch.events}), out)
+    return bytes(out.getvalue())
+
+
 def _to_json(batch: Batch) -> bytes:
     return json.dumps({"pairs": _pairs(batch)}).encode()
 
@@ -125,8 +154,22 @@ def _from_csv(data: bytes) -> Fuids:
 
 
 def _from_arrow(data: bytes) -> Fuids:
-    column = pa.ipc.open_stream(data).read_all()["fuid_raw"]
-    return _fuids(["" if text is None else text for text in column.to_pylist()])
+    return _of_column(pa.ipc.open_stream(data).read_all()["fuid_raw"])
+
+
+def _from_parquet(data: bytes) -> Fuids:
+    column = parquet.read_table(pa.BufferReader(data), columns=["fuid_raw"])["fuid_raw"]
+    return _of_column(column)
+
+
+def _of_column(column: pa.ChunkedArray) -> Fuids:
+    """Return the ids of a column of texts, zeros where one is null."""
+    chunks = []
+    for chunk in column.chunks:
+        found = chunk if pa.types.is_dictionary(chunk.type) else chunk.dictionary_encode()
+        ids = np.append(_fuids(found.dictionary.to_pylist()), np.zeros(1, FUID))
+        chunks.append(ids[found.indices.fill_null(len(ids) - 1).to_numpy()])
+    return np.concatenate(chunks) if chunks else np.empty(0, FUID)
 
 
 def _from_json(data: bytes) -> Fuids:
@@ -147,9 +190,11 @@ def _peak_bytes(pid: int) -> int:
     return 0
 
 
+_PARQUET = "application/vnd.apache.parquet"
 _ARROW = "application/vnd.apache.arrow.stream"
 _FORMS = (
     _Form("REST, text to CSV", "text/plain", "text/csv", _to_text, _from_csv),
     _Form("REST, JSON to JSON", "application/json", "application/json", _to_json, _from_json),
     _Form("REST, Arrow to Arrow", _ARROW, _ARROW, _to_arrow, _from_arrow),
+    _Form("REST, Parquet to Parquet", _PARQUET, _PARQUET, _to_parquet, _from_parquet),
 )

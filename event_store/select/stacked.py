@@ -19,7 +19,9 @@ from event_store.select.selection import Selection, by_slot, masked_olt, select,
 
 _PLANE_BYTES = SLOTS_PER_PAGE // 8
 # Positions unpacked at a time: their arrays stay in a core's cache.
-_BYTES_PER_BLOCK = 1 << 16
+_BYTES_PER_BLOCK = 1 << 13
+_LOWEST_BITS = np.uint64(0x0101010101010101)
+_TO_HIGHEST_BYTE = np.uint64(0x0102040810204080)
 
 Index = npt.NDArray[np.intp]
 
@@ -33,7 +35,7 @@ class Chosen(NamedTuple):
 
     page: Index
     events: Int64
-    file_index: Index
+    file_index: npt.NDArray[np.unsignedinteger] | Index
     olt: npt.NDArray[np.unsignedinteger]
 
 
@@ -66,20 +68,16 @@ def _stacked(scanned: Sequence[ScannedPage], places: list[int], selection: Selec
     olt_planes = _stack([page.olt_planes for page in pages])
     mask = _mask(scanned, file_planes[:, 0], olt_planes, selection).reshape(-1)
     used = np.flatnonzero(mask != 0)
-    blocks = [
-        _unpack(mask, used[at : at + _BYTES_PER_BLOCK], file_planes, olt_planes)
-        for at in range(0, max(len(used), 1), _BYTES_PER_BLOCK)
-    ]
-    position, index, olt = (np.concatenate(column) for column in zip(*blocks, strict=True))
-    page = position >> SLOT_BITS
     first = np.array([one.page_no << SLOT_BITS for one in scanned], np.int64)
     first -= np.arange(len(scanned), dtype=np.int64) << SLOT_BITS
-    return Chosen(
-        page if len(places) == places[-1] + 1 else np.array(places).take(page),
-        first.take(page) + position,
-        index.astype(np.intp),
-        olt,
-    )
+    blocks = [
+        _unpack(mask, used[at : at + _BYTES_PER_BLOCK], first, file_planes, olt_planes)
+        for at in range(0, max(len(used), 1), _BYTES_PER_BLOCK)
+    ]
+    chosen = Chosen(*(np.concatenate(column) for column in zip(*blocks, strict=True)))
+    if len(places) == places[-1] + 1:
+        return chosen
+    return chosen._replace(page=np.array(places).take(chosen.page))
 
 
 def _stack(planes: list[bytes]) -> UInt8:
@@ -104,32 +102,43 @@ def _mask(
 
 
 def _unpack(
-    mask: UInt8, used: Index, file_planes: UInt8, olt_planes: UInt8
-) -> tuple[Index, npt.NDArray[np.unsignedinteger], npt.NDArray[np.unsignedinteger]]:
-    """Return positions, file indexes and masks of the events in the `used` bytes of a mask."""
+    mask: UInt8, used: Index, first: Int64, file_planes: UInt8, olt_planes: UInt8
+) -> Chosen:
+    """Return the events in the `used` bytes of a mask; `first` leads from positions to numbers."""
     at = np.flatnonzero(np.unpackbits(mask.take(used), bitorder="little").view(bool))
-    byte = used.take(at >> 3)
+    row = at >> 3
     at &= 7
-    bit = at.astype(np.uint8)
-    at |= byte << 3
-    return at, _values(file_planes, 1, byte, bit), _values(olt_planes, 0, byte, bit)
+    bit = at.astype(np.uint64)
+    at |= used.take(row) << 3
+    page = at >> SLOT_BITS
+    at += first.take(page)
+    file_index = _values(file_planes, 1, used, row, bit)
+    return Chosen(page, at, file_index, _values(olt_planes, 0, used, row, bit))
 
 
-def _values(stacked: UInt8, skip: int, byte: Index, bit: UInt8) -> npt.NDArray[np.unsignedinteger]:
-    """Return the values at some positions, by the planes from `skip` on."""
+def _values(
+    stacked: UInt8, skip: int, used: Index, row: Index, bit: npt.NDArray[np.uint64]
+) -> npt.NDArray[np.unsignedinteger]:
+    """Return the values at some bits of some bytes, by the planes from `skip` on.
+
+    The bytes of eight planes become a word. What is left of it are the eight bits at one place,
+    which a multiplication brings together in the highest byte.
+    """
     planes = stacked.shape[1]
-    at = (byte >> 10) * ((planes - 1) * _PLANE_BYTES) + byte
+    at = (used >> 10) * ((planes - 1) * _PLANE_BYTES) + used
     flat = stacked.reshape(-1)
     dtype = np.min_scalar_type((1 << (planes - skip)) - 1)
-    values = np.zeros((len(byte), dtype.itemsize), np.uint8)
+    values = np.zeros((len(row), dtype.itemsize), np.uint8)
     for low in range(skip, planes, 8):
-        group = np.zeros(len(byte), np.uint8)
-        for plane in reversed(range(low, min(low + 8, planes))):
-            bits = flat[plane * _PLANE_BYTES :].take(at, mode="clip")
-            bits >>= bit
-            bits &= 1
-            group <<= 1
-            group |= bits
-        values[:, (low - skip) // 8] = group
+        group = range(low, min(low + 8, planes))
+        bytes_of = np.zeros((len(used), 8), np.uint8)
+        for plane in group:
+            bytes_of[:, plane - low] = flat[plane * _PLANE_BYTES :].take(at, mode="clip")
+        words = bytes_of.view("<u8")[:, 0].take(row)
+        words >>= bit
+        words &= _LOWEST_BITS
+        words *= _TO_HIGHEST_BYTE
+        words >>= np.uint64(56)
+        values[:, (low - skip) // 8] = words
     narrow: npt.NDArray[np.unsignedinteger] = values.view(dtype.newbyteorder("<"))[:, 0]
     return narrow

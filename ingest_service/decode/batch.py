@@ -26,7 +26,7 @@ from ingest_service.decode.fields import describe, parse_fuid
 from ingest_service.model import Decoded, MalformedBatchError, Reason, Rejection
 from service_kit.settings import PAIRS_PER_MESSAGE_MAX
 
-_Indexes = npt.NDArray[np.intp]
+_Indexes = npt.NDArray[np.int32]
 
 
 def decode_payload(payload: bytes) -> Decoded:
@@ -76,7 +76,7 @@ def decode_batch(batch: event_pb2.EventBatch) -> Decoded:
         runs=columns.runs.view(np.int64),
         events=columns.events.view(np.int64),
         olt=columns.olt,
-        file_index=file_index.astype(np.int32),
+        file_index=file_index,
         files=files,
         file_infos=infos,
         piece=lambda position: one_event_batch(batch, columns, file_index, position),
@@ -192,7 +192,7 @@ def _columns(batch: event_pb2.EventBatch) -> _Columns:
 
 
 def _file_index(batch: event_pb2.EventBatch, n_files: int) -> _Indexes:
-    offered = np.array(batch.file_indexes, dtype=np.int64)
+    offered = np.array(batch.file_indexes, dtype=np.uint32)
     if len(offered) and not 1 <= offered.min() <= offered.max() <= n_files:
         first = int(np.flatnonzero((offered < 1) | (offered > n_files))[0])
         raise MalformedBatchError(
@@ -205,7 +205,7 @@ def _file_index(batch: event_pb2.EventBatch, n_files: int) -> _Indexes:
                 files=n_files,
             )
         )
-    return (offered - 1).astype(np.intp, copy=False)
+    return (offered - np.uint32(1)).view(np.int32)
 
 
 def _check_values(
@@ -213,7 +213,12 @@ def _check_values(
 ) -> tuple[Int64 | None, list[Rejection]]:
     """Return the positions to keep (None: all) and a rejection for each of the others."""
     # Values above 2^63-1 are negative when read as int64.
-    bad = (columns.runs | columns.events).view(np.int64) < 0
+    columns_bad = [
+        column.view(np.int64) < 0
+        for column in (columns.runs, columns.events)
+        if column.max(initial=0) > NUMBER_MAX
+    ]
+    bad = np.logical_or.reduce(columns_bad) if columns_bad else np.zeros(len(columns.events), bool)
     if any(file.dsid > DSID_MAX for file in files):
         bad |= np.array([file.dsid > DSID_MAX for file in files])[file_index]
     if not bad.any():

@@ -1,7 +1,7 @@
 """The MQTT door: keeps one connection to the broker and puts its messages into the intake.
 
 Callbacks only enqueue. A message is acknowledged by the pipeline, after its commit, on the
-connection that brought it last; where that has ended, the broker sends the message again.
+connection that brought it last; where that has ended, when the broker sends the message again.
 """
 
 from __future__ import annotations
@@ -217,7 +217,7 @@ class Bridge:
             self._intake.when_half_empty(connection.resume)
 
     def _submission(self, connection: Connection, message: Message) -> MqttSubmission | None:
-        """Make a submission of a message; None of one that waits to be stored already."""
+        """Make a submission of a message; None of one that waits, or was stored, already."""
         route = self._topics.route(message.topic)
         if message.qos == 1 and self._unanswered.goes_on(connection, message, route):
             return None

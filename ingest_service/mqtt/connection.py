@@ -77,7 +77,7 @@ class Connection:
         self._on_late_acks = on_late_acks
         self._accepted: Future[Accepted] = Future()
         self._subscribed: Future[list[ReasonCode]] = Future()
-        self._alive = False
+        self._over = False
         self.end_reason = _LOST
         self._client = self._make_client()
         self._network = NetworkThread(self._client, self._ended)
@@ -140,17 +140,18 @@ class Connection:
             else [(name, qos) for name in filters]
         )
         self._subscribed = Future()
-        if not self._alive:
+        if self._over:
             raise NoAnswerError("the connection has ended")
         self._client.subscribe(wanted)
         return self._answer(self._subscribed, "SUBSCRIBE")
 
-    def ack(self, message_id: int) -> None:
-        """Acknowledge a message of this connection; too late when the connection has ended."""
-        if self._alive:
-            self._network.ack(message_id)
-        else:
+    def ack(self, message_id: int) -> bool:
+        """Acknowledge a message of this connection; False: too late, the connection has ended."""
+        if self._over:
             self._on_late_acks(1)
+            return False
+        self._network.ack(message_id)
+        return True
 
     def pause(self) -> None:
         """Read no messages until `resume`; a long pause ends the connection."""
@@ -181,7 +182,7 @@ class Connection:
 
     def close(self) -> None:
         """End the connection and its thread, whatever the broker says."""
-        self._alive = False
+        self._over = True
         self._client.disconnect()
         self._network.close()
 
@@ -234,7 +235,6 @@ class Connection:
             kind = VersionRefusedError if str(code) == _UNSUPPORTED_VERSION else BrokerError
             _settle(self._accepted, error=kind(f"the broker refuses the connection: {code}"))
             return
-        self._alive = True
         is_5 = self._version == MQTTProtocolVersion.MQTTv5
         _settle(
             self._accepted,
@@ -254,7 +254,7 @@ class Connection:
         self._ended()
 
     def _ended(self) -> None:
-        self._alive = False
+        self._over = True
         broke = self._client.broke
         reason = "" if broke is None else f": {reason_of(broke)}"
         if self.end_reason == _LOST:

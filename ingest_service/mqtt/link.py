@@ -20,7 +20,8 @@ _BLOCKED = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 class Message(NamedTuple):
     """A PUBLISH packet. `message_id` is 0 at QoS 0.
 
-    `retained`: the broker had kept it, and sends it because of a subscription.
+    `retained`: the broker had kept it, and sends it because of a subscription. `again`: it was sent
+    before, on this connection or another one (DUP).
     """
 
     topic: bytes
@@ -28,6 +29,7 @@ class Message(NamedTuple):
     qos: int
     message_id: int
     retained: bool = False
+    again: bool = False
 
 
 class MalformedPacketError(OSError):
@@ -180,7 +182,8 @@ class Link:
             start = end + 1
         if start > end:
             raise MalformedPacketError("a PUBLISH packet is too short for what it holds")
-        return Message(topic, data[start:end], qos, message_id, bool(data[at] & 1))
+        flags = data[at]
+        return Message(topic, data[start:end], qos, message_id, bool(flags & 1), bool(flags & 8))
 
 
 def variable_length(data: bytes, at: int) -> tuple[int, int] | None:

@@ -60,11 +60,14 @@ class MqttSubmission(Submission):
         """Tell whether a message is this one once more."""
         return self._route.topic == route.topic and self._payload == message.payload
 
+    def digest(self) -> int:
+        """Return what tells it from others."""
+        return hash((self._route.topic, self._payload))
+
     def finish(self, receipt: Receipt) -> None:  # noqa: ARG002  # the broker is told no counts
-        """Acknowledge, unless the connection that brought the message last has ended."""
+        """Acknowledge on the connection that brought the message last."""
         if self._message_id:
-            self._unanswered.forget(self._message_id, self)
-            self.connection.ack(self._message_id)
+            self._unanswered.answer(self._message_id, self)
 
     def abandon(self) -> None:
         """Leave it to the broker, which sends again what was not acknowledged."""
@@ -78,10 +81,13 @@ class Unanswered:
     After a connection was lost, the broker sends them again under the same ids. Those that still
     wait here to be stored are the same messages: taken in twice, they would fill the queue with
     copies whose acknowledgements reach nobody, and with a full queue the next connection is lost.
+    Those that were stored while there was no connection are acknowledged when they come again.
     """
 
     def __init__(self) -> None:
         self._by_id: dict[int, MqttSubmission] = {}
+        # Digests of what is dealt with and could not be acknowledged; at most one for each id.
+        self._late: dict[int, int] = {}
         self._lock = threading.Lock()
 
     def add(self, message_id: int, submission: MqttSubmission) -> None:
@@ -90,16 +96,30 @@ class Unanswered:
             self._by_id[message_id] = submission
 
     def goes_on(self, connection: Connection, message: Message, route: Route) -> bool:
-        """Tell whether a message waits already: then it is acknowledged on this connection."""
+        """Tell whether a message is here already: then it is acknowledged on this connection."""
         with self._lock:
             waiting = self._by_id.get(message.message_id)
-            if waiting is None or not waiting.is_of(message, route):
+            if waiting is not None and waiting.is_of(message, route):
+                waiting.connection = connection
+                return True
+            if not self._late or (late := self._late.pop(message.message_id, None)) is None:
                 return False
-            waiting.connection = connection
+            if not message.again or late != hash((route.topic, message.payload)):
+                return False
+            if not connection.ack(message.message_id):
+                self._late[message.message_id] = late
             return True
 
+    def answer(self, message_id: int, submission: MqttSubmission) -> None:
+        """Acknowledge a message that is dealt with, where its connection has ended later."""
+        with self._lock:
+            if self._by_id.get(message_id) is submission:
+                del self._by_id[message_id]
+            if not submission.connection.ack(message_id):
+                self._late[message_id] = submission.digest()
+
     def forget(self, message_id: int, submission: MqttSubmission) -> None:
-        """Forget a message that is dealt with."""
+        """Forget a message that the broker is to send again."""
         with self._lock:
             if self._by_id.get(message_id) is submission:
                 del self._by_id[message_id]

@@ -49,7 +49,7 @@ def test_an_answer_that_breaks_off_is_cut(database_url):
             context.abort(grpc.StatusCode.DATA_LOSS, "a page contradicts itself")
 
     server.index.before_answer = fail_later
-    body = "1 5\n" * 100_000
+    body = "1 5\n" * 250_000
     with gateway(database_url, server.address) as (service, http):
         with pytest.raises(httpx.RemoteProtocolError):
             http.post(f"{API}/lookup?format=csv", content=body, headers=TEXT)

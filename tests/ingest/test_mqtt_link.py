@@ -61,7 +61,8 @@ def publish(message: Message, *, is_5: bool, properties: bytes = b"") -> bytes:
     body = struct.pack(">H", len(message.topic)) + message.topic
     body += struct.pack(">H", message.message_id) if message.qos else b""
     body += bytes([len(properties)]) + properties if is_5 else b""
-    return packet(0x30 | message.qos << 1 | message.retained, body + message.payload)
+    flags = message.again << 3 | message.qos << 1 | message.retained
+    return packet(0x30 | flags, body + message.payload)
 
 
 @given(st.data(), st.lists(MESSAGES, max_size=8), st.booleans())

@@ -37,6 +37,7 @@ from eventindex.cli.event_files.rows import (
     checked_event,
 )
 from eventindex.columns import EventColumns
+from eventindex.numbers import Int64
 from eventindex.text_rows import FILE_FIELDS
 from eventindex.uuids import is_canonical_uuid
 from eventindex.values import RawFile
@@ -125,13 +126,18 @@ def to_block(
         files, indexes = named(files, indexes, known_codes[keep], known)
     columns = EventColumns(
         files=files,
-        run_numbers=runs[keep].view(np.int64),
+        run_numbers=_shortest(runs[keep].view(np.int64)),
         event_numbers=numbers["event_number"][keep].view(np.int64),
         file_indexes=indexes,
         olt_results=None if olt is None else olt[keep],
     )
     places = np.arange(count, dtype=np.int64)[keep]
     return EventBlock(columns, places + line_first, lambda index: row(int(places[index])), unit)
+
+
+def _shortest(runs: Int64) -> Int64:
+    """Return one run number where all are equal, as most blocks have it."""
+    return runs[:1] if len(runs) and runs[0] == runs[-1] == runs.max() == runs.min() else runs
 
 
 def _plain(kind: pa.DataType) -> Any:
@@ -212,8 +218,9 @@ def _files(
 ) -> tuple[list[RawFile], npt.NDArray[np.uint32]]:
     """Return the files that are used and the index of each event's, from 1."""
     dsid_of = np.zeros(len(fuids), np.uint64)
-    dsid_of[codes] = dsids
-    if (dsid_of[codes] == dsids).all():
+    one = bool(len(dsids)) and dsids.min() == dsids.max()
+    dsid_of[slice(None) if one else codes] = dsids[:1] if one else dsids
+    if one or (dsid_of[codes] == dsids).all():
         used = np.bincount(codes, minlength=len(fuids)) > 0
         numbers = np.cumsum(used, dtype=np.uint32)
         chosen = np.flatnonzero(used).tolist()
