@@ -42,6 +42,7 @@ from event_store.write import catalogue
 _PAGES_PER_QUERY_MAX = 4096
 # Threads that decode pages while others receive the next ones, for all large cold batches.
 _DECODERS_MAX = 2
+_PAGES_FEW = 16  # Up to so many the plan of rows of many pages takes longer than they save.
 _NOT_HELD = -1
 _VERSION_KEY = -1
 
@@ -251,8 +252,8 @@ class Reader(Generic[Reply]):
                 yield
 
         apart = connection.distributed
-        most = pages_at_once(self.cache.bytes_max, with_olt=batch.with_olt)
-        pages_a_row = 1 if apart else most
+        few = apart or len(part.pages) <= _PAGES_FEW
+        pages_a_row = 1 if few else pages_at_once(self.cache.bytes_max, with_olt=batch.with_olt)
         loading = Loading(self.cache, batch, part, locked, pages_a_row)
         _, offset, _ = place = batch.place
         wanted = part.runs, part.pages - offset, known

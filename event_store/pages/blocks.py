@@ -116,15 +116,17 @@ def read_sql(
         with_olt: whether to read `olt_planes`.
         collection: the collection of all of them.
         offset: what is added to the page numbers that are read.
-        by_shard: let the server send the question to the shards of these runs alone; each page is
-            a row then.
+        by_shard: let the server send the question to the shards of these runs alone; with a page
+            a row.
     """
     values = _values_of(offset, with_olt=with_olt)
     arrays = [*map(array_text, wanted)]
-    if by_shard:
-        # Without a subquery, which a cluster does not send to its nodes.
+    if pages_a_row == 1:
+        # Without a subquery, which a cluster does not send to its nodes, and a third to plan.
         columns = ", ".join(sent.format_map(values) for sent in _SENT)
-        query = f"SELECT {columns} FROM {_source(wanted.runs, arrays, collection, by_shard=True)}"
+        query = (
+            f"SELECT {columns} FROM {_source(wanted.runs, arrays, collection, by_shard=by_shard)}"
+        )
     else:
         names = ("runs", "pages", "known")
         sliced = [f"l.{name}[g:g + {pages_a_row - 1}]" for name in names]
