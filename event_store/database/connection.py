@@ -158,6 +158,15 @@ class Connection:
         with self._use():
             return self.distributed
 
+    def is_pooled(self) -> bool:
+        """Return whether a pooler stands between, which is known once connected.
+
+        Raises:
+            StoreUnavailableError: there is no connection.
+        """
+        with self._use():
+            return self.pooled
+
     def commit_token(self) -> str:
         """Return a position of the write-ahead log behind all that was committed here so far.
 

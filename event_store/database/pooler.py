@@ -22,9 +22,7 @@ def check(connection: Connection) -> None:
         UnusableDatabaseError: a pooler shares backends between sessions.
         StoreUnavailableError: the database does not answer.
     """
-    with connection.cursor():
-        pooled = connection.pooled
-    if not pooled:
+    if not connection.is_pooled():
         return
     with contextlib.closing(connection.twin()) as one, contextlib.closing(connection.twin()) as two:
         backends = [(_backend(one), _backend(two)) for _ in range(_LOOKS)]

@@ -5,7 +5,7 @@ Statements on a cursor that somebody else opened; no transaction begins or ends 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from psycopg2.extensions import cursor as Cursor
@@ -93,7 +93,9 @@ def add_to_runs(cursor: Cursor, counts: Sequence[RunCount], collection: int) -> 
     )
 
 
-def set_detectors(cursor: Cursor, detectors: Mapping[int, str], collection: int) -> None:
+def set_detectors(
+    cursor: Cursor, detectors: Mapping[int, str], collection: int, step: Callable[[], None]
+) -> None:
     """Note the first detector that sent events of each run; the transaction holds the runs."""
     for piece in pieces(detectors.items(), lambda item: 20 + text_bytes(item[1])):
         if len(piece) == 1:
@@ -110,10 +112,16 @@ def set_detectors(cursor: Cursor, detectors: Mapping[int, str], collection: int)
             "AND r.detector_id IS NULL",
             [list(column) for column in zip(*piece, strict=True)],
         )
+        step()
 
 
-def add_to_files(cursor: Cursor, counts: Sequence[FileCount], collection: int) -> None:
-    """Count new events in the rows of their RAW files."""
+def add_to_files(
+    cursor: Cursor,
+    counts: Sequence[FileCount],
+    collection: int,
+    step: Callable[[], None] = lambda: None,
+) -> None:
+    """Count new events in the rows of their RAW files; `step` after each statement."""
     for piece in number_pieces(counts):
         # As text: rows of VALUES go to the shard of their run, those of a query to nobody's.
         rows = ",".join(
@@ -128,6 +136,7 @@ def add_to_files(cursor: Cursor, counts: Sequence[FileCount], collection: int) -
             "first_event = least(f.first_event, excluded.first_event), "
             "last_event = greatest(f.last_event, excluded.last_event)"
         )
+        step()
 
 
 def closed_datasets(cursor: Cursor, dsids: Sequence[int]) -> frozenset[int]:

@@ -222,14 +222,14 @@ class Transaction:
         detectors: dict[int, str] = {}
         for offer in offers:
             detectors.setdefault(offer.run_number, offer.record.detector_id)
-        catalogue.set_detectors(self._cursor, detectors, self._collection)
+        catalogue.set_detectors(self._cursor, detectors, self._collection, self._step)
         return differing
 
     def _count(self, new: NewCounts) -> None:
         """Count what is new in the rows of the runs and of their files."""
         runs = new.runs()
         if runs:
-            catalogue.add_to_files(self._cursor, list(new.files()), self._collection)
+            catalogue.add_to_files(self._cursor, list(new.files()), self._collection, self._step)
             catalogue.add_to_runs(self._cursor, runs, self._collection)
 
 
