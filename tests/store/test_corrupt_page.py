@@ -139,3 +139,25 @@ def test_a_corrupt_sparse_page_is_an_error_to_those_who_ask_for_it(database_url,
     assert found.files == before.files
     assert found.file_indexes.tolist() == before.file_indexes.tolist()
     connection.close()
+
+
+def test_a_corrupt_page_among_many_is_an_error_and_the_next_lookup_is_answered(
+    database_url,
+) -> None:
+    """Also where pages are decoded in a thread of their own, some rows of them."""
+    pages, slots = 20, 8192
+    store = Store(database_url)
+    events = np.arange(0, pages * slots, 10)
+    store.write(columns(7, events, np.zeros(len(events)), [RawFile(uuid.UUID(int=1), 1)]))
+    store.close()
+    execute(database_url, "UPDATE event_page SET n_events = 7 WHERE page_no = 3")
+    connection = Connection(database_url, StoreOptions(), autocommit=True, name="test")
+    # So small that a row has four pages.
+    reader = Reader(1 << 18, reply)
+    asked = -(-np.arange(pages) * slots // 10) * 10
+    for _ in range(2):
+        with pytest.raises(CorruptPageError):
+            reader.lookup(connection, np.array([7]), asked)
+        found = reader.lookup(connection, np.array([7]), np.delete(asked, 3))
+        assert (found.file_indexes == 1).all()
+    connection.close()
