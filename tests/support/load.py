@@ -101,11 +101,12 @@ def read(reader: Callable[..., Any], data: bytes, **given: Any) -> tuple[list, l
 def events_of(block: EventBlock) -> list[tuple]:
     parts = block.columns
     olt = np.zeros(len(block), np.uint64) if parts.olt_results is None else parts.olt_results
+    runs = np.broadcast_to(parts.run_numbers, len(block))
     files = [parts.files[place - 1][:2] for place in np.asarray(parts.file_indexes).tolist()]
     return [
         (run, event, bits, dsid, name)
         for run, event, bits, (name, dsid) in zip(
-            np.asarray(parts.run_numbers).tolist(), np.asarray(parts.event_numbers).tolist(),
+            runs.tolist(), np.asarray(parts.event_numbers).tolist(),
             np.asarray(olt).tolist(), files, strict=True,
         )
     ]  # fmt: skip
