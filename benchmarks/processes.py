@@ -28,6 +28,9 @@ START_TIMEOUT_S = 90
 STOP_TIMEOUT_S = 60
 EVENTINDEX = Path(sys.executable).parent / "eventindex"
 
+# A thousand callers of one machine are one to the services.
+CALLERS_MAX = 2_000
+
 
 @dataclass(frozen=True)
 class Stack:
@@ -87,6 +90,7 @@ def index_service(
         "database_url": database,
         "index_address": address,
         "index_metrics_address": metrics,
+        "calls_per_subject_max": CALLERS_MAX,
     }
     if cache_bytes_max is not None:
         settings |= {"cache_bytes_max": cache_bytes_max, "index_workers": workers}

@@ -23,6 +23,7 @@ from eventindex.errors import UnavailableError
 from eventindex.hosts import is_loopback
 from eventindex.limits import MESSAGE_BYTES_MAX
 from eventindex.profiles import Profile
+from eventindex.renewed_channel import RenewedChannel, TlsFiles
 from eventindex.token import CallToken, TokenSource
 from eventindex.token_channel import TokenChannel
 
@@ -114,6 +115,8 @@ def tls_of_profile(profile: Profile) -> Tls | None:
 def open_channel(address: str, tls: Tls | None, tokens: TokenSource | None = None) -> grpc.Channel:
     """Return a channel whose calls bring a token, if any; it connects when it is first used.
 
+    Files of TLS that are renewed are taken over.
+
     Raises:
         OSError: a file of TLS or the token cannot be read.
         RuntimeError: this process is a fork of one that had opened connections.
@@ -132,6 +135,8 @@ def open_channel(address: str, tls: Tls | None, tokens: TokenSource | None = Non
 def open_async_channel(address: str, tls: Tls | None) -> grpc.aio.Channel:
     """Return a channel of the running event loop; its calls bring no token by themselves.
 
+    Files of TLS are read once.
+
     Raises:
         OSError: a TLS file cannot be read.
         RuntimeError: this process is a fork of one that had opened connections.
@@ -146,7 +151,13 @@ def open_async_channel(address: str, tls: Tls | None) -> grpc.aio.Channel:
 def _plain_or_tls(address: str, tls: Tls | None) -> grpc.Channel:
     if tls is None:
         return grpc.insecure_channel(address, options=_options(address, tls))
-    return grpc.secure_channel(address, _credentials(tls), options=_options(address, tls))
+
+    def opened() -> grpc.Channel:
+        return grpc.secure_channel(address, _credentials(tls), options=_options(address, tls))
+
+    if tls.ca is None and tls.cert is None:
+        return opened()
+    return RenewedChannel(TlsFiles(tls.ca, tls.cert, tls.key), opened)
 
 
 def _credentials(tls: Tls) -> grpc.ChannelCredentials:
