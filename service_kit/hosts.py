@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -70,6 +71,8 @@ class OurHosts:
         return address.is_loopback or host == (reached or "").removeprefix("::ffff:")
 
 
+# Each call asks, and callers come again.
+@lru_cache(maxsize=4096)
 def neighbourhood(address: str) -> str:
     """Return whose an address is: itself, or of IPv6 the /64 that one household has."""
     try:
