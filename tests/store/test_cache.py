@@ -71,7 +71,9 @@ def resident() -> int:
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read from /proc")
 def test_the_process_grows_by_the_bound_whatever_is_held():
-    """Dense, then sparse, then absent pages: memory is within 5 % of the bound."""
+    """Dense, then sparse, then absent pages: what is counted is within 5 % of the bound, what the
+    process grows by within 10.
+    """
     some = [dense(no) for no in range(100)]
     put(PageCache(BOUND, reply), enumerate(some))
     before = resident()
@@ -86,7 +88,7 @@ def test_the_process_grows_by_the_bound_whatever_is_held():
         put(cache, pages)
         assert 0.95 * BOUND < cache.nbytes <= 1.05 * BOUND, name
         # After a change of nearly a million pages the allocator keeps some of what it got back.
-        allowed = 1.15 if name == "dense again" else 1.05
+        allowed = 1.15 if name == "dense again" else 1.1
         assert resident() - before <= allowed * BOUND, name
 
 
