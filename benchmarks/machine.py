@@ -1,4 +1,4 @@
-"""The machine in words, and the memory of processes on it."""
+"""The machine in words, and the memory and CPU time of processes on it."""
 
 from __future__ import annotations
 
@@ -45,6 +45,13 @@ def resident_bytes(pid: int) -> int:
             with contextlib.suppress(psutil.Error):
                 total += process.memory_full_info().pss
     return total
+
+
+def cpu_s(pid: int) -> float:
+    """Return the CPU time of a process and its children so far."""
+    top = psutil.Process(pid)
+    times = [process.cpu_times() for process in (top, *top.children(recursive=True))]
+    return float(sum(one.user + one.system for one in times))
 
 
 class PeakMemory:

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 import numpy as np
-import psutil
 
 from benchmarks import traffic
 from benchmarks.context import Bench
 from benchmarks.echo_client import Echo
+from benchmarks.machine import cpu_s
 from benchmarks.peers.base import check
 from benchmarks.peers.pages import Lookups
 from benchmarks.processes import index_service
@@ -50,9 +50,9 @@ def measure(bench: Bench) -> Iterator[Figure]:
             spent: Mapping[str, list[float]] = {name: [] for name in systems}
             for _ in range(bench.sizes.repeats):
                 for name, (address, pid) in systems.items():
-                    before = _cpu_s(pid)
+                    before = cpu_s(pid)
                     taken = traffic.streams(address, batches, count, seconds)
-                    cpu = (_cpu_s(pid) - before) / len(taken.latencies)
+                    cpu = (cpu_s(pid) - before) / len(taken.latencies)
                     rates[name].append(taken.messages_per_second * _CASE.size)
                     spent[name].append(cpu * 1e6)
             what = f"{_CASE.name}, {count} stream{'s' * (count > 1)}"
@@ -67,9 +67,3 @@ def measure(bench: Bench) -> Iterator[Figure]:
                     dataset.label,
                     less_is_better=True,
                 )
-
-
-def _cpu_s(pid: int) -> float:
-    top = psutil.Process(pid)
-    times = [process.cpu_times() for process in (top, *top.children(recursive=True))]
-    return float(sum(one.user + one.system for one in times))

@@ -75,7 +75,7 @@ def serialize(batch_id: int, batch: EventColumns) -> SerializedBatch:
     data = b"".join(
         (
             rest.SerializeToString(),
-            packed_field(_FIELDS["run_numbers"].number, _shortest(runs)),
+            packed_field(_FIELDS["run_numbers"].number, shortest(runs)),
             packed_field(_FIELDS["event_numbers"].number, events),
             packed_field(_FIELDS["file_indexes"].number, _file_indexes(batch, count)),
             packed_field(_FIELDS["olt_results"].number, _olt_results(batch, count)),
@@ -98,9 +98,10 @@ def _run_numbers(given: object) -> Int64:
     return to_numbers([given] if one or np.isscalar(given) else given, "run_number")
 
 
-def _shortest(runs: Int64) -> Int64:
+def shortest(runs: Int64) -> Int64:
     """Return one run number where all are equal, else all."""
-    return runs[:1] if len(runs) > 1 and bool((runs == runs[0]).all()) else runs
+    one = len(runs) > 1 and runs[0] == runs[-1] and bool((runs == runs[0]).all())
+    return runs[:1] if one else runs
 
 
 def _file_message(index: int, file: RawFile) -> event_pb2.RawFile:

@@ -15,16 +15,16 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import grpc
+
+from eventindex.file_state import State, file_state
 
 log = logging.getLogger(__name__)
 
 # How often calls look at the files.
 LOOKED_AT_S = 1.0
-
-_State: TypeAlias = tuple[tuple[int, int, int], ...]
 
 
 class TlsFiles:
@@ -53,9 +53,8 @@ class TlsFiles:
         self._state = state
         return True
 
-    def _look(self) -> _State:
-        paths = (path for path in (self._ca, self._cert, self._key) if path is not None)
-        return tuple((s.st_mtime_ns, s.st_size, s.st_ino) for s in map(Path.stat, paths))
+    def _look(self) -> list[State]:
+        return [file_state(path) for path in (self._ca, self._cert, self._key) if path is not None]
 
     def _check(self) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from eventindex.errors import AccessError
+from eventindex.file_state import State, file_state
 from eventindex.hosts import is_loopback
 from eventindex.stored_text import encoding_of
 
@@ -29,7 +30,7 @@ class TokenFile:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self._state: tuple[int, int, int] | None = None
+        self._state: State | None = None
         self._text = ""
 
     def text(self) -> str:
@@ -40,8 +41,7 @@ class TokenFile:
             AccessError: what is there cannot be a token.
         """
         try:
-            found = self.path.stat()
-            state = (found.st_mtime_ns, found.st_size, found.st_ino)
+            state = file_state(self.path)
             if state != self._state:
                 text = checked(decoded(self._bytes()))
                 self._text = text or self._text

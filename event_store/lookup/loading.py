@@ -6,8 +6,7 @@ Decoded without the lock, while the server reads the next ones. No I/O of its ow
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future, wait
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from typing import Generic
 
 import numpy as np
@@ -46,34 +45,8 @@ class Loading(Generic[Reply]):
         self._done = np.zeros(len(part.pages), bool)
         self._evicted: list[int] = []
         self._messages: list[bytes] = []
-        self._pages_a_row = pages_a_row
         most = pages_at_once(cache.bytes_max, with_olt=batch.with_olt)
         self._messages_max = most // pages_a_row
-
-    @contextmanager
-    def taking(self, threads: Executor) -> Iterator[Callable[[bytes], None]]:
-        """Give `take`, or where there is much to take one that lets another thread do it.
-
-        Of several messages one is received while the one before is decoded.
-        """
-        if len(self._part.pages) <= self._pages_a_row or self._pages_a_row == 1:
-            yield self.take
-            return
-        taking: Future[None] | None = None
-
-        def hand_on(message: bytes) -> None:
-            nonlocal taking
-            if taking is not None:
-                taking.result()
-            taking = threads.submit(self.take, message)
-
-        try:
-            yield hand_on
-        finally:
-            if taking is not None:
-                wait([taking])
-        if taking is not None:
-            taking.result()
 
     def take(self, message: bytes) -> None:
         """Take what PostgreSQL sent: a row, or the format's first or last bytes."""

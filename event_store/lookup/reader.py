@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence, Set
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Generic
 
@@ -40,8 +39,6 @@ from event_store.select.collections import collection_number
 from event_store.write import catalogue
 
 _PAGES_PER_QUERY_MAX = 4096
-# Threads that decode pages while others receive the next ones, for all large cold batches.
-_DECODERS_MAX = 2
 _PAGES_FEW = 16  # Up to so many the plan of rows of many pages takes longer than they save.
 _NOT_HELD = -1
 _VERSION_KEY = -1
@@ -79,7 +76,6 @@ class Reader(Generic[Reply]):
         """
         self.cache = PageCache(cache_bytes_max, make_reply)
         self._lock = threading.Lock()
-        self._decoders = ThreadPoolExecutor(_DECODERS_MAX, "decode")
         self._server = ""
         self._turns = Turns()
         self._dataset_version = -1
@@ -266,8 +262,7 @@ class Reader(Generic[Reply]):
             by_shard=apart,
         )
         with connection.cursor() as cursor:
-            with loading.taking(self._decoders) as take:
-                copy_rows(cursor, sql, take)
+            copy_rows(cursor, sql, loading.take)
             return loading.finish()
 
     @contextmanager

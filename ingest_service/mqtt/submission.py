@@ -62,7 +62,7 @@ class MqttSubmission(Submission):
 
     def digest(self) -> int:
         """Return what tells it from others."""
-        return hash((self._route.topic, self._payload))
+        return _digest(self._route, self._payload)
 
     def finish(self, receipt: Receipt) -> None:  # noqa: ARG002  # the broker is told no counts
         """Acknowledge on the connection that brought the message last."""
@@ -104,7 +104,7 @@ class Unanswered:
                 return True
             if not self._late or (late := self._late.pop(message.message_id, None)) is None:
                 return False
-            if not message.again or late != hash((route.topic, message.payload)):
+            if not message.again or late != _digest(route, message.payload):
                 return False
             if not connection.ack(message.message_id):
                 self._late[message.message_id] = late
@@ -123,3 +123,7 @@ class Unanswered:
         with self._lock:
             if self._by_id.get(message_id) is submission:
                 del self._by_id[message_id]
+
+
+def _digest(route: Route, payload: bytes) -> int:
+    return hash((route.topic, payload))

@@ -70,7 +70,7 @@ async def lookup(
     Lines that are no pairs are named in `errors` (CSV: in the last lines, in the column `error`;
     Parquet and Arrow: in the metadata of the schema) and the others are answered. Up to 1,000 such
     lines; more, or a list without any pair, are 400. The answer begins when the whole list has
-    come. Where nothing was found in the first 100,000 pairs and other collections hold their runs,
+    come. Where nothing was found in the first 50,000 pairs and other collections hold their runs,
     `EventIndex-Other-Collections` names these, each percent-encoded.
     """
     answer = answer_form(request.headers.get("accept"), query.format, _FORMS)

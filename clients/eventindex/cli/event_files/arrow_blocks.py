@@ -36,8 +36,7 @@ from eventindex.cli.event_files.rows import (
     Row,
     checked_event,
 )
-from eventindex.columns import EventColumns
-from eventindex.numbers import Int64
+from eventindex.columns import EventColumns, shortest
 from eventindex.text_rows import FILE_FIELDS
 from eventindex.uuids import is_canonical_uuid
 from eventindex.values import RawFile
@@ -126,18 +125,13 @@ def to_block(
         files, indexes = named(files, indexes, known_codes[keep], known)
     columns = EventColumns(
         files=files,
-        run_numbers=_shortest(runs[keep].view(np.int64)),
+        run_numbers=shortest(runs[keep].view(np.int64)),
         event_numbers=numbers["event_number"][keep].view(np.int64),
         file_indexes=indexes,
         olt_results=None if olt is None else olt[keep],
     )
     places = np.arange(count, dtype=np.int64)[keep]
     return EventBlock(columns, places + line_first, lambda index: row(int(places[index])), unit)
-
-
-def _shortest(runs: Int64) -> Int64:
-    """Return one run number where all are equal, as most blocks have it."""
-    return runs[:1] if len(runs) and runs[0] == runs[-1] == runs.max() == runs.min() else runs
 
 
 def _plain(kind: pa.DataType) -> Any:
